@@ -1,0 +1,254 @@
+// `npm run buy -- URL [--max 0.10] [--data JSON]`: buys a URL with the demo wallet and the stock x402 client, and
+// shows what happened. It knows nothing of this site beyond what the site answers.
+import { parseArgs } from 'node:util'
+import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from '@x402/core/http'
+import { ExactEvmScheme, registerExactEvmScheme } from '@x402/evm/exact/client'
+import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
+import { createPublicClient, formatUnits, http, isAddress, isHex, parseAbi } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import * as z from 'zod'
+import { readLocal } from '../dev/paths.ts'
+import { wallets } from '../dev/wallets.ts'
+import { preview } from './preview.ts'
+
+const USAGE = 'usage: npm run buy -- URL [--max 0.10] [--data JSON]'
+const DEFAULT_MAX = '0.10'
+/** Longer than the site holds a request whose settlement it is still finding out about. */
+const ANSWER_LIMIT_MS = 60_000
+
+/** Ends the program with one line and status 1. */
+class Refusal extends Error {}
+
+// What a server sends is checked here: the packages decode it, but trust it.
+const atomicUnits = z.string().regex(/^\d+$/)
+const shared = { network: z.string(), asset: z.string(), payTo: z.string() }
+const Terms = z.union([
+  z.object({ ...shared, amount: atomicUnits }),
+  z
+    .object({ ...shared, maxAmountRequired: atomicUnits })
+    .transform(({ maxAmountRequired, ...rest }) => ({ ...rest, amount: maxAmountRequired })),
+])
+const Challenge = z.object({ accepts: z.array(Terms) })
+const Receipt = z.looseObject({
+  success: z.boolean(),
+  transaction: z.string(),
+  errorReason: z.string().optional(),
+})
+const Problem = z.object({ error: z.string(), message: z.string().optional() })
+type Terms = z.infer<typeof Terms>
+
+const balanceAbi = parseAbi(['function balanceOf(address account) view returns (uint256)'])
+
+async function main(): Promise<void> {
+  const { url, max, request } = readArguments()
+  const account = privateKeyToAccount(payerKey())
+  const scheme = new ExactEvmScheme(account)
+  const price = (terms: Terms): string => {
+    const asset = scheme.findDefaultAsset(terms.asset, network(terms.network))
+    return asset === undefined
+      ? `${terms.amount} units of ${terms.asset}`
+      : `$${money(BigInt(terms.amount), asset.decimals)} ${asset.symbol}`
+  }
+
+  // The cap is the client's own: it drops every offer above it before anything is signed.
+  const client = new x402Client().setSpendControls({ maxAmountPerPayment: `$${max}` })
+  registerExactEvmScheme(client, { signer: account })
+  let paid: { terms: Terms; before: bigint | undefined } | undefined
+  client.onBeforePaymentCreation(async ({ selectedRequirements }) => {
+    const terms = Terms.safeParse(selectedRequirements)
+    if (!terms.success) return { abort: true, reason: 'the site asks for terms that make no sense' }
+    paid = { terms: terms.data, before: await balance(url, terms.data) }
+    return undefined
+  })
+  let challenge: Response | undefined
+  const fetchWithPayment = wrapFetchWithPayment(async (input, init) => {
+    const response = await ask(input, init)
+    if (response.status === 402) challenge ??= response
+    return response
+  }, client)
+
+  let response: Response
+  try {
+    response = await fetchWithPayment(url, request)
+  } catch (error) {
+    if (error instanceof Refusal || challenge === undefined) throw error
+    throw new Refusal(whyNotPaid(error, challenge, max, price))
+  }
+  const body = new Uint8Array(await response.arrayBuffer())
+  const receipt = readReceipt(response)
+  if (!response.ok) throw new Refusal(whyNotServed(response, body, receipt))
+
+  if (paid === undefined) {
+    console.log(`${url} is free: it answered ${response.status} without asking for a payment.`)
+  } else {
+    const { terms, before } = paid
+    line('Price', `${price(terms)} on ${terms.network}`)
+    line('Payer', account.address)
+    const after = await balance(url, terms)
+    const change =
+      before === undefined || after === undefined ? '' : `   $${money(before, 6)} → $${money(after, 6)} on chain`
+    line('Publisher', `${terms.payTo}${change}`)
+    line('Transaction', receipt?.transaction || 'none: nothing was charged')
+    line('Receipt', receipt === undefined ? 'none' : JSON.stringify(receipt, null, 2).replaceAll('\n', '\n  '))
+    line('Status', `${response.status} ${response.statusText}`.trim())
+    await showPass(url, response)
+  }
+  showContent(response, body)
+}
+
+/** Shows whether a pass came with the answer, and that it opens the same URL again for nothing. */
+async function showPass(url: string, response: Response): Promise<void> {
+  const cookie = response.headers
+    .getSetCookie()
+    .map((header) => header.split(';', 1)[0] ?? '')
+    .find((pair) => /^(__Host-)?newsstand=./.test(pair))
+  if (cookie === undefined) {
+    line('Pass', 'none: this is sold by the request')
+    return
+  }
+  line('Pass', `the cookie ${cookie.split('=', 1)[0]}`)
+  const again = await ask(url, { headers: { cookie } })
+  await again.arrayBuffer()
+  const free = again.ok && readReceipt(again) === undefined
+  line('Again', free ? `${again.status} with the pass, free` : `${again.status}: the pass did not open it again`)
+}
+
+function showContent(response: Response, body: Uint8Array): void {
+  const contentType = response.headers.get('content-type') ?? 'application/octet-stream'
+  line('Content', `${contentType}, ${body.length.toLocaleString('en')} bytes`)
+  const lines = preview(contentType, body)
+  if (lines !== undefined) console.log(`\n${lines.map((text) => `  ${text}`).join('\n')}`)
+}
+
+function readArguments(): { url: string; max: string; request: RequestInit } {
+  let parsed: { values: { max?: string; data?: string }; positionals: string[] }
+  try {
+    parsed = parseArgs({
+      allowPositionals: true,
+      options: { max: { type: 'string' }, data: { type: 'string' } },
+    })
+  } catch (error) {
+    throw new Refusal(`${error instanceof Error ? error.message : error}; ${USAGE}`)
+  }
+  const { values, positionals } = parsed
+  const [url] = positionals
+  if (url === undefined || positionals.length > 1) throw new Refusal(USAGE)
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new Refusal(`${url} is not a web address; it should look like http://localhost:8787/articles/hello`)
+  }
+  const max = (values.max ?? DEFAULT_MAX).replace(/^\$/, '')
+  if (!/^\d{1,9}(\.\d{1,6})?$/.test(max)) throw new Refusal(`--max ${values.max} is not an amount like 0.10`)
+  const headers = { 'content-type': 'application/json' }
+  return {
+    url,
+    max,
+    request: values.data === undefined ? {} : { method: 'POST', body: values.data, headers },
+  }
+}
+
+function payerKey(): `0x${string}` {
+  const key = process.env.BUY_PRIVATE_KEY
+  if (key === undefined || key === '') return wallets.payer.privateKey
+  if (!isHex(key) || key.length !== 66) throw new Refusal('BUY_PRIVATE_KEY is not a private key: 0x and 64 hex digits')
+  return key
+}
+
+async function ask(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const signal = AbortSignal.timeout(ANSWER_LIMIT_MS)
+  try {
+    return await fetch(input, { ...init, signal })
+  } catch (error) {
+    const { origin, hostname } = new URL(input instanceof Request ? input.url : input)
+    if (signal.aborted) throw new Refusal(`${origin} did not answer within ${ANSWER_LIMIT_MS / 1000} s`)
+    const local = /^(localhost|127\.|\[::1\])/.test(hostname)
+    const hint = local ? ' Is `npm start` running?' : ''
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
+    throw new Refusal(`${origin} cannot be reached.${hint}${local || cause === '' ? '' : ` (${cause})`}`)
+  }
+}
+
+/** The client did not pay: because of the price, or else as it says itself. */
+function whyNotPaid(error: unknown, challenge: Response, max: string, price: (terms: Terms) => string): string {
+  const header = challenge.headers.get('payment-required')
+  const offers = header === null ? undefined : Challenge.safeParse(decodePaymentRequiredHeader(header))
+  const cheapest = offers?.data?.accepts.reduce((a, b) => (BigInt(b.amount) < BigInt(a.amount) ? b : a))
+  const message = error instanceof Error ? error.message : String(error)
+  if (cheapest !== undefined && /rejected by spendControls.maxAmountPerPayment/.test(message)) {
+    return `it costs ${price(cheapest)}, more than the $${max} allowed; raise that with --max. Nothing was signed.`
+  }
+  return message
+}
+
+function whyNotServed(response: Response, body: Uint8Array, receipt: Receipt | undefined): string {
+  const status = `${response.status} ${response.statusText}`.trim()
+  if (response.status === 404) return `${status}: there is nothing at ${response.url}, and nothing was charged`
+  let problem: z.infer<typeof Problem> | undefined
+  try {
+    problem = Problem.safeParse(JSON.parse(new TextDecoder().decode(body))).data
+  } catch {
+    // A page, not JSON: the status has to do.
+  }
+  const said = [problem?.error, problem?.message].filter((text) => text !== undefined).join(': ')
+  const reason = receipt?.errorReason
+  const wait = response.headers.get('retry-after')
+  return [
+    `${status}${said === '' ? '' : `: ${said}`}`,
+    reason === undefined || reason === problem?.error ? '' : `(${reason})`,
+    wait === null ? '' : `(try again in ${wait} s)`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ')
+}
+
+type Receipt = z.infer<typeof Receipt>
+
+function readReceipt(response: Response): Receipt | undefined {
+  const header = response.headers.get('payment-response') ?? response.headers.get('x-payment-response')
+  if (header === null) return undefined
+  try {
+    return Receipt.parse(decodePaymentResponseHeader(header))
+  } catch {
+    throw new Refusal('the PAYMENT-RESPONSE header of the answer cannot be read')
+  }
+}
+
+/** What `payTo` holds on the local chain; undefined when the URL is not the local site's or the chain is gone. */
+async function balance(url: string, terms: Terms): Promise<bigint | undefined> {
+  const local = readLocal()
+  if (local === undefined || local.siteUrl !== new URL(url).origin) return undefined
+  const { asset, payTo } = terms
+  if (terms.network !== `eip155:${local.chainId}` || !isAddress(asset) || !isAddress(payTo)) return undefined
+  try {
+    const chain = createPublicClient({ transport: http(local.rpcUrl, { retryCount: 0 }) })
+    return await chain.readContract({
+      address: asset,
+      abi: balanceAbi,
+      functionName: 'balanceOf',
+      args: [payTo],
+    })
+  } catch {
+    return undefined
+  }
+}
+
+/** Dollars with at least two decimals, and as many more as there are. */
+function money(atomicUnits: bigint, decimals: number): string {
+  const [whole = '0', fraction = ''] = formatUnits(atomicUnits, decimals).split('.')
+  return `${whole}.${fraction.padEnd(2, '0')}`
+}
+
+function network(name: string): `${string}:${string}` {
+  const [namespace = '', reference = ''] = name.split(':')
+  return `${namespace}:${reference}`
+}
+
+function line(label: string, text: string): void {
+  console.log(`${label.padEnd(12)} ${text}`)
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(`buy: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}

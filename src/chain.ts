@@ -1,0 +1,122 @@
+// Read-only JSON-RPC, for what only the chain can tell about an authorization. Nothing is ever sent to it.
+import * as z from 'zod/mini'
+import { fail, ok, type Result } from './errors.ts'
+import { exchange } from './http.ts'
+import type { Authorization } from './x402/payment.ts'
+
+const RPC_TIMEOUT_MS = 3_000
+
+/** `authorizationState(address,bytes32)` of EIP-3009. */
+const AUTHORIZATION_STATE = '0xe94a0102'
+/** `AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)`. */
+const AUTHORIZATION_USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
+/** `Transfer(address indexed from, address indexed to, uint256 value)`. */
+const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
+
+export type ChainFault = 'unreachable'
+
+const quantity = z.pipe(
+  z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/)),
+  z.transform((hex: string) => BigInt(hex)),
+)
+const hash = z.pipe(
+  z.string().check(z.regex(/^0x[0-9a-fA-F]{64}$/)),
+  z.transform((hex: string) => hex.toLowerCase()),
+)
+
+async function call<Schema extends z.core.$ZodType>(
+  rpcUrl: string,
+  method: string,
+  params: unknown[],
+  result: Schema,
+): Promise<Result<z.infer<Schema>, ChainFault>> {
+  const reply = await exchange(rpcUrl, { jsonrpc: '2.0', id: 1, method, params }, RPC_TIMEOUT_MS)
+  if (!reply.ok) return fail('unreachable')
+  const envelope = z.safeParse(z.object({ result: z.unknown() }), reply.value.json)
+  const parsed = z.safeParse(result, envelope.data?.result)
+  return parsed.success ? ok(parsed.data) : fail('unreachable')
+}
+
+/** Height of the newest block. */
+export const blockNumber = (rpcUrl: string): Promise<Result<bigint, ChainFault>> =>
+  call(rpcUrl, 'eth_blockNumber', [], quantity)
+
+const word = (hex: string) => hex.slice(2).toLowerCase().padStart(64, '0')
+const toHex = (number: bigint) => `0x${number.toString(16)}`
+
+/** Whether the authorization's nonce was used or cancelled as of a block; null is the newest. */
+export async function isNonceUsed(
+  rpcUrl: string,
+  asset: string,
+  { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
+  atBlock: bigint | null,
+): Promise<Result<boolean, ChainFault>> {
+  const data = `${AUTHORIZATION_STATE}${word(from)}${word(nonce)}`
+  const block = atBlock === null ? 'latest' : toHex(atBlock)
+  const state = await call(rpcUrl, 'eth_call', [{ to: asset, data }, block], quantity)
+  return state.ok ? ok(state.value !== 0n) : state
+}
+
+/** Time of a block in Unix seconds; null is the newest. */
+export async function blockTime(rpcUrl: string, block: bigint | null): Promise<Result<bigint, ChainFault>> {
+  const header = await call(
+    rpcUrl,
+    'eth_getBlockByNumber',
+    [block === null ? 'latest' : toHex(block), false],
+    z.object({ timestamp: quantity }),
+  )
+  return header.ok ? ok(header.value.timestamp) : header
+}
+
+const log = z.object({
+  address: z.string(),
+  topics: z.array(z.string()),
+  data: z.string(),
+  transactionHash: hash,
+  blockNumber: quantity,
+})
+
+/** Where the nonce was used, from a block on; null when no log tells. */
+export async function findUse(
+  rpcUrl: string,
+  asset: string,
+  { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
+  fromBlock: bigint,
+): Promise<Result<{ transaction: string; block: bigint } | null, ChainFault>> {
+  const topics = [AUTHORIZATION_USED, `0x${word(from)}`, nonce]
+  const filter = { address: asset, topics, fromBlock: toHex(fromBlock), toBlock: 'latest' }
+  const logs = await call(rpcUrl, 'eth_getLogs', [filter], z.array(log))
+  if (!logs.ok) return logs
+  const found = logs.value.find(
+    ({ address, topics: given }) =>
+      address.toLowerCase() === asset.toLowerCase() && topics.every((topic, i) => given[i]?.toLowerCase() === topic),
+  )
+  return ok(found ? { transaction: found.transactionHash, block: found.blockNumber } : null)
+}
+
+/** Whether a transaction succeeded and moved exactly this authorization's value from its payer to its payee. */
+export async function movedFunds(
+  rpcUrl: string,
+  asset: string,
+  { from, to, value }: Pick<Authorization, 'from' | 'to' | 'value'>,
+  transaction: string,
+): Promise<Result<boolean, ChainFault>> {
+  const receipt = await call(
+    rpcUrl,
+    'eth_getTransactionReceipt',
+    [transaction],
+    z.object({ status: quantity, logs: z.array(z.pick(log, { address: true, topics: true, data: true })) }),
+  )
+  if (!receipt.ok) return receipt
+  const topics = [TRANSFER, `0x${word(from)}`, `0x${word(to)}`]
+  return ok(
+    receipt.value.status === 1n &&
+      receipt.value.logs.some(
+        (entry) =>
+          entry.address.toLowerCase() === asset.toLowerCase() &&
+          topics.every((topic, i) => entry.topics[i]?.toLowerCase() === topic) &&
+          /^0x[0-9a-fA-F]{64}$/.test(entry.data) &&
+          BigInt(entry.data) === value,
+      ),
+  )
+}

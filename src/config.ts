@@ -1,0 +1,367 @@
+// Env → Config. Every problem is reported at once, each with its path and what to write instead.
+import * as z from 'zod/mini'
+import { fail, ok, type Result } from './errors.ts'
+import { addressProblem } from './networks/address.ts'
+import { parseAccess, parsePattern, parsePrice, type Rule } from './policy/rules.ts'
+import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
+
+export type Brand = {
+  name: string
+  logo: string | null
+  accent: string | null
+  terms: string | null
+  support: string | null
+}
+
+export type Config = {
+  brand: Brand
+  /** Canonical origins without a trailing slash; the first is the default. */
+  sites: readonly string[]
+  /** With a list of sites, `Host` picks one of them and any other is refused (421). */
+  hostPicksSite: boolean
+  /** By CAIP-2 namespace. */
+  payTo: { eip155: `0x${string}` }
+  networks: readonly Asset[]
+  /** Base URLs without a trailing slash, in the order they are tried. */
+  facilitators: readonly string[]
+  /** By CAIP-2 network; always has an entry for each of `networks`. */
+  rpcUrls: Readonly<Record<string, string>>
+  /** Base URL without a trailing slash. */
+  originUrl: string | null
+  rules: readonly Rule[]
+  passSecret: string
+}
+
+export type ConfigProblem = { path: string; message: string }
+
+const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)$/
+
+/** Runs a parser that answers with what to write instead, as a zod schema over strings. */
+function parsed<Value>(parse: (text: string) => Result<Value, string>, missing: string) {
+  return z.pipe(
+    z.string({ error: missing }),
+    z.transform((text: string, context): Value => {
+      const result = parse(text)
+      if (result.ok) return result.value
+      context.issues.push({ code: 'custom', message: result.error, input: text })
+      return z.NEVER
+    }),
+  )
+}
+
+function parseUrl(text: string): Result<URL, string> {
+  const advice = 'write an https:// URL (http:// is for localhost only)'
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    return fail(advice)
+  }
+  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && LOCAL_HOSTS.test(url.hostname))
+  if (!allowed || url.username || url.password) return fail(advice)
+  return ok(url)
+}
+
+function parseSite(text: string): Result<string, string> {
+  const url = parseUrl(text)
+  if (!url.ok) return url
+  if (url.value.pathname !== '/' || url.value.search || url.value.hash) {
+    return fail('write an origin only, such as "https://news.example", without a path')
+  }
+  return ok(url.value.origin)
+}
+
+function parseBase(text: string): Result<string, string> {
+  const url = parseUrl(text)
+  if (!url.ok) return url
+  if (url.value.search || url.value.hash) return fail('write a base URL without query or fragment')
+  return ok(url.value.href.replace(/\/+$/, ''))
+}
+
+function parseNetwork(text: string): Result<Asset, string> {
+  const asset = assetOf(text)
+  return asset
+    ? ok(asset)
+    : fail(`this network is not supported; write one of ${ASSETS.map((a) => a.network).join(', ')}`)
+}
+
+function parsePayTo(text: string): Result<`0x${string}`, string> {
+  const problem = addressProblem(text)
+  return problem === null && isHex(text) ? ok(text) : fail(problem ?? 'write an EVM address')
+}
+
+const isHex = (text: string): text is `0x${string}` => text.startsWith('0x')
+
+const price = parsed(parsePrice, 'write a price in dollars such as "$0.05", or "free"')
+const paidPrice = z.pipe(
+  price,
+  z.transform((value, context) => {
+    if (value !== 'free') return value
+    context.issues.push({
+      code: 'custom',
+      message: 'an offer has a price; write one such as "$0.50"',
+      input: value,
+    })
+    return z.NEVER
+  }),
+)
+const access = parsed(parseAccess, 'write "once", or a duration such as "10m", "24h" or "30d"')
+const pattern = parsed(parsePattern, 'write a canonical path such as "/about", "/a/:slug" or "/articles/*"')
+const text = z.string({ error: 'write a text' })
+const strings = z.record(z.string(), z.string({ error: 'write a text' }), { error: 'write a table of texts' })
+
+const KNOWN_LATER: Record<string, string> = {
+  audience: 'audience is not supported yet; remove it (every visitor pays the same)',
+  meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
+  mode: 'mode is not supported yet; remove it (the route is enforced)',
+}
+
+/** Unknown keys are errors: a misspelt `price` must not sell for another price. */
+function unknownKeys(known: readonly string[]) {
+  return (issue: { code?: string | undefined; keys?: readonly string[] }) => {
+    if (issue.code !== 'unrecognized_keys') return 'write a table'
+    return (issue.keys ?? [])
+      .map((key) => KNOWN_LATER[key] ?? `${key} is not a known key; write one of ${known.join(', ')}`)
+      .join('; ')
+  }
+}
+
+function table<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape, { error: unknownKeys(Object.keys(shape)) })
+}
+
+const list = <Item extends z.core.SomeType>(item: Item, advice: string) =>
+  z.array(item, { error: advice }).check(z.minLength(1, { error: advice }))
+
+const routeSchema = table({
+  path: pattern,
+  host: z.optional(text),
+  methods: z.optional(
+    list(
+      z
+        .string({ error: 'write a method such as "GET"' })
+        .check(z.regex(/^[A-Z]{3,16}$/, { error: 'write methods in capitals, such as "GET"' })),
+      'write a list of methods such as ["GET"], or leave it out to gate them all',
+    ),
+  ),
+  price,
+  access: z.optional(access),
+  content: z.optional(z.enum(['kv', 'r2', 'origin'], { error: 'write "kv", "r2" or "origin"' })),
+  description: z.optional(text),
+  mimeType: z.optional(text),
+  offers: z.optional(
+    z.array(table({ name: text, price: paidPrice, access, scope: pattern }), {
+      error: 'write a list of offers',
+    }),
+  ),
+  prices: z.optional(
+    z.array(
+      table({
+        when: table({
+          query: z.optional(strings),
+          header: z.optional(strings),
+          country: z.optional(
+            z.array(
+              z.string({ error: 'write a country code' }).check(
+                z.regex(/^[A-Z]{2}$/, {
+                  error: 'write a country as two capitals (ISO 3166-1), such as "DE"',
+                }),
+              ),
+              { error: 'write a list of countries such as ["DE", "AT"]' },
+            ),
+          ),
+        }),
+        price,
+      }),
+      { error: 'write a list of price rules' },
+    ),
+  ),
+})
+
+const brandSchema = table({
+  name: z.optional(text),
+  logo: z.optional(parsed(parseBase, 'write the URL of an image')),
+  accent: z.optional(
+    z
+      .string({ error: 'write a colour' })
+      .check(z.regex(/^#[0-9a-fA-F]{6}$/, { error: 'write a colour such as "#0b6e4f"' })),
+  ),
+  terms: z.optional(parsed(parseBase, 'write a URL')),
+  support: z.optional(text),
+})
+
+const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
+const facilitator = parsed(parseBase, 'write the base URL of a facilitator')
+
+const envSchema = z.object({
+  BRAND: z.optional(brandSchema),
+  SITE_URL: z.union([site, list(site, 'write at least one origin, such as ["https://news.example"]')]),
+  PAY_TO: z.pipe(
+    z.transform((value: unknown) => (typeof value === 'string' ? { eip155: value } : value)),
+    table({
+      eip155: parsed(parsePayTo, 'write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }'),
+    }),
+  ),
+  NETWORKS: list(
+    parsed(parseNetwork, 'write a CAIP-2 network such as "eip155:8453"'),
+    'write a list of CAIP-2 networks such as ["eip155:8453"]',
+  ),
+  FACILITATORS: z.optional(list(facilitator, 'write a list of base URLs, such as ["https://x402.org/facilitator"]')),
+  FACILITATOR_URL: z.optional(facilitator),
+  RPC_URLS: z.optional(
+    z.record(z.string(), parsed(parseBaseOrRpc, 'write the URL of a JSON-RPC endpoint'), {
+      error: 'write a table by network, such as { "eip155:8453" = "https://…" }',
+    }),
+  ),
+  ORIGIN_URL: z.optional(parsed(parseBase, 'write the base URL of your origin')),
+  ROUTES: list(routeSchema, 'write at least one route, such as [[vars.ROUTES]] with path and price'),
+  PASS_SECRET: z
+    .string({ error: 'set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters' })
+    .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' })),
+})
+
+function parseBaseOrRpc(value: string): Result<string, string> {
+  const url = parseUrl(value)
+  return url.ok ? ok(url.value.href) : url
+}
+
+/** Vars arrive as TOML tables or, from the dashboard and `--var`, as JSON strings. */
+function fromVar(value: unknown): unknown {
+  if (typeof value !== 'string' || !/^\s*[[{"]/.test(value)) return value
+  try {
+    return JSON.parse(value)
+  } catch {
+    return value
+  }
+}
+
+const VARS = Object.keys(envSchema._zod.def.shape)
+const SECRETS = ['PASS_SECRET']
+
+/** Parses the worker's environment. On failure: every problem, in the order of the variables. */
+export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
+  const given = Object.fromEntries(
+    VARS.filter((name) => env[name] !== undefined && env[name] !== '').map((name) => [
+      name,
+      SECRETS.includes(name) ? env[name] : fromVar(env[name]),
+    ]),
+  )
+  const result = z.safeParse(envSchema, given)
+  const problems: ConfigProblem[] = result.success ? [] : result.error.issues.flatMap((issue) => problemsOf(issue, []))
+  if (result.success) problems.push(...crossCheck(result.data, env))
+  else problems.push(...bindingProblems(env, []))
+  if (problems.length > 0 || !result.success) return fail(problems)
+  return ok(build(result.data))
+}
+
+function problemsOf(issue: z.core.$ZodIssue, above: PropertyKey[]): ConfigProblem[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'invalid_union') {
+    // The arm that got furthest is the one that was meant.
+    const arms = issue.errors.map((arm) => arm.flatMap((inner) => problemsOf(inner, path)))
+    return arms.sort((a, b) => depth(b) - depth(a))[0] ?? []
+  }
+  return [{ path: formatPath(path), message: issue.message }]
+}
+
+const depth = (problems: ConfigProblem[]) => Math.max(...problems.map((problem) => problem.path.length))
+
+const formatPath = (path: PropertyKey[]) =>
+  path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`)).join('')
+
+type Parsed = z.infer<typeof envSchema>
+
+const sitesOf = (data: Parsed) => (typeof data.SITE_URL === 'string' ? [data.SITE_URL] : data.SITE_URL)
+
+/** What only shows when values are seen together. */
+function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  if (!data.FACILITATORS && !data.FACILITATOR_URL) {
+    problems.push({
+      path: 'FACILITATORS',
+      message: 'write a list of base URLs, such as ["https://x402.org/facilitator"]',
+    })
+  }
+  const hosts = sitesOf(data).map((origin) => new URL(origin).host)
+  data.ROUTES.forEach((route, i) => {
+    const at = `ROUTES[${i}]`
+    if (route.host !== undefined && !hosts.includes(route.host)) {
+      problems.push({
+        path: `${at}.host`,
+        message: `no SITE_URL has this host; write one of ${hosts.join(', ')}`,
+      })
+    }
+    const amounts = [route.price, ...(route.offers ?? []).map((offer) => offer.price)].flatMap((p) =>
+      p === 'free' ? [] : [p.micros],
+    )
+    if (new Set(amounts).size !== amounts.length) {
+      problems.push({
+        path: `${at}.offers`,
+        message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
+      })
+    }
+  })
+  return [
+    ...problems,
+    ...bindingProblems(
+      env,
+      data.ROUTES.map((route) => route.content ?? 'origin'),
+    ),
+  ]
+}
+
+function bindingProblems(env: Record<string, unknown>, contents: string[]): ConfigProblem[] {
+  const needed = ['PAYERS', 'LEDGER_DB']
+  if (contents.includes('kv')) needed.push('CONTENT_KV')
+  if (contents.includes('r2')) needed.push('CONTENT_R2')
+  return needed
+    .filter((name) => env[name] === undefined)
+    .map((name) => ({
+      path: name,
+      message: 'this binding is missing; add it to wrangler.toml as the README shows',
+    }))
+}
+
+function build(data: Parsed): Config {
+  return {
+    brand: {
+      name: data.BRAND?.name ?? '',
+      logo: data.BRAND?.logo ?? null,
+      accent: data.BRAND?.accent ?? null,
+      terms: data.BRAND?.terms ?? null,
+      support: data.BRAND?.support ?? null,
+    },
+    sites: sitesOf(data),
+    hostPicksSite: typeof data.SITE_URL !== 'string',
+    payTo: data.PAY_TO,
+    networks: data.NETWORKS,
+    facilitators: data.FACILITATORS ?? (data.FACILITATOR_URL ? [data.FACILITATOR_URL] : []),
+    rpcUrls: Object.fromEntries(data.NETWORKS.map((n) => [n.network, data.RPC_URLS?.[n.network] ?? n.rpcUrl])),
+    originUrl: data.ORIGIN_URL ?? null,
+    rules: data.ROUTES.map(
+      (route): Rule => ({
+        path: route.path,
+        host: route.host ?? null,
+        methods: route.methods ?? null,
+        price: route.price,
+        prices: (route.prices ?? []).map(({ when, price: amount }) => ({
+          query: when.query ?? {},
+          header: when.header ?? {},
+          country: when.country ?? [],
+          price: amount,
+        })),
+        accessSeconds: route.access ?? 86_400,
+        content: route.content ?? 'origin',
+        description: route.description ?? '',
+        mimeType: route.mimeType ?? '',
+        offers: (route.offers ?? []).map((offer) => ({
+          name: offer.name,
+          price: offer.price,
+          accessSeconds: offer.access,
+          scope: offer.scope,
+        })),
+      }),
+    ),
+    passSecret: data.PASS_SECRET,
+  }
+}

@@ -1,0 +1,220 @@
+// Where the content is: KV, R2 or the publisher's own origin. It is found before it is sold, and streamed. Requests go
+// to the origin without anything of ours; answers come from it without anything that only we may say.
+import * as z from 'zod/mini'
+import { fail, ok, type Result } from './errors.ts'
+import { cookieName } from './pass.ts'
+import { type Price, parsePrice } from './policy/rules.ts'
+
+/** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
+export type Article = {
+  title: string | null
+  description: string | null
+  contentType: string | null
+  teaser: string | null
+  price: Price | null
+}
+
+export type Found = {
+  article: Article
+  /** The content itself; `range` is the client's `Range` header, honoured for R2. Call once. */
+  open: (range: string | null) => Promise<Response>
+  /** Lets go of content that is not wanted after all. */
+  discard: () => Promise<void>
+}
+
+const metadata = z.object({
+  title: z.optional(z.string()),
+  description: z.optional(z.string()),
+  contentType: z.optional(z.string()),
+  price: z.optional(z.string()),
+  teaser: z.optional(z.string()),
+})
+
+/** What is wrong with an article's metadata, for the publisher's log. */
+export type ArticleProblem = { key: string; problem: string }
+
+function parseArticle(key: string, raw: unknown): Result<Article, ArticleProblem> {
+  const parsed = z.safeParse(metadata, raw ?? {})
+  if (!parsed.success) return fail({ key, problem: 'its metadata is not a table of texts' })
+  const { title, description, contentType, price, teaser } = parsed.data
+  const own = price === undefined ? null : parsePrice(price)
+  if (own && !own.ok) return fail({ key, problem: `its price "${price}" cannot be read: ${own.error}` })
+  return ok({
+    title: title ?? null,
+    description: description ?? null,
+    contentType: contentType ?? null,
+    teaser: teaser ?? null,
+    price: own ? own.value : null,
+  })
+}
+
+/** An article in KV under its canonical path; null where there is none, or nothing in it. */
+export async function findInKv(kv: KVNamespace, path: string): Promise<Result<Found | null, ArticleProblem>> {
+  const { value, metadata: raw } = await kv.getWithMetadata(path, 'stream')
+  const body = value && (await peek(value))
+  if (!body) return ok(null)
+  const article = parseArticle(path, raw)
+  if (!article.ok) {
+    await body.cancel()
+    return article
+  }
+  const contentType = article.value.contentType ?? 'text/html; charset=utf-8'
+  return ok({
+    article: article.value,
+    open: async () =>
+      new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
+    discard: () => body.cancel(),
+  })
+}
+
+/** A file in R2 under its path without the leading slash; null where there is none, or nothing in it. */
+export async function findInR2(bucket: R2Bucket, path: string): Promise<Result<Found | null, ArticleProblem>> {
+  const key = decodeURIComponent(path.slice(1))
+  const head = key === '' ? null : await bucket.head(key)
+  if (!head || head.size === 0) return ok(null)
+  const article = parseArticle(key, { contentType: head.httpMetadata?.contentType, ...head.customMetadata })
+  if (!article.ok) return article
+  const headers = {
+    'Content-Type': article.value.contentType ?? 'application/octet-stream',
+    'X-Content-Type-Options': 'nosniff',
+    'Accept-Ranges': 'bytes',
+    ETag: head.httpEtag,
+    ...(head.httpMetadata?.cacheControl ? { 'Cache-Control': head.httpMetadata.cacheControl } : {}),
+  }
+  const open = async (rangeHeader: string | null): Promise<Response> => {
+    const range = parseRange(rangeHeader, head.size)
+    if (range === 'unsatisfiable') {
+      return new Response(null, { status: 416, headers: { 'Content-Range': `bytes */${head.size}` } })
+    }
+    const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, ...(range ? { range } : {}) })
+    if (!object || !('body' in object)) throw new Error('the file changed while it was being read')
+    const length = range ? range.length : head.size
+    const body = object.body.pipeThrough(new FixedLengthStream(length))
+    if (!range) return new Response(body, { headers })
+    const last = range.offset + range.length - 1
+    const contentRange = `bytes ${range.offset}-${last}/${head.size}`
+    return new Response(body, { status: 206, headers: { ...headers, 'Content-Range': contentRange } })
+  }
+  return ok({ article: article.value, open, discard: async () => {} })
+}
+
+/** One range of `bytes=a-b`, `a-` or `-n` (RFC 9110 §14); null where the whole is served, as for several ranges. */
+export function parseRange(
+  header: string | null,
+  size: number,
+): { offset: number; length: number } | 'unsatisfiable' | null {
+  const match = /^bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))$/.exec(header ?? '')
+  if (!match) return null
+  const [, first, last, suffix] = match
+  const offset = first === undefined ? Math.max(0, size - Number(suffix)) : Number(first)
+  const end = first === undefined || last === undefined ? size - 1 : Math.min(Number(last), size - 1)
+  if (first !== undefined && last !== undefined && Number(last) < offset) return null
+  return offset >= size || Number(suffix) === 0 ? 'unsatisfiable' : { offset, length: end - offset + 1 }
+}
+
+/** The stream with its first bytes at hand; null when it has none. */
+export async function peek(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | null> {
+  const reader = stream.getReader()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return null
+    if (value.byteLength === 0) continue
+    reader.releaseLock()
+    const { readable, writable } = new IdentityTransformStream()
+    const writer = writable.getWriter()
+    const first = writer.write(value).then(() => {
+      writer.releaseLock()
+      return stream.pipeTo(writable)
+    })
+    // A reader that goes away ends the pipe; that is no fault of ours.
+    first.catch(() => {})
+    return readable
+  }
+}
+
+/** Where `content = "origin"` is fetched from, by precedence: the service binding, `ORIGIN_URL`, the zone's own origin. */
+export type Origin = { kind: 'service'; service: Fetcher } | { kind: 'url'; url: string } | { kind: 'zone' }
+
+/** Marks a request to the zone's own origin: should it come back here, the zone has no origin behind this worker. */
+const HOP = 'X-Newsstand-Hop'
+
+/** Headers that may make an origin read another path or method than the one that was decided on. */
+const OVERRIDES = ['x-original-url', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override']
+const CONDITIONAL = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']
+
+const isOurs = (name: string) => /^(?:payment-|x-payment|sign-in-with-x$|settlement-overrides$|x-newsstand-)/.test(name)
+
+/** Ranges and conditions are for free content; ranges alone for pass holders; a purchase is answered whole. */
+export type Purpose = 'free' | 'holder' | 'purchase'
+
+export type OriginRequest = {
+  site: string
+  /** Canonical path, and the query as sent. */
+  path: string
+  query: string
+  purpose: Purpose
+}
+
+/** Forwards a request. Throws when the origin cannot be reached. */
+export async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Response> {
+  if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
+  const base = origin.kind === 'url' ? origin.url : wanted.site
+  const headers = new Headers(request.headers)
+  for (const name of [...headers.keys()]) {
+    if (isOurs(name) || OVERRIDES.includes(name)) headers.delete(name)
+    if (wanted.purpose !== 'free' && CONDITIONAL.includes(name)) headers.delete(name)
+  }
+  if (wanted.purpose === 'purchase') headers.delete('Range')
+  withoutPass(headers, wanted.site)
+  headers.set('X-Forwarded-Host', new URL(wanted.site).host)
+  headers.set('X-Forwarded-Proto', new URL(wanted.site).protocol.slice(0, -1))
+  if (origin.kind === 'zone') headers.set(HOP, '1')
+  const outgoing = new Request(`${base}${wanted.path}${wanted.query}`, {
+    method: request.method,
+    headers,
+    body: request.body,
+    redirect: 'manual',
+    // Paid content is never stored in a cache it could be served from without its gate.
+    ...(wanted.purpose === 'free' ? {} : { cache: 'no-store' as const }),
+  })
+  const response = cleaned(
+    await (origin.kind === 'service' ? origin.service.fetch(outgoing) : fetch(outgoing)),
+    base,
+    wanted.site,
+  )
+  return wanted.purpose === 'purchase' ? unlessEmpty(response) : response
+}
+
+function withoutPass(headers: Headers, site: string): void {
+  const cookies = (headers.get('Cookie') ?? '')
+    .split(';')
+    .filter((part) => part.split('=')[0]?.trim() !== cookieName(site))
+  if (cookies.join('').trim() === '') headers.delete('Cookie')
+  else headers.set('Cookie', cookies.join(';').trim())
+  // A pass is a token of two parts; other bearer tokens are the origin's own.
+  if (/^Bearer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/i.test(headers.get('Authorization') ?? ''))
+    headers.delete('Authorization')
+}
+
+/** What is sold has a first byte: an empty body becomes none. The body is read here, so it goes out unencoded. */
+async function unlessEmpty(response: Response): Promise<Response> {
+  const body = response.body && (await peek(response.body))
+  const headers = new Headers(response.headers)
+  headers.delete('Content-Encoding')
+  headers.delete('Content-Length')
+  return new Response(body, { status: response.status, statusText: response.statusText, headers })
+}
+
+/** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
+function cleaned(response: Response, base: string, site: string): Response {
+  if (response.webSocket) return response
+  const headers = new Headers(response.headers)
+  for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
+  const location = headers.get('Location')
+  if (location?.startsWith(`${base}/`)) headers.set('Location', `${site}${location.slice(base.length)}`)
+  const body = isNullBody(response.status) ? null : response.body
+  return new Response(body, { status: response.status, statusText: response.statusText, headers })
+}
+
+/** Statuses that have no body (Fetch standard). */
+export const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)

@@ -1,0 +1,137 @@
+// Composition root: Env → Config → Services → app. The only file that sees every part.
+import { createApp, type World } from './app.ts'
+import { type Config, type ConfigProblem, parseConfig } from './config.ts'
+import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './content.ts'
+import { fail, ok, type Result } from './errors.ts'
+import { verify } from './facilitator.ts'
+import { grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
+import type { RedeemOutcome, RedeemRequest } from './payer/payer.ts'
+import type { Services } from './paywall.ts'
+import type { Sale } from './policy/policy.ts'
+import { scopeOf } from './policy/scope.ts'
+import { issueQuote, PAYMENT_SECONDS, quotedOffers } from './quote.ts'
+import { deriveKey } from './token.ts'
+import type { Offer } from './x402/payment.ts'
+
+export { Payer } from './payer/payer.ts'
+
+/** Parsed once per environment, which lives as long as its isolate; it holds nothing of any request. */
+const configs = new WeakMap<Env, Result<Config, ConfigProblem[]>>()
+
+function configOf(env: Env): Result<Config, ConfigProblem[]> {
+  const known = configs.get(env)
+  if (known) return known
+  const parsed = parseConfig({ ...env })
+  configs.set(env, parsed)
+  return parsed
+}
+
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+
+const services: World['services'] = async (env, config, waitUntil): Promise<Services> => {
+  const passKey = () => deriveKey(config.passSecret, 'pass')
+  const quoteKey = () => deriveKey(config.passSecret, 'quote')
+  return {
+    nowSeconds,
+    find: async (source, path) => {
+      const found = await (source === 'kv' ? findInKv(env.CONTENT_KV, path) : findInR2(env.CONTENT_R2, path))
+      return found.ok ? found : articleProblem(found.error)
+    },
+    origin: (request, wanted) => fetchOrigin(originOf(env, config), request, wanted),
+    quote: async (offers, resource) =>
+      issueQuote(offers, resource, await quoteKey(), nowSeconds(), crypto.getRandomValues(new Uint8Array(9))),
+    quoted: async (proof, resource) => quotedOffers(proof, resource, await quoteKey(), nowSeconds()),
+    grants: async (request, resource) => {
+      const token = passOf(request.headers, resource.site)
+      const all = token === null ? [] : await readPass(token, resource.site, await passKey(), nowSeconds())
+      return { all, opening: grantFor(all, resource) ?? null }
+    },
+    passCookie: async (grants, site) => {
+      const token = await issuePass(grants, site, await passKey(), nowSeconds())
+      const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
+      return passCookie(token, site, endsAtSeconds, nowSeconds())
+    },
+    confirm: async ({ authorization, signature }, offer) => {
+      const reply = await verify(config.facilitators, { authorization, signature, offer })
+      if (reply.kind === 'valid') return ok(null)
+      return fail({ code: reply.kind === 'refused' ? reply.reason : 'facilitator_unavailable' })
+    },
+    redeem: async ({ key, payment, offer }, objection, resource) => {
+      const scope = offer ? scopeOf(offer, resource) : ''
+      const accessSeconds = offer?.accessSeconds ?? 0
+      const outcome = await redeem(env, { key, payment, offer, objection, resource, scope, accessSeconds })
+      if (outcome.kind === 'refused') return outcome
+      const { settlement, scope: owned, endsAtSeconds, leased } = outcome
+      const grant =
+        endsAtSeconds === null || endsAtSeconds <= nowSeconds()
+          ? null
+          : { scope: owned, method: resource.method, endsAtSeconds, payer: settlement.payer }
+      return { kind: 'granted', settlement, grant, leased }
+    },
+    handedOut: ({ key, payment }, delivered) => {
+      const payer = payerOf(env, payment.network, payment.authorization.from)
+      waitUntil(delivered ? payer.delivered(key) : payer.released(key))
+    },
+    watch: (body, taken) => {
+      const { readable, writable } = new IdentityTransformStream()
+      waitUntil(
+        body.pipeTo(writable).then(
+          () => taken(true),
+          () => taken(false),
+        ),
+      )
+      return readable
+    },
+    offerTerms: (sale, upfront) => offersOf(config, sale, upfront),
+  }
+}
+
+/** A sale on each of the site's networks, in the configured order. All assets have six decimals, as prices do. */
+const offersOf = (config: Config, sale: Sale, upfront: boolean): Offer[] =>
+  config.networks.map((asset) => ({
+    network: asset.network,
+    asset: asset.asset,
+    eip712: asset.eip712,
+    payTo: config.payTo.eip155,
+    amount: sale.micros,
+    maxTimeoutSeconds: PAYMENT_SECONDS,
+    name: sale.name,
+    accessSeconds: sale.accessSeconds,
+    scope: sale.scope,
+    flow: upfront ? 'upfront' : 'authorization',
+  }))
+
+function originOf(env: Env, config: Config): Origin {
+  if (env.ORIGIN) return { kind: 'service', service: env.ORIGIN }
+  return config.originUrl === null ? { kind: 'zone' } : { kind: 'url', url: config.originUrl }
+}
+
+function articleProblem({ key, problem }: { key: string; problem: string }): Result<Found | null> {
+  console.error(`configuration_error ${key}: ${problem}`)
+  return fail({ code: 'configuration_error' })
+}
+
+const payerOf = (env: Env, network: string, address: string) =>
+  env.PAYERS.get(env.PAYERS.idFromName(`${network}:${address}`))
+
+/** Redeeming is idempotent, so a call that broke off on its way is made once more. */
+async function redeem(env: Env, request: RedeemRequest): Promise<RedeemOutcome> {
+  const { network, authorization } = request.payment
+  for (const isLast of [false, true]) {
+    try {
+      return await payerOf(env, network, authorization.from).redeem(request)
+    } catch (fault) {
+      console.error(JSON.stringify({ event: 'payer_unavailable', problem: fault instanceof Error ? fault.name : '' }))
+      if (isLast || !isRetryable(fault)) break
+    }
+  }
+  return { kind: 'refused', refusal: { code: 'unavailable' } }
+}
+
+const isRetryable = (fault: unknown) =>
+  fault instanceof Error &&
+  'retryable' in fault &&
+  fault.retryable === true &&
+  !('overloaded' in fault && fault.overloaded)
+
+export default createApp({ config: configOf, services })

@@ -1,0 +1,47 @@
+// `exact` on EVM (EIP-3009): the typed-data signature of an authorization, and its replay key.
+import { hashTypedData, recoverAddress } from 'viem/utils'
+import type { Asset } from '../x402/assets.ts'
+import type { Authorization } from '../x402/payment.ts'
+
+const TYPES = {
+  TransferWithAuthorization: [
+    { name: 'from', type: 'address' },
+    { name: 'to', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'validAfter', type: 'uint256' },
+    { name: 'validBefore', type: 'uint256' },
+    { name: 'nonce', type: 'bytes32' },
+  ],
+} as const
+
+/** Half the order of secp256k1: tokens refuse signatures whose `s` is above it. */
+const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
+
+/**
+ * Whether the payer's own key signed this authorization. False proves nothing: contract wallets (ERC-1271, ERC-6492,
+ * EIP-7702) sign in ways only the chain can check.
+ */
+export async function isSignedByPayer(
+  authorization: Authorization,
+  signature: `0x${string}`,
+  asset: Asset,
+): Promise<boolean> {
+  if (!/^0x[0-9a-f]{128}(?:1b|1c)$/.test(signature)) return false
+  if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false
+  const hash = hashTypedData({
+    domain: { ...asset.eip712, chainId: asset.chainId, verifyingContract: asset.asset },
+    types: TYPES,
+    primaryType: 'TransferWithAuthorization',
+    message: authorization,
+  })
+  try {
+    return (await recoverAddress({ hash, signature })).toLowerCase() === authorization.from
+  } catch {
+    // r or s is no point of the curve.
+    return false
+  }
+}
+
+/** One key per authorization: chain, token, payer and nonce, all of them signed. */
+export const replayKey = ({ from, nonce }: Authorization, asset: Asset) =>
+  `3009|${asset.chainId}|${asset.asset.toLowerCase()}|${from}|${nonce}`

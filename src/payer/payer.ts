@@ -1,0 +1,315 @@
+// The durable truth about one payer's money on one network: claims an authorization, has it settled, remembers it.
+// Reached only with a proven signature. One thread per payer: between two awaits nothing else runs, so a check and the
+// write that follows it are one step. Never fetches inside `blockConcurrencyWhile`.
+import { DurableObject } from 'cloudflare:workers'
+import { blockNumber } from '../chain.ts'
+import { type Config, parseConfig } from '../config.ts'
+import type { Refusal } from '../errors.ts'
+import { type SettleReply, settle } from '../facilitator.ts'
+import { recordPayment } from '../ledger.ts'
+import { type Asset, assetOf } from '../x402/assets.ts'
+import type { Offer, Payment, Settlement } from '../x402/payment.ts'
+import { Handouts } from './handouts.ts'
+import { reconcile, type Truth } from './reconcile.ts'
+import {
+  authorizationOf,
+  claimRow,
+  endsAtSeconds,
+  isUndelivered,
+  ownedRow,
+  PaymentRecords,
+  type PaymentRow,
+  signedPaymentOf,
+  stateOf,
+  type Wanted,
+} from './records.ts'
+import { type RedemptionEvent, step } from './redemption.ts'
+
+/** How long a request is held while its payment is settled or reconciled (contract §3). */
+const HOLD_MS = 25_000
+/** A facilitator that has not answered by then is slow, and the chain is asked in its place. */
+const PATIENCE_MS = 4_000
+/** Between two looks at the chain while a request is held. */
+const POLL_MS = 1_000
+/** Between two looks at the chain, and two tries at the ledger, when nobody waits. */
+const ALARM_MS = 20_000
+/** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
+const HEIGHT_TIMEOUT_MS = 1_500
+
+export type RedeemRequest = Wanted & {
+  key: string
+  payment: Payment
+  /** Null when the payment answers no live quote. */
+  offer: Offer | null
+  /** Why the payment may not be redeemed, unless it is known here already. */
+  objection: Refusal | null
+}
+
+export type RedeemOutcome =
+  | {
+      kind: 'granted'
+      settlement: Settlement
+      /** Scope text of what is owned now. */
+      scope: string
+      /** Null where a single answer was bought. */
+      endsAtSeconds: number | null
+      /** The content is handed out under a lease: `delivered` or `released` ends it. */
+      leased: boolean
+    }
+  | { kind: 'refused'; refusal: Refusal }
+
+const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({
+  kind: 'refused',
+  refusal: { code, transaction },
+})
+
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+
+export class Payer extends DurableObject<Env> {
+  readonly #records: PaymentRecords
+  readonly #handouts = new Handouts()
+  /** Settlements under way in this instance, by key. They resolve to why the outcome is still open, if it is. */
+  readonly #running = new Map<string, Promise<Refusal['code'] | null>>()
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    this.#records = new PaymentRecords(ctx.storage.sql)
+  }
+
+  /** Redeems a proven payment at most once. Identical requests in flight share one settlement. */
+  async redeem(request: RedeemRequest): Promise<RedeemOutcome> {
+    const deadline = Date.now() + HOLD_MS
+    const { key, payment, offer, objection, resource } = request
+    for (;;) {
+      const namesake = payment.identifier === null ? undefined : this.#records.byIdentifier(payment.identifier)
+      if (namesake && (namesake.key !== key || !isSameResource(namesake, request))) {
+        return refused('payment_identifier_conflict')
+      }
+      const known = this.#records.byKey(key)
+      if (known) return this.#again(known, request, deadline)
+      if (objection || !offer)
+        return { kind: 'refused', refusal: objection ?? { code: 'invalid_payment_requirements' } }
+
+      // An earlier payment for the same thing comes first: if it landed, it is what pays.
+      const earlier = this.#records
+        .openFor(request)
+        .find((open) => open.access_seconds > 0 || !this.#running.has(open.key))
+      if (earlier) {
+        const open = await this.#finish(earlier.key, deadline)
+        if (open) return refused(open === 'facilitator_unavailable' ? open : 'settlement_pending', earlier.tx)
+        continue
+      }
+      const fresh = claimRow(key, payment, offer, request, nowSeconds())
+      const paid = this.#records.paidFor(request, nowSeconds(), (held) => this.#handouts.isLeased(held))
+      if (paid) {
+        this.ctx.storage.transactionSync(() => {
+          if (paid.access_seconds === 0) this.#records.setDelivered(paid.key)
+          this.#records.insert(ownedRow(fresh, paid))
+        })
+      } else {
+        this.#records.insert(fresh)
+        await this.#finish(key, deadline)
+      }
+      return this.#answer(key, payment.identifier, deadline, resource.id)
+    }
+  }
+
+  /** The content of a payment was handed out. */
+  async delivered(key: string): Promise<void> {
+    this.#records.setDelivered(key)
+    this.#handouts.end(key)
+  }
+
+  /** The content of a payment could not be handed out: the same payment may ask again. */
+  async released(key: string): Promise<void> {
+    this.#handouts.end(key)
+  }
+
+  /** Clears up what crashes and hang-ups left open, and delivers what the ledger does not have yet. */
+  override async alarm(): Promise<void> {
+    for (const open of this.#records.openRows()) {
+      if (!this.#running.has(open.key)) await this.#ask(open.key)
+    }
+    await this.#deliverOutbox()
+    const left = this.#records.openRows().length + this.#records.outboxRows().length
+    if (left > 0) await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
+  }
+
+  async #again(known: PaymentRow, request: RedeemRequest, deadline: number): Promise<RedeemOutcome> {
+    if (!isSameResource(known, request)) return refused('payment_already_used', known.tx)
+    const state = stateOf(known)
+    const isRefused = state.status === 'refused'
+    if (isRefused && (request.objection || state.reason === 'payment_already_used')) {
+      return {
+        kind: 'refused',
+        refusal: request.objection ?? { code: state.reason, transaction: state.transaction },
+      }
+    }
+    if (state.status !== 'settled') {
+      const open = await this.#finish(known.key, deadline)
+      if (open) return refused(open, known.tx)
+    }
+    return this.#answer(known.key, request.payment.identifier, deadline, request.resource.id)
+  }
+
+  /** What a finished payment is answered with. */
+  async #answer(key: string, identifier: string | null, deadline: number, resource: string): Promise<RedeemOutcome> {
+    for (;;) {
+      const row = this.#records.byKey(key)
+      const state = row && stateOf(row)
+      if (!row || !state || row.resource !== resource) return refused('payment_already_used')
+      if (state.status === 'refused') return refused(state.reason, state.transaction)
+      if (state.status !== 'settled') return refused('settlement_pending', row.tx)
+      const isAskedByName = row.identifier !== null && row.identifier === identifier
+      if (isAskedByName) return granted(row, false)
+      const lease = this.#handouts.leaseOf(key)
+      if (!lease) {
+        if (!isUndelivered(row)) return refused('payment_already_used', row.tx)
+        this.#records.countHandout(key)
+        this.#handouts.begin(key)
+        return granted(row, true)
+      }
+      if (!(await endsBy(lease, deadline))) return refused('payment_in_progress', row.tx)
+    }
+  }
+
+  /** Settles a payment or joins the settlement under way. Resolves to why the outcome is still open, null if it is not. */
+  async #finish(key: string, deadline: number): Promise<Refusal['code'] | null> {
+    let run = this.#running.get(key)
+    if (!run) {
+      run = this.#settle(key).finally(() => this.#running.delete(key))
+      this.#running.set(key, run)
+      // The object lives on until the settlement ends, whoever hangs up.
+      this.ctx.waitUntil(run)
+    }
+    const late = scheduler.wait(Math.max(0, deadline - Date.now())).then(() => 'payment_in_progress' as const)
+    return Promise.race([run, late])
+  }
+
+  async #settle(key: string): Promise<Refusal['code'] | null> {
+    const deadline = Date.now() + HOLD_MS
+    await this.ctx.storage.setAlarm(deadline + ALARM_MS)
+    const { config, asset } = this.#context(key)
+    const found = this.#row(key)
+    // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
+    if (found.status === 'settling') this.#apply(key, { kind: 'give_up' })
+    if ((found.status === 'settling' || found.status === 'unknown') && (await this.#ask(key))) return null
+    if (found.status === 'claimed') {
+      const height = await within(blockNumber(rpcUrlOf(config, asset)), HEIGHT_TIMEOUT_MS)
+      if (height?.ok) this.#records.setClaimBlock(key, height.value)
+    }
+    const payment = signedPaymentOf(found, asset)
+    if (!payment) return null
+    this.#apply(key, { kind: 'send' })
+    // The claim is on disk before the money moves.
+    await this.ctx.storage.sync()
+    const sent = settle(config.facilitators, payment)
+    let reply: SettleReply | null = await within(sent, PATIENCE_MS)
+    for (;;) {
+      if (reply && this.#apply(key, { kind: 'reply', reply })) return null
+      if (reply?.kind === 'unsent') return 'facilitator_unavailable'
+      if (await this.#ask(key)) return null
+      if (Date.now() >= deadline) break
+      if (reply) await scheduler.wait(POLL_MS)
+      else reply = await within(sent, POLL_MS)
+    }
+    this.#apply(key, { kind: 'give_up' })
+    return 'settlement_pending'
+  }
+
+  /** Asks the chain what became of a payment. True when that ends it. */
+  async #ask(key: string): Promise<boolean> {
+    const found = this.#row(key)
+    const { config, asset } = this.#context(key)
+    const rpcUrl = rpcUrlOf(config, asset)
+    const head = await blockNumber(rpcUrl)
+    const claim = {
+      authorization: authorizationOf(found),
+      asset: asset.asset,
+      block: found.claim_block,
+      atSeconds: found.claimed_at,
+    }
+    const truth: Truth = head.ok ? await reconcile(rpcUrl, claim, head.value) : { kind: 'unreachable' }
+    return this.#apply(key, { kind: 'truth', truth })
+  }
+
+  /** Applies an event to the stored state, in one step. True when the outcome is known now. */
+  #apply(key: string, event: RedemptionEvent): boolean {
+    const before = stateOf(this.#row(key))
+    const after = step(before, event)
+    if (after !== before) this.#records.setState(key, after, nowSeconds())
+    const isSettled = after.status === 'settled'
+    if (isSettled && before.status !== 'settled') this.ctx.waitUntil(this.#deliverOutbox())
+    return isSettled || after.status === 'refused'
+  }
+
+  /** At least once to the ledger, which stores each payment once. What fails stays for the alarm. */
+  async #deliverOutbox(): Promise<void> {
+    for (const row of this.#records.outboxRows()) {
+      const asset = assetOf(row.network)
+      if (!asset) continue
+      try {
+        await recordPayment(this.env.LEDGER_DB, asset, {
+          id: row.key,
+          site: row.site,
+          resource: row.resource,
+          amount: row.amount,
+          payer: row.payer,
+          payTo: row.pay_to,
+          transaction: row.tx,
+          offer: row.offer ?? '',
+          accessSeconds: row.access_seconds,
+          settledAtSeconds: row.settled_at ?? row.claimed_at,
+        })
+        this.#records.setLedgered(row.key)
+      } catch {
+        console.error(JSON.stringify({ event: 'ledger_unavailable', payment: row.key }))
+        await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
+        return
+      }
+    }
+  }
+
+  #row(key: string): PaymentRow {
+    const found = this.#records.byKey(key)
+    if (!found) throw new Error('a payment that was claimed has no row')
+    return found
+  }
+
+  #context(key: string): { config: Config; asset: Asset } {
+    const config = parseConfig({ ...this.env })
+    const asset = assetOf(this.#row(key).network)
+    if (!config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
+    return { config: config.value, asset }
+  }
+}
+
+function granted(row: PaymentRow, leased: boolean): RedeemOutcome {
+  return {
+    kind: 'granted',
+    settlement: { transaction: row.tx, network: row.network, payer: row.payer, amount: row.amount },
+    scope: row.scope,
+    endsAtSeconds: row.access_seconds === 0 ? null : endsAtSeconds(row),
+    leased,
+  }
+}
+
+const isSameResource = (row: PaymentRow, { resource }: Wanted) =>
+  row.site === resource.site && row.method === resource.method && row.resource === resource.id
+
+const rpcUrlOf = (config: Config, asset: Asset) => config.rpcUrls[asset.network] ?? asset.rpcUrl
+
+/** The value of a promise, or null when it takes longer. */
+async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | null> {
+  return Promise.race([promise, scheduler.wait(Math.max(0, ms)).then(() => null)])
+}
+
+/** Whether a promise settles by a time (milliseconds). */
+async function endsBy(promise: Promise<void>, deadline: number): Promise<boolean> {
+  return (
+    (await within(
+      promise.then(() => true),
+      deadline - Date.now(),
+    )) === true
+  )
+}

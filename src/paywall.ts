@@ -1,0 +1,315 @@
+// The pipeline, and the only file that knows its order:
+// request → policy → challenge → decode → verify → redeem → grant → content.
+import type { Brand, Config } from './config.ts'
+import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
+import { verifyPayment } from './networks/network.ts'
+import { errorPage } from './pages/error.tsx'
+import { paywallPage } from './pages/paywall.tsx'
+import type { Grant } from './pass.ts'
+import { decide, type Sale, salesAt } from './policy/policy.ts'
+import { canonicalPath, LONGEST_PATH, type Price, type Rule } from './policy/rules.ts'
+import { identifyingQuery, type Resource } from './policy/scope.ts'
+import { openToScripts, preflight, privately, refusal } from './respond.ts'
+import { decodePayment, encodeChallenge, encodeFailure, encodeSettlement } from './x402/codec.ts'
+import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
+import type { QuoteToken } from './x402/wire.ts'
+
+/** Ranges and conditions reach free content, ranges a pass holder's; a purchase is answered whole. */
+type Purpose = 'free' | 'holder' | 'purchase'
+
+/** What an article says about itself, as far as the sale goes. */
+type Article = {
+  title: string | null
+  description: string | null
+  contentType: string | null
+  teaser: string | null
+  price: Price | null
+}
+
+type Found = {
+  article: Article
+  open: (range: string | null) => Promise<Response>
+  discard: () => Promise<void>
+}
+
+export type Redeemed =
+  | { kind: 'granted'; settlement: Settlement; grant: Grant | null; leased: boolean }
+  | { kind: 'refused'; refusal: Refusal }
+
+/** The narrow verbs the pipeline needs from the world; `index` builds them. Faults throw. */
+export type Services = {
+  nowSeconds: () => number
+  /** KV and R2: the content, null when there is none, `configuration_error` when its metadata cannot be read. */
+  find: (source: 'kv' | 'r2', path: string) => Promise<Result<Found | null>>
+  origin: (
+    request: Request,
+    wanted: { site: string; path: string; query: string; purpose: Purpose },
+  ) => Promise<Response>
+  quote: (offers: readonly Offer[], resource: Resource) => Promise<QuoteToken>
+  quoted: (proof: string, resource: Resource) => Promise<Offer[]>
+  grants: (request: Request, resource: Resource) => Promise<{ all: Grant[]; opening: Grant | null }>
+  /** `Set-Cookie` for these grants. */
+  passCookie: (grants: readonly Grant[], site: string) => Promise<string>
+  /** Asks a facilitator whether a payment that cannot be proven here is good. */
+  confirm: (payment: Payment, offer: Offer) => Promise<Result<null>>
+  redeem: (verified: VerifiedPayment, objection: Refusal | null, resource: Resource) => Promise<Redeemed>
+  /** The content of a redeemed payment was handed out (true), or could not be. */
+  handedOut: (verified: VerifiedPayment, delivered: boolean) => void
+  /** Passes a body through and reports, once, whether all of it was taken. */
+  watch: (body: ReadableStream, taken: (all: boolean) => void) => ReadableStream
+  offerTerms: (sale: Sale, upfront: boolean) => Offer[]
+}
+
+/** One request at one gated resource, as the later steps see it. */
+type Visit = {
+  request: Request
+  config: Config
+  services: Services
+  rule: Rule
+  resource: Resource
+  /** Path with the trailing slash the client sent, and its query: what the origin is asked for. */
+  originPath: string
+  query: string
+  found: Found | null
+  sales: Sale[]
+  offers: Offer[]
+}
+
+/** Answers one request. */
+export async function paywall(request: Request, config: Config, services: Services): Promise<Response> {
+  const result = await decideAndServe(request, config, services)
+  return openToScripts(result.ok ? result.value : refuse(request, config.brand, result.error))
+}
+
+async function decideAndServe(request: Request, config: Config, services: Services): Promise<Result<Response>> {
+  const site = siteOf(request, config)
+  if (site === null) return fail({ code: 'misdirected_request' })
+  const { rawPath, query } = splitUrl(request.url)
+  const path = canonicalPath(rawPath)
+  if (!path.ok) return path
+  const originPath = path.value !== '/' && rawPath.endsWith('/') ? `${path.value}/` : path.value
+
+  const decision = decide(
+    {
+      host: new URL(site).host,
+      method: request.method,
+      path: path.value,
+      query: new URLSearchParams(query),
+      header: (name) => request.headers.get(name),
+      country: countryOf(request),
+    },
+    config.rules,
+  )
+  if (!decision.ok) return decision
+  const open = () => services.origin(request, { site, path: originPath, query, purpose: 'free' })
+  if (decision.value.kind === 'open') return reach(open)
+  const { rule } = decision.value
+  const stored = rule.content !== 'origin'
+  if (request.method === 'OPTIONS' && (stored || decision.value.kind === 'gated')) return ok(preflight(request))
+  if (path.value.length > LONGEST_PATH) return fail({ code: 'uri_too_long' })
+  if (stored && !isSafe(request.method)) return fail({ code: 'method_not_allowed' })
+
+  let found: Found | null = null
+  if (rule.content !== 'origin') {
+    const looked = await services.find(rule.content, path.value)
+    if (!looked.ok) return looked
+    if (!looked.value) return fail({ code: 'not_found' })
+    found = looked.value
+  }
+  const price = found?.article.price ?? (decision.value.kind === 'free' ? 'free' : decision.value.price)
+  if (price === 'free') return found ? ok(await found.open(request.headers.get('Range'))) : reach(open)
+
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const id = path.value + (stored ? '' : identifyingQuery(new URLSearchParams(query)))
+  const sales = salesAt(path.value, price, rule)
+  const visit: Visit = {
+    request,
+    config,
+    services,
+    rule,
+    resource: { site, method, path: path.value, id },
+    originPath,
+    query,
+    found,
+    sales,
+    offers: sales.flatMap((sale) => services.offerTerms(sale, !isSafe(method))),
+  }
+  return ok(await serveGated(visit))
+}
+
+async function serveGated(visit: Visit): Promise<Response> {
+  const { request, services, resource } = visit
+  const grants = await services.grants(request, resource)
+  if (grants.opening) return serveHolder(visit)
+  const answer = await sell(visit, grants.all)
+  if (answer.ok) return answer.value
+  await visit.found?.discard()
+  return challengeOrRefuse(visit, answer.error)
+}
+
+/** For who holds a pass: the content with its ranges, not the origin's caching. */
+async function serveHolder(visit: Visit): Promise<Response> {
+  const opened = await openContent(visit, 'holder')
+  return opened.ok ? privately(opened.value, {}) : challengeOrRefuse(visit, { refusal: opened.error, payment: null })
+}
+
+type Failure = { refusal: Refusal; payment: Payment | null }
+
+async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Response, Failure>> {
+  const { request, services, resource, offers } = visit
+  // HEAD never redeems a payment: it could not deliver what was paid for.
+  if (request.method === 'HEAD') return fail({ refusal: { code: 'payment_required' }, payment: null })
+  const decoded = decodePayment({
+    paymentSignature: request.headers.get('PAYMENT-SIGNATURE'),
+    xPayment: request.headers.get('X-PAYMENT'),
+  })
+  if (!decoded.ok) return fail({ refusal: decoded.error, payment: null })
+  const payment = decoded.value
+  if (!payment) return fail({ refusal: { code: 'payment_required' }, payment: null })
+  const failure = (refusal: Refusal) => fail({ refusal, payment })
+
+  const quoted = payment.quote === null ? [] : await services.quoted(payment.quote, resource)
+  const verification = await verifyPayment(payment, [...quoted, ...offers], services.nowSeconds())
+  if (!verification.ok) return failure(verification.error)
+  let objection: Refusal | null = null
+  if (verification.value.kind === 'proven') objection = verification.value.objection
+  else {
+    const confirmed = await services.confirm(payment, verification.value.offer)
+    if (!confirmed.ok) return failure(confirmed.error)
+  }
+  const verified = verification.value.kind === 'proven' ? verification.value.verified : verification.value.confirm()
+
+  // What is safe to ask for is in hand before the payment is redeemed; the rest is settled upfront.
+  const first = isSafe(request.method) ? await openContent(visit, 'purchase') : null
+  if (first && !first.ok) return failure(first.error)
+  // Part of the content is neither what was paid for nor to be given away.
+  if (first?.value.status === 206) return failure({ code: 'content_unavailable' })
+  if (first && !isDeliverable(first.value)) return ok(privately(first.value, {}))
+
+  const redeemed = await services.redeem(verified, objection, resource)
+  if (redeemed.kind === 'refused') {
+    await first?.value.body?.cancel()
+    return failure(redeemed.refusal)
+  }
+  return ok(await deliver(visit, verified, redeemed, first?.value ?? null, grants))
+}
+
+/** A paid answer. `content` is null where it is fetched only now, settled upfront. */
+async function deliver(
+  visit: Visit,
+  verified: VerifiedPayment,
+  { settlement, grant, leased }: Extract<Redeemed, { kind: 'granted' }>,
+  content: Response | null,
+  grants: readonly Grant[],
+): Promise<Response> {
+  const { request, services, resource } = visit
+  const report = (delivered: boolean) => {
+    if (leased) services.handedOut(verified, delivered)
+  }
+  const receipt = encodeSettlement(settlement, verified.payment)
+  const opened = content ? ok(content) : await openContent(visit, 'purchase')
+  if (!opened.ok || (!content && opened.value.status >= 400)) {
+    report(false)
+    const answer = opened.ok ? opened.value : refuse(request, visit.config.brand, opened.error)
+    return privately(answer, receipt)
+  }
+  if (request.signal.aborted) {
+    await opened.value.body?.cancel()
+    report(false)
+    return new Response(null, { status: 503 })
+  }
+  const cookie = grant ? { 'Set-Cookie': await services.passCookie([grant, ...grants], resource.site) } : {}
+  const answer = privately(opened.value, { ...receipt, ...cookie })
+  if (!answer.body) {
+    report(true)
+    return answer
+  }
+  return new Response(services.watch(answer.body, report), answer)
+}
+
+/** The content of a gated resource, or why it cannot be had. */
+async function openContent(visit: Visit, purpose: Purpose): Promise<Result<Response>> {
+  const { request, services, resource, originPath, query, found } = visit
+  if (found) {
+    if (request.method !== 'HEAD')
+      return ok(await found.open(purpose === 'holder' ? request.headers.get('Range') : null))
+    const whole = await found.open(null)
+    await whole.body?.cancel()
+    return ok(new Response(null, whole))
+  }
+  return reach(() => services.origin(request, { site: resource.site, path: originPath, query, purpose }))
+}
+
+async function reach(open: () => Promise<Response>): Promise<Result<Response>> {
+  try {
+    return ok(await open())
+  } catch (fault) {
+    console.error(JSON.stringify({ event: 'origin_unreachable', problem: fault instanceof Error ? fault.message : '' }))
+    return fail({ code: 'content_unavailable' })
+  }
+}
+
+/** Content worth its price: a whole 2xx answer with something in it. Anything else is given as it is, unsettled. */
+const isDeliverable = (content: Response) => content.status >= 200 && content.status < 300 && content.body !== null
+
+const isSafe = (method: string) => method === 'GET' || method === 'HEAD'
+
+/** 402 with a fresh challenge where paying (again) can help, else the refusal alone. */
+async function challengeOrRefuse(visit: Visit, { refusal: refused, payment }: Failure): Promise<Response> {
+  const { request, config, services, rule, resource, found, sales, offers } = visit
+  const outcome: Record<string, string> =
+    payment && isPaymentFailure(refused.code) ? encodeFailure(refused.code, payment, refused.transaction ?? '') : {}
+  const { status, message } = publicError(refused.code)
+  if (status !== 402) return refuse(request, config.brand, refused, outcome)
+  const article = found?.article
+  const title = article?.title ?? ''
+  const info = {
+    url: resource.site + resource.id,
+    description: article?.description ?? (rule.description || title),
+    mimeType: article?.contentType ?? rule.mimeType,
+  }
+  const quote = await services.quote(offers, resource)
+  const challenge = encodeChallenge(refused.code, info, offers, quote)
+  return refusal(request, refused, {
+    headers: { 'PAYMENT-REQUIRED': challenge.header, ...outcome },
+    json: challenge.body,
+    page: () =>
+      paywallPage({
+        brand: config.brand.name,
+        title: title || info.description || resource.path,
+        teaser: article?.teaser ?? article?.description ?? null,
+        problem: refused.code === 'payment_required' ? null : message,
+        offers: sales,
+        networks: config.networks.map((network) => network.name),
+        resourceUrl: info.url,
+      }),
+  })
+}
+
+function refuse(request: Request, brand: Brand, refused: Refusal, headers: Record<string, string> = {}): Response {
+  const { status, message } = publicError(refused.code)
+  return refusal(request, refused, {
+    headers,
+    json: {},
+    page: () => errorPage({ brand: brand.name, status, message }),
+  })
+}
+
+/** The site a request is for: the only one, or the listed one that `Host` picks; null for a host that is not listed. */
+function siteOf(request: Request, config: Config): string | null {
+  if (!config.hostPicksSite) return config.sites[0] ?? null
+  const { host } = new URL(request.url)
+  return config.sites.find((site) => new URL(site).host === host) ?? null
+}
+
+/** Path and query exactly as sent: a URL parser would resolve the very spellings that must be refused. */
+function splitUrl(url: string): { rawPath: string; query: string } {
+  const [, rawPath = '', query = ''] = /^[a-z]+:\/\/[^/?#]*([^?#]*)(\?[^#]*)?/i.exec(url) ?? []
+  return { rawPath: rawPath || '/', query }
+}
+
+/** Cloudflare's own finding; a header could be written by anybody. */
+function countryOf(request: Request): string | null {
+  const country = request.cf?.country
+  return typeof country === 'string' ? country : null
+}

@@ -1,0 +1,71 @@
+// Who pays what: request facts and rules in, a decision out. It does not fetch, and does not know the wire.
+import { fail, ok, type Result } from '../errors.ts'
+import { type ExtraOffer, matchesLoosely, matchesPattern, type Price, type Rule } from './rules.ts'
+
+/** What policy may look at. `path` is canonical, `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
+export type RequestFacts = {
+  host: string
+  method: string
+  path: string
+  query: URLSearchParams
+  header: (name: string) => string | null
+  country: string | null
+}
+
+/** One thing on sale, still without network and payee. `scope` null is the requested resource itself. */
+export type Sale = {
+  name: string | null
+  micros: bigint
+  accessSeconds: number
+  scope: string | null
+}
+
+export type Decision = { kind: 'open' } | { kind: 'free'; rule: Rule } | { kind: 'gated'; rule: Rule; price: Price }
+
+/** HEAD shares the gate of GET, so that it never shows the headers of unpaid content. */
+const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
+
+/**
+ * The first rule that matches decides. A path that other software could read as one behind another rule (other case,
+ * `;parameters`, trailing dots, compatibility characters) is refused with `invalid_path`.
+ */
+export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Decision> {
+  const method = gateMethod(facts.method)
+  const inReach = rules.filter(
+    (rule) =>
+      (rule.host === null || rule.host === facts.host) &&
+      // A preflight asks for every method of the path; it is answered without content.
+      (rule.methods === null || method === 'OPTIONS' || rule.methods.includes(method)),
+  )
+  const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
+  const loose = inReach.find((candidate) => matchesLoosely(candidate.path, facts.path))
+  if (rule !== loose) return fail({ code: 'invalid_path' })
+  if (!rule) return ok({ kind: 'open' })
+  const price = rule.prices.find((entry) => applies(entry, facts))?.price ?? rule.price
+  return ok(price === 'free' ? { kind: 'free', rule } : { kind: 'gated', rule, price })
+}
+
+function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
+  return (
+    Object.entries(entry.query).every(([name, value]) => facts.query.get(name) === value) &&
+    Object.entries(entry.header).every(([name, value]) => facts.header(name) === value) &&
+    (entry.country.length === 0 || (facts.country !== null && entry.country.includes(facts.country)))
+  )
+}
+
+/**
+ * What is on sale at one resource: the resource itself, and the route's offers whose scope covers it. Amounts differ,
+ * so that an amount names its offer; where an article's own price equals an offer's, the wider offer stands.
+ */
+export function salesAt(path: string, price: { micros: bigint }, rule: Rule): Sale[] {
+  const extra = rule.offers.filter((offer) => matchesPattern(offer.scope, path)).map(saleOfOffer)
+  const own = { name: null, micros: price.micros, accessSeconds: rule.accessSeconds, scope: null }
+  return extra.some((sale) => sale.micros === own.micros) ? extra : [own, ...extra]
+}
+
+const saleOfOffer = (offer: ExtraOffer): Sale => ({
+  name: offer.name,
+  micros: offer.price.micros,
+  accessSeconds: offer.accessSeconds,
+  scope: offer.scope.text,
+})

@@ -1,0 +1,84 @@
+// Quotes: the offers of one challenge, signed, so that a quoted price is honoured until it expires whatever happens to
+// the configuration meanwhile. Issuing one writes nothing anywhere.
+import * as z from 'zod/mini'
+import { type Resource, scopeOf } from './policy/scope.ts'
+import { openToken, sealToken } from './token.ts'
+import { assetOf } from './x402/assets.ts'
+import { encodeBytes } from './x402/base64.ts'
+import type { Offer } from './x402/payment.ts'
+import type { QuoteToken } from './x402/wire.ts'
+
+/** How long a quote is honoured: time to read the page, find the wallet and sign. */
+export const QUOTE_SECONDS = 600
+/** `maxTimeoutSeconds` of every offer: how long an authorization may take to be settled; shorter than a quote. */
+export const PAYMENT_SECONDS = 300
+
+const terms = z.tuple([
+  z.string(), // network
+  z.string().check(z.regex(/^[0-9]+$/)), // amount
+  z.string(), // payTo
+  z.number(), // accessSeconds
+  z.nullable(z.string()), // scope
+  z.nullable(z.string()), // name
+  z.literal([0, 1]), // 1: upfront
+])
+
+const payload = z.tuple([z.string(), z.number(), z.array(terms)])
+
+/** A quote is for one resource of one site; it is worth nothing anywhere else. */
+const contextOf = (resource: Resource) => `${resource.site} ${resource.method} ${scopeOf({ scope: null }, resource)}`
+
+/** @param random 9 bytes or more, for the quote's identifier */
+export async function issueQuote(
+  offers: readonly Offer[],
+  resource: Resource,
+  key: CryptoKey,
+  nowSeconds: number,
+  random: Uint8Array,
+): Promise<QuoteToken> {
+  const id = encodeBytes(random)
+  const expiresAtSeconds = nowSeconds + QUOTE_SECONDS
+  const rows = offers.map((offer) => [
+    offer.network,
+    offer.amount.toString(),
+    offer.payTo,
+    offer.accessSeconds,
+    offer.scope,
+    offer.name,
+    offer.flow === 'upfront' ? 1 : 0,
+  ])
+  return {
+    id,
+    expiresAtSeconds,
+    proof: await sealToken(key, [id, expiresAtSeconds, rows], contextOf(resource)),
+  }
+}
+
+/** The offers of a live quote of this site for this resource; empty when the proof is none or has expired. */
+export async function quotedOffers(
+  proof: string,
+  resource: Resource,
+  key: CryptoKey,
+  nowSeconds: number,
+): Promise<Offer[]> {
+  const parsed = z.safeParse(payload, await openToken(key, proof, contextOf(resource)))
+  if (!parsed.success) return []
+  const [, expiresAtSeconds, rows] = parsed.data
+  if (nowSeconds > expiresAtSeconds) return []
+  return rows.flatMap(([network, amount, payTo, accessSeconds, scope, name, upfront]) => {
+    const asset = assetOf(network)
+    if (!asset) return []
+    return {
+      network,
+      asset: asset.asset,
+      eip712: asset.eip712,
+      payTo,
+      amount: BigInt(amount),
+      maxTimeoutSeconds: PAYMENT_SECONDS,
+      accessSeconds,
+      scope,
+      name,
+      flow: upfront === 1 ? 'upfront' : 'authorization',
+    }
+  })
+}

@@ -1,0 +1,127 @@
+// How answers are dressed: CORS and Vary on all, no caching of what is paid or refused, JSON for programs and a page
+// for browsers. Together with app, paywall and content, the only file that makes a Response.
+
+import { isNullBody } from './content.ts'
+import { publicError, type Refusal } from './errors.ts'
+
+/** Response headers that scripts of other origins may read. */
+const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
+/** Request headers a buying script sends; `Access-Control-Expose-Headers` because stock clients send it by mistake. */
+const ALLOWED = [
+  'PAYMENT-SIGNATURE',
+  'X-PAYMENT',
+  'SIGN-IN-WITH-X',
+  'Authorization',
+  'Content-Type',
+  'Access-Control-Expose-Headers',
+]
+/** What answers at a gated address depend on. */
+const VARY = 'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Cookie, Origin'
+
+/** Caching headers and validators by which a shared cache could keep or confirm paid content. */
+const CACHING = [
+  'age',
+  'cache-control',
+  'cdn-cache-control',
+  'cloudflare-cdn-cache-control',
+  'etag',
+  'expires',
+  'last-modified',
+  'pragma',
+  'surrogate-control',
+  'surrogate-key',
+]
+
+/** CORS without credentials: a script may buy with its own wallet, and never read through a reader's cookie. */
+export function openToScripts(response: Response): Response {
+  if (response.status === 101) return response
+  const headers = new Headers(response.headers)
+  if (!headers.has('Access-Control-Allow-Origin')) headers.set('Access-Control-Allow-Origin', '*')
+  headers.append('Access-Control-Expose-Headers', EXPOSED)
+  return rebuilt(response, response.status, headers)
+}
+
+/** Dresses the content of a gated address for the one who may have it. */
+export function privately(response: Response, extra: Record<string, string>): Response {
+  const headers = new Headers(response.headers)
+  for (const name of CACHING) headers.delete(name)
+  for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name)
+  headers.set('Cache-Control', 'private, no-store')
+  headers.append('Vary', VARY)
+  for (const [name, value] of Object.entries(extra)) headers.append(name, value)
+  return rebuilt(response, response.status, headers)
+}
+
+function rebuilt(response: Response, status: number, headers: Headers): Response {
+  const body = isNullBody(status) ? null : response.body
+  return new Response(body, { status, statusText: response.statusText, headers })
+}
+
+/** The answer to `OPTIONS` at a gated address: never charged, never forwarded. */
+export function preflight(request: Request): Response {
+  const wanted = (request.headers.get('Access-Control-Request-Headers') ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(name))
+    .slice(0, 32)
+  const known = ALLOWED.map((name) => name.toLowerCase())
+  const allowed = [...ALLOWED, ...wanted.filter((name) => !known.includes(name.toLowerCase()))]
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+      'Access-Control-Allow-Headers': allowed.join(', '),
+      'Access-Control-Max-Age': '86400',
+      'Cache-Control': 'no-store',
+      Vary: `${VARY}, Access-Control-Request-Headers`,
+    },
+  })
+}
+
+export type RefusalParts = {
+  headers: Record<string, string>
+  /** Further keys of the JSON body: the v1 challenge. */
+  json: Record<string, unknown>
+  /** The page for people; made only when one is wanted. */
+  page: () => string
+}
+
+/** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
+export function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Response {
+  const { status, message, retryAfterSeconds } = publicError(code)
+  const asPage = prefersHtml(request.headers.get('Accept'))
+  const headers = new Headers({
+    'Content-Type': asPage ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    Vary: VARY,
+    ...(asPage ? { 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'strict-origin-when-cross-origin' } : {}),
+    ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
+    ...parts.headers,
+  })
+  const body = asPage ? parts.page() : JSON.stringify({ error: code, message, ...parts.json })
+  return new Response(request.method === 'HEAD' ? null : body, { status, headers })
+}
+
+/** Pages bring their style inline and nothing else. */
+const PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+/** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
+export function prefersHtml(accept: string | null): boolean {
+  if (accept === null) return false
+  const html = quality(accept, 'text', 'html')
+  return html > 0 && html > quality(accept, 'application', 'json')
+}
+
+function quality(accept: string, type: string, subtype: string): number {
+  let best = { specificity: -1, q: 0 }
+  for (const range of accept.split(',')) {
+    const [media = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+    const specificity = [`*/*`, `${type}/*`, `${type}/${subtype}`].indexOf(media)
+    const q = parameters.find((parameter) => parameter.startsWith('q='))
+    const value = q === undefined ? 1 : Number(q.slice(2))
+    if (specificity > best.specificity) best = { specificity, q: value >= 0 && value <= 1 ? value : 0 }
+  }
+  return best.q
+}

@@ -1,0 +1,33 @@
+// Signed texts: JSON with an HMAC-SHA-256, under keys derived from one secret. Passes and quotes are made of these.
+import { decodeText, encodeBytes } from './x402/base64.ts'
+
+const utf8 = (text: string) => new TextEncoder().encode(text)
+
+/** The key for one purpose (HKDF-SHA-256): a token of one kind never passes as one of another. */
+export async function deriveKey(secret: string, purpose: 'pass' | 'quote'): Promise<CryptoKey> {
+  const base = await crypto.subtle.importKey('raw', utf8(secret), 'HKDF', false, ['deriveKey'])
+  return crypto.subtle.deriveKey(
+    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: utf8(`newsstand ${purpose} v1`) },
+    base,
+    { name: 'HMAC', hash: 'SHA-256', length: 256 },
+    false,
+    ['sign', 'verify'],
+  )
+}
+
+/** `body.mac`, both base64url. `context` is signed along but not sent: who checks must know it. */
+export async function sealToken(key: CryptoKey, payload: unknown, context: string): Promise<string> {
+  const body = encodeBytes(utf8(JSON.stringify(payload)))
+  const mac = await crypto.subtle.sign('HMAC', key, utf8(`${body}.${context}`))
+  return `${body}.${encodeBytes(new Uint8Array(mac))}`
+}
+
+/** The payload of a token this key made for this context, else null. Its shape is for the caller to check. */
+export async function openToken(key: CryptoKey, token: string, context: string): Promise<unknown> {
+  const [body, mac, ...rest] = token.split('.')
+  if (!body || !mac || rest.length > 0 || !/^[A-Za-z0-9_-]{43}$/.test(mac)) return null
+  const given = Uint8Array.from(atob(`${mac.replaceAll('-', '+').replaceAll('_', '/')}=`), (char) => char.charCodeAt(0))
+  if (!(await crypto.subtle.verify('HMAC', key, given, utf8(`${body}.${context}`)))) return null
+  const text = decodeText(body)
+  return text.ok ? JSON.parse(text.value) : null
+}

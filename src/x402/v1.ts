@@ -1,0 +1,82 @@
+// x402 version 1: challenge in the body, payment in `X-PAYMENT`, outcome in `X-PAYMENT-RESPONSE`.
+// Shapes: specs/x402-specification-v1.md and transports-v1/http.md of the protocol.
+import * as z from 'zod/mini'
+import type { FailureReason } from '../errors.ts'
+import { ASSETS, assetOf } from './assets.ts'
+import { PAYMENT_IDENTIFIER } from './extensions/payment-identifier.ts'
+import type { Offer, Payment, Settlement } from './payment.ts'
+import { exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
+
+/** `X-PAYMENT`. v1 has no extensions; a client that sends `paymentId` or `extensions` all the same is understood. */
+export const paymentV1 = z.pipe(
+  z.object({
+    x402Version: z.literal(1),
+    scheme: z.string(),
+    network: z.string(),
+    payload: exactEvmPayload,
+    paymentId: z.optional(z.string()),
+    extensions: extensionsEcho,
+  }),
+  z.transform(
+    (wire): Payment => ({
+      x402Version: 1,
+      scheme: wire.scheme,
+      network: ASSETS.find((asset) => asset.v1Name === wire.network)?.network ?? wire.network,
+      authorization: wire.payload.authorization,
+      signature: wire.payload.signature,
+      accepted: null,
+      identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
+      quote: wire.paymentId ?? wire.extensions?.[QUOTE]?.info.proof ?? null,
+    }),
+  ),
+)
+
+/**
+ * The body of a 402. Offers on networks that v1 has no name for are left out: its clients would refuse them all.
+ * `expiresAt` is in seconds; `paymentId` may be echoed as a key of the payment, to hold us to the quote.
+ */
+export function challengeV1(resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
+  return {
+    x402Version: 1,
+    accepts: offers.flatMap((offer) => {
+      const network = assetOf(offer.network)?.v1Name
+      if (!network) return []
+      return {
+        scheme: 'exact',
+        network,
+        maxAmountRequired: offer.amount.toString(),
+        resource: resource.url,
+        description: offer.name ?? resource.description,
+        mimeType: resource.mimeType,
+        payTo: offer.payTo,
+        maxTimeoutSeconds: offer.maxTimeoutSeconds,
+        asset: offer.asset,
+        extra: { ...offer.eip712, ...(offer.flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) },
+      }
+    }),
+    expiresAt: quote.expiresAtSeconds,
+    paymentId: quote.proof,
+  }
+}
+
+/** v1's own name of a reason, where it differs. */
+const REASONS: Partial<Record<FailureReason, string>> = {
+  invalid_exact_evm_payload_authorization_value_mismatch: 'invalid_exact_evm_payload_authorization_value',
+}
+
+const v1Network = (network: string) => assetOf(network)?.v1Name ?? network
+
+export const settlementV1 = (settlement: Settlement) => ({
+  success: true,
+  transaction: settlement.transaction,
+  network: v1Network(settlement.network),
+  payer: settlement.payer,
+})
+
+export const failureV1 = (reason: FailureReason, network: string, payer: string, transaction: string) => ({
+  success: false,
+  errorReason: REASONS[reason] ?? reason,
+  transaction,
+  network: v1Network(network),
+  payer,
+})

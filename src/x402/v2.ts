@@ -1,0 +1,87 @@
+// x402 version 2: challenge in `PAYMENT-REQUIRED`, payment in `PAYMENT-SIGNATURE`, outcome in `PAYMENT-RESPONSE`.
+// Shapes: specs/x402-specification-v2.md §5 and transports-v2/http.md of the protocol.
+import * as z from 'zod/mini'
+import type { FailureReason } from '../errors.ts'
+import { PAYMENT_IDENTIFIER, paymentIdentifierDeclaration } from './extensions/payment-identifier.ts'
+import type { Offer, Payment, Settlement } from './payment.ts'
+import { atomicUnits, exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
+
+/** `PAYMENT-SIGNATURE`. `resource` and the rest of `accepted` are the client's word and not read. */
+export const paymentV2 = z.pipe(
+  z.object({
+    x402Version: z.literal(2),
+    accepted: z.object({
+      scheme: z.string(),
+      network: z.string(),
+      amount: atomicUnits,
+      asset: z.string(),
+      payTo: z.string(),
+    }),
+    payload: exactEvmPayload,
+    extensions: extensionsEcho,
+  }),
+  z.transform(
+    (wire): Payment => ({
+      x402Version: 2,
+      scheme: wire.accepted.scheme,
+      network: wire.accepted.network,
+      authorization: wire.payload.authorization,
+      signature: wire.payload.signature,
+      accepted: { amount: wire.accepted.amount, asset: wire.accepted.asset, payTo: wire.accepted.payTo },
+      identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
+      quote: wire.extensions?.[QUOTE]?.info.proof ?? null,
+    }),
+  ),
+)
+
+/** `PaymentRequirements` of one offer (§5.1.2); also what a facilitator is sent. */
+export const requirementsV2 = (offer: Offer) => ({
+  scheme: 'exact',
+  network: offer.network,
+  amount: offer.amount.toString(),
+  asset: offer.asset,
+  payTo: offer.payTo,
+  maxTimeoutSeconds: offer.maxTimeoutSeconds,
+  extra: {
+    ...offer.eip712,
+    ...(offer.flow === 'upfront' ? { paymentFlow: 'upfront' } : {}),
+    ...(offer.name === null ? {} : { offer: offer.name }),
+  },
+})
+
+/** The challenge of the `PAYMENT-REQUIRED` header, before encoding. */
+export function challengeV2(error: string, resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
+  return {
+    x402Version: 2,
+    error,
+    resource: {
+      url: resource.url,
+      ...(resource.description === '' ? {} : { description: resource.description }),
+      ...(resource.mimeType === '' ? {} : { mimeType: resource.mimeType }),
+    },
+    accepts: offers.map(requirementsV2),
+    extensions: {
+      [PAYMENT_IDENTIFIER]: paymentIdentifierDeclaration,
+      [QUOTE]: {
+        info: { id: quote.id, expiresAt: quote.expiresAtSeconds, proof: quote.proof },
+        schema: { type: 'object' },
+      },
+    },
+  }
+}
+
+export const settlementV2 = (settlement: Settlement) => ({
+  success: true,
+  transaction: settlement.transaction,
+  network: settlement.network,
+  payer: settlement.payer,
+  amount: settlement.amount.toString(),
+})
+
+export const failureV2 = (reason: FailureReason, network: string, payer: string, transaction: string) => ({
+  success: false,
+  errorReason: reason,
+  transaction,
+  network,
+  payer,
+})
