@@ -74,7 +74,7 @@ async function main(): Promise<void> {
     if (error instanceof Refusal || challenge === undefined) throw error
     throw new Refusal(whyNotPaid(error, challenge, max, price))
   }
-  const body = new Uint8Array(await response.arrayBuffer())
+  const body = await readBody(response)
   const receipt = readReceipt(response)
   if (!response.ok) throw new Refusal(whyNotServed(response, body, receipt))
 
@@ -85,15 +85,19 @@ async function main(): Promise<void> {
     line('Price', `${price(terms)} on ${terms.network}`)
     line('Payer', account.address)
     const after = await balance(url, terms)
-    const change =
-      before === undefined || after === undefined ? '' : `   $${money(before, 6)} → $${money(after, 6)} on chain`
-    line('Publisher', `${terms.payTo}${change}`)
+    line('Publisher', `${terms.payTo}${changeOnChain(before, after)}`)
     line('Transaction', receipt?.transaction || 'none: nothing was charged')
     line('Receipt', receipt === undefined ? 'none' : JSON.stringify(receipt, null, 2).replaceAll('\n', '\n  '))
     line('Status', `${response.status} ${response.statusText}`.trim())
     await showPass(url, response)
   }
   showContent(response, body)
+}
+
+function changeOnChain(before: bigint | undefined, after: bigint | undefined): string {
+  if (before === undefined || after === undefined) return ''
+  if (before === after) return `   $${money(before, 6)} on chain, unchanged: not charged again`
+  return `   $${money(before, 6)} → $${money(after, 6)} on chain`
 }
 
 /** Shows whether a pass came with the answer, and that it opens the same URL again for nothing. */
@@ -108,7 +112,7 @@ async function showPass(url: string, response: Response): Promise<void> {
   }
   line('Pass', `the cookie ${cookie.split('=', 1)[0]}`)
   const again = await ask(url, { headers: { cookie } })
-  await again.arrayBuffer()
+  await readBody(again)
   const free = again.ok && readReceipt(again) === undefined
   line('Again', free ? `${again.status} with the pass, free` : `${again.status}: the pass did not open it again`)
 }
@@ -164,6 +168,14 @@ async function ask(input: RequestInfo | URL, init?: RequestInit): Promise<Respon
     const hint = local ? ' Is `npm start` running?' : ''
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
     throw new Refusal(`${origin} cannot be reached.${hint}${local || cause === '' ? '' : ` (${cause})`}`)
+  }
+}
+
+async function readBody(response: Response): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer())
+  } catch {
+    throw new Refusal(`the answer (${response.status}) broke off before its end`)
   }
 }
 

@@ -22,7 +22,8 @@ function withoutMarkup(html: string): string {
     .replace(/<(head|style|script|svg)\b[\s\S]*?<\/\1\s*>|<!--[\s\S]*?-->/gi, ' ')
     .replace(/\s+/g, ' ')
     .replace(/<\/?(p|h[1-6]|li|tr|div|header|footer|main|article|section|br|pre|table)\b[^>]*>/gi, '\n')
-    .replace(/<[^>]*>/g, ' ')
+    .replace(/<\/(td|th)\b[^>]*>/gi, '  ')
+    .replace(/<[^>]*>/g, '')
     .replace(/&(?:#(\d{1,6})|([a-z]{2,8}));/gi, (whole, code: string | undefined, name: string | undefined) =>
       code !== undefined ? String.fromCodePoint(Number(code)) : (ENTITIES[name ?? ''] ?? whole),
     )

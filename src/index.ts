@@ -72,16 +72,9 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       const payer = payerOf(env, payment.network, payment.authorization.from)
       waitUntil(delivered ? payer.delivered(key) : payer.released(key))
     },
-    watch: (body, taken) => {
-      const { readable, writable } = new IdentityTransformStream()
-      waitUntil(
-        body.pipeTo(writable).then(
-          () => taken(true),
-          () => taken(false),
-        ),
-      )
-      return readable
-    },
+    // A script stream: the platform's own transform streams cannot be piped into one another.
+    watch: (body, taken) =>
+      body.pipeThrough(new TransformStream({ flush: () => taken(true), cancel: () => taken(false) })),
     offerTerms: (sale, upfront) => offersOf(config, sale, upfront),
   }
 }
