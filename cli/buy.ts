@@ -206,6 +206,7 @@ function whyNotServed(response: Response, body: Uint8Array, receipt: Receipt | u
   return [
     `${status}${said === '' ? '' : `: ${said}`}`,
     reason === undefined || reason === problem?.error ? '' : `(${reason})`,
+    receipt?.success === true ? `(paid all the same, in ${receipt.transaction})` : '',
     wait === null ? '' : `(try again in ${wait} s)`,
   ]
     .filter((part) => part !== '')
@@ -258,6 +259,8 @@ function line(label: string, text: string): void {
   console.log(`${label.padEnd(12)} ${text}`)
 }
 
+// `… | head` closes the pipe early, which is no reason to complain.
+process.stdout.on('error', () => process.exit())
 try {
   await main()
 } catch (error) {

@@ -135,8 +135,8 @@ ${cells.join('\n')}
 </tbody>
 </table>
 <h2>What it means</h2>
-<p>The springs came a hand higher than last year and the neaps a finger lower. The Moon’s path tilts slowly against the
-Earth’s, over eighteen years and a half, and where we are in that turn the two daily tides grow apart. It will go on for
+<p>The springs came two hands higher than last year and the neaps one hand lower. The Moon’s path swings slowly nearer
+to the equator and away again, over eighteen years and a half, and the tides swing with it. It will go on for
 some years yet. Those with cellars on the quay should move the potatoes.</p>
 <h2>What people did about it</h2>
 <p>Nine boats in ten now leave when the table says so: 2,140 of the 2,377 that asked, against 1,611 of 1,904 before. Of

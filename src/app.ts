@@ -1,10 +1,9 @@
 // HTTP: what is reserved, what goes to the paywall, and the one place where a fault becomes an answer.
 import { Hono } from 'hono'
 import type { Config, ConfigProblem } from './config.ts'
-import { publicError, type Refusal, type Result } from './errors.ts'
-import { errorPage } from './pages/error.tsx'
+import type { Refusal, Result } from './errors.ts'
 import { paywall, type Services } from './paywall.ts'
-import { openToScripts, preflight, refusal } from './respond.ts'
+import { openToScripts, preflight, refuse } from './respond.ts'
 
 /** What `index` hands in: the configuration as far as it is one, and the world. */
 export type World = {
@@ -41,8 +40,5 @@ export function createApp(world: World) {
   return app
 }
 
-function answer(request: Request, refused: Refusal, brand: string): Response {
-  const { status, message } = publicError(refused.code)
-  const page = () => errorPage({ brand, status, message })
-  return openToScripts(refusal(request, refused, { headers: {}, json: {}, page }))
-}
+const answer = (request: Request, refused: Refusal, brand: string): Response =>
+  openToScripts(refuse(request, brand, refused))

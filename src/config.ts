@@ -2,7 +2,9 @@
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { addressProblem } from './networks/address.ts'
-import { parseAccess, parsePattern, parsePrice, type Rule } from './policy/rules.ts'
+import { routeSchema, ruleOf } from './policy/routes.ts'
+import type { Rule } from './policy/rules.ts'
+import { list, parsed, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 
 export type Brand = {
@@ -35,19 +37,6 @@ export type Config = {
 export type ConfigProblem = { path: string; message: string }
 
 const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)$/
-
-/** Runs a parser that answers with what to write instead, as a zod schema over strings. */
-function parsed<Value>(parse: (text: string) => Result<Value, string>, missing: string) {
-  return z.pipe(
-    z.string({ error: missing }),
-    z.transform((text: string, context): Value => {
-      const result = parse(text)
-      if (result.ok) return result.value
-      context.issues.push({ code: 'custom', message: result.error, input: text })
-      return z.NEVER
-    }),
-  )
-}
 
 function parseUrl(text: string): Result<URL, string> {
   const advice = 'write an https:// URL (http:// is for localhost only)'
@@ -91,92 +80,6 @@ function parsePayTo(text: string): Result<`0x${string}`, string> {
 }
 
 const isHex = (text: string): text is `0x${string}` => text.startsWith('0x')
-
-const price = parsed(parsePrice, 'write a price in dollars such as "$0.05", or "free"')
-const paidPrice = z.pipe(
-  price,
-  z.transform((value, context) => {
-    if (value !== 'free') return value
-    context.issues.push({
-      code: 'custom',
-      message: 'an offer has a price; write one such as "$0.50"',
-      input: value,
-    })
-    return z.NEVER
-  }),
-)
-const access = parsed(parseAccess, 'write "once", or a duration such as "10m", "24h" or "30d"')
-const pattern = parsed(parsePattern, 'write a canonical path such as "/about", "/a/:slug" or "/articles/*"')
-const text = z.string({ error: 'write a text' })
-const strings = z.record(z.string(), z.string({ error: 'write a text' }), { error: 'write a table of texts' })
-
-const KNOWN_LATER: Record<string, string> = {
-  audience: 'audience is not supported yet; remove it (every visitor pays the same)',
-  meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
-  mode: 'mode is not supported yet; remove it (the route is enforced)',
-}
-
-/** Unknown keys are errors: a misspelt `price` must not sell for another price. */
-function unknownKeys(known: readonly string[]) {
-  return (issue: { code?: string | undefined; keys?: readonly string[] }) => {
-    if (issue.code !== 'unrecognized_keys') return 'write a table'
-    return (issue.keys ?? [])
-      .map((key) => KNOWN_LATER[key] ?? `${key} is not a known key; write one of ${known.join(', ')}`)
-      .join('; ')
-  }
-}
-
-function table<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  return z.strictObject(shape, { error: unknownKeys(Object.keys(shape)) })
-}
-
-const list = <Item extends z.core.SomeType>(item: Item, advice: string) =>
-  z.array(item, { error: advice }).check(z.minLength(1, { error: advice }))
-
-const routeSchema = table({
-  path: pattern,
-  host: z.optional(text),
-  methods: z.optional(
-    list(
-      z
-        .string({ error: 'write a method such as "GET"' })
-        .check(z.regex(/^[A-Z]{3,16}$/, { error: 'write methods in capitals, such as "GET"' })),
-      'write a list of methods such as ["GET"], or leave it out to gate them all',
-    ),
-  ),
-  price,
-  access: z.optional(access),
-  content: z.optional(z.enum(['kv', 'r2', 'origin'], { error: 'write "kv", "r2" or "origin"' })),
-  description: z.optional(text),
-  mimeType: z.optional(text),
-  offers: z.optional(
-    z.array(table({ name: text, price: paidPrice, access, scope: pattern }), {
-      error: 'write a list of offers',
-    }),
-  ),
-  prices: z.optional(
-    z.array(
-      table({
-        when: table({
-          query: z.optional(strings),
-          header: z.optional(strings),
-          country: z.optional(
-            z.array(
-              z.string({ error: 'write a country code' }).check(
-                z.regex(/^[A-Z]{2}$/, {
-                  error: 'write a country as two capitals (ISO 3166-1), such as "DE"',
-                }),
-              ),
-              { error: 'write a list of countries such as ["DE", "AT"]' },
-            ),
-          ),
-        }),
-        price,
-      }),
-      { error: 'write a list of price rules' },
-    ),
-  ),
-})
 
 const brandSchema = table({
   name: z.optional(text),
@@ -338,30 +241,7 @@ function build(data: Parsed): Config {
     facilitators: data.FACILITATORS ?? (data.FACILITATOR_URL ? [data.FACILITATOR_URL] : []),
     rpcUrls: Object.fromEntries(data.NETWORKS.map((n) => [n.network, data.RPC_URLS?.[n.network] ?? n.rpcUrl])),
     originUrl: data.ORIGIN_URL ?? null,
-    rules: data.ROUTES.map(
-      (route): Rule => ({
-        path: route.path,
-        host: route.host ?? null,
-        methods: route.methods ?? null,
-        price: route.price,
-        prices: (route.prices ?? []).map(({ when, price: amount }) => ({
-          query: when.query ?? {},
-          header: when.header ?? {},
-          country: when.country ?? [],
-          price: amount,
-        })),
-        accessSeconds: route.access ?? 86_400,
-        content: route.content ?? 'origin',
-        description: route.description ?? '',
-        mimeType: route.mimeType ?? '',
-        offers: (route.offers ?? []).map((offer) => ({
-          name: offer.name,
-          price: offer.price,
-          accessSeconds: offer.access,
-          scope: offer.scope,
-        })),
-      }),
-    ),
+    rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
   }
 }

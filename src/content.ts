@@ -217,4 +217,4 @@ function cleaned(response: Response, base: string, site: string): Response {
 }
 
 /** Statuses that have no body (Fetch standard). */
-export const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)
+const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)

@@ -5,7 +5,7 @@ import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './cont
 import { fail, ok, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
 import { grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
-import type { RedeemOutcome, RedeemRequest } from './payer/payer.ts'
+import type { RedeemOutcome, RedeemRequest } from './payer/redeem.ts'
 import type { Services } from './paywall.ts'
 import type { Sale } from './policy/policy.ts'
 import { scopeOf } from './policy/scope.ts'

@@ -1,16 +1,15 @@
 // The pipeline, and the only file that knows its order:
 // request → policy → challenge → decode → verify → redeem → grant → content.
-import type { Brand, Config } from './config.ts'
+import { answerChallenge } from './challenge.ts'
+import type { Config } from './config.ts'
 import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
 import { verifyPayment } from './networks/network.ts'
-import { errorPage } from './pages/error.tsx'
-import { paywallPage } from './pages/paywall.tsx'
 import type { Grant } from './pass.ts'
 import { decide, type Sale, salesAt } from './policy/policy.ts'
 import { canonicalPath, LONGEST_PATH, type Price, type Rule } from './policy/rules.ts'
 import { identifyingQuery, type Resource } from './policy/scope.ts'
-import { openToScripts, preflight, privately, refusal } from './respond.ts'
-import { decodePayment, encodeChallenge, encodeFailure, encodeSettlement } from './x402/codec.ts'
+import { openToScripts, preflight, privately, refuse } from './respond.ts'
+import { decodePayment, encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
@@ -78,7 +77,7 @@ type Visit = {
 /** Answers one request. */
 export async function paywall(request: Request, config: Config, services: Services): Promise<Response> {
   const result = await decideAndServe(request, config, services)
-  return openToScripts(result.ok ? result.value : refuse(request, config.brand, result.error))
+  return openToScripts(result.ok ? result.value : refuse(request, config.brand.name, result.error))
 }
 
 async function decideAndServe(request: Request, config: Config, services: Services): Promise<Result<Response>> {
@@ -210,7 +209,7 @@ async function deliver(
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
   if (!opened.ok || (!content && opened.value.status >= 400)) {
     report(false)
-    const answer = opened.ok ? opened.value : refuse(request, visit.config.brand, opened.error)
+    const answer = opened.ok ? opened.value : refuse(request, visit.config.brand.name, opened.error)
     return privately(answer, receipt)
   }
   if (request.signal.aborted) {
@@ -259,40 +258,10 @@ async function challengeOrRefuse(visit: Visit, { refusal: refused, payment }: Fa
   const { request, config, services, rule, resource, found, sales, offers } = visit
   const outcome: Record<string, string> =
     payment && isPaymentFailure(refused.code) ? encodeFailure(refused.code, payment, refused.transaction ?? '') : {}
-  const { status, message } = publicError(refused.code)
-  if (status !== 402) return refuse(request, config.brand, refused, outcome)
-  const article = found?.article
-  const title = article?.title ?? ''
-  const info = {
-    url: resource.site + resource.id,
-    description: article?.description ?? (rule.description || title),
-    mimeType: article?.contentType ?? rule.mimeType,
-  }
+  if (publicError(refused.code).status !== 402) return refuse(request, config.brand.name, refused, outcome)
   const quote = await services.quote(offers, resource)
-  const challenge = encodeChallenge(refused.code, info, offers, quote)
-  return refusal(request, refused, {
-    headers: { 'PAYMENT-REQUIRED': challenge.header, ...outcome },
-    json: challenge.body,
-    page: () =>
-      paywallPage({
-        brand: config.brand.name,
-        title: title || info.description || resource.path,
-        teaser: article?.teaser ?? article?.description ?? null,
-        problem: refused.code === 'payment_required' ? null : message,
-        offers: sales,
-        networks: config.networks.map((network) => network.name),
-        resourceUrl: info.url,
-      }),
-  })
-}
-
-function refuse(request: Request, brand: Brand, refused: Refusal, headers: Record<string, string> = {}): Response {
-  const { status, message } = publicError(refused.code)
-  return refusal(request, refused, {
-    headers,
-    json: {},
-    page: () => errorPage({ brand: brand.name, status, message }),
-  })
+  const item = { rule, resource, article: found?.article ?? null, sales, offers }
+  return answerChallenge(request, config, refused, item, quote, outcome)
 }
 
 /** The site a request is for: the only one, or the listed one that `Host` picks; null for a host that is not listed. */

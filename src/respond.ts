@@ -1,8 +1,8 @@
 // How answers are dressed: CORS and Vary on all, no caching of what is paid or refused, JSON for programs and a page
 // for browsers. Together with app, paywall and content, the only file that makes a Response.
 
-import { isNullBody } from './content.ts'
 import { publicError, type Refusal } from './errors.ts'
+import { errorPage } from './pages/error.tsx'
 
 /** Response headers that scripts of other origins may read. */
 const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
@@ -51,6 +51,9 @@ export function privately(response: Response, extra: Record<string, string>): Re
   for (const [name, value] of Object.entries(extra)) headers.append(name, value)
   return rebuilt(response, response.status, headers)
 }
+
+/** Statuses that have no body (Fetch standard). */
+const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)
 
 function rebuilt(response: Response, status: number, headers: Headers): Response {
   const body = isNullBody(status) ? null : response.body
@@ -101,6 +104,17 @@ export function refusal(request: Request, { code }: Refusal, parts: RefusalParts
   })
   const body = asPage ? parts.page() : JSON.stringify({ error: code, message, ...parts.json })
   return new Response(request.method === 'HEAD' ? null : body, { status, headers })
+}
+
+/** A refusal that no payment can mend. */
+export function refuse(
+  request: Request,
+  brand: string,
+  refused: Refusal,
+  headers: Record<string, string> = {},
+): Response {
+  const { status, message } = publicError(refused.code)
+  return refusal(request, refused, { headers, json: {}, page: () => errorPage({ brand, status, message }) })
 }
 
 /** Pages bring their style inline and nothing else. */

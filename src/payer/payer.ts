@@ -8,21 +8,19 @@ import type { Refusal } from '../errors.ts'
 import { type SettleReply, settle } from '../facilitator.ts'
 import { recordPayment } from '../ledger.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
-import type { Offer, Payment, Settlement } from '../x402/payment.ts'
 import { Handouts } from './handouts.ts'
 import { reconcile, type Truth } from './reconcile.ts'
 import {
   authorizationOf,
   claimRow,
-  endsAtSeconds,
   isUndelivered,
   ownedRow,
   PaymentRecords,
   type PaymentRow,
   signedPaymentOf,
   stateOf,
-  type Wanted,
 } from './records.ts'
+import { granted, isSameResource, type RedeemOutcome, type RedeemRequest, refused } from './redeem.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
@@ -35,33 +33,6 @@ const POLL_MS = 1_000
 const ALARM_MS = 20_000
 /** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
 const HEIGHT_TIMEOUT_MS = 1_500
-
-export type RedeemRequest = Wanted & {
-  key: string
-  payment: Payment
-  /** Null when the payment answers no live quote. */
-  offer: Offer | null
-  /** Why the payment may not be redeemed, unless it is known here already. */
-  objection: Refusal | null
-}
-
-export type RedeemOutcome =
-  | {
-      kind: 'granted'
-      settlement: Settlement
-      /** Scope text of what is owned now. */
-      scope: string
-      /** Null where a single answer was bought. */
-      endsAtSeconds: number | null
-      /** The content is handed out under a lease: `delivered` or `released` ends it. */
-      leased: boolean
-    }
-  | { kind: 'refused'; refusal: Refusal }
-
-const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({
-  kind: 'refused',
-  refusal: { code, transaction },
-})
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
@@ -283,19 +254,6 @@ export class Payer extends DurableObject<Env> {
     return { config: config.value, asset }
   }
 }
-
-function granted(row: PaymentRow, leased: boolean): RedeemOutcome {
-  return {
-    kind: 'granted',
-    settlement: { transaction: row.tx, network: row.network, payer: row.payer, amount: row.amount },
-    scope: row.scope,
-    endsAtSeconds: row.access_seconds === 0 ? null : endsAtSeconds(row),
-    leased,
-  }
-}
-
-const isSameResource = (row: PaymentRow, { resource }: Wanted) =>
-  row.site === resource.site && row.method === resource.method && row.resource === resource.id
 
 const rpcUrlOf = (config: Config, asset: Asset) => config.rpcUrls[asset.network] ?? asset.rpcUrl
 

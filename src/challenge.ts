@@ -1,0 +1,57 @@
+// The challenge: one 402 that both wire versions and people understand.
+import type { Config } from './config.ts'
+import { publicError, type Refusal } from './errors.ts'
+import { paywallPage } from './pages/paywall.tsx'
+import type { Sale } from './policy/policy.ts'
+import type { Rule } from './policy/rules.ts'
+import type { Resource } from './policy/scope.ts'
+import { refusal } from './respond.ts'
+import { encodeChallenge } from './x402/codec.ts'
+import type { Offer } from './x402/payment.ts'
+import type { QuoteToken } from './x402/wire.ts'
+
+/** What is for sale at one resource, in the article's own words where it has some. */
+export type Item = {
+  rule: Rule
+  resource: Resource
+  article: {
+    title: string | null
+    description: string | null
+    contentType: string | null
+    teaser: string | null
+  } | null
+  sales: readonly Sale[]
+  offers: readonly Offer[]
+}
+
+/** @param outcome headers that report on the payment this challenge answers, if there was one */
+export function answerChallenge(
+  request: Request,
+  config: Config,
+  refused: Refusal,
+  { rule, resource, article, sales, offers }: Item,
+  quote: QuoteToken,
+  outcome: Record<string, string>,
+): Response {
+  const title = article?.title ?? ''
+  const info = {
+    url: resource.site + resource.id,
+    description: article?.description ?? (rule.description || title),
+    mimeType: article?.contentType ?? rule.mimeType,
+  }
+  const { header, body } = encodeChallenge(refused.code, info, offers, quote)
+  return refusal(request, refused, {
+    headers: { 'PAYMENT-REQUIRED': header, ...outcome },
+    json: body,
+    page: () =>
+      paywallPage({
+        brand: config.brand.name,
+        title: title || info.description || resource.path,
+        teaser: article?.teaser ?? article?.description ?? null,
+        problem: refused.code === 'payment_required' ? null : publicError(refused.code).message,
+        offers: sales,
+        networks: config.networks.map((network) => network.name),
+        resourceUrl: info.url,
+      }),
+  })
+}

@@ -1,0 +1,45 @@
+// What the worker asks of a payer's object, and what it is told.
+import type { Refusal } from '../errors.ts'
+import type { Offer, Payment, Settlement } from '../x402/payment.ts'
+import { endsAtSeconds, type PaymentRow, type Wanted } from './records.ts'
+
+export type RedeemRequest = Wanted & {
+  key: string
+  payment: Payment
+  /** Null when the payment answers no live quote. */
+  offer: Offer | null
+  /** Why the payment may not be redeemed, unless it is known here already. */
+  objection: Refusal | null
+}
+
+export type RedeemOutcome =
+  | {
+      kind: 'granted'
+      settlement: Settlement
+      /** Scope text of what is owned now. */
+      scope: string
+      /** Null where a single answer was bought. */
+      endsAtSeconds: number | null
+      /** The content is handed out under a lease: `delivered` or `released` ends it. */
+      leased: boolean
+    }
+  | { kind: 'refused'; refusal: Refusal }
+
+export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({
+  kind: 'refused',
+  refusal: { code, transaction },
+})
+
+/** `leased` false: asked for again by its payment-identifier, as often as it takes. */
+export function granted(row: PaymentRow, leased: boolean): RedeemOutcome {
+  return {
+    kind: 'granted',
+    settlement: { transaction: row.tx, network: row.network, payer: row.payer, amount: row.amount },
+    scope: row.scope,
+    endsAtSeconds: row.access_seconds === 0 ? null : endsAtSeconds(row),
+    leased,
+  }
+}
+
+export const isSameResource = (row: PaymentRow, { resource }: Wanted) =>
+  row.site === resource.site && row.method === resource.method && row.resource === resource.id

@@ -1,0 +1,101 @@
+// The shape of ROUTES in the configuration.
+import * as z from 'zod/mini'
+import { list, parsed, table, text } from '../settings.ts'
+import { parseAccess, parsePattern, parsePrice, type Rule } from './rules.ts'
+
+const price = parsed(parsePrice, 'write a price in dollars such as "$0.05", or "free"')
+const paidPrice = z.pipe(
+  price,
+  z.transform((value, context) => {
+    if (value !== 'free') return value
+    context.issues.push({
+      code: 'custom',
+      message: 'an offer has a price; write one such as "$0.50"',
+      input: value,
+    })
+    return z.NEVER
+  }),
+)
+const access = parsed(parseAccess, 'write "once", or a duration such as "10m", "24h" or "30d"')
+const pattern = parsed(parsePattern, 'write a canonical path such as "/about", "/a/:slug" or "/articles/*"')
+const strings = z.record(z.string(), z.string({ error: 'write a text' }), { error: 'write a table of texts' })
+
+const KNOWN_LATER: Record<string, string> = {
+  audience: 'audience is not supported yet; remove it (every visitor pays the same)',
+  meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
+  mode: 'mode is not supported yet; remove it (the route is enforced)',
+}
+
+export const routeSchema = table(
+  {
+    path: pattern,
+    host: z.optional(text),
+    methods: z.optional(
+      list(
+        z
+          .string({ error: 'write a method such as "GET"' })
+          .check(z.regex(/^[A-Z]{3,16}$/, { error: 'write methods in capitals, such as "GET"' })),
+        'write a list of methods such as ["GET"], or leave it out to gate them all',
+      ),
+    ),
+    price,
+    access: z.optional(access),
+    content: z.optional(z.enum(['kv', 'r2', 'origin'], { error: 'write "kv", "r2" or "origin"' })),
+    description: z.optional(text),
+    mimeType: z.optional(text),
+    offers: z.optional(
+      z.array(table({ name: text, price: paidPrice, access, scope: pattern }), {
+        error: 'write a list of offers',
+      }),
+    ),
+    prices: z.optional(
+      z.array(
+        table({
+          when: table({
+            query: z.optional(strings),
+            header: z.optional(strings),
+            country: z.optional(
+              z.array(
+                z.string({ error: 'write a country code' }).check(
+                  z.regex(/^[A-Z]{2}$/, {
+                    error: 'write a country as two capitals (ISO 3166-1), such as "DE"',
+                  }),
+                ),
+                { error: 'write a list of countries such as ["DE", "AT"]' },
+              ),
+            ),
+          }),
+          price,
+        }),
+        { error: 'write a list of price rules' },
+      ),
+    ),
+  },
+  KNOWN_LATER,
+)
+
+export type Route = z.infer<typeof routeSchema>
+
+/** A route with its defaults. */
+export const ruleOf = (route: Route): Rule => ({
+  path: route.path,
+  host: route.host ?? null,
+  methods: route.methods ?? null,
+  price: route.price,
+  prices: (route.prices ?? []).map(({ when, price: amount }) => ({
+    query: when.query ?? {},
+    header: when.header ?? {},
+    country: when.country ?? [],
+    price: amount,
+  })),
+  accessSeconds: route.access ?? 86_400,
+  content: route.content ?? 'origin',
+  description: route.description ?? '',
+  mimeType: route.mimeType ?? '',
+  offers: (route.offers ?? []).map((offer) => ({
+    name: offer.name,
+    price: offer.price,
+    accessSeconds: offer.access,
+    scope: offer.scope,
+  })),
+})

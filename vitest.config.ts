@@ -1,0 +1,26 @@
+// Three projects: pure units and end-to-end tests run in Node (viem is slow inside the pool), the payer's object in workerd.
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/counts.ts'],
+    maxWorkers: 2,
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/layers.test.ts'] } },
+      {
+        test: {
+          name: 'site',
+          include: ['test/conformance/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' }, miniflare: { bindings: { PASS_SECRET: 'a secret for tests, long enough' } } })],
+        test: { name: 'worker', include: ['test/worker/**/*.test.ts'] },
+      },
+    ],
+  },
+})
