@@ -100,7 +100,7 @@ const envSchema = z.object({
   BRAND: z.optional(brandSchema),
   SITE_URL: z.union([site, list(site, 'write at least one origin, such as ["https://news.example"]')]),
   PAY_TO: z.pipe(
-    z.transform((value: unknown) => (typeof value === 'string' ? { eip155: value } : value)),
+    z.transform((value: unknown) => (typeof value === 'object' ? value : { eip155: value })),
     table({
       eip155: parsed(parsePayTo, 'write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }'),
     }),

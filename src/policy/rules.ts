@@ -82,6 +82,9 @@ export function parseAccess(text: string): Result<AccessSeconds, string> {
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512
 
+/** A segment that some software resolves, or reads as none: dots, spaces, and those with parameters. */
+const EMPTY_OR_DOTS = /^[. ]*(?:;.*)?$/s
+
 /**
  * The one form of a path that policy, pass, content and key use. Unreserved characters are unescaped (RFC 3986 §6.2.2),
  * other escapes are upper case, one trailing slash is dropped. What software behind us could read in a second way is
@@ -103,7 +106,7 @@ export function canonicalPath(raw: string): Result<string> {
   const twice = unescapeAll(text)
   for (const reading of [raw, text, twice]) {
     if (hasControls(reading) || reading.includes('\\') || reading.includes('//')) return refused
-    if (reading.split('/').some((segment) => /^\.{1,2}(?:;.*)?$/.test(segment))) return refused
+    if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
   }
   if (count(text, '/') !== count(raw, '/') || count(twice, '/') !== count(raw, '/')) return refused
   const canonical = text.split('/').map(encodeSegment).join('/')

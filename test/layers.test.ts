@@ -1,0 +1,99 @@
+// The layers of the house as data: which file may import which, and where the outside packages may appear.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { expect, test } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+
+/** From the bottom up: a layer may import itself and those before it. */
+const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
+  ['errors', /^errors\.ts$/],
+  ['settings', /^(settings|http)\.ts$/],
+  ['x402', /^x402\//],
+  ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
+  ['config, pass, quote', /^(config|pass|quote)\.ts$/],
+  ['paywall', /^(paywall|challenge|respond)\.ts$/],
+  ['world', /^(payer\/|facilitator|chain|ledger|content)/],
+  ['app', /^app\.ts$/],
+  ['index', /^index\.ts$/],
+]
+
+/** What the layers alone do not say. */
+const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
+  [/^(paywall|challenge|respond|app)\.ts$/, /^(payer\/|facilitator|chain|ledger|content)/, 'index hands in the world'],
+  [/^networks\//, /^(policy|pages)\//, 'proof knows no policy'],
+  [/^policy\//, /^(networks|pages)\//, 'policy knows no proof'],
+  [/^pages\//, /^(networks|token)/, 'pages only show'],
+]
+
+/** Packages and who may use them. */
+const PACKAGES: readonly (readonly [name: RegExp, files: RegExp])[] = [
+  [/^hono/, /^(app\.ts|admin\/|pages\/)/],
+  [/^cloudflare:workers$/, /^(index\.ts|payer\/payer\.ts)$/],
+  [/^viem/, /^(networks\/|chain\.ts$)/],
+  [/^zod\/mini$/, /./],
+]
+
+type Import = { from: string; to: string }
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
+    .map((name) => join(folder, name))
+}
+
+const importsOf = (file: string): Import[] =>
+  [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^(?:import|export|\})[^'\n]* from '([^']+)'/gm)].map(
+    ([, to = '']) => ({
+      from: file,
+      to,
+    }),
+  )
+
+const inSrc = sourceFiles('src').flatMap(importsOf)
+const name = (file: string) => relative('src', file)
+const local = inSrc
+  .filter(({ to }) => to.startsWith('.'))
+  .map(({ from, to }) => ({ from: name(from), to: name(normalize(join(dirname(from), to))) }))
+
+const layerOf = (file: string) => LAYERS.findIndex(([, files]) => files.test(file))
+
+test('every file has its layer', () => {
+  expect(
+    sourceFiles('src')
+      .map(name)
+      .filter((file) => layerOf(file) === -1),
+  ).toEqual([])
+})
+
+test('imports run one way', () => {
+  expect(local.filter(({ from, to }) => layerOf(to) > layerOf(from))).toEqual([])
+})
+
+test('no layer reaches past what it may know', () => {
+  const broken = local.flatMap(({ from, to }) =>
+    NEVER.filter(([a, b]) => a.test(from) && b.test(to)).map(([, , why]) => `${from} → ${to}: ${why}`),
+  )
+  expect(broken).toEqual([])
+})
+
+test('packages stay where they belong', () => {
+  const broken = inSrc
+    .filter(({ to }) => !to.startsWith('.'))
+    .filter(({ from, to }) => !PACKAGES.some(([known, files]) => known.test(to) && files.test(name(from))))
+  expect(broken).toEqual([])
+})
+
+test('src knows nothing of cli, dev, bench and test', () => {
+  expect(local.filter(({ to }) => to.startsWith('..'))).toEqual([])
+})
+
+test('the reference packages are the other side of the conversation', () => {
+  const reference = /^(@x402\/|x402-fetch)/
+  expect(inSrc.filter(({ to }) => reference.test(to))).toEqual([])
+})
+
+test('no source file is longer than 300 lines', () => {
+  const long = sourceFiles('src').filter((file) => readFileSync(join(ROOT, file), 'utf8').split('\n').length > 301)
+  expect(long).toEqual([])
+})

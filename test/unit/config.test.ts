@@ -1,0 +1,232 @@
+import { describe, expect, test } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+
+/** A configuration without a mistake; each test makes one. */
+const GOOD: Record<string, unknown> = {
+  SITE_URL: 'https://news.example',
+  PAY_TO: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' },
+  NETWORKS: ['eip155:8453'],
+  FACILITATORS: ['https://facilitator.example'],
+  ROUTES: [{ path: '/articles/*', price: '$0.05', content: 'kv' }],
+  PASS_SECRET: 'a secret for tests, long enough',
+  PAYERS: {},
+  LEDGER_DB: {},
+  CONTENT_KV: {},
+  CONTENT_R2: {},
+}
+
+const route = (over: Record<string, unknown>) => ({ ROUTES: [{ path: '/x', price: '$0.05', ...over }] })
+
+function problems(over: Record<string, unknown>): string[] {
+  const parsed = parseConfig({ ...GOOD, ...over })
+  return parsed.ok ? [] : parsed.error.map(({ path, message }) => `${path}: ${message}`)
+}
+
+const URL_ADVICE = 'write an https:// URL (http:// is for localhost only)'
+const PRICE_ADVICE = 'write a price in dollars such as "$0.05", or "free"'
+const ACCESS_ADVICE = 'write "once", or a duration such as "10m", "24h" or "30d"'
+const PATH_ADVICE = 'write a canonical path such as "/about", "/a/:slug" or "/articles/*", without a trailing slash'
+const ROUTE_KEYS = 'path, host, methods, price, access, content, description, mimeType, offers, prices'
+
+test('a good configuration has no problems', () => {
+  expect(problems({})).toEqual([])
+})
+
+describe('each mistake is answered by what to write instead', () => {
+  test.each<[string, Record<string, unknown>, string[]]>([
+    ['no SITE_URL', { SITE_URL: undefined }, [`SITE_URL: write your site's origin, such as "https://news.example"`]],
+    ['a site without https', { SITE_URL: 'http://news.example' }, [`SITE_URL: ${URL_ADVICE}`]],
+    [
+      'a site with a path',
+      { SITE_URL: 'https://news.example/blog' },
+      ['SITE_URL: write an origin only, such as "https://news.example", without a path'],
+    ],
+    ['one bad site of two', { SITE_URL: ['https://a.example', 'b.example'] }, [`SITE_URL[1]: ${URL_ADVICE}`]],
+    [
+      'no payee',
+      { PAY_TO: undefined },
+      ['PAY_TO.eip155: write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }'],
+    ],
+    ['a short payee', { PAY_TO: '0x1234' }, ['PAY_TO.eip155: write an EVM address: 0x and 40 hexadecimal digits']],
+    [
+      'the zero address',
+      { PAY_TO: `0x${'0'.repeat(40)}` },
+      ['PAY_TO.eip155: this is the zero address, and what is paid to it is lost; write your own'],
+    ],
+    [
+      'a mistyped payee',
+      { PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79c8' },
+      ['PAY_TO.eip155: its checksum (EIP-55) is wrong, so a character is mistyped; copy it again from your wallet'],
+    ],
+    [
+      'a payee on a network not spoken',
+      { PAY_TO: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', bitcoin: 'x' } },
+      ['PAY_TO: bitcoin is not a known key; write one of eip155'],
+    ],
+    ['no networks', { NETWORKS: [] }, ['NETWORKS: write a list of CAIP-2 networks such as ["eip155:8453"]']],
+    [
+      'an unknown network',
+      { NETWORKS: ['base'] },
+      [
+        'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1',
+      ],
+    ],
+    [
+      'no facilitator',
+      { FACILITATORS: undefined },
+      ['FACILITATORS: write a list of base URLs, such as ["https://x402.org/facilitator"]'],
+    ],
+    [
+      'a facilitator without https',
+      { FACILITATORS: ['http://facilitator.example'] },
+      [`FACILITATORS[0]: ${URL_ADVICE}`],
+    ],
+    [
+      'a facilitator with a password',
+      { FACILITATORS: ['https://a:b@facilitator.example'] },
+      [`FACILITATORS[0]: ${URL_ADVICE}`],
+    ],
+    ['an RPC that is no URL', { RPC_URLS: { 'eip155:8453': 'base' } }, [`RPC_URLS.eip155:8453: ${URL_ADVICE}`]],
+    ['an origin that is no URL', { ORIGIN_URL: 'origin.example' }, [`ORIGIN_URL: ${URL_ADVICE}`]],
+    ['no routes', { ROUTES: [] }, ['ROUTES: write at least one route, such as [[vars.ROUTES]] with path and price']],
+    [
+      'JSON that is none',
+      { ROUTES: '[{"path": "/x"' },
+      ['ROUTES: write at least one route, such as [[vars.ROUTES]] with path and price'],
+    ],
+    ['a route without a price', { ROUTES: [{ path: '/x' }] }, [`ROUTES[0].price: ${PRICE_ADVICE}`]],
+    ['a price as a number', route({ price: 0.05 }), [`ROUTES[0].price: ${PRICE_ADVICE}`]],
+    ['a price without its sign', route({ price: '0.05' }), [`ROUTES[0].price: ${PRICE_ADVICE}`]],
+    ['a price of zero', route({ price: '$0.00' }), ['ROUTES[0].price: a price of zero is written "free"']],
+    [
+      'too many decimals',
+      route({ price: '$0.0000001' }),
+      ['ROUTES[0].price: USDC has 6 decimals, this price has 7; write fewer, e.g. "$0.000001"'],
+    ],
+    ['a relative path', route({ path: 'articles' }), [`ROUTES[0].path: ${PATH_ADVICE}`]],
+    ['a path with a trailing slash', route({ path: '/articles/' }), [`ROUTES[0].path: ${PATH_ADVICE}`]],
+    ['a star in the middle', route({ path: '/a/*/b' }), [`ROUTES[0].path: ${PATH_ADVICE}`]],
+    [
+      'half a parameter',
+      route({ path: '/a/x-:id' }),
+      ['ROUTES[0].path: a parameter is one whole segment, such as "/a/:slug"'],
+    ],
+    ['an access nobody knows', route({ access: 'forever' }), [`ROUTES[0].access: ${ACCESS_ADVICE}`]],
+    ['a content nobody knows', route({ content: 's3' }), ['ROUTES[0].content: write "kv", "r2" or "origin"']],
+    [
+      'a host of no site',
+      route({ host: 'other.example' }),
+      ['ROUTES[0].host: no SITE_URL has this host; write one of news.example'],
+    ],
+    [
+      'small letters in a method',
+      route({ methods: ['get'] }),
+      ['ROUTES[0].methods[0]: write methods in capitals, such as "GET"'],
+    ],
+    [
+      'no methods',
+      route({ methods: [] }),
+      ['ROUTES[0].methods: write a list of methods such as ["GET"], or leave it out to gate them all'],
+    ],
+    ['a misspelt key', route({ prise: '$1' }), [`ROUTES[0]: prise is not a known key; write one of ${ROUTE_KEYS}`]],
+    [
+      'audience',
+      route({ audience: { ai: '$0.01' } }),
+      ['ROUTES[0]: audience is not supported yet; remove it (every visitor pays the same)'],
+    ],
+    [
+      'meter',
+      route({ meter: { free: 3, per: '30d' } }),
+      ['ROUTES[0]: meter is not supported yet; remove it (the wall stands from the first article on)'],
+    ],
+    ['mode', route({ mode: 'observe' }), ['ROUTES[0]: mode is not supported yet; remove it (the route is enforced)']],
+    [
+      'a free offer',
+      route({ offers: [{ name: 'Day', price: 'free', access: '24h', scope: '/*' }] }),
+      ['ROUTES[0].offers[0].price: an offer has a price; write one such as "$0.50"'],
+    ],
+    [
+      'two offers of one price',
+      route({ offers: [{ name: 'Day', price: '$0.05', access: '24h', scope: '/*' }] }),
+      ['ROUTES[0].offers: two offers have the same price, and a payment could not say which it buys; make them differ'],
+    ],
+    [
+      'a country in words',
+      route({ prices: [{ when: { country: ['Germany'] }, price: '$0.01' }] }),
+      ['ROUTES[0].prices[0].when.country[0]: write a country as two capitals (ISO 3166-1), such as "DE"'],
+    ],
+    ['an accent in words', { BRAND: { accent: 'green' } }, ['BRAND.accent: write a colour such as "#0b6e4f"']],
+    [
+      'no secret',
+      { PASS_SECRET: undefined },
+      ['PASS_SECRET: set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters'],
+    ],
+    [
+      'a short secret',
+      { PASS_SECRET: 'secret' },
+      ['PASS_SECRET: it is too short to be a secret; use 32 or more random characters'],
+    ],
+    [
+      'no Durable Object',
+      { PAYERS: undefined },
+      ['PAYERS: this binding is missing; add it to wrangler.toml as the README shows'],
+    ],
+    [
+      'no KV for a KV route',
+      { CONTENT_KV: undefined },
+      ['CONTENT_KV: this binding is missing; add it to wrangler.toml as the README shows'],
+    ],
+  ])('%s', (_, over, expected) => {
+    expect(problems(over)).toEqual(expected)
+  })
+
+  test('all at once, in order', () => {
+    expect(
+      problems({ SITE_URL: 'news', NETWORKS: ['base'], ...route({ price: '5', access: '1y' }), LEDGER_DB: undefined }),
+    ).toEqual([
+      `SITE_URL: ${URL_ADVICE}`,
+      'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1',
+      `ROUTES[0].price: ${PRICE_ADVICE}`,
+      `ROUTES[0].access: ${ACCESS_ADVICE}`,
+      'LEDGER_DB: this binding is missing; add it to wrangler.toml as the README shows',
+    ])
+  })
+})
+
+describe('values arrive as tables or as JSON strings', () => {
+  test('every table as a string', () => {
+    const asText = Object.fromEntries(
+      Object.entries(GOOD).map(([name, value]) => [
+        name,
+        typeof value === 'object' && name === name.toUpperCase() && /^(PAY_TO|NETWORKS|FACILITATORS|ROUTES)$/.test(name)
+          ? JSON.stringify(value)
+          : value,
+      ]),
+    )
+    expect(parseConfig(asText)).toEqual(parseConfig(GOOD))
+  })
+
+  test('one facilitator, one address, one site, as plain strings', () => {
+    const parsed = parseConfig({
+      ...GOOD,
+      FACILITATORS: undefined,
+      FACILITATOR_URL: 'http://127.0.0.1:4021/',
+      PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+      SITE_URL: 'http://localhost:8787/',
+    })
+    expect(parsed).toMatchObject({
+      ok: true,
+      value: {
+        facilitators: ['http://127.0.0.1:4021'],
+        payTo: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' },
+        sites: ['http://localhost:8787'],
+        hostPicksSite: false,
+        rpcUrls: { 'eip155:8453': 'https://mainnet.base.org' },
+      },
+    })
+  })
+
+  test('what is left empty counts as not given', () => {
+    expect(problems({ ORIGIN_URL: '', FACILITATOR_URL: '' })).toEqual([])
+  })
+})

@@ -1,0 +1,240 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decide } from '../../src/policy/policy.ts'
+import { canonicalPath, covers, matchesPattern, type Pattern, parsePattern, type Rule } from '../../src/policy/rules.ts'
+
+function pattern(text: string): Pattern {
+  const parsed = parsePattern(text)
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.error}`)
+  return parsed.value
+}
+
+const rule = (path: string, micros: bigint | 'free' = 50_000n, methods: string[] | null = null): Rule => ({
+  path: pattern(path),
+  host: null,
+  methods,
+  price: micros === 'free' ? 'free' : { micros },
+  prices: [],
+  accessSeconds: 86_400,
+  content: 'origin',
+  description: '',
+  mimeType: '',
+  offers: [],
+})
+
+const facts = (path: string, method = 'GET') => ({
+  host: 'news.example',
+  method,
+  path,
+  query: new URLSearchParams(),
+  header: () => null,
+  country: null,
+})
+
+describe('a path has one canonical form', () => {
+  test.each([
+    ['/articles/hello', '/articles/hello'],
+    ['/articles/hello/', '/articles/hello'],
+    ['/', '/'],
+    ['/articles/h%65llo', '/articles/hello'],
+    ['/articles/%7Ehello', '/articles/~hello'],
+    ['/caf%c3%a9', '/caf%C3%A9'],
+    ['/caf\u00e9', '/caf%C3%A9'],
+    ['/cafe%CC%81', '/caf%C3%A9'],
+    ['/100%25', '/100%25'],
+    ['/a:b@c$d&e+f,g=h', '/a:b@c$d&e+f,g=h'],
+    ['/a b', '/a%20b'],
+    ['/a.b', '/a.b'],
+  ])('%s is %s', (raw, canonical) => {
+    expect(canonicalPath(raw)).toEqual({ ok: true, value: canonical })
+  })
+
+  test.each([
+    '',
+    'articles/hello',
+    '//articles/hello',
+    '/articles//hello',
+    '/articles/%2Fhello',
+    '/articles/%2fhello',
+    '/articles%5Chello',
+    '/articles\\hello',
+    '/articles/../hello',
+    '/articles/./hello',
+    '/articles/%2e%2e/hello',
+    '/articles/.%2E/hello',
+    '/articles/..',
+    '/articles/..;/hello',
+    '/articles/.;x=1/hello',
+    '/;x=1/articles/hello',
+    '/.../articles/hello',
+    '/%20/articles/hello',
+    '/articles/hello%00',
+    '/articles/hello%0a',
+    '/articles/hello%7f',
+    '/articles/hello%C2%85',
+    '/articles/%',
+    '/articles/%zz',
+    '/articles/%c3',
+    '/articles/%C0%AFhello',
+    '/articles%252Fhello',
+    '/articles/%25252e%25252e/hello',
+    '/articles/%255Chello',
+    '/articles/hello%2500',
+  ])('%s is refused', (raw) => {
+    expect(canonicalPath(raw)).toEqual({ ok: false, error: { code: 'invalid_path' } })
+  })
+
+  test('canonical paths stay as they are, and nothing throws', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const first = canonicalPath(`/${text}`)
+        if (first.ok) expect(canonicalPath(first.value)).toEqual(first)
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+})
+
+describe('no spelling of a path reaches content around its route', () => {
+  const rules = [rule('/articles/*'), rule('/a/:slug'), rule('/about', 'free'), rule('/Reports/Annual', 90_000n)]
+
+  /** What lenient software may make of a path: decoded until nothing changes, case and parameters ignored. */
+  function lenient(raw: string): string {
+    let now = raw
+    for (let i = 0; i < 8; i++) {
+      try {
+        now = decodeURIComponent(now)
+      } catch {
+        break
+      }
+    }
+    const segments: string[] = []
+    for (const segment of now.replaceAll('\\', '/').split('/')) {
+      const plain = (segment.split(';')[0] ?? '').split('\0')[0] ?? ''
+      if (plain === '..') segments.pop()
+      else if (plain !== '' && plain !== '.') segments.push(plain.toLowerCase().replace(/[. ]+$/, ''))
+    }
+    return `/${segments.join('/')}`
+  }
+
+  const isGated = (path: string) => /^\/(articles(\/|$)|a\/[^/]+$|reports\/annual$)/.test(path)
+
+  const piece = fc.constantFrom(
+    'articles',
+    'Articles',
+    'ARTICLES',
+    'hello',
+    'a',
+    'x',
+    'about',
+    'reports',
+    'annual',
+    'Reports',
+    'Annual',
+    '.',
+    '..',
+    '%2e',
+    '%2E%2e',
+    '/',
+    '//',
+    '\\',
+    '%2F',
+    '%5c',
+    '%252f',
+    '%255c',
+    ';',
+    ';x=1',
+    '%3b',
+    '%00',
+    '%2500',
+    '%61',
+    '%41',
+    '%2561',
+    '%20',
+    '.',
+    '%',
+    '%zz',
+    '%c0%af',
+    '\u212a',
+    '\uff41',
+    '%EF%BD%81',
+    '?',
+    '%3f',
+    '*',
+    ':slug',
+    '%2e%2e%2f',
+  )
+
+  test('what an origin could read as a gated path is gated or refused', () => {
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const raw = `/${pieces.join('')}`.split('?')[0] ?? ''
+        const canonical = canonicalPath(raw)
+        if (!canonical.ok) return
+        const decision = decide(facts(canonical.value), rules)
+        if (!decision.ok || decision.value.kind === 'gated') return
+        expect(isGated(lenient(raw)), raw).toBe(false)
+        expect(isGated(lenient(canonical.value)), raw).toBe(false)
+      }),
+      { numRuns: 50_000 },
+    )
+  })
+
+  test.each([
+    '/Articles/hello',
+    '/ARTICLES/hello',
+    '/articles;x=1/hello',
+    '/reports/annual',
+    '/A/x',
+    '/articles./hello',
+  ])('%s, which another server may take for a gated path, is refused', (raw) => {
+    const canonical = canonicalPath(raw)
+    expect(canonical.ok && decide(facts(canonical.value), rules)).toEqual({
+      ok: false,
+      error: { code: 'invalid_path' },
+    })
+  })
+
+  test('other case inside a tree stays behind the same rule', () => {
+    expect(decide(facts('/articles/HELLO'), rules)).toMatchObject({ ok: true, value: { kind: 'gated' } })
+  })
+
+  test('HEAD is behind the gate of GET', () => {
+    expect(decide(facts('/x', 'HEAD'), [rule('/x', 1n, ['GET'])])).toMatchObject({ value: { kind: 'gated' } })
+    expect(decide(facts('/x', 'POST'), [rule('/x', 1n, ['GET'])])).toMatchObject({ value: { kind: 'open' } })
+  })
+})
+
+describe('patterns', () => {
+  test.each([
+    ['/about', '/about', true],
+    ['/about', '/about/x', false],
+    ['/a/:slug', '/a/x', true],
+    ['/a/:slug', '/a', false],
+    ['/a/:slug', '/a/x/y', false],
+    ['/articles/*', '/articles', true],
+    ['/articles/*', '/articles/x/y', true],
+    ['/articles/*', '/articlesx', false],
+    ['/*', '/', true],
+    ['/*', '/x/y', true],
+    ['/', '/', true],
+    ['/', '/x', false],
+  ])('%s and %s: %s', (text, path, matches) => {
+    expect(matchesPattern(pattern(text), path)).toBe(matches)
+  })
+
+  test.each(['', 'about', '/a//b', '/a/', '/a/*/b', '/a*', '/a/x:y', '/a/..', '/%61'])('%s is none', (text) => {
+    expect(parsePattern(text).ok).toBe(false)
+  })
+
+  test.each([
+    ['/articles/*', '/articles/:slug', true],
+    ['/articles/*', '/articles/*', true],
+    ['/articles/:slug', '/articles/*', false],
+    ['/*', '/articles/*', true],
+    ['/articles/*', '/*', false],
+    ['/articles/x', '/articles/:slug', false],
+  ])('%s covers %s: %s', (outer, inner, covered) => {
+    expect(covers(pattern(outer), pattern(inner))).toBe(covered)
+  })
+})

@@ -1,0 +1,73 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { salesAt } from '../../src/policy/policy.ts'
+import { formatPrice, parseAccess, parsePattern, parsePrice } from '../../src/policy/rules.ts'
+
+describe('a price is read without floating point', () => {
+  test.each([
+    ['$0.05', 50_000n],
+    ['$1', 1_000_000n],
+    ['$0.000001', 1n],
+    ['$999999999.999999', 999_999_999_999_999n],
+    ['$0.29', 290_000n],
+  ])('%s is %s millionths', (text, micros) => {
+    expect(parsePrice(text)).toEqual({ ok: true, value: { micros } })
+  })
+
+  test.each(['', '0.05', '$', '$.5', '$0', '$0.00', '$-1', '$1e3', '$01', '$1,000', '$0.0000001', ' $1', '€1', 'FREE'])(
+    '%s is an error',
+    (text) => {
+      expect(parsePrice(text).ok).toBe(false)
+    },
+  )
+
+  test('what is written is what is read', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 1n, max: 999_999_999_999_999n }), (micros) => {
+        expect(parsePrice(formatPrice(micros))).toEqual({ ok: true, value: { micros } })
+      }),
+    )
+  })
+})
+
+test.each([
+  ['once', 0],
+  ['10m', 600],
+  ['24h', 86_400],
+  ['30d', 2_592_000],
+])('access %s is %s seconds', (text, seconds) => {
+  expect(parseAccess(text)).toEqual({ ok: true, value: seconds })
+})
+
+test.each(['', '0m', '10', '1w', '10M', '-1d', '99999d', '1.5h'])('access %s is an error', (text) => {
+  expect(parseAccess(text).ok).toBe(false)
+})
+
+describe('amounts at one resource differ, so that an amount names its offer', () => {
+  const scope = parsePattern('/articles/*')
+  if (!scope.ok) throw new Error('the scope is a pattern')
+  const rule = {
+    path: scope.value,
+    host: null,
+    methods: null,
+    price: { micros: 50_000n },
+    prices: [],
+    accessSeconds: 0,
+    content: 'kv',
+    description: '',
+    mimeType: '',
+    offers: [{ name: 'Day pass', price: { micros: 500_000n }, accessSeconds: 86_400, scope: scope.value }],
+  } as const
+
+  test('the article and the day pass are on sale', () => {
+    expect(salesAt('/articles/hello', { micros: 50_000n }, rule).map((sale) => sale.name)).toEqual([null, 'Day pass'])
+  })
+
+  test('an article as dear as the day pass sells the day pass', () => {
+    expect(salesAt('/articles/hello', { micros: 500_000n }, rule).map((sale) => sale.name)).toEqual(['Day pass'])
+  })
+
+  test('an offer whose scope leaves the resource out is not on sale there', () => {
+    expect(salesAt('/other', { micros: 50_000n }, rule).map((sale) => sale.name)).toEqual([null])
+  })
+})

@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { grantFor, issuePass, passCookie, passOf, readPass } from '../../src/pass.ts'
+import { identifyingQuery, type Resource, scopeIncludes, scopeOpens } from '../../src/policy/scope.ts'
+import { issueQuote, QUOTE_SECONDS, quotedOffers } from '../../src/quote.ts'
+import { deriveKey } from '../../src/token.ts'
+
+const SITE = 'https://news.example'
+const NOW = 1_800_000_000
+const PAYER = '0x90f79bf6eb2c4f870365e785982e1f101e93b906'
+
+const resource = (id: string, method = 'GET'): Resource => ({ site: SITE, method, path: id.split('?')[0] ?? '', id })
+const grant = (scope: string, endsAtSeconds = NOW + 60) => ({ scope, method: 'GET', endsAtSeconds, payer: PAYER })
+
+let key: CryptoKey
+let quoteKey: CryptoKey
+beforeAll(async () => {
+  key = await deriveKey('a secret for tests', 'pass')
+  quoteKey = await deriveKey('a secret for tests', 'quote')
+})
+
+describe('a scope opens what it names and nothing else', () => {
+  test.each([
+    ['=/articles/hello', '/articles/hello', true],
+    ['=/articles/hello', '/articles/hello/more', false],
+    ['=/articles/hello', '/articles/other', false],
+    ['=/list?page=1', '/list?page=2', false],
+    ['=/articles/*', '/articles/hello', false],
+    ['=/:slug', '/hello', false],
+    ['~/articles/*', '/articles/hello', true],
+    ['~/articles/*', '/articles/hello?page=2', true],
+    ['~/articles/*', '/media/film', false],
+    ['', '/articles/hello', false],
+    ['/articles/*', '/articles/hello', false],
+  ])('%s and %s: %s', (scope, id, opens) => {
+    expect(scopeOpens(scope, resource(id))).toBe(opens)
+  })
+
+  test.each([
+    ['=/a/x', '=/a/x', true],
+    ['~/a/*', '=/a/x', true],
+    ['~/a/*', '~/a/:slug', true],
+    ['=/a/x', '~/a/*', false],
+    ['~/a/:slug', '~/a/*', false],
+  ])('owning %s makes %s paid for: %s', (owned, wanted, included) => {
+    expect(scopeIncludes(owned, wanted, resource('/a/x'))).toBe(included)
+  })
+
+  test('a query tells content apart, tracking does not', () => {
+    expect(identifyingQuery(new URLSearchParams('b=2&utm_source=x&a=1&fbclid=y'))).toBe('?a=1&b=2')
+    expect(identifyingQuery(new URLSearchParams('utm_medium=x'))).toBe('')
+  })
+})
+
+describe('passes', () => {
+  test('what was granted is read back, until it ends', async () => {
+    const token = await issuePass([grant('=/a'), grant('~/b/*', NOW + 5)], SITE, key, NOW)
+    expect(await readPass(token, SITE, key, NOW)).toHaveLength(2)
+    expect(await readPass(token, SITE, key, NOW + 5)).toEqual([grant('=/a')])
+    expect(await readPass(token, SITE, key, NOW + 60)).toEqual([])
+  })
+
+  test('a pass is worth nothing at another site, under another key, or as a quote', async () => {
+    const token = await issuePass([grant('=/a')], SITE, key, NOW)
+    expect(await readPass(token, 'https://other.example', key, NOW)).toEqual([])
+    expect(await readPass(token, SITE, await deriveKey('another secret', 'pass'), NOW)).toEqual([])
+    expect(await readPass(token, SITE, quoteKey, NOW)).toEqual([])
+  })
+
+  test('no changed byte is accepted, and no text throws', async () => {
+    const token = await issuePass([grant('=/a')], SITE, key, NOW)
+    await fc.assert(
+      fc.asyncProperty(fc.nat(token.length - 1), fc.base64String(), async (at, text) => {
+        const other = token[at] === 'A' ? 'B' : 'A'
+        const changed = token.slice(0, at) + other + token.slice(at + 1)
+        // The last digit of a MAC of 32 bytes has two spare bits; every other change is another token.
+        if (at < token.length - 1) expect(await readPass(changed, SITE, key, NOW)).toEqual([])
+        expect(await readPass(text, SITE, key, NOW)).toEqual([])
+      }),
+    )
+  })
+
+  test('a pass for reading does not post', () => {
+    expect(grantFor([grant('=/a')], resource('/a'))).toBeDefined()
+    expect(grantFor([grant('=/a')], resource('/a', 'POST'))).toBeUndefined()
+  })
+
+  test('the oldest are left out before the cookie grows too long', async () => {
+    const many = Array.from({ length: 200 }, (_, i) => grant(`=/articles/${i}`))
+    const token = await issuePass(many, SITE, key, NOW)
+    expect(token.length).toBeLessThanOrEqual(3600)
+    expect((await readPass(token, SITE, key, NOW))[0]?.scope).toBe('=/articles/0')
+  })
+
+  test('the cookie is as strict as the site allows', () => {
+    expect(passCookie('t', SITE, NOW + 60, NOW)).toBe(
+      '__Host-newsstand=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure',
+    )
+    expect(passCookie('t', 'http://localhost:8787', NOW + 60, NOW)).toBe(
+      'newsstand=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax',
+    )
+  })
+
+  test('it is found in the cookie or as a bearer token', () => {
+    expect(passOf(new Headers({ Cookie: 'a=b; __Host-newsstand=x.y; c=d' }), SITE)).toBe('x.y')
+    expect(passOf(new Headers({ Cookie: 'newsstand=x.y' }), SITE)).toBeNull()
+    expect(passOf(new Headers({ Authorization: 'Bearer x.y' }), SITE)).toBe('x.y')
+    expect(passOf(new Headers({ Authorization: 'Basic x' }), SITE)).toBeNull()
+  })
+})
+
+describe('quotes', () => {
+  const offer = {
+    network: 'eip155:8453',
+    asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
+    payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+    amount: 50_000n,
+    eip712: { name: 'USD Coin', version: '2' },
+    maxTimeoutSeconds: 300,
+    name: 'Day pass',
+    accessSeconds: 86_400,
+    scope: '/articles/*',
+    flow: 'authorization' as const,
+  }
+  const issue = () => issueQuote([offer], resource('/a'), quoteKey, NOW, new Uint8Array(9))
+
+  test('the offers are honoured until the quote expires', async () => {
+    const { proof, expiresAtSeconds } = await issue()
+    expect(expiresAtSeconds).toBe(NOW + QUOTE_SECONDS)
+    expect(await quotedOffers(proof, resource('/a'), quoteKey, expiresAtSeconds)).toEqual([offer])
+    expect(await quotedOffers(proof, resource('/a'), quoteKey, expiresAtSeconds + 1)).toEqual([])
+  })
+
+  test('a quote is for one resource, method and site, and only from us', async () => {
+    const { proof } = await issue()
+    expect(await quotedOffers(proof, resource('/b'), quoteKey, NOW)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a', 'POST'), quoteKey, NOW)).toEqual([])
+    expect(await quotedOffers(proof, { ...resource('/a'), site: 'https://other.example' }, quoteKey, NOW)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a'), key, NOW)).toEqual([])
+    expect(await quotedOffers('nonsense', resource('/a'), quoteKey, NOW)).toEqual([])
+  })
+})
