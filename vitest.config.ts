@@ -1,5 +1,5 @@
 // Three projects: pure units and end-to-end tests run in Node (viem is slow inside the pool), the payer's object in workerd.
-import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -21,7 +21,12 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
-            miniflare: { bindings: { PASS_SECRET: 'a secret for tests, long enough' } },
+            miniflare: {
+              bindings: {
+                PASS_SECRET: 'a secret for tests, long enough',
+                TEST_MIGRATIONS: await readD1Migrations('migrations'),
+              },
+            },
           }),
         ],
         test: { name: 'worker', include: ['test/worker/**/*.test.ts'] },
