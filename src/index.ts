@@ -56,21 +56,30 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       if (reply.kind === 'valid') return ok(null)
       return fail({ code: reply.kind === 'refused' ? reply.reason : 'facilitator_unavailable' })
     },
-    redeem: async ({ key, payment, offer }, objection, resource) => {
+    redeem: async ({ key, payment, offer }, objection, resource, hungUp) => {
       const scope = offer ? scopeOf(offer, resource) : ''
       const accessSeconds = offer?.accessSeconds ?? 0
-      const outcome = await redeem(env, { key, payment, offer, objection, resource, scope, accessSeconds })
+      const redeeming = redeem(env, { key, payment, offer, objection, resource, scope, accessSeconds })
+      // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
+      waitUntil(
+        redeeming.then(async (outcome) => {
+          if (hungUp.aborted && outcome.kind === 'granted' && outcome.lease !== null) {
+            await payerOf(env, payment.network, payment.authorization.from).released(key, outcome.lease)
+          }
+        }),
+      )
+      const outcome = await redeeming
       if (outcome.kind === 'refused') return outcome
-      const { settlement, scope: owned, endsAtSeconds, leased } = outcome
+      const { settlement, scope: owned, endsAtSeconds, lease } = outcome
       const grant =
         endsAtSeconds === null || endsAtSeconds <= nowSeconds()
           ? null
           : { scope: owned, method: resource.method, endsAtSeconds, payer: settlement.payer }
-      return { kind: 'granted', settlement, grant, leased }
+      return { kind: 'granted', settlement, grant, lease }
     },
-    handedOut: ({ key, payment }, delivered) => {
+    handedOut: ({ key, payment }, lease, delivered) => {
       const payer = payerOf(env, payment.network, payment.authorization.from)
-      waitUntil(delivered ? payer.delivered(key) : payer.released(key))
+      waitUntil(delivered ? payer.delivered(key, lease) : payer.released(key, lease))
     },
     // A script stream: the platform's own transform streams cannot be piped into one another.
     watch: (body, taken) =>

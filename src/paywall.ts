@@ -32,7 +32,7 @@ type Found = {
 }
 
 export type Redeemed =
-  | { kind: 'granted'; settlement: Settlement; grant: Grant | null; leased: boolean }
+  | { kind: 'granted'; settlement: Settlement; grant: Grant | null; lease: number | null }
   | { kind: 'refused'; refusal: Refusal }
 
 /** The narrow verbs the pipeline needs from the world; `index` builds them. Faults throw. */
@@ -51,9 +51,14 @@ export type Services = {
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
   /** Asks a facilitator whether a payment that cannot be proven here is good. */
   confirm: (payment: Payment, offer: Offer) => Promise<Result<null>>
-  redeem: (verified: VerifiedPayment, objection: Refusal | null, resource: Resource) => Promise<Redeemed>
+  redeem: (
+    verified: VerifiedPayment,
+    objection: Refusal | null,
+    resource: Resource,
+    hungUp: AbortSignal,
+  ) => Promise<Redeemed>
   /** The content of a redeemed payment was handed out (true), or could not be. */
-  handedOut: (verified: VerifiedPayment, delivered: boolean) => void
+  handedOut: (verified: VerifiedPayment, lease: number, delivered: boolean) => void
   /** Passes a body through and reports, once, whether all of it was taken. */
   watch: (body: ReadableStream, taken: (all: boolean) => void) => ReadableStream
   offerTerms: (sale: Sale, upfront: boolean) => Offer[]
@@ -185,7 +190,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   if (first?.value.status === 206) return failure({ code: 'content_unavailable' })
   if (first && !isDeliverable(first.value)) return ok(privately(first.value, {}))
 
-  const redeemed = await services.redeem(verified, objection, resource)
+  const redeemed = await services.redeem(verified, objection, resource, request.signal)
   if (redeemed.kind === 'refused') {
     await first?.value.body?.cancel()
     return failure(redeemed.refusal)
@@ -197,13 +202,13 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
-  { settlement, grant, leased }: Extract<Redeemed, { kind: 'granted' }>,
+  { settlement, grant, lease }: Extract<Redeemed, { kind: 'granted' }>,
   content: Response | null,
   grants: readonly Grant[],
 ): Promise<Response> {
   const { request, services, resource } = visit
   const report = (delivered: boolean) => {
-    if (leased) services.handedOut(verified, delivered)
+    if (lease !== null) services.handedOut(verified, lease, delivered)
   }
   const receipt = encodeSettlement(settlement, verified.payment)
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
@@ -213,8 +218,8 @@ async function deliver(
     return privately(answer, receipt)
   }
   if (request.signal.aborted) {
+    // Nobody is there; `redeem` has taken the content back.
     await opened.value.body?.cancel()
-    report(false)
     return new Response(null, { status: 503 })
   }
   const cookie = grant ? { 'Set-Cookie': await services.passCookie([grant, ...grants], resource.site) } : {}

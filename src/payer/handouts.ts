@@ -4,18 +4,15 @@
 /** A worker that neither delivered nor released within this time is gone. */
 const LEASE_MS = 30_000
 
-type Lease = { ended: Promise<void>; end: () => void }
+type Lease = { number: number; ended: Promise<void>; end: () => void }
 
 export class Handouts {
   readonly #leases = new Map<string, Lease>()
 
-  begin(key: string): void {
+  begin(key: string, number: number): void {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const lease = { ended: promise, end: resolve }
-    this.#leases.set(key, lease)
-    void scheduler.wait(LEASE_MS).then(() => {
-      if (this.#leases.get(key) === lease) this.end(key)
-    })
+    this.#leases.set(key, { number, ended: promise, end: resolve })
+    void scheduler.wait(LEASE_MS).then(() => this.end(key, number))
   }
 
   /** Resolves when the content was delivered or released; null when nobody is being handed it. */
@@ -27,8 +24,11 @@ export class Handouts {
     return this.#leases.has(key)
   }
 
-  end(key: string): void {
-    this.#leases.get(key)?.end()
+  /** Ends a lease; one that has ended already, or has made way for the next, is left alone. */
+  end(key: string, number: number): void {
+    const lease = this.#leases.get(key)
+    if (lease?.number !== number) return
     this.#leases.delete(key)
+    lease.end()
   }
 }

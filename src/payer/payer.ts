@@ -86,14 +86,14 @@ export class Payer extends DurableObject<Env> {
   }
 
   /** The content of a payment was handed out. */
-  async delivered(key: string): Promise<void> {
+  async delivered(key: string, lease: number): Promise<void> {
     this.#records.setDelivered(key)
-    this.#handouts.end(key)
+    this.#handouts.end(key, lease)
   }
 
   /** The content of a payment could not be handed out: the same payment may ask again. */
-  async released(key: string): Promise<void> {
-    this.#handouts.end(key)
+  async released(key: string, lease: number): Promise<void> {
+    this.#handouts.end(key, lease)
   }
 
   /** Clears up what crashes and hang-ups left open, and delivers what the ledger does not have yet. */
@@ -132,13 +132,14 @@ export class Payer extends DurableObject<Env> {
       if (state.status === 'refused') return refused(state.reason, state.transaction)
       if (state.status !== 'settled') return refused('settlement_pending', row.tx)
       const isAskedByName = row.identifier !== null && row.identifier === identifier
-      if (isAskedByName) return granted(row, false)
+      if (isAskedByName) return granted(row, null)
       const lease = this.#handouts.leaseOf(key)
       if (!lease) {
         if (!isUndelivered(row)) return refused('payment_already_used', row.tx)
+        const number = row.handouts + 1
         this.#records.countHandout(key)
-        this.#handouts.begin(key)
-        return granted(row, true)
+        this.#handouts.begin(key, number)
+        return granted(row, number)
       }
       if (!(await endsBy(lease, deadline))) return refused('payment_in_progress', row.tx)
     }

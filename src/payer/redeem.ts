@@ -20,8 +20,8 @@ export type RedeemOutcome =
       scope: string
       /** Null where a single answer was bought. */
       endsAtSeconds: number | null
-      /** The content is handed out under a lease: `delivered` or `released` ends it. */
-      leased: boolean
+      /** Number of the lease under which the content is handed out; `delivered` or `released` ends it. Null: none. */
+      lease: number | null
     }
   | { kind: 'refused'; refusal: Refusal }
 
@@ -30,14 +30,14 @@ export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome 
   refusal: { code, transaction },
 })
 
-/** `leased` false: asked for again by its payment-identifier, as often as it takes. */
-export function granted(row: PaymentRow, leased: boolean): RedeemOutcome {
+/** `lease` null: asked for again by its payment-identifier, as often as it takes. */
+export function granted(row: PaymentRow, lease: number | null): RedeemOutcome {
   return {
     kind: 'granted',
     settlement: { transaction: row.tx, network: row.network, payer: row.payer, amount: row.amount },
     scope: row.scope,
     endsAtSeconds: row.access_seconds === 0 ? null : endsAtSeconds(row),
-    leased,
+    lease,
   }
 }
 

@@ -1,0 +1,136 @@
+// What only bare sockets show: spellings of a path that no client library would send, and clients that hang up.
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { wallets } from '../../dev/wallets.ts'
+import { type Stack, startStack } from '../support/stack.ts'
+import { stockPayment } from '../support/stock.ts'
+import { startWorkerd, type Workerd } from '../support/workerd.ts'
+
+let stack: Stack
+let origin: Server
+let site: Workerd
+/** Paths the origin was asked for. */
+const asked: string[] = []
+
+beforeAll(async () => {
+  stack = await startStack({ blockTime: 2 })
+  origin = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.end(`the page at ${request.url}`)
+  })
+  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
+  const { port } = origin.address() as AddressInfo
+  site = await startWorkerd({
+    FACILITATORS: [stack.facilitator.url],
+    RPC_URLS: { 'eip155:84532': stack.chain.rpcUrl },
+    ORIGIN_URL: `http://127.0.0.1:${port}`,
+    ROUTES: [
+      { path: '/articles/*', price: '$0.05', access: 'once' },
+      { path: '/secret', price: '$1', access: 'once' },
+    ],
+  })
+})
+
+afterAll(async () => {
+  await site.stop()
+  await new Promise((done) => origin.close(done))
+  await stack.stop()
+})
+
+/** Sends one request line as it is, and reads the answer to its end. */
+function raw(target: string): Promise<string> {
+  return new Promise((done, broke) => {
+    let answer = ''
+    const socket = connect(site.port, '127.0.0.1', () =>
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: news.example\r\nConnection: close\r\n\r\n`),
+    )
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1')
+    })
+    socket.on('close', () => done(answer))
+    socket.on('error', broke)
+  })
+}
+
+const SPELLINGS = [
+  '/articles/hello',
+  '/articles/hello/',
+  '/articles/h%65llo',
+  '/%61rticles/hello',
+  '/articles',
+  '/articles?x=/about',
+  '/./articles/hello',
+  '/about/../articles/hello',
+  '/about/%2e%2e/articles/hello',
+  '/about/..%2Farticles/hello',
+  '/about%2F..%2Farticles/hello',
+  '//articles/hello',
+  '/articles//hello',
+  '/articles%2Fhello',
+  '/articles%252Fhello',
+  '/articles%5Chello',
+  '/articles\\hello',
+  '\\articles\\hello',
+  '/Articles/hello',
+  '/ARTICLES/hello',
+  '/articles;x/hello',
+  '/;/articles/hello',
+  '/articles%00/hello',
+  '/articles/hello%00',
+  '/articles/%',
+  '/articles/%zz',
+  '/secret',
+  '/SECRET',
+  '/secret.',
+  '/secret%20',
+  '/secret;x=1',
+  '/%73ecret',
+  '/%2573ecret',
+  '/%EF%BD%93ecret',
+  '/secret#x',
+  '/secret?',
+  'http://news.example/articles/hello',
+  'http://other.example/secret',
+  '/articles/../secret',
+  'articles/hello',
+]
+
+test.each(SPELLINGS)('%s reaches nothing that is sold', async (target) => {
+  asked.length = 0
+  const answer = await raw(target)
+  expect(answer).toMatch(/^HTTP\/1\.1 (?:40[0-9]|414|501) /)
+  expect(answer).not.toContain('the page at')
+  expect(asked).toEqual([])
+})
+
+test('a free page is served as it is', async () => {
+  expect(await raw('/about')).toContain('the page at /about')
+  expect(await raw('/about/?q=%2F')).toContain('the page at /about/?q=%2F')
+})
+
+test('who hangs up while the payment settles asks again, and has not paid twice', async () => {
+  const reader = privateKeyToAccount(generatePrivateKey())
+  await stack.chain.fund(reader.address, 50_000n)
+  const url = `http://127.0.0.1:${site.port}/articles/hello`
+  const payment = await stockPayment(await fetch(url), reader)
+  const settles = stack.facilitator.counts.settle
+  const earned = await stack.chain.balance(wallets.publisher.address)
+
+  const socket = connect(site.port, '127.0.0.1', () =>
+    socket.write(`GET /articles/hello HTTP/1.1\r\nHost: news.example\r\nPAYMENT-SIGNATURE: ${payment}\r\n\r\n`),
+  )
+  await expect.poll(() => stack.facilitator.counts.settle, { timeout: 5_000 }).toBe(settles + 1)
+  socket.resetAndDestroy()
+
+  const again = await fetch(url, { headers: { 'PAYMENT-SIGNATURE': payment } })
+  expect(await again.text()).toBe('the page at /articles/hello')
+  expect(again.headers.get('PAYMENT-RESPONSE')).not.toBeNull()
+
+  const third = await fetch(url, { headers: { 'PAYMENT-SIGNATURE': payment } })
+  expect(third.status).toBe(402)
+  expect(await third.json()).toMatchObject({ error: 'payment_already_used' })
+  expect(stack.facilitator.counts.settle).toBe(settles + 1)
+  expect((await stack.chain.balance(wallets.publisher.address)) - earned).toBe(50_000n)
+})
