@@ -24,6 +24,8 @@ const hash = z.pipe(
   z.transform((hex: string) => hex.toLowerCase()),
 )
 
+const blockHeader = z.object({ number: quantity, timestamp: quantity })
+
 async function call<Schema extends z.core.$ZodType>(
   rpcUrl: string,
   method: string,
@@ -37,35 +39,34 @@ async function call<Schema extends z.core.$ZodType>(
   return parsed.success ? ok(parsed.data) : fail('unreachable')
 }
 
-/** Height of the newest block. */
-export const blockNumber = (rpcUrl: string): Promise<Result<bigint, ChainFault>> =>
-  call(rpcUrl, 'eth_blockNumber', [], quantity)
+/** A block's height and its time in Unix seconds. */
+export type Block = { number: bigint; time: bigint }
+
+/** The newest block. */
+export async function head(rpcUrl: string): Promise<Result<Block, ChainFault>> {
+  const found = await call(rpcUrl, 'eth_getBlockByNumber', ['latest', false], blockHeader)
+  return found.ok ? ok({ number: found.value.number, time: found.value.timestamp }) : found
+}
+
+/** Time of a block in Unix seconds. */
+export async function blockTime(rpcUrl: string, block: bigint): Promise<Result<bigint, ChainFault>> {
+  const found = await call(rpcUrl, 'eth_getBlockByNumber', [toHex(block), false], blockHeader)
+  return found.ok ? ok(found.value.timestamp) : found
+}
 
 const word = (hex: string) => hex.slice(2).toLowerCase().padStart(64, '0')
 const toHex = (number: bigint) => `0x${number.toString(16)}`
 
-/** Whether the authorization's nonce was used or cancelled as of a block; null is the newest. */
+/** Whether the authorization's nonce was used or cancelled as of a block. */
 export async function isNonceUsed(
   rpcUrl: string,
   asset: string,
   { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
-  atBlock: bigint | null,
+  atBlock: bigint,
 ): Promise<Result<boolean, ChainFault>> {
   const data = `${AUTHORIZATION_STATE}${word(from)}${word(nonce)}`
-  const block = atBlock === null ? 'latest' : toHex(atBlock)
-  const state = await call(rpcUrl, 'eth_call', [{ to: asset, data }, block], quantity)
+  const state = await call(rpcUrl, 'eth_call', [{ to: asset, data }, toHex(atBlock)], quantity)
   return state.ok ? ok(state.value !== 0n) : state
-}
-
-/** Time of a block in Unix seconds; null is the newest. */
-export async function blockTime(rpcUrl: string, block: bigint | null): Promise<Result<bigint, ChainFault>> {
-  const header = await call(
-    rpcUrl,
-    'eth_getBlockByNumber',
-    [block === null ? 'latest' : toHex(block), false],
-    z.object({ timestamp: quantity }),
-  )
-  return header.ok ? ok(header.value.timestamp) : header
 }
 
 const log = z.object({

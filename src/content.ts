@@ -48,17 +48,38 @@ function parseArticle(key: string, raw: unknown): Result<Article, ArticleProblem
   })
 }
 
+/** The canonical key, and for names beyond ASCII the readable one, as people upload them. */
+function keysOf(path: string): string[] {
+  const readable = decodeURIComponent(path)
+  return [path, ...(readable === path ? [] : [readable])].filter((key) => key !== '')
+}
+
+async function firstOf<Value>(keys: string[], find: (key: string) => Promise<Value | null>): Promise<Value | null> {
+  for (const key of keys) {
+    const found = await find(key)
+    if (found !== null) return found
+  }
+  return null
+}
+
 /** An article in KV under its canonical path; null where there is none, or nothing in it. */
-export async function findInKv(kv: KVNamespace, path: string): Promise<Result<Found | null, ArticleProblem>> {
-  const { value, metadata: raw } = await kv.getWithMetadata(path, 'stream')
-  const body = value && (await peek(value))
+export async function findInKv(
+  kv: KVNamespace,
+  path: string,
+  mimeType: string,
+): Promise<Result<Found | null, ArticleProblem>> {
+  const entry = await firstOf(keysOf(path), async (key) => {
+    const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
+    return value && { value, stored }
+  })
+  const body = entry && (await peek(entry.value))
   if (!body) return ok(null)
-  const article = parseArticle(path, raw)
+  const article = parseArticle(path, entry.stored)
   if (!article.ok) {
     await body.cancel()
     return article
   }
-  const contentType = article.value.contentType ?? 'text/html; charset=utf-8'
+  const contentType = article.value.contentType ?? (mimeType || 'text/html; charset=utf-8')
   return ok({
     article: article.value,
     open: async () =>
@@ -68,14 +89,18 @@ export async function findInKv(kv: KVNamespace, path: string): Promise<Result<Fo
 }
 
 /** A file in R2 under its path without the leading slash; null where there is none, or nothing in it. */
-export async function findInR2(bucket: R2Bucket, path: string): Promise<Result<Found | null, ArticleProblem>> {
-  const key = decodeURIComponent(path.slice(1))
-  const head = key === '' ? null : await bucket.head(key)
+export async function findInR2(
+  bucket: R2Bucket,
+  path: string,
+  mimeType: string,
+): Promise<Result<Found | null, ArticleProblem>> {
+  const head = await firstOf(keysOf(path.slice(1)), (name) => bucket.head(name))
   if (!head || head.size === 0) return ok(null)
+  const { key } = head
   const article = parseArticle(key, { contentType: head.httpMetadata?.contentType, ...head.customMetadata })
   if (!article.ok) return article
   const headers = {
-    'Content-Type': article.value.contentType ?? 'application/octet-stream',
+    'Content-Type': article.value.contentType ?? (mimeType || 'application/octet-stream'),
     'X-Content-Type-Options': 'nosniff',
     'Accept-Ranges': 'bytes',
     ETag: head.httpEtag,

@@ -6,7 +6,7 @@ const LARGEST_REPLY_BYTES = 64 * 1024
 
 export type Reply = { status: number; json: unknown }
 
-/** `unanswered`: no response began; `garbled`: one began, but it is no JSON, too large, late or broken off. */
+/** `unanswered`: no response began and the connection is gone; `garbled`: late, too large or broken off half-way. */
 export type Fault = 'unanswered' | 'garbled'
 
 /** Sends JSON (or, without a body, a GET). `json` is undefined where the reply holds none. */
@@ -25,7 +25,7 @@ export async function exchange(url: string, body: unknown, timeoutMs: number): P
       signal,
     })
   } catch {
-    return fail('unanswered')
+    return fail(signal.aborted ? 'garbled' : 'unanswered')
   }
   try {
     const text = await readCapped(response)

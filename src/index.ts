@@ -33,9 +33,16 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
   const quoteKey = () => deriveKey(config.passSecret, 'quote')
   return {
     nowSeconds,
-    find: async (source, path) => {
-      const found = await (source === 'kv' ? findInKv(env.CONTENT_KV, path) : findInR2(env.CONTENT_R2, path))
-      return found.ok ? found : articleProblem(found.error)
+    find: async (source, path, mimeType) => {
+      try {
+        const found = await (source === 'kv'
+          ? findInKv(env.CONTENT_KV, path, mimeType)
+          : findInR2(env.CONTENT_R2, path, mimeType))
+        return found.ok ? found : articleProblem(found.error)
+      } catch (fault) {
+        console.error(JSON.stringify({ event: `${source}_unavailable`, problem: nameOf(fault) }))
+        return fail({ code: 'unavailable' })
+      }
     },
     origin: (request, wanted) => fetchOrigin(originOf(env, config), request, wanted),
     quote: async (offers, resource) =>
@@ -123,12 +130,14 @@ async function redeem(env: Env, request: RedeemRequest): Promise<RedeemOutcome> 
     try {
       return await payerOf(env, network, authorization.from).redeem(request)
     } catch (fault) {
-      console.error(JSON.stringify({ event: 'payer_unavailable', problem: fault instanceof Error ? fault.name : '' }))
+      console.error(JSON.stringify({ event: 'payer_unavailable', problem: nameOf(fault) }))
       if (isLast || !isRetryable(fault)) break
     }
   }
   return { kind: 'refused', refusal: { code: 'unavailable' } }
 }
+
+const nameOf = (fault: unknown) => (fault instanceof Error ? fault.name : typeof fault)
 
 const isRetryable = (fault: unknown) =>
   fault instanceof Error &&

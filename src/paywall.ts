@@ -39,7 +39,7 @@ export type Redeemed =
 export type Services = {
   nowSeconds: () => number
   /** KV and R2: the content, null when there is none, `configuration_error` when its metadata cannot be read. */
-  find: (source: 'kv' | 'r2', path: string) => Promise<Result<Found | null>>
+  find: (source: 'kv' | 'r2', path: string, mimeType: string) => Promise<Result<Found | null>>
   origin: (
     request: Request,
     wanted: { site: string; path: string; query: string; purpose: Purpose },
@@ -115,13 +115,13 @@ async function decideAndServe(request: Request, config: Config, services: Servic
 
   let found: Found | null = null
   if (rule.content !== 'origin') {
-    const looked = await services.find(rule.content, path.value)
+    const looked = await services.find(rule.content, path.value, rule.mimeType)
     if (!looked.ok) return looked
     if (!looked.value) return fail({ code: 'not_found' })
     found = looked.value
   }
   const price = found?.article.price ?? (decision.value.kind === 'free' ? 'free' : decision.value.price)
-  if (price === 'free') return found ? ok(await found.open(request.headers.get('Range'))) : reach(open)
+  if (price === 'free') return found ? openFound(found, request, request.headers.get('Range')) : reach(open)
 
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const id = path.value + (stored ? '' : identifyingQuery(new URLSearchParams(query)))
@@ -234,21 +234,26 @@ async function deliver(
 /** The content of a gated resource, or why it cannot be had. */
 async function openContent(visit: Visit, purpose: Purpose): Promise<Result<Response>> {
   const { request, services, resource, originPath, query, found } = visit
-  if (found) {
-    if (request.method !== 'HEAD')
-      return ok(await found.open(purpose === 'holder' ? request.headers.get('Range') : null))
-    const whole = await found.open(null)
-    await whole.body?.cancel()
-    return ok(new Response(null, whole))
-  }
+  if (found) return openFound(found, request, purpose === 'holder' ? request.headers.get('Range') : null)
   return reach(() => services.origin(request, { site: resource.site, path: originPath, query, purpose }))
+}
+
+function openFound(found: Found, request: Request, range: string | null): Promise<Result<Response>> {
+  return reach(async () => {
+    const content = await found.open(range)
+    if (request.method !== 'HEAD') return content
+    await content.body?.cancel()
+    return new Response(null, content)
+  })
 }
 
 async function reach(open: () => Promise<Response>): Promise<Result<Response>> {
   try {
     return ok(await open())
   } catch (fault) {
-    console.error(JSON.stringify({ event: 'origin_unreachable', problem: fault instanceof Error ? fault.message : '' }))
+    console.error(
+      JSON.stringify({ event: 'content_unavailable', problem: fault instanceof Error ? fault.message : '' }),
+    )
     return fail({ code: 'content_unavailable' })
   }
 }

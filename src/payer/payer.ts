@@ -2,14 +2,14 @@
 // Reached only with a proven signature. One thread per payer: between two awaits nothing else runs, so a check and the
 // write that follows it are one step. Never fetches inside `blockConcurrencyWhile`.
 import { DurableObject } from 'cloudflare:workers'
-import { blockNumber } from '../chain.ts'
+import { head } from '../chain.ts'
 import { type Config, parseConfig } from '../config.ts'
 import type { Refusal } from '../errors.ts'
 import { type SettleReply, settle } from '../facilitator.ts'
 import { recordPayment } from '../ledger.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { Handouts } from './handouts.ts'
-import { reconcile, type Truth } from './reconcile.ts'
+import { reconcile } from './reconcile.ts'
 import {
   authorizationOf,
   claimRow,
@@ -31,6 +31,7 @@ const PATIENCE_MS = 4_000
 const POLL_MS = 1_000
 /** Between two looks at the chain, and two tries at the ledger, when nobody waits. */
 const ALARM_MS = 20_000
+const LONGEST_ALARM_MS = 3_600_000
 /** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
 const HEIGHT_TIMEOUT_MS = 1_500
 
@@ -39,6 +40,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000)
 export class Payer extends DurableObject<Env> {
   readonly #records: PaymentRecords
   readonly #handouts = new Handouts()
+  #config: ReturnType<typeof parseConfig> | null = null
   /** Settlements under way in this instance, by key. They resolve to why the outcome is still open, if it is. */
   readonly #running = new Map<string, Promise<Refusal['code'] | null>>()
 
@@ -102,8 +104,12 @@ export class Payer extends DurableObject<Env> {
       if (!this.#running.has(open.key)) await this.#ask(open.key)
     }
     await this.#deliverOutbox()
-    const left = this.#records.openRows().length + this.#records.outboxRows().length
-    if (left > 0) await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
+    const left = [...this.#records.openRows(), ...this.#records.outboxRows()]
+    if (left.length === 0) return
+    // Ever less often: half the age of the youngest, so that an outage of days costs little.
+    const youngest = Math.max(...left.map((row) => row.claimed_at))
+    const waitMs = Math.min(Math.max(ALARM_MS, (Date.now() - youngest * 1000) / 2), LONGEST_ALARM_MS)
+    await this.ctx.storage.setAlarm(Date.now() + waitMs)
   }
 
   async #again(known: PaymentRow, request: RedeemRequest, deadline: number): Promise<RedeemOutcome> {
@@ -167,11 +173,12 @@ export class Payer extends DurableObject<Env> {
     if (found.status === 'settling') this.#apply(key, { kind: 'give_up' })
     if ((found.status === 'settling' || found.status === 'unknown') && (await this.#ask(key))) return null
     if (found.status === 'claimed') {
-      const height = await within(blockNumber(rpcUrlOf(config, asset)), HEIGHT_TIMEOUT_MS)
-      if (height?.ok) this.#records.setClaimBlock(key, height.value)
+      const height = await within(head(rpcUrlOf(config, asset)), HEIGHT_TIMEOUT_MS)
+      if (height?.ok) this.#records.setClaimBlock(key, height.value.number)
     }
     const payment = signedPaymentOf(found, asset)
-    if (!payment) return null
+    // What can no longer land is not sent again; the chain will say so.
+    if (!payment || found.valid_before <= BigInt(nowSeconds())) return 'settlement_pending'
     this.#apply(key, { kind: 'send' })
     // The claim is on disk before the money moves.
     await this.ctx.storage.sync()
@@ -194,15 +201,13 @@ export class Payer extends DurableObject<Env> {
     const found = this.#row(key)
     const { config, asset } = this.#context(key)
     const rpcUrl = rpcUrlOf(config, asset)
-    const head = await blockNumber(rpcUrl)
     const claim = {
       authorization: authorizationOf(found),
       asset: asset.asset,
       block: found.claim_block,
       atSeconds: found.claimed_at,
     }
-    const truth: Truth = head.ok ? await reconcile(rpcUrl, claim, head.value) : { kind: 'unreachable' }
-    return this.#apply(key, { kind: 'truth', truth })
+    return this.#apply(key, { kind: 'truth', truth: await reconcile(rpcUrl, claim) })
   }
 
   /** Applies an event to the stored state, in one step. True when the outcome is known now. */
@@ -249,10 +254,10 @@ export class Payer extends DurableObject<Env> {
   }
 
   #context(key: string): { config: Config; asset: Asset } {
-    const config = parseConfig({ ...this.env })
+    this.#config ??= parseConfig({ ...this.env })
     const asset = assetOf(this.#row(key).network)
-    if (!config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
-    return { config: config.value, asset }
+    if (!this.#config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
+    return { config: this.#config.value, asset }
   }
 }
 

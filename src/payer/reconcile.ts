@@ -1,6 +1,6 @@
 // What a settlement whose outcome is unknown turned out to be, as the chain tells it. A used nonce proves nothing by
 // itself: paid means a Transfer of that value to our payTo, in the transaction that used the nonce, after our claim.
-import { blockTime, findUse, isNonceUsed, movedFunds } from '../chain.ts'
+import { blockTime, findUse, head, isNonceUsed, movedFunds } from '../chain.ts'
 import type { Authorization } from '../x402/payment.ts'
 
 export type Truth =
@@ -26,26 +26,28 @@ export type Claim = {
 
 /** Public RPCs answer for about this many blocks of logs at once; it bounds the search where the claim has no height. */
 const SEARCH_BLOCKS = 2_000n
-/** Blocks are final enough, and their clocks close enough, this long after an authorization's window ended. */
-const EXPIRY_MARGIN_SECONDS = 60n
+/** A block this much later than the window is not undone together with one that could still have taken the payment. */
+const EXPIRY_MARGIN_SECONDS = 20n
 
-/** @param head height of the newest block */
-export async function reconcile(rpcUrl: string, claim: Claim, head: bigint): Promise<Truth> {
+export async function reconcile(rpcUrl: string, claim: Claim): Promise<Truth> {
   const { authorization, asset } = claim
   const unreachable: Truth = { kind: 'unreachable' }
-  const used = await isNonceUsed(rpcUrl, asset, authorization, null)
+  const newest = await head(rpcUrl)
+  if (!newest.ok) return unreachable
+  // Asked as of that very block: behind one address there may be nodes that lag.
+  const used = await isNonceUsed(rpcUrl, asset, authorization, newest.value.number)
   if (!used.ok) return unreachable
   if (!used.value) {
-    const now = await blockTime(rpcUrl, null)
-    if (!now.ok) return unreachable
-    return { kind: now.value > authorization.validBefore + EXPIRY_MARGIN_SECONDS ? 'expired' : 'unused' }
+    const isOver = newest.value.time > authorization.validBefore + EXPIRY_MARGIN_SECONDS
+    return { kind: isOver ? 'expired' : 'unused' }
   }
   if (claim.block !== null) {
     const before = await isNonceUsed(rpcUrl, asset, authorization, claim.block)
     if (!before.ok) return unreachable
     if (before.value) return { kind: 'used_before', transaction: '' }
   }
-  const from = claim.block ?? (head > SEARCH_BLOCKS ? head - SEARCH_BLOCKS : 0n)
+  const earliest = newest.value.number - SEARCH_BLOCKS
+  const from = claim.block ?? (earliest > 0n ? earliest : 0n)
   const use = await findUse(rpcUrl, asset, authorization, from)
   if (!use.ok || use.value === null) return unreachable
   if (claim.block === null) {

@@ -77,9 +77,8 @@ async function leave(status: 'claimed' | 'settling' | 'unknown' | 'settled', out
 function chainSays(answers: { used: boolean; time: number }) {
   const word = (value: number) => `0x${value.toString(16).padStart(64, '0')}`
   const results: Record<string, unknown> = {
-    eth_blockNumber: '0x10',
     eth_call: word(answers.used ? 1 : 0),
-    eth_getBlockByNumber: { timestamp: `0x${answers.time.toString(16)}` },
+    eth_getBlockByNumber: { number: '0x10', timestamp: `0x${answers.time.toString(16)}` },
     eth_getLogs: [],
   }
   return vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
