@@ -28,6 +28,8 @@ export type SettleReply =
 export type VerifyReply =
   | { kind: 'valid' }
   | { kind: 'refused'; reason: PaymentReason | 'payment_refused' }
+  /** Everything is in order but that the nonce is used: perhaps by this very payment. */
+  | { kind: 'nonce_used' }
   | { kind: 'unavailable' }
 
 const settleReply = z.object({
@@ -66,6 +68,7 @@ export async function verify(facilitators: readonly string[], payment: SignedPay
     const parsed = reply.ok ? z.safeParse(verifyReply, reply.value.json) : null
     if (!parsed?.success) continue
     const { isValid, invalidReason, payer } = parsed.data
+    if (!isValid && NONCE_USED.test(invalidReason ?? '')) return { kind: 'nonce_used' }
     if (!isValid) return { kind: 'refused', reason: publicReason(invalidReason ?? '') }
     if (payer && payer.toLowerCase() !== payment.authorization.from) continue
     return { kind: 'valid' }

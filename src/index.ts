@@ -11,6 +11,7 @@ import type { Sale } from './policy/policy.ts'
 import { scopeOf } from './policy/scope.ts'
 import { issueQuote, PAYMENT_SECONDS, quotedOffers } from './quote.ts'
 import { deriveKey } from './token.ts'
+import { encodeBytes } from './x402/base64.ts'
 import type { Offer } from './x402/payment.ts'
 
 export { Payer } from './payer/payer.ts'
@@ -61,12 +62,15 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     confirm: async ({ authorization, signature }, offer) => {
       const reply = await verify(config.facilitators, { authorization, signature, offer })
       if (reply.kind === 'valid') return ok(null)
+      if (reply.kind === 'nonce_used') return ok({ code: 'payment_already_used' })
       return fail({ code: reply.kind === 'refused' ? reply.reason : 'facilitator_unavailable' })
     },
     redeem: async ({ key, payment, offer }, objection, resource, hungUp) => {
       const scope = offer ? scopeOf(offer, resource) : ''
       const accessSeconds = offer?.accessSeconds ?? 0
-      const redeeming = redeem(env, { key, payment, offer, objection, resource, scope, accessSeconds })
+      const signatureHash = await fingerprint(payment.signature)
+      const request = { key, payment, offer, objection, resource, scope, accessSeconds, signatureHash }
+      const redeeming = redeem(env, request)
       // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
       waitUntil(
         redeeming.then(async (outcome) => {
@@ -122,6 +126,11 @@ function articleProblem({ key, problem }: { key: string; problem: string }): Res
 
 const payerOf = (env: Env, network: string, address: string) =>
   env.PAYERS.get(env.PAYERS.idFromName(`${network}:${address}`))
+
+async function fingerprint(signature: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(signature))
+  return encodeBytes(new Uint8Array(digest))
+}
 
 /** Redeeming is idempotent, so a call that broke off on its way is made once more. */
 async function redeem(env: Env, request: RedeemRequest): Promise<RedeemOutcome> {

@@ -49,8 +49,8 @@ export type Services = {
   grants: (request: Request, resource: Resource) => Promise<{ all: Grant[]; opening: Grant | null }>
   /** `Set-Cookie` for these grants. */
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
-  /** Asks a facilitator whether a payment that cannot be proven here is good. */
-  confirm: (payment: Payment, offer: Offer) => Promise<Result<null>>
+  /** Asks a facilitator whether a payment that cannot be proven here is good; as good, but used already, is an objection. */
+  confirm: (payment: Payment, offer: Offer) => Promise<Result<Refusal | null>>
   redeem: (
     verified: VerifiedPayment,
     objection: Refusal | null,
@@ -180,6 +180,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   else {
     const confirmed = await services.confirm(payment, verification.value.offer)
     if (!confirmed.ok) return failure(confirmed.error)
+    objection = confirmed.value
   }
   const verified = verification.value.kind === 'proven' ? verification.value.verified : verification.value.confirm()
 

@@ -20,7 +20,14 @@ import {
   signedPaymentOf,
   stateOf,
 } from './records.ts'
-import { granted, isSameResource, type RedeemOutcome, type RedeemRequest, refused } from './redeem.ts'
+import {
+  granted,
+  isAnotherSignature,
+  isSameResource,
+  type RedeemOutcome,
+  type RedeemRequest,
+  refused,
+} from './redeem.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
@@ -59,6 +66,7 @@ export class Payer extends DurableObject<Env> {
         return refused('payment_identifier_conflict')
       }
       const known = this.#records.byKey(key)
+      if (known && isAnotherSignature(known, request)) return refused('payment_already_used', known.tx)
       if (known) return this.#again(known, request, deadline)
       if (objection || !offer)
         return { kind: 'refused', refusal: objection ?? { code: 'invalid_payment_requirements' } }
@@ -72,7 +80,7 @@ export class Payer extends DurableObject<Env> {
         if (open) return refused(open === 'facilitator_unavailable' ? open : 'settlement_pending', earlier.tx)
         continue
       }
-      const fresh = claimRow(key, payment, offer, request, nowSeconds())
+      const fresh = claimRow(key, payment, offer, request, request.signatureHash, nowSeconds())
       const paid = this.#records.paidFor(request, nowSeconds(), (held) => this.#handouts.isLeased(held))
       if (paid) {
         this.ctx.storage.transactionSync(() => {

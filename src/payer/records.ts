@@ -36,6 +36,7 @@ const row = z.object({
   valid_before: bigint,
   nonce: hex,
   signature: z.nullable(hex),
+  signature_hash: z.string(),
   status: z.enum(['claimed', 'settling', 'unknown', 'settled', 'refused']),
   doubt: z.number(),
   reason: z.nullable(z.string()),
@@ -55,7 +56,8 @@ const SCHEMA = `CREATE TABLE IF NOT EXISTS payments (
   key TEXT PRIMARY KEY, identifier TEXT UNIQUE, network TEXT NOT NULL, site TEXT NOT NULL, method TEXT NOT NULL, resource TEXT NOT NULL,
   scope TEXT NOT NULL, access_seconds INTEGER NOT NULL, offer TEXT, flow TEXT NOT NULL, pay_to TEXT NOT NULL,
   amount TEXT NOT NULL, payer TEXT NOT NULL, recipient TEXT NOT NULL, valid_after TEXT NOT NULL,
-  valid_before TEXT NOT NULL, nonce TEXT NOT NULL, signature TEXT, status TEXT NOT NULL, doubt INTEGER NOT NULL,
+  valid_before TEXT NOT NULL, nonce TEXT NOT NULL, signature TEXT, signature_hash TEXT NOT NULL,
+  status TEXT NOT NULL, doubt INTEGER NOT NULL,
   reason TEXT, tx TEXT NOT NULL, claim_block TEXT, claimed_at INTEGER NOT NULL, settled_at INTEGER,
   handouts INTEGER NOT NULL, delivered INTEGER NOT NULL, outbox INTEGER NOT NULL) STRICT`
 
@@ -206,7 +208,14 @@ const refusalReason = z.custom<Extract<Redemption, { status: 'refused' }>['reaso
 )
 
 /** A new claim. The signature is kept until the outcome is known, so that it can be settled after a crash. */
-export function claimRow(key: string, payment: Payment, offer: Offer, wanted: Wanted, nowSeconds: number): PaymentRow {
+export function claimRow(
+  key: string,
+  payment: Payment,
+  offer: Offer,
+  wanted: Wanted,
+  signatureHash: string,
+  nowSeconds: number,
+): PaymentRow {
   const { authorization, signature, identifier } = payment
   return {
     key,
@@ -227,6 +236,7 @@ export function claimRow(key: string, payment: Payment, offer: Offer, wanted: Wa
     valid_before: authorization.validBefore,
     nonce: authorization.nonce,
     signature,
+    signature_hash: signatureHash,
     status: 'claimed',
     doubt: 0,
     reason: null,

@@ -10,6 +10,8 @@ export type RedeemRequest = Wanted & {
   offer: Offer | null
   /** Why the payment may not be redeemed, unless it is known here already. */
   objection: Refusal | null
+  /** Of the signature as sent: by it a payment is recognised that the chain would no longer confirm. */
+  signatureHash: string
 }
 
 export type RedeemOutcome =
@@ -43,3 +45,7 @@ export function granted(row: PaymentRow, lease: number | null): RedeemOutcome {
 
 export const isSameResource = (row: PaymentRow, { resource }: Wanted) =>
   row.site === resource.site && row.method === resource.method && row.resource === resource.id
+
+/** A used nonce in a payment that nobody proved: only the signature that was proven then will do. */
+export const isAnotherSignature = (row: PaymentRow, { objection, signatureHash }: RedeemRequest) =>
+  objection?.code === 'payment_already_used' && row.signature_hash !== signatureHash

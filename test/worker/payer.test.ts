@@ -52,6 +52,7 @@ const request: RedeemRequest = {
   resource: { site: 'https://news.example', method: 'GET', path: '/articles/hello', id: '/articles/hello' },
   scope: '=/articles/hello',
   accessSeconds: 86_400,
+  signatureHash: 'a hash',
 }
 
 const object = () => env.PAYERS.get(env.PAYERS.idFromName(`${NETWORK}:${PAYER}`))
@@ -65,7 +66,7 @@ async function leave(status: 'claimed' | 'settling' | 'unknown' | 'settled', out
   const { offer } = request
   if (!offer) throw new Error('the request has an offer')
   await runInDurableObject(object(), async (_: Payer, state) => {
-    const fresh = claimRow(request.key, request.payment, offer, request, NOW)
+    const fresh = claimRow(request.key, request.payment, offer, request, request.signatureHash, NOW)
     const settled = status === 'settled' ? { tx: TX, settled_at: NOW, signature: null } : {}
     new PaymentRecords(state.storage.sql).insert({ ...fresh, status, outbox, ...settled })
     await state.storage.setAlarm(Date.now() + 60_000)
