@@ -10,16 +10,7 @@ import { recordPayment } from '../ledger.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { Handouts } from './handouts.ts'
 import { reconcile } from './reconcile.ts'
-import {
-  authorizationOf,
-  claimRow,
-  isUndelivered,
-  ownedRow,
-  PaymentRecords,
-  type PaymentRow,
-  signedPaymentOf,
-  stateOf,
-} from './records.ts'
+import { PaymentRecords } from './records.ts'
 import {
   granted,
   isAnotherSignature,
@@ -29,6 +20,15 @@ import {
   refused,
 } from './redeem.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
+import {
+  authorizationOf,
+  claimRow,
+  isUndelivered,
+  ownedRow,
+  type PaymentRow,
+  signedPaymentOf,
+  stateOf,
+} from './rows.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
 const HOLD_MS = 25_000
@@ -45,7 +45,7 @@ const HEIGHT_TIMEOUT_MS = 1_500
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
 export class Payer extends DurableObject<Env> {
-  readonly #records: PaymentRecords
+  #records: PaymentRecords
   readonly #handouts = new Handouts()
   #config: ReturnType<typeof parseConfig> | null = null
   /** Settlements under way in this instance, by key. They resolve to why the outcome is still open, if it is. */
@@ -112,12 +112,17 @@ export class Payer extends DurableObject<Env> {
       if (!this.#running.has(open.key)) await this.#ask(open.key)
     }
     await this.#deliverOutbox()
+    const dueSeconds = this.#records.forget(nowSeconds())
+    if (dueSeconds === null) return this.#forgetAll()
     const left = [...this.#records.openRows(), ...this.#records.outboxRows()]
-    if (left.length === 0) return
-    // Ever less often: half the age of the youngest, so that an outage of days costs little.
-    const youngest = Math.max(...left.map((row) => row.claimed_at))
-    const waitMs = Math.min(Math.max(ALARM_MS, (Date.now() - youngest * 1000) / 2), LONGEST_ALARM_MS)
-    await this.ctx.storage.setAlarm(Date.now() + waitMs)
+    await this.ctx.storage.setAlarm(left.length === 0 ? dueSeconds * 1000 : Date.now() + retryMs(left))
+  }
+
+  /** An empty object keeps no storage; a claim that comes later makes its table anew. */
+  async #forgetAll(): Promise<void> {
+    const emptied = this.ctx.storage.deleteAll()
+    this.#records = new PaymentRecords(this.ctx.storage.sql)
+    await emptied
   }
 
   async #again(known: PaymentRow, request: RedeemRequest, deadline: number): Promise<RedeemOutcome> {
@@ -267,6 +272,12 @@ export class Payer extends DurableObject<Env> {
     if (!this.#config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
     return { config: this.#config.value, asset }
   }
+}
+
+/** Ever less often: half the age of the youngest that is open, so that an outage of days costs little. */
+function retryMs(open: readonly PaymentRow[]): number {
+  const ageMs = Date.now() - Math.max(...open.map((row) => row.claimed_at)) * 1000
+  return Math.min(Math.max(ALARM_MS, ageMs / 2), LONGEST_ALARM_MS)
 }
 
 const rpcUrlOf = (config: Config, asset: Asset) => config.rpcUrls[asset.network] ?? asset.rpcUrl

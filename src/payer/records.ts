@@ -1,55 +1,9 @@
 // What one payer's object keeps in SQLite: a row per authorization, from its claim on. Rows are parsed when read.
 // docs/storage.md describes the columns.
 import * as z from 'zod/mini'
-import type { SignedPayment } from '../facilitator.ts'
-import { type Resource, scopeIncludes } from '../policy/scope.ts'
-import { PAYMENT_SECONDS } from '../quote.ts'
-import type { Asset } from '../x402/assets.ts'
-import type { Authorization, Offer, Payment } from '../x402/payment.ts'
+import { scopeIncludes } from '../policy/scope.ts'
 import type { Redemption } from './redemption.ts'
-
-const bigint = z.pipe(
-  z.string().check(z.regex(/^[0-9]+$/)),
-  z.transform((text: string) => BigInt(text)),
-)
-const hex = z.pipe(
-  z.string().check(z.regex(/^0x[0-9a-f]*$/)),
-  z.transform((text: string): `0x${string}` => `0x${text.slice(2)}`),
-)
-
-const row = z.object({
-  key: z.string(),
-  identifier: z.nullable(z.string()),
-  network: z.string(),
-  site: z.string(),
-  method: z.string(),
-  resource: z.string(),
-  scope: z.string(),
-  access_seconds: z.number(),
-  offer: z.nullable(z.string()),
-  flow: z.enum(['authorization', 'upfront']),
-  pay_to: z.string(),
-  amount: bigint,
-  payer: hex,
-  recipient: hex,
-  valid_after: bigint,
-  valid_before: bigint,
-  nonce: hex,
-  signature: z.nullable(hex),
-  signature_hash: z.string(),
-  status: z.enum(['claimed', 'settling', 'unknown', 'settled', 'refused']),
-  doubt: z.number(),
-  reason: z.nullable(z.string()),
-  tx: z.string(),
-  claim_block: z.nullable(bigint),
-  claimed_at: z.number(),
-  settled_at: z.nullable(z.number()),
-  handouts: z.number(),
-  delivered: z.number(),
-  outbox: z.number(),
-})
-
-export type PaymentRow = z.infer<typeof row>
+import { MOST_HANDOUTS, type PaymentRow, paymentRow, type Wanted } from './rows.ts'
 
 /** Times are Unix seconds; amounts decimal text. `outbox` 1: the ledger does not have this payment yet. */
 const SCHEMA = `CREATE TABLE IF NOT EXISTS payments (
@@ -61,8 +15,25 @@ const SCHEMA = `CREATE TABLE IF NOT EXISTS payments (
   reason TEXT, tx TEXT NOT NULL, claim_block TEXT, claimed_at INTEGER NOT NULL, settled_at INTEGER,
   handouts INTEGER NOT NULL, delivered INTEGER NOT NULL, outbox INTEGER NOT NULL) STRICT`
 
-/** What identifies the thing that is being bought. */
-export type Wanted = { resource: Resource; scope: string; accessSeconds: number }
+const INDEX = 'CREATE INDEX IF NOT EXISTS payments_by_scope ON payments (scope, status)'
+
+/** An answer that was paid for and not handed out, or may be asked for by its identifier, waits this long. */
+const UNCLAIMED_SECONDS = 30 * 86_400
+/** The chain's clock may be behind ours by this much when it still accepts an authorization. */
+const CLOCK_MARGIN_SECONDS = 3600
+
+/**
+ * Until when a row must be kept: while its outcome or its ledger entry is open, while its authorization could still be
+ * settled, while its access lasts, and while its content may be asked for.
+ */
+const KEPT_UNTIL = `CASE
+  WHEN outbox = 1 OR status IN ('claimed', 'settling', 'unknown') THEN 9e15
+  WHEN status = 'settled' THEN max(
+    CAST(valid_before AS INTEGER) + ${CLOCK_MARGIN_SECONDS},
+    settled_at + access_seconds,
+    settled_at + CASE WHEN identifier IS NOT NULL OR (delivered = 0 AND handouts < ${MOST_HANDOUTS})
+      THEN ${UNCLAIMED_SECONDS} ELSE 0 END)
+  ELSE CAST(valid_before AS INTEGER) + ${CLOCK_MARGIN_SECONDS} END`
 
 /** The rows of one payer. Tables appear with the first claim, so that a look-up alone stores nothing. */
 export class PaymentRecords {
@@ -80,7 +51,7 @@ export class PaymentRecords {
     return this.#sql
       .exec(`SELECT * FROM payments WHERE ${where}`, ...bindings)
       .toArray()
-      .map((found) => z.parse(row, found))
+      .map((found) => z.parse(paymentRow, found))
   }
 
   byKey(key: string): PaymentRow | undefined {
@@ -104,24 +75,32 @@ export class PaymentRecords {
   /** A settled payment that makes paying for this paying twice: access that lasts, or an answer never handed out. */
   paidFor(wanted: Wanted, nowSeconds: number, isHeld: (key: string) => boolean): PaymentRow | undefined {
     const { resource, scope, accessSeconds } = wanted
-    const settled = this.#select("status = 'settled' AND site = ? AND method = ?", resource.site, resource.method)
-    return (
-      settled.find(
-        (paid) =>
-          paid.access_seconds > 0 &&
-          paid.access_seconds >= accessSeconds &&
-          endsAtSeconds(paid) > nowSeconds &&
-          scopeIncludes(paid.scope, scope, resource),
-      ) ??
-      settled.find(
-        (paid) =>
-          paid.access_seconds === 0 &&
-          accessSeconds === 0 &&
-          paid.scope === scope &&
-          isUndelivered(paid) &&
-          !isHeld(paid.key),
-      )
+    const lasting = this.#select(
+      `status = 'settled' AND (scope = ? OR scope GLOB '~*') AND site = ? AND method = ? AND access_seconds > 0
+       AND access_seconds >= ? AND settled_at + access_seconds > ? ORDER BY settled_at + access_seconds DESC`,
+      scope,
+      resource.site,
+      resource.method,
+      accessSeconds,
+      nowSeconds,
     )
+    const owned = lasting.find((paid) => scopeIncludes(paid.scope, scope, resource))
+    if (owned || accessSeconds > 0) return owned
+    return this.#select(
+      `status = 'settled' AND scope = ? AND site = ? AND method = ? AND access_seconds = 0 AND delivered = 0
+       AND handouts < ${MOST_HANDOUTS}`,
+      scope,
+      resource.site,
+      resource.method,
+    ).find((paid) => !isHeld(paid.key))
+  }
+
+  /** Forgets what nothing can depend on any more. Returns when the next row is due (Unix seconds), null with no rows left. */
+  forget(nowSeconds: number): number | null {
+    if (!this.#ready) return null
+    this.#sql.exec(`DELETE FROM payments WHERE ${KEPT_UNTIL} <= ?`, nowSeconds)
+    const due = this.#sql.exec(`SELECT min(${KEPT_UNTIL}) AS due FROM payments`).one().due
+    return typeof due === 'number' ? due : null
   }
 
   openRows(): PaymentRow[] {
@@ -133,7 +112,10 @@ export class PaymentRecords {
   }
 
   insert(fresh: PaymentRow): void {
-    if (!this.#ready) this.#sql.exec(SCHEMA)
+    if (!this.#ready) {
+      this.#sql.exec(SCHEMA)
+      this.#sql.exec(INDEX)
+    }
     this.#ready = true
     const stored = Object.entries(fresh).map(([name, value]): [string, string | number | null] => [
       name,
@@ -180,114 +162,3 @@ export class PaymentRecords {
     this.#sql.exec('UPDATE payments SET outbox = 0 WHERE key = ?', key)
   }
 }
-
-/** Three in all: a hang-up or a failing origin must not cost the payer, nor hand out content without end. */
-const MOST_HANDOUTS = 3
-
-export const isUndelivered = (paid: PaymentRow) => paid.delivered === 0 && paid.handouts < MOST_HANDOUTS
-
-export const endsAtSeconds = (paid: PaymentRow) => (paid.settled_at ?? paid.claimed_at) + paid.access_seconds
-
-/** The stored state as the state machine knows it. */
-export function stateOf(found: PaymentRow): Redemption {
-  switch (found.status) {
-    case 'claimed':
-    case 'unknown':
-      return { status: found.status }
-    case 'settling':
-      return { status: 'settling', doubt: found.doubt === 1 }
-    case 'settled':
-      return { status: 'settled', transaction: found.tx }
-    case 'refused':
-      return { status: 'refused', reason: z.parse(refusalReason, found.reason), transaction: found.tx }
-  }
-}
-
-const refusalReason = z.custom<Extract<Redemption, { status: 'refused' }>['reason']>(
-  (value) => typeof value === 'string',
-)
-
-/** A new claim. The signature is kept until the outcome is known, so that it can be settled after a crash. */
-export function claimRow(
-  key: string,
-  payment: Payment,
-  offer: Offer,
-  wanted: Wanted,
-  signatureHash: string,
-  nowSeconds: number,
-): PaymentRow {
-  const { authorization, signature, identifier } = payment
-  return {
-    key,
-    identifier,
-    network: offer.network,
-    site: wanted.resource.site,
-    method: wanted.resource.method,
-    resource: wanted.resource.id,
-    scope: wanted.scope,
-    access_seconds: wanted.accessSeconds,
-    offer: offer.name,
-    flow: offer.flow,
-    pay_to: offer.payTo,
-    amount: offer.amount,
-    payer: authorization.from,
-    recipient: authorization.to,
-    valid_after: authorization.validAfter,
-    valid_before: authorization.validBefore,
-    nonce: authorization.nonce,
-    signature,
-    signature_hash: signatureHash,
-    status: 'claimed',
-    doubt: 0,
-    reason: null,
-    tx: '',
-    claim_block: null,
-    claimed_at: nowSeconds,
-    settled_at: null,
-    handouts: 0,
-    delivered: 0,
-    outbox: 0,
-  }
-}
-
-/** A payment for what `paid` already bought: used here, never settled, and it opens no more than `paid` does. */
-export const ownedRow = (fresh: PaymentRow, paid: PaymentRow): PaymentRow => ({
-  ...fresh,
-  scope: paid.scope,
-  access_seconds: paid.access_seconds,
-  amount: paid.amount,
-  status: 'settled',
-  tx: paid.tx,
-  settled_at: paid.settled_at,
-  signature: null,
-})
-
-/** What is signed and asked for in a row, as it is sent to a facilitator; null once the signature is forgotten. */
-export function signedPaymentOf(found: PaymentRow, asset: Asset): SignedPayment | null {
-  if (found.signature === null) return null
-  return {
-    signature: found.signature,
-    authorization: authorizationOf(found),
-    offer: {
-      network: found.network,
-      asset: asset.asset,
-      payTo: found.pay_to,
-      amount: found.amount,
-      eip712: asset.eip712,
-      maxTimeoutSeconds: PAYMENT_SECONDS,
-      name: found.offer,
-      accessSeconds: found.access_seconds,
-      scope: null,
-      flow: found.flow,
-    },
-  }
-}
-
-export const authorizationOf = (found: PaymentRow): Authorization => ({
-  from: found.payer,
-  to: found.recipient,
-  value: found.amount,
-  validAfter: found.valid_after,
-  validBefore: found.valid_before,
-  nonce: found.nonce,
-})

@@ -1,7 +1,7 @@
 // What the worker asks of a payer's object, and what it is told.
 import type { Refusal } from '../errors.ts'
 import type { Offer, Payment, Settlement } from '../x402/payment.ts'
-import { endsAtSeconds, type PaymentRow, type Wanted } from './records.ts'
+import { endsAtSeconds, type PaymentRow, type Wanted } from './rows.ts'
 
 export type RedeemRequest = Wanted & {
   key: string

@@ -9,8 +9,9 @@ import {
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Payer } from '../../src/payer/payer.ts'
-import { claimRow, PaymentRecords } from '../../src/payer/records.ts'
+import { PaymentRecords } from '../../src/payer/records.ts'
 import type { RedeemRequest } from '../../src/payer/redeem.ts'
+import { claimRow } from '../../src/payer/rows.ts'
 
 const NETWORK = 'eip155:84532'
 const PAYER = '0x90f79bf6eb2c4f870365e785982e1f101e93b906'
@@ -150,4 +151,29 @@ test('a settled payment forgets its signature', async () => {
     new PaymentRecords(state.storage.sql).setState(request.key, { status: 'settled', transaction: TX }, NOW),
   )
   expect(await rows()).toMatchObject([{ status: 'settled', tx: TX, outbox: 1, signature: null }])
+})
+
+test('what nothing depends on is forgotten, and an empty object keeps no storage', async () => {
+  await leave('settled')
+  const later = NOW + 2 * 86_400
+  await runInDurableObject(object(), (_: Payer, state) => {
+    const records = new PaymentRecords(state.storage.sql)
+    records.setDelivered(request.key)
+    expect(records.forget(NOW + 86_399)).toBe(NOW + 86_400)
+  })
+  vi.useFakeTimers({ now: later * 1000, toFake: ['Date'] })
+  await runDurableObjectAlarm(object())
+  vi.useRealTimers()
+  const tables = await runInDurableObject(object(), (_: Payer, state) =>
+    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'payments'").toArray(),
+  )
+  expect(tables).toEqual([])
+})
+
+test('an answer that was paid for and never handed out is kept for thirty days', async () => {
+  await leave('settled')
+  const due = await runInDurableObject(object(), (_: Payer, state) =>
+    new PaymentRecords(state.storage.sql).forget(NOW + 29 * 86_400),
+  )
+  expect(due).toBe(NOW + 30 * 86_400)
 })
