@@ -11,7 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'site',
-          include: ['test/conformance/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+          include: ['test/{conformance,e2e,faults,attacks}/**/*.test.ts'],
           globalSetup: ['test/support/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
