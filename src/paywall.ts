@@ -184,12 +184,11 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   }
   const verified = verification.value.kind === 'proven' ? verification.value.verified : verification.value.confirm()
 
-  // What is safe to ask for is in hand before the payment is redeemed; the rest is settled upfront.
-  const first = isSafe(request.method) ? await openContent(visit, 'purchase') : null
+  // What is safe to ask for is in hand before the payment is redeemed; the rest is settled upfront. A payment that may
+  // only be recognised charges nothing any more, and is not worth asking the origin before it is.
+  const first = isSafe(request.method) && !objection ? await openContent(visit, 'purchase') : null
   if (first && !first.ok) return failure(first.error)
-  // Part of the content is neither what was paid for nor to be given away.
-  if (first?.value.status === 206) return failure({ code: 'content_unavailable' })
-  if (first && !isDeliverable(first.value)) return ok(privately(first.value, {}))
+  if (first && !isDeliverable(first.value, request.method)) return ok(privately(first.value, {}))
 
   const redeemed = await services.redeem(verified, objection, resource, request.signal)
   if (redeemed.kind === 'refused') {
@@ -213,13 +212,13 @@ async function deliver(
   }
   const receipt = encodeSettlement(settlement, verified.payment)
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
-  if (!opened.ok || (!content && opened.value.status >= 400)) {
+  if (!opened.ok || !isDeliverable(opened.value, request.method)) {
     report(false)
     const answer = opened.ok ? opened.value : refuse(request, visit.config.brand.name, opened.error)
     return privately(answer, receipt)
   }
   if (request.signal.aborted) {
-    // Nobody is there; `redeem` has taken the content back.
+    report(false)
     await opened.value.body?.cancel()
     return new Response(null, { status: 503 })
   }
@@ -236,7 +235,10 @@ async function deliver(
 async function openContent(visit: Visit, purpose: Purpose): Promise<Result<Response>> {
   const { request, services, resource, originPath, query, found } = visit
   if (found) return openFound(found, request, purpose === 'holder' ? request.headers.get('Range') : null)
-  return reach(() => services.origin(request, { site: resource.site, path: originPath, query, purpose }))
+  const content = await reach(() => services.origin(request, { site: resource.site, path: originPath, query, purpose }))
+  // Part of the content is neither what was paid for nor to be given away.
+  const isPart = content.ok && purpose === 'purchase' && content.value.status === 206
+  return isPart ? fail({ code: 'content_unavailable' }) : content
 }
 
 function openFound(found: Found, request: Request, range: string | null): Promise<Result<Response>> {
@@ -259,8 +261,9 @@ async function reach(open: () => Promise<Response>): Promise<Result<Response>> {
   }
 }
 
-/** Content worth its price: a whole 2xx answer with something in it. Anything else is given as it is, unsettled. */
-const isDeliverable = (content: Response) => content.status >= 200 && content.status < 300 && content.body !== null
+/** Content worth its price: to GET a 2xx answer with something in it, to another method any that is no error. */
+const isDeliverable = ({ status, body }: Response, method: string) =>
+  isSafe(method) ? status >= 200 && status < 300 && body !== null : status < 400
 
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD'
 

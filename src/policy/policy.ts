@@ -41,6 +41,9 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   const loose = inReach.find((candidate) => matchesLoosely(candidate.path, facts.path))
   if (rule !== loose) return fail({ code: 'invalid_path' })
   if (!rule) return ok({ kind: 'open' })
+  const priced = rule.prices.flatMap((entry) => Object.keys(entry.query))
+  // `?full=0&full=1`: software differs in which of the two it reads, and so would price and content.
+  if (priced.some((name) => new Set(facts.query.getAll(name)).size > 1)) return fail({ code: 'invalid_path' })
   const price = rule.prices.find((entry) => applies(entry, facts))?.price ?? rule.price
   return ok(price === 'free' ? { kind: 'free', rule } : { kind: 'gated', rule, price })
 }

@@ -238,3 +238,15 @@ describe('patterns', () => {
     expect(covers(pattern(outer), pattern(inner))).toBe(covered)
   })
 })
+
+test('a priced parameter given twice is refused, since an origin may read the other one', () => {
+  const priced = {
+    ...rule('/x'),
+    prices: [{ query: { full: '1' }, header: {}, country: [], price: { micros: 90_000n } }],
+  }
+  const decideFor = (query: string) => decide({ ...facts('/x'), query: new URLSearchParams(query) }, [priced])
+  expect(decideFor('full=1')).toMatchObject({ value: { price: { micros: 90_000n } } })
+  expect(decideFor('full=0')).toMatchObject({ value: { price: { micros: 50_000n } } })
+  expect(decideFor('a=1&a=2')).toMatchObject({ ok: true })
+  expect(decideFor('full=0&full=1')).toEqual({ ok: false, error: { code: 'invalid_path' } })
+})
