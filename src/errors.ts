@@ -55,6 +55,7 @@ const REFUSALS = {
   payment_identifier_conflict: answer(409, 'This payment-identifier belongs to another payment. Use a new one.'),
   uri_too_long: answer(414, 'This address is too long. Nothing was charged.'),
   misdirected_request: answer(421, 'This host name is not served here.'),
+  too_many_requests: answer(429, 'Too many payments from your address have failed. Try again in a minute.', 60),
   configuration_error: answer(500, 'This site is not set up correctly. Its publisher finds the details in the log.'),
   internal_error: answer(500, 'Something went wrong on this site. Send the same payment again; do not sign a new one.'),
   content_unavailable: answer(502, 'The content could not be fetched. Try again soon.', 10),

@@ -1,6 +1,7 @@
 // The hosted facilitator: /settle, and /verify for what cannot be proven here. Envelopes are built field by field,
 // replies are checked against what was asked, and a failure to learn the outcome is `unknown`, never a refusal.
 import * as z from 'zod/mini'
+import { Breaker } from './breaker.ts'
 import type { PaymentReason } from './errors.ts'
 import { exchange } from './http.ts'
 import { assetOf } from './x402/assets.ts'
@@ -32,6 +33,16 @@ export type VerifyReply =
   | { kind: 'nonce_used' }
   | { kind: 'unavailable' }
 
+/** Of this isolate: what one payer's purchase learnt of a facilitator serves the next payer. */
+const breaker = new Breaker()
+
+/** One call, whose outcome the breaker hears of. */
+async function ask(base: string, path: '/settle' | '/verify', payment: SignedPayment, timeoutMs: number) {
+  const reply = await exchange(`${base}${path}`, envelope(payment), timeoutMs)
+  breaker.note(base, reply.ok && reply.value.status < 500, Date.now())
+  return reply
+}
+
 const settleReply = z.object({
   success: z.boolean(),
   errorReason: z.optional(z.nullable(z.string())),
@@ -49,8 +60,8 @@ const verifyReply = z.object({
 
 /** `POST /settle` at the first facilitator that can be reached (x402 v2 §7). Never throws. */
 export async function settle(facilitators: readonly string[], payment: SignedPayment): Promise<SettleReply> {
-  for (const base of facilitators) {
-    const reply = await exchange(`${base}/settle`, envelope(payment), SETTLE_TIMEOUT_MS)
+  for (const base of breaker.order(facilitators, Date.now())) {
+    const reply = await ask(base, '/settle', payment, SETTLE_TIMEOUT_MS)
     if (reply.ok) {
       const outcome = readSettlement(reply.value.status, reply.value.json, payment)
       if (outcome.kind !== 'unsent') return outcome
@@ -63,8 +74,8 @@ export async function settle(facilitators: readonly string[], payment: SignedPay
 
 /** `POST /verify` at the first facilitator that answers. Never throws, charges nothing. */
 export async function verify(facilitators: readonly string[], payment: SignedPayment): Promise<VerifyReply> {
-  for (const base of facilitators) {
-    const reply = await exchange(`${base}/verify`, envelope(payment), VERIFY_TIMEOUT_MS)
+  for (const base of breaker.order(facilitators, Date.now())) {
+    const reply = await ask(base, '/verify', payment, VERIFY_TIMEOUT_MS)
     const parsed = reply.ok ? z.safeParse(verifyReply, reply.value.json) : null
     if (!parsed?.success) continue
     const { isValid, invalidReason, payer } = parsed.data

@@ -2,8 +2,9 @@
 import { createApp, type World } from './app.ts'
 import { type Config, type ConfigProblem, parseConfig } from './config.ts'
 import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './content.ts'
-import { fail, ok, type Result } from './errors.ts'
+import { fail, isPaymentReason, ok, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
+import { addressOf, Limits } from './limits.ts'
 import { grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
 import type { RedeemOutcome, RedeemRequest } from './payer/redeem.ts'
 import type { Services } from './paywall.ts'
@@ -16,20 +17,23 @@ import type { Offer } from './x402/payment.ts'
 
 export { Payer } from './payer/payer.ts'
 
-/** Parsed once per environment, which lives as long as its isolate; it holds nothing of any request. */
-const configs = new WeakMap<Env, Result<Config, ConfigProblem[]>>()
+/** What an isolate keeps per environment: the parsed configuration and its memory of failures, nothing of any request. */
+type Isolate = { config: Result<Config, ConfigProblem[]>; limits: Limits }
 
-function configOf(env: Env): Result<Config, ConfigProblem[]> {
-  const known = configs.get(env)
+const isolates = new WeakMap<Env, Isolate>()
+
+function isolateOf(env: Env): Isolate {
+  const known = isolates.get(env)
   if (known) return known
-  const parsed = parseConfig({ ...env })
-  configs.set(env, parsed)
-  return parsed
+  const isolate = { config: parseConfig({ ...env }), limits: new Limits() }
+  isolates.set(env, isolate)
+  return isolate
 }
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
 const services: World['services'] = async (env, config, waitUntil): Promise<Services> => {
+  const { limits } = isolateOf(env)
   const passKey = () => deriveKey(config.passSecret, 'pass')
   const quoteKey = () => deriveKey(config.passSecret, 'quote')
   return {
@@ -59,28 +63,40 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
       return passCookie(token, site, endsAtSeconds, nowSeconds())
     },
-    confirm: async ({ authorization, signature }, offer) => {
+    confirm: async ({ authorization, signature }, offer, request) => {
+      const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
+      const known = limits.refused.get(hash, Date.now())
+      if (known) return fail(known)
+      if (!limits.mayTry(addressOf(request), Date.now())) return fail({ code: 'too_many_requests' })
       const reply = await verify(config.facilitators, { authorization, signature, offer })
       if (reply.kind === 'valid') return ok(null)
       if (reply.kind === 'nonce_used') return ok({ code: 'payment_already_used' })
-      return fail({ code: reply.kind === 'refused' ? reply.reason : 'facilitator_unavailable' })
+      if (reply.kind === 'unavailable') return fail({ code: 'facilitator_unavailable' })
+      const refusal = { code: reply.reason }
+      limits.refused.set(hash, refusal, Date.now())
+      await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
+      return fail(refusal)
     },
-    redeem: async ({ key, payment, offer }, objection, resource, hungUp) => {
+    redeem: async ({ key, payment, offer }, objection, resource, request) => {
+      const address = addressOf(request)
+      if (!limits.mayTry(address, Date.now())) return { kind: 'refused', refusal: { code: 'too_many_requests' } }
       const scope = offer ? scopeOf(offer, resource) : ''
       const accessSeconds = offer?.accessSeconds ?? 0
       const signatureHash = await fingerprint(payment.signature)
-      const request = { key, payment, offer, objection, resource, scope, accessSeconds, signatureHash }
-      const redeeming = redeem(env, request)
+      const redeeming = redeem(env, { key, payment, offer, objection, resource, scope, accessSeconds, signatureHash })
       // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
       waitUntil(
         redeeming.then(async (outcome) => {
-          if (hungUp.aborted && outcome.kind === 'granted' && outcome.lease !== null) {
+          if (request.signal.aborted && outcome.kind === 'granted' && outcome.lease !== null) {
             await payerOf(env, payment.network, payment.authorization.from).released(key, outcome.lease)
           }
         }),
       )
       const outcome = await redeeming
-      if (outcome.kind === 'refused') return outcome
+      if (outcome.kind === 'refused') {
+        if (isPaymentReason(outcome.refusal.code)) await limits.failed(env.FAILED_PAYMENTS, address, Date.now())
+        return outcome
+      }
       const { settlement, scope: owned, endsAtSeconds, lease } = outcome
       const grant =
         endsAtSeconds === null || endsAtSeconds <= nowSeconds()
@@ -154,4 +170,4 @@ const isRetryable = (fault: unknown) =>
   fault.retryable === true &&
   !('overloaded' in fault && fault.overloaded)
 
-export default createApp({ config: configOf, services })
+export default createApp({ config: (env) => isolateOf(env).config, services })

@@ -50,12 +50,12 @@ export type Services = {
   /** `Set-Cookie` for these grants. */
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
   /** Asks a facilitator whether a payment that cannot be proven here is good; as good, but used already, is an objection. */
-  confirm: (payment: Payment, offer: Offer) => Promise<Result<Refusal | null>>
+  confirm: (payment: Payment, offer: Offer, request: Request) => Promise<Result<Refusal | null>>
   redeem: (
     verified: VerifiedPayment,
     objection: Refusal | null,
     resource: Resource,
-    hungUp: AbortSignal,
+    request: Request,
   ) => Promise<Redeemed>
   /** The content of a redeemed payment was handed out (true), or could not be. */
   handedOut: (verified: VerifiedPayment, lease: number, delivered: boolean) => void
@@ -178,7 +178,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   let objection: Refusal | null = null
   if (verification.value.kind === 'proven') objection = verification.value.objection
   else {
-    const confirmed = await services.confirm(payment, verification.value.offer)
+    const confirmed = await services.confirm(payment, verification.value.offer, request)
     if (!confirmed.ok) return failure(confirmed.error)
     objection = confirmed.value
   }
@@ -190,7 +190,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   if (first && !first.ok) return failure(first.error)
   if (first && !isDeliverable(first.value, request.method)) return ok(privately(first.value, {}))
 
-  const redeemed = await services.redeem(verified, objection, resource, request.signal)
+  const redeemed = await services.redeem(verified, objection, resource, request)
   if (redeemed.kind === 'refused') {
     await first?.value.body?.cancel()
     return failure(redeemed.refusal)

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** From the bottom up: a layer may import itself and those before it. */
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors', /^errors\.ts$/],
-  ['settings', /^(settings|http)\.ts$/],
+  ['settings', /^(settings|http|breaker|limits)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
   ['config, pass, quote', /^(config|pass|quote)\.ts$/],

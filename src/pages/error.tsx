@@ -17,6 +17,7 @@ const HEADINGS: Record<number, string> = {
   403: 'This payment cannot be accepted',
   404: 'Nothing is here',
   409: 'This payment is taken',
+  429: 'A moment’s rest, please',
   500: 'Something is wrong on our side',
   502: 'The page could not be fetched',
   503: 'One moment, please',

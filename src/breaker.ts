@@ -1,0 +1,28 @@
+// Circuit breaker: which facilitators have failed several times in a row, and are passed over while another is there.
+// With one facilitator it changes nothing: a site is never closed by its own caution.
+
+/** Failures in a row after which a facilitator is passed over, and for how long. */
+const MOST_FAILURES = 3
+const OPEN_MS = 30_000
+
+type Health = { failures: number; openUntilMs: number }
+
+export class Breaker {
+  readonly #health = new Map<string, Health>()
+
+  /** The same list, those that are passed over at its end. */
+  order(bases: readonly string[], nowMs: number): string[] {
+    const isOpen = (base: string) => (this.#health.get(base)?.openUntilMs ?? 0) > nowMs
+    return [...bases.filter((base) => !isOpen(base)), ...bases.filter(isOpen)]
+  }
+
+  /** Notes how a call went: `answered` false is a time-out, a broken connection or an error of the server. */
+  note(base: string, answered: boolean, nowMs: number): void {
+    if (answered) {
+      this.#health.delete(base)
+      return
+    }
+    const failures = (this.#health.get(base)?.failures ?? 0) + 1
+    this.#health.set(base, { failures, openUntilMs: failures >= MOST_FAILURES ? nowMs + OPEN_MS : 0 })
+  }
+}
