@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { Breaker } from './breaker.ts'
 import type { PaymentReason } from './errors.ts'
-import { exchange } from './http.ts'
+import { exchange, type Reply } from './http.ts'
 import { assetOf } from './x402/assets.ts'
 import type { Authorization, Offer } from './x402/payment.ts'
 import { requirementsV2 } from './x402/v2.ts'
@@ -63,8 +63,10 @@ export async function settle(facilitators: readonly string[], payment: SignedPay
   for (const base of breaker.order(facilitators, Date.now())) {
     const reply = await ask(base, '/settle', payment, SETTLE_TIMEOUT_MS)
     if (reply.ok) {
-      const outcome = readSettlement(reply.value.status, reply.value.json, payment)
-      if (outcome.kind !== 'unsent') return outcome
+      const outcome = readSettlement(reply.value, payment)
+      // A gateway in front of a facilitator that is down answers with an error page of its own.
+      const isGateway = reply.value.status >= 500 && reply.value.json === undefined
+      if (outcome.kind !== 'unsent' && !(isGateway && !(await isAlive(base)))) return outcome
     } else if (reply.error === 'garbled' || (await isAlive(base))) {
       return { kind: 'unknown' }
     }
@@ -93,7 +95,7 @@ export async function verify(facilitators: readonly string[], payment: SignedPay
  */
 async function isAlive(base: string): Promise<boolean> {
   const reply = await exchange(`${base}/supported`, undefined, PROBE_TIMEOUT_MS)
-  return reply.ok || reply.error === 'garbled'
+  return reply.ok ? reply.value.status < 500 : reply.error === 'garbled'
 }
 
 /** Always version 2: what is signed is the same in both versions, so one envelope serves both. */
@@ -120,7 +122,7 @@ function envelope({ authorization, signature, offer }: SignedPayment) {
   }
 }
 
-function readSettlement(status: number, json: unknown, { authorization, offer }: SignedPayment): SettleReply {
+function readSettlement({ status, json }: Reply, { authorization, offer }: SignedPayment): SettleReply {
   const parsed = z.safeParse(settleReply, json)
   if (!parsed.success) return { kind: isNotProcessed(status) ? 'unsent' : 'unknown' }
   const { success, errorReason, transaction, network, payer, amount } = parsed.data

@@ -199,8 +199,9 @@ export class Payer extends DurableObject<Env> {
     let reply: SettleReply | null = await within(sent, PATIENCE_MS)
     for (;;) {
       if (reply && this.#apply(key, { kind: 'reply', reply })) return null
-      if (reply?.kind === 'unsent') return 'facilitator_unavailable'
       if (await this.#ask(key)) return null
+      // Nobody got it as far as we can tell, and the chain agrees: nothing to wait for.
+      if (reply?.kind === 'unsent') return 'facilitator_unavailable'
       if (Date.now() >= deadline) break
       if (reply) await scheduler.wait(POLL_MS)
       else reply = await within(sent, POLL_MS)
