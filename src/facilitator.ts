@@ -159,15 +159,17 @@ const REASONS: Record<string, PaymentReason> = {
 
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
 const NONCE_USED = /nonce_already_used|^duplicate_settlement$|authorization_used/
-/** Outcomes nobody knows yet, or that only the chain can tell: a mined transaction may have been overtaken. */
-const OPEN =
-  /pending|timed_out|timeout|node_failure|^unknown|^unexpected|^$|transaction_failed|failed_onchain|invalid_transaction_state|transfer_event/
+/** Refusals that come from looking at the payment, before anything is broadcast. */
+const SURE =
+  /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_disabled$|preflight_)/
+/** Of those, the ones only the chain can judge: a mined transaction may have been overtaken by another. */
+const OPEN = /transaction_failed|invalid_transaction_state|transfer_event|simulation_failed|pending|timed_out/
 
 function readFailure(reason: string, transaction: string): SettleReply {
   if (NONCE_USED.test(reason)) return { kind: 'nonce_used' }
   if (POLICY.test(reason)) return { kind: 'refused', reason: 'payment_refused' }
-  // A failure that names a transaction was broadcast.
-  if (OPEN.test(reason) || transaction !== '') return { kind: 'unknown' }
+  // A failure that names a transaction was broadcast, and a reason nobody knows says nothing.
+  if (!SURE.test(reason) || OPEN.test(reason) || transaction !== '') return { kind: 'unknown' }
   return { kind: 'refused', reason: publicReason(reason) }
 }
 

@@ -79,11 +79,21 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     },
     redeem: async ({ key, payment, offer }, objection, resource, request) => {
       const address = addressOf(request)
-      if (!limits.mayTry(address, Date.now())) return { kind: 'refused', refusal: { code: 'too_many_requests' } }
+      // An address that failed too often still gets what it has paid for.
+      const blocked = limits.mayTry(address, Date.now()) ? null : ({ code: 'too_many_requests' } as const)
       const scope = offer ? scopeOf(offer, resource) : ''
       const accessSeconds = offer?.accessSeconds ?? 0
       const signatureHash = await fingerprint(payment.signature)
-      const redeeming = redeem(env, { key, payment, offer, objection, resource, scope, accessSeconds, signatureHash })
+      const redeeming = redeem(env, {
+        key,
+        payment,
+        offer,
+        objection: objection ?? blocked,
+        resource,
+        scope,
+        accessSeconds,
+        signatureHash,
+      })
       // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
       waitUntil(
         redeeming.then(async (outcome) => {

@@ -89,7 +89,8 @@ export class Payer extends DurableObject<Env> {
         })
       } else {
         this.#records.insert(fresh)
-        await this.#finish(key, deadline)
+        const open = await this.#finish(key, deadline)
+        if (open) return refused(open)
       }
       return this.#answer(key, payment.identifier, deadline, resource.id)
     }
