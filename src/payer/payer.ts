@@ -29,6 +29,7 @@ import {
   signedPaymentOf,
   stateOf,
 } from './rows.ts'
+import { endsBy, within } from './waiting.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
 const HOLD_MS = 25_000
@@ -60,6 +61,7 @@ export class Payer extends DurableObject<Env> {
   async redeem(request: RedeemRequest): Promise<RedeemOutcome> {
     const deadline = Date.now() + HOLD_MS
     const { key, payment, offer, objection, resource } = request
+    const asked = new Set<string>()
     for (;;) {
       const namesake = payment.identifier === null ? undefined : this.#records.byIdentifier(payment.identifier)
       if (namesake && (namesake.key !== key || !isSameResource(namesake, request))) {
@@ -80,6 +82,13 @@ export class Payer extends DurableObject<Env> {
         if (open) return refused(open === 'facilitator_unavailable' ? open : 'settlement_pending', earlier.tx)
         continue
       }
+      // A refusal is a facilitator's word: before a second signature pays, the chain is asked about the first.
+      const doubted = this.#records.refusedFor(request, nowSeconds()).filter((row) => !asked.has(row.key))
+      for (const row of doubted) {
+        asked.add(row.key)
+        await this.#ask(row.key)
+      }
+      if (doubted.length > 0) continue
       const fresh = claimRow(key, payment, offer, request, request.signatureHash, nowSeconds())
       const paid = this.#records.paidFor(request, nowSeconds(), (held) => this.#handouts.isLeased(held))
       if (paid) {
@@ -109,7 +118,7 @@ export class Payer extends DurableObject<Env> {
 
   /** Clears up what crashes and hang-ups left open, and delivers what the ledger does not have yet. */
   override async alarm(): Promise<void> {
-    for (const open of this.#records.openRows()) {
+    for (const open of [...this.#records.openRows(), ...this.#records.refusedAndDue(nowSeconds())]) {
       if (!this.#running.has(open.key)) await this.#ask(open.key)
     }
     await this.#deliverOutbox()
@@ -283,18 +292,3 @@ function retryMs(open: readonly PaymentRow[]): number {
 }
 
 const rpcUrlOf = (config: Config, asset: Asset) => config.rpcUrls[asset.network] ?? asset.rpcUrl
-
-/** The value of a promise, or null when it takes longer. */
-async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | null> {
-  return Promise.race([promise, scheduler.wait(Math.max(0, ms)).then(() => null)])
-}
-
-/** Whether a promise settles by a time (milliseconds). */
-async function endsBy(promise: Promise<void>, deadline: number): Promise<boolean> {
-  return (
-    (await within(
-      promise.then(() => true),
-      deadline - Date.now(),
-    )) === true
-  )
-}

@@ -95,6 +95,23 @@ export class PaymentRecords {
     ).find((paid) => !isHeld(paid.key))
   }
 
+  /** Refused payments for the same thing that the chain would still have accepted a moment ago: the newest few. */
+  refusedFor({ resource, scope }: Wanted, nowSeconds: number): PaymentRow[] {
+    return this.#select(
+      `status = 'refused' AND reason <> 'payment_already_used' AND scope = ? AND site = ? AND method = ?
+       AND CAST(valid_before AS INTEGER) > ? ORDER BY claimed_at DESC LIMIT 3`,
+      scope,
+      resource.site,
+      resource.method,
+      nowSeconds - CLOCK_MARGIN_SECONDS,
+    )
+  }
+
+  /** Refused payments about to be forgotten. */
+  refusedAndDue(nowSeconds: number): PaymentRow[] {
+    return this.#select(`status = 'refused' AND reason <> 'payment_already_used' AND ${KEPT_UNTIL} <= ?`, nowSeconds)
+  }
+
   /** Forgets what nothing can depend on any more. Returns when the next row is due (Unix seconds), null with no rows left. */
   forget(nowSeconds: number): number | null {
     if (!this.#ready) return null

@@ -35,6 +35,8 @@ export function step(state: Redemption, event: RedemptionEvent): Redemption {
       if (event.kind === 'truth' && !isOpen(event.truth)) return fromTruth(event.truth)
       return event.kind === 'send' ? { status: 'settling', doubt: false } : state
     case 'refused':
+      // A facilitator may have refused what it settled all the same; the chain has the last word.
+      if (event.kind === 'truth' && event.truth.kind === 'settled') return fromTruth(event.truth)
       // Signed again it would be another payment; sent again it may find that the wallet has been topped up.
       return event.kind === 'send' && state.reason !== 'payment_already_used'
         ? { status: 'settling', doubt: false }

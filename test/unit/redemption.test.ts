@@ -42,6 +42,11 @@ describe('an outcome is final when it is certain, and only then', () => {
       [send, unknown, { kind: 'truth', truth: { kind: 'used_before', transaction: TX } }],
       { status: 'refused', reason: 'payment_already_used', transaction: TX },
     ],
+    [
+      'a facilitator refused what it settled',
+      [send, refused, { kind: 'truth', truth: { kind: 'settled', transaction: TX } }],
+      { status: 'settled', transaction: TX },
+    ],
     ['the chain cannot say', [send, unknown, { kind: 'truth', truth: { kind: 'unreachable' } }], { status: 'unknown' }],
     ['not landed yet', [send, unknown, { kind: 'truth', truth: { kind: 'unused' } }], { status: 'unknown' }],
     [
