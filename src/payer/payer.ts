@@ -176,14 +176,15 @@ export class Payer extends DurableObject<Env> {
 
   /** Settles a payment or joins the settlement under way. Resolves to why the outcome is still open, null if it is not. */
   async #finish(key: string, deadline: number): Promise<Refusal['code'] | null> {
-    let run = this.#running.get(key)
-    if (!run) {
-      run = this.#settle(key).finally(() => this.#running.delete(key))
+    const shared = this.#running.get(key)
+    const run = shared ?? this.#settle(key).finally(() => this.#running.delete(key))
+    if (!shared) {
       this.#running.set(key, run)
       // The object lives on until the settlement ends, whoever hangs up.
       this.ctx.waitUntil(run)
     }
-    const late = scheduler.wait(Math.max(0, deadline - Date.now())).then(() => 'payment_in_progress' as const)
+    const code = shared ? 'payment_in_progress' : 'settlement_pending'
+    const late = scheduler.wait(Math.max(0, deadline - Date.now())).then(() => code)
     return Promise.race([run, late])
   }
 
