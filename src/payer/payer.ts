@@ -160,16 +160,16 @@ export class Payer extends DurableObject<Env> {
       if (!row || !state || row.resource !== resource) return refused('payment_already_used')
       if (state.status === 'refused') return refused(state.reason, state.transaction)
       if (state.status !== 'settled') return refused('settlement_pending', row.tx)
-      const isAskedByName = row.identifier !== null && row.identifier === identifier
-      if (isAskedByName) return granted(row, null)
       const lease = this.#handouts.leaseOf(key)
-      if (!lease) {
-        if (!isUndelivered(row)) return refused('payment_already_used', row.tx)
+      if (!lease && isUndelivered(row)) {
         const number = row.handouts + 1
         this.#records.countHandout(key)
         this.#handouts.begin(key, number)
         return granted(row, number)
       }
+      // By its identifier a purchase is asked for as often as it takes.
+      if (row.identifier !== null && row.identifier === identifier) return granted(row, null)
+      if (!lease) return refused('payment_already_used', row.tx)
       if (!(await endsBy(lease, deadline))) return refused('payment_in_progress', row.tx)
     }
   }

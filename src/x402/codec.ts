@@ -74,14 +74,17 @@ export function encodeChallenge(error: string, resource: ResourceInfo, offers: r
   return { header: fitHeader(error, resource, offers, quote), body: challengeV1(resource, offers, quote) }
 }
 
-/** Shortens the description until the header fits; terms are never cut. */
+/** Shortens the description until the header fits, then leaves out the query; terms are never cut. */
 function fitHeader(error: string, resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken): string {
   const chars = [...resource.description]
   for (let length = Math.min(chars.length, 200); ; length = Math.floor(length / 2)) {
     const description = length < chars.length ? `${chars.slice(0, length).join('')}…` : resource.description
     const shortened = { ...resource, description: length === 0 ? '' : description }
     const header = encodeJson(challengeV2(error, shortened, offers, quote))
-    if (header.length <= CHALLENGE_BUDGET || length === 0) return header
+    if (header.length <= CHALLENGE_BUDGET) return header
+    // The quote's proof, not this URL, says what is being bought.
+    const url = resource.url.split('?')[0] ?? ''
+    if (length === 0) return encodeJson(challengeV2(error, { ...shortened, url }, offers, quote))
   }
 }
 
