@@ -79,6 +79,9 @@ export function parseAccess(text: string): Result<AccessSeconds, string> {
   return ok(seconds)
 }
 
+/** Longest path that is looked at, as sent: three characters for each of the bytes a key may have, and some to spare. */
+export const LONGEST_RAW_PATH = 2048
+
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512
 
@@ -96,6 +99,7 @@ const EMPTY_OR_DOTS = /^[. ]*(?:;.*)?$/s
 export function canonicalPath(raw: string): Result<string> {
   const refused = fail({ code: 'invalid_path' } as const)
   if (!raw.startsWith('/')) return refused
+  if (raw.length > LONGEST_RAW_PATH) return fail({ code: 'uri_too_long' })
   let text: string
   try {
     text = decodeURIComponent(raw)
@@ -103,7 +107,8 @@ export function canonicalPath(raw: string): Result<string> {
     return refused
   }
   // A second decoding is what a careless origin does; it may find nothing that changes the path's structure.
-  const twice = unescapeAll(text)
+  const twice = decodeFully(text, unescapeBytes)
+  if (twice === null) return refused
   for (const reading of [raw, text, twice]) {
     if (hasControls(reading) || reading.includes('\\') || reading.includes('//')) return refused
     if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
@@ -127,17 +132,22 @@ function hasControls(text: string): boolean {
 const encodeSegment = (segment: string) =>
   encodeURIComponent(segment.normalize('NFC')).replace(/%(?:24|26|2B|2C|3A|3B|3D|40)/g, decodeURIComponent)
 
-function unescapeAll(text: string): string {
+/** Careless software decodes a path once more than it should, hardly ever more than this often. */
+const MOST_DECODINGS = 3
+
+/** Decodes until nothing changes; null where that takes too long, as it does only in addresses made to deceive. */
+function decodeFully(text: string, decode: (text: string) => string): string | null {
   let now = text
-  // Each pass shortens the text, so this ends.
-  for (;;) {
-    const next = now.replace(/%[0-9a-fA-F]{2}/g, (triplet) =>
-      String.fromCharCode(Number.parseInt(triplet.slice(1), 16)),
-    )
+  for (let i = 0; i <= MOST_DECODINGS; i++) {
+    const next = decode(now)
     if (next === now) return now
     now = next
   }
+  return null
 }
+
+const unescapeBytes = (text: string) =>
+  text.replace(/%[0-9a-fA-F]{2}/g, (triplet) => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
 
 /** Parses `/about`, `/a/:slug`, `/articles/*`. The error is what to write instead. */
 export function parsePattern(text: string): Result<Pattern, string> {
@@ -165,22 +175,16 @@ export function matchesLoosely(pattern: Pattern, path: string): boolean {
 }
 
 const fold = (segment: string) =>
-  (unescapeUtf8(segment).split(';')[0] ?? '')
+  ((decodeFully(segment, decodeOrKeep) ?? segment).split(';')[0] ?? '')
     .normalize('NFKC')
     .toLowerCase()
     .replace(/[. ]+$/, '')
 
-function unescapeUtf8(segment: string): string {
-  let now = segment
-  for (;;) {
-    let next = now
-    try {
-      next = decodeURIComponent(now)
-    } catch {
-      return now
-    }
-    if (next === now) return now
-    now = next
+function decodeOrKeep(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 
