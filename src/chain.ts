@@ -10,6 +10,8 @@ const RPC_TIMEOUT_MS = 3_000
 const AUTHORIZATION_STATE = '0xe94a0102'
 /** `AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)`. */
 const AUTHORIZATION_USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
+/** `AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)`. */
+const AUTHORIZATION_CANCELED = '0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81'
 /** `Transfer(address indexed from, address indexed to, uint256 value)`. */
 const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
 
@@ -77,22 +79,27 @@ const log = z.object({
   blockNumber: quantity,
 })
 
-/** Where the nonce was used, from a block on; null when no log tells. */
+/** Where the nonce was used or cancelled, from a block on; null when no log tells. */
 export async function findUse(
   rpcUrl: string,
   asset: string,
   { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
   fromBlock: bigint,
-): Promise<Result<{ transaction: string; block: bigint } | null, ChainFault>> {
-  const topics = [AUTHORIZATION_USED, `0x${word(from)}`, nonce]
-  const filter = { address: asset, topics, fromBlock: toHex(fromBlock), toBlock: 'latest' }
+): Promise<Result<{ transaction: string; block: bigint; isCanceled: boolean } | null, ChainFault>> {
+  const events = [AUTHORIZATION_USED, AUTHORIZATION_CANCELED]
+  const rest = [`0x${word(from)}`, nonce]
+  const filter = { address: asset, topics: [events, ...rest], fromBlock: toHex(fromBlock), toBlock: 'latest' }
   const logs = await call(rpcUrl, 'eth_getLogs', [filter], z.array(log))
   if (!logs.ok) return logs
   const found = logs.value.find(
-    ({ address, topics: given }) =>
-      address.toLowerCase() === asset.toLowerCase() && topics.every((topic, i) => given[i]?.toLowerCase() === topic),
+    ({ address, topics: [event = '', ...given] }) =>
+      address.toLowerCase() === asset.toLowerCase() &&
+      events.includes(event.toLowerCase()) &&
+      rest.every((topic, i) => given[i]?.toLowerCase() === topic),
   )
-  return ok(found ? { transaction: found.transactionHash, block: found.blockNumber } : null)
+  if (!found) return ok(null)
+  const isCanceled = found.topics[0]?.toLowerCase() === AUTHORIZATION_CANCELED
+  return ok({ transaction: found.transactionHash, block: found.blockNumber, isCanceled })
 }
 
 /** Whether a transaction succeeded and moved exactly this authorization's value from its payer to its payee. */

@@ -34,6 +34,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000)
 
 const services: World['services'] = async (env, config, waitUntil): Promise<Services> => {
   const { limits } = isolateOf(env)
+  const isBlocked = (request: Request) => !limits.mayTry(addressOf(request), Date.now())
   const passKey = () => deriveKey(config.passSecret, 'pass')
   const quoteKey = () => deriveKey(config.passSecret, 'quote')
   return {
@@ -63,11 +64,12 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
       return passCookie(token, site, endsAtSeconds, nowSeconds())
     },
+    isBlocked,
     confirm: async ({ authorization, signature }, offer, request) => {
       const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
       const known = limits.refused.get(hash, Date.now())
       if (known) return fail(known)
-      if (!limits.mayTry(addressOf(request), Date.now())) return fail({ code: 'too_many_requests' })
+      if (isBlocked(request)) return fail({ code: 'too_many_requests' })
       const reply = await verify(config.facilitators, { authorization, signature, offer })
       if (reply.kind === 'valid') return ok(null)
       if (reply.kind === 'nonce_used') return ok({ code: 'payment_already_used' })
@@ -79,8 +81,6 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     },
     redeem: async ({ key, payment, offer }, objection, resource, request) => {
       const address = addressOf(request)
-      // An address that failed too often still gets what it has paid for.
-      const blocked = limits.mayTry(address, Date.now()) ? null : ({ code: 'too_many_requests' } as const)
       const scope = offer ? scopeOf(offer, resource) : ''
       const accessSeconds = offer?.accessSeconds ?? 0
       const signatureHash = await fingerprint(payment.signature)
@@ -88,7 +88,7 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
         key,
         payment,
         offer,
-        objection: objection ?? blocked,
+        objection,
         resource,
         scope,
         accessSeconds,

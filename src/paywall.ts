@@ -5,10 +5,11 @@ import type { Config } from './config.ts'
 import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
-import { decide, type Sale, salesAt } from './policy/policy.ts'
+import { decide, priceHeaders, type Sale, salesAt } from './policy/policy.ts'
 import { canonicalPath, LONGEST_PATH, type Price, type Rule } from './policy/rules.ts'
 import { identifyingQuery, type Resource } from './policy/scope.ts'
-import { openToScripts, preflight, privately, refuse } from './respond.ts'
+import { countryOf, siteOf, splitUrl } from './request.ts'
+import { openToScripts, preflight, privately, refuse, varying } from './respond.ts'
 import { decodePayment, encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
@@ -49,6 +50,8 @@ export type Services = {
   grants: (request: Request, resource: Resource) => Promise<{ all: Grant[]; opening: Grant | null }>
   /** `Set-Cookie` for these grants. */
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
+  /** Whether payments from this client's address failed too often of late. */
+  isBlocked: (request: Request) => boolean
   /** Asks a facilitator whether a payment that cannot be proven here is good; as good, but used already, is an objection. */
   confirm: (payment: Payment, offer: Offer, request: Request) => Promise<Result<Refusal | null>>
   redeem: (
@@ -121,7 +124,10 @@ async function decideAndServe(request: Request, config: Config, services: Servic
     found = looked.value
   }
   const price = found?.article.price ?? (decision.value.kind === 'free' ? 'free' : decision.value.price)
-  if (price === 'free') return found ? openFound(found, request, request.headers.get('Range')) : reach(open)
+  if (price === 'free') {
+    const free = await (found ? openFound(found, request, request.headers.get('Range')) : reach(open))
+    return free.ok ? ok(varying(free.value, priceHeaders(rule))) : free
+  }
 
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const id = path.value + (stored ? '' : identifyingQuery(new URLSearchParams(query)))
@@ -184,6 +190,8 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   }
   const verified = verification.value.kind === 'proven' ? verification.value.verified : verification.value.confirm()
 
+  // Who failed too often still gets what was paid for before.
+  if (!objection && services.isBlocked(request)) objection = { code: 'too_many_requests' }
   // What is safe to ask for is in hand before the payment is redeemed; the rest is settled upfront. A payment that may
   // only be recognised charges nothing any more, and is not worth asking the origin before it is.
   const first = isSafe(request.method) && !objection ? await openContent(visit, 'purchase') : null
@@ -276,23 +284,4 @@ async function challengeOrRefuse(visit: Visit, { refusal: refused, payment }: Fa
   const quote = await services.quote(offers, resource)
   const item = { rule, resource, article: found?.article ?? null, sales, offers }
   return answerChallenge(request, config, refused, item, quote, outcome)
-}
-
-/** The site a request is for: the only one, or the listed one that `Host` picks; null for a host that is not listed. */
-function siteOf(request: Request, config: Config): string | null {
-  if (!config.hostPicksSite) return config.sites[0] ?? null
-  const { host } = new URL(request.url)
-  return config.sites.find((site) => new URL(site).host === host) ?? null
-}
-
-/** Path and query exactly as sent: a URL parser would resolve the very spellings that must be refused. */
-function splitUrl(url: string): { rawPath: string; query: string } {
-  const [, rawPath = '', query = ''] = /^[a-z]+:\/\/[^/?#]*([^?#]*)(\?[^#]*)?/i.exec(url) ?? []
-  return { rawPath: rawPath || '/', query }
-}
-
-/** Cloudflare's own finding; a header could be written by anybody. */
-function countryOf(request: Request): string | null {
-  const country = request.cf?.country
-  return typeof country === 'string' ? country : null
 }

@@ -55,6 +55,7 @@ export async function reconcile(rpcUrl: string, claim: Claim): Promise<Truth> {
     if (!time.ok) return unreachable
     if (time.value < BigInt(claim.atSeconds)) return { kind: 'used_before', transaction: use.value.transaction }
   }
+  if (use.value.isCanceled) return { kind: 'spent_otherwise' }
   const paid = await movedFunds(rpcUrl, asset, authorization, use.value.transaction)
   if (!paid.ok) return unreachable
   return paid.value ? { kind: 'settled', transaction: use.value.transaction } : { kind: 'spent_otherwise' }

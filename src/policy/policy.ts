@@ -56,6 +56,13 @@ function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   )
 }
 
+/** Request headers on which the price at a route depends: what is free for one visitor must not be kept for another. */
+export const priceHeaders = (rule: Rule): string[] =>
+  rule.prices.flatMap(({ header, country }) => [
+    ...Object.keys(header),
+    ...(country.length > 0 ? ['CF-IPCountry'] : []),
+  ])
+
 /**
  * What is on sale at one resource: the resource itself, and the route's offers whose scope covers it. Amounts differ,
  * so that an amount names its offer; where an article's own price equals an offer's, the wider offer stands.
