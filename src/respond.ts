@@ -53,14 +53,14 @@ export function privately(response: Response, extra: Record<string, string>): Re
 }
 
 /**
- * Content that is free, but by these request headers only for some: shared caches keep it from the others, browsers keep
- * it apart. Many shared caches ignore `Vary`, so it does not do alone.
+ * Content that is free, but by these request headers only for some: every cache asks here before it gives it to anybody.
+ * Many shared caches ignore `Vary`, so it does not do alone.
  */
 export function varying(response: Response, names: readonly string[]): Response {
   if (names.length === 0) return response
   const headers = new Headers(response.headers)
   for (const name of CACHING) if (name !== 'etag' && name !== 'last-modified') headers.delete(name)
-  headers.set('Cache-Control', 'private')
+  headers.set('Cache-Control', 'no-cache')
   headers.append('Vary', names.join(', '))
   return rebuilt(response, response.status, headers)
 }

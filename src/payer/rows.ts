@@ -132,6 +132,8 @@ export const ownedRow = (fresh: PaymentRow, paid: PaymentRow): PaymentRow => ({
   tx: paid.tx,
   settled_at: paid.settled_at,
   signature: null,
+  // A single answer passed on to a second signature is still the same answer: three handouts in all.
+  handouts: paid.access_seconds === 0 ? paid.handouts : 0,
 })
 
 /** What is signed and asked for in a row, as it is sent to a facilitator; null once the signature is forgotten. */

@@ -1,0 +1,126 @@
+// Exhaustion before anybody has paid: headers and addresses that are small to send and dear to read. Times are measured
+// against those of an ordinary request in the same breath, so that a slow machine makes no difference.
+import { deepEqual } from '@x402/core/utils'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { headerOf, pack, sign, unpack } from '../support/attack-payment.ts'
+import { ask, NETWORK, PRICE, paying, type Scene, startScene } from '../support/attack-scene.ts'
+import { startWorkerd, type Workerd } from '../support/workerd.ts'
+
+const ARTICLE = '/articles/hello'
+/** How much longer than an ordinary request an attack may take; the reference package takes hundreds of times longer. */
+const LEEWAY = 5
+const ROUNDS = 8
+let scene: Scene
+/** Bare workerd: the test harness would hide its time behind that of its own proxy. */
+let edge: Workerd
+
+beforeAll(async () => {
+  scene = await startScene()
+  edge = await startWorkerd({
+    FACILITATORS: [scene.facilitator.url],
+    RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
+    // Every route has to look at an address before one of them has it.
+    ROUTES: [
+      ...Array.from({ length: 30 }, (_, i) => ({ path: `/articles/special-${i}`, price: '$1' })),
+      { path: '/articles/*', price: '$0.05' },
+    ],
+  })
+})
+
+afterAll(async () => {
+  await edge.stop()
+  await scene.stop()
+})
+
+const askEdge = (path: string, headers: HeadersInit = {}) => ask(`http://127.0.0.1:${edge.port}${path}`, headers)
+
+/** The quickest of several runs, alternating with the ordinary request, so that neither has the better moment. */
+async function slowdown(attack: () => Promise<unknown>): Promise<number> {
+  const best = { ordinary: Number.POSITIVE_INFINITY, attack: Number.POSITIVE_INFINITY }
+  const ordinary = () => askEdge(ARTICLE)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, run] of [
+      ['ordinary', ordinary],
+      ['attack', attack],
+    ] as const) {
+      const start = performance.now()
+      await run()
+      best[name] = Math.min(best[name], performance.now() - start)
+    }
+  }
+  return best.attack / best.ordinary
+}
+
+const nested = (depth: number, open: string, close: string) => open.repeat(depth) + close.repeat(depth)
+
+describe('against the reference package', () => {
+  test('comparing a payment that is nested 1,500 deep takes hundreds of times as long as an honest one', async () => {
+    const honest: unknown = JSON.parse(JSON.stringify({ a: Array.from({ length: 1500 }, (_, i) => i) }))
+    const deep = (): unknown => JSON.parse(nested(1500, '{"a":', '}').replace('}', '1}'))
+    const time = (work: () => unknown) => {
+      const start = performance.now()
+      work()
+      return performance.now() - start
+    }
+    const [one, other] = [deep(), deep()]
+    const quick = Math.min(...[1, 2, 3].map(() => time(() => deepEqual(honest, structuredClone(honest)))))
+    expect(time(() => deepEqual(one, other)) / quick).toBeGreaterThan(50)
+  })
+})
+
+describe('here', () => {
+  const inHeader = (json: string) => paying(Buffer.from(json).toString('base64'))
+
+  test.each([
+    ['objects nested 1,000 deep', () => inHeader(nested(1000, '{"a":', '}'))],
+    ['arrays nested 3,000 deep', () => inHeader(nested(3000, '[', ']'))],
+    ['five hundred keys', () => inHeader(`{${Array.from({ length: 500 }, (_, i) => `"k${i}":{}`).join()}}`)],
+    ['a number of thousands of digits', () => inHeader(`{"x402Version":${'9'.repeat(6000)}}`)],
+    ['8 KiB that are no base64', () => paying(`${'A'.repeat(8191)}!`)],
+    ['8 KiB of padding', () => paying('='.repeat(8192))],
+    ['9 KiB', () => paying('A'.repeat(9000))],
+  ])('%s in place of a payment: refused as quickly as anything', async (_, headers) => {
+    const { value: answer, ...cost } = await scene.during(() => askEdge(ARTICLE, headers()))
+    expect(answer.status).toBe(400)
+    expect(answer.text).toContain('"error":"invalid_')
+    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    expect(await slowdown(() => askEdge(ARTICLE, headers()))).toBeLessThan(LEEWAY)
+  })
+
+  test('the dearest payment that is read at all costs a few signatures, and no settlement', async () => {
+    const signed = await sign(await scene.buyer(0n), { value: PRICE })
+    const small = headerOf(signed)
+    const more = { resource: { url: 'x'.repeat(5_000) }, extensions: { 'newsstand-quote': { info: { proof: 'x.y' } } } }
+    const large = pack({ ...unpack(small), ...more, payload: { ...signed, signature: `0x${'11'.repeat(65)}` } })
+    expect(large.length).toBeLessThan(8192)
+    const { earned, settled } = await scene.during(() => askEdge(ARTICLE, paying(large)))
+    expect({ earned, settled }).toEqual({ earned: 0n, settled: 0 })
+  })
+
+  test.each([
+    ['an address escaped thousands of times over', `/articles/%${'25'.repeat(7000)}`],
+    ['one of 2,000 characters', `/articles/%${'25'.repeat(990)}`],
+    ['an address of thousands of segments', `/articles${'/a'.repeat(7000)}`],
+    ['one of a thousand', `/articles${'/a'.repeat(990)}`],
+    ['an address of thousands of dots and semicolons', `/articles/a${'.;'.repeat(7000)}`],
+    ['a thousand parameters', `${ARTICLE}?${'a=1&'.repeat(1000)}`],
+  ])('%s: answered as quickly as anything', async (_, path) => {
+    expect(await slowdown(() => askEdge(path))).toBeLessThan(LEEWAY)
+  })
+
+  test('a link with a long query does not make a challenge that nobody can read', async () => {
+    const answer = await askEdge(`${ARTICLE}?q=${'x'.repeat(4000)}`)
+    expect(answer.status).toBeGreaterThanOrEqual(400)
+    expect((answer.headers.get('PAYMENT-REQUIRED') ?? '').length).toBeLessThanOrEqual(2048)
+  })
+
+  test.each([
+    ['cookies', { Cookie: 'newsstand=x; '.repeat(500) }],
+    ['passes', { Cookie: `__Host-newsstand=${'A'.repeat(6000)}.${'A'.repeat(43)}` }],
+    ['a bearer token', { Authorization: `Bearer ${'A.'.repeat(3000)}` }],
+    ['an Accept', { Accept: 'text/html;q=0.1,'.repeat(400) }],
+  ])('%s of thousands of characters: answered as quickly as anything', async (_, headers) => {
+    expect((await askEdge(ARTICLE, headers)).status).toBe(402)
+    expect(await slowdown(() => askEdge(ARTICLE, headers))).toBeLessThan(LEEWAY)
+  })
+})

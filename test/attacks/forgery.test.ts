@@ -1,0 +1,238 @@
+// Forged and widened tokens: quotes for other resources, prices or times; passes for other sites and scopes; and
+// sign-in with a wallet, by which the reference package gives away what a client says it has bought.
+import { createHmac } from 'node:crypto'
+import { encodeAbiParameters } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { USDC } from '../../dev/chain.ts'
+import { wallets } from '../../dev/wallets.ts'
+import { type Grant, issuePass } from '../../src/pass.ts'
+import { issueQuote, QUOTE_SECONDS } from '../../src/quote.ts'
+import { deriveKey, sealToken } from '../../src/token.ts'
+import type { Offer } from '../../src/x402/payment.ts'
+import { headerOf, pack, sign, unpack } from '../support/attack-payment.ts'
+import { type Answer, ask, PRICE, passIn, paying, type Scene, startScene } from '../support/attack-scene.ts'
+import { stockPayment } from '../support/stock.ts'
+
+/** The secret of every test site; an attacker does not have it, but may once have had a genuine token. */
+const SECRET = 'a secret for tests, long enough'
+const SITE = 'https://news.example'
+const ARTICLE = '/articles/hello'
+const CHEAP = '/articles/cheap'
+const PATTERN = '/articles/*'
+const CHEAP_PRICE = 10_000n
+let scene: Scene
+
+const now = () => Math.floor(Date.now() / 1000)
+
+beforeAll(async () => {
+  const offers = [{ name: 'Day pass', price: '$0.50', access: '24h', scope: PATTERN }]
+  scene = await startScene({ ROUTES: [{ path: PATTERN, content: 'kv', price: '$0.05', access: '24h', offers }] })
+  await scene.publish(ARTICLE, 'the whole article')
+  await scene.publish(CHEAP, 'the cheap article', '$0.01')
+  await scene.publish(PATTERN, 'an article with a star for a name', '$0.01')
+})
+
+afterAll(() => scene.stop())
+
+const resourceOf = (path: string, site = SITE, method = 'GET') => ({ site, method, path, id: path })
+
+const cheapOffer: Offer = {
+  network: 'eip155:84532',
+  asset: USDC,
+  payTo: wallets.publisher.address,
+  amount: CHEAP_PRICE,
+  eip712: { name: 'USDC', version: '2' },
+  maxTimeoutSeconds: 300,
+  name: null,
+  accessSeconds: 86_400,
+  scope: null,
+  flow: 'authorization',
+}
+
+/** A proof that this offer was quoted; genuine where nothing else is said. */
+async function proof(says: { path?: string; site?: string; method?: string; secret?: string; at?: number } = {}) {
+  const key = await deriveKey(says.secret ?? SECRET, 'quote')
+  const resource = resourceOf(says.path ?? ARTICLE, says.site, says.method)
+  const quote = await issueQuote([cheapOffer], resource, key, says.at ?? now(), new Uint8Array(9))
+  return quote.proof
+}
+
+/** Pays the cheap price for the article at the full price, on the strength of a proof. */
+async function payQuoted(quoted: string) {
+  const signed = await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE })
+  const extensions = { 'newsstand-quote': { info: { proof: quoted } } }
+  return scene.during(() => scene.ask(ARTICLE, paying(headerOf(signed, { more: { extensions } }))))
+}
+
+const bodyOf = (token: string): unknown => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
+const withBody = (token: string, body: unknown) =>
+  `${Buffer.from(JSON.stringify(body)).toString('base64url')}.${token.split('.')[1]}`
+
+describe('quotes, against a naive shop', () => {
+  test('a signed price that does not name its resource buys the dear article at the price of the cheap one', async () => {
+    const mac = (price: string) => createHmac('sha256', SECRET).update(price).digest('hex')
+    const priceOf = (path: string) => (path === CHEAP ? '10000' : '1000000')
+    const shop = await scene.naive(async ({ path, payment, verify, settle, request: { headers } }) => {
+      const [price = '', seal = ''] = String(headers['x-quote'] ?? '').split('.')
+      if (!payment || seal !== mac(price)) return null
+      const terms = { ...unpack(payment).accepted, amount: price }
+      return (await verify(payment, terms)) && (await settle(payment, terms)) ? `content of ${path}` : null
+    })
+    const quote = `${priceOf(CHEAP)}.${mac(priceOf(CHEAP))}`
+    const signed = await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE })
+    const answer = await ask(shop + ARTICLE, { ...paying(headerOf(signed)), 'X-Quote': quote })
+    expect(answer.text).toBe(`content of ${ARTICLE}`)
+  })
+})
+
+describe('quotes, here', () => {
+  test('a live quote of this site for this resource is honoured', async () => {
+    const { value: answer, earned } = await payQuoted(await proof())
+    expect(answer.text).toBe('the whole article')
+    expect(earned).toBe(CHEAP_PRICE)
+  })
+
+  test.each([
+    ['for another resource', { path: CHEAP }],
+    ['of another site', { site: 'https://other.example' }],
+    ['for another method', { method: 'POST' }],
+    ['made with another secret', { secret: 'some other secret, long enough too' }],
+    ['that has expired', { at: now() - QUOTE_SECONDS - 5 }],
+  ])('a quote %s is worth nothing', async (_, says) => {
+    const { value: answer, ...cost } = await payQuoted(await proof(says))
+    expect(answer.status).toBe(402)
+    expect(answer.text).toContain('invalid_payment_requirements')
+    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+  })
+
+  test('a quote that was tampered with is worth nothing', async () => {
+    const genuine = await proof({ path: CHEAP })
+    const rows = z.tuple([z.string(), z.number(), z.array(z.array(z.unknown()))]).parse(bodyOf(genuine))
+    const [id, expires, offers] = rows
+    const dearer = await (await scene.challenge(ARTICLE)).json()
+    const { paymentId } = z.object({ paymentId: z.string() }).parse(dearer)
+    const forged = [
+      withBody(paymentId, [id, expires, offers]),
+      withBody(genuine, [id, 9e9, offers]),
+      `${genuine.split('.')[0]}.`,
+      `${genuine.split('.')[0]}`,
+      `${genuine}.${genuine}`,
+      await sealToken(await deriveKey(SECRET, 'pass'), rows, `${SITE} GET =${ARTICLE}`),
+    ]
+    for (const quoted of forged) {
+      const { value: answer, ...cost } = await payQuoted(quoted)
+      expect(answer.status).toBe(402)
+      expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    }
+  })
+})
+
+describe('passes, against a naive shop', () => {
+  test('a pass that keeps the path as a pattern opens the archive for an article with a star for a name', async () => {
+    const passes = new Map<string, string>()
+    const shop = await scene.naive(async ({ path, payment, verify, settle, request: { headers }, response }) => {
+      const scope = passes.get(headers.cookie ?? '')
+      const opens = scope?.endsWith('/*') ? path.startsWith(scope.slice(0, -1)) : scope === path
+      if (opens) return `content of ${path}`
+      if (!payment || !(await verify(payment)) || !(await settle(payment))) return null
+      passes.set(`pass=${passes.size}`, path)
+      response.setHeader('Set-Cookie', `pass=${passes.size - 1}`)
+      return `content of ${path}`
+    })
+    const payment = await stockPayment(await fetch(shop + PATTERN), await scene.buyer())
+    const bought = await ask(shop + PATTERN, paying(payment))
+    expect((await ask(shop + ARTICLE, { Cookie: passIn(bought) })).text).toBe(`content of ${ARTICLE}`)
+  })
+})
+
+describe('passes, here', () => {
+  const shown = (token: string) =>
+    Promise.all([
+      scene.ask(ARTICLE, { Cookie: `__Host-newsstand=${token}` }),
+      scene.ask(ARTICLE, { Authorization: `Bearer ${token}` }),
+    ])
+  const refused = (answers: Answer[]) => expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 402))
+  const grant = (change: Partial<Grant> = {}): Grant => ({
+    scope: `=${ARTICLE}`,
+    method: 'GET',
+    endsAtSeconds: now() + 60,
+    payer: wallets.alice.address,
+    ...change,
+  })
+  const passOf = async (grants: Grant[], site = SITE, secret = SECRET) =>
+    issuePass(grants, site, await deriveKey(secret, 'pass'), now())
+
+  test('a path spelt like a pattern opens itself and nothing else', async () => {
+    const payment = headerOf(await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE }))
+    const bought = await scene.ask(PATTERN, paying(payment))
+    expect(bought.text).toBe('an article with a star for a name')
+    expect((await scene.ask(PATTERN, { Cookie: passIn(bought) })).status).toBe(200)
+    expect((await scene.ask(ARTICLE, { Cookie: passIn(bought) })).status).toBe(402)
+  })
+
+  test('who pays for an article gets no day pass, whatever the payment says it is for', async () => {
+    const signed = await sign(await scene.buyer(PRICE), { value: PRICE })
+    const wide = { offer: 'Day pass', scope: PATTERN, accessSeconds: 9e9, name: 'USDC', version: '2' }
+    const more = { resource: { url: `${SITE}${PATTERN}` }, scope: PATTERN, extensions: { scope: `~${PATTERN}` } }
+    const bought = await scene.ask(ARTICLE, paying(headerOf(signed, { extra: wide, more })))
+    expect(bought.text).toBe('the whole article')
+    expect((await scene.ask(CHEAP, { Cookie: passIn(bought) })).status).toBe(402)
+  })
+
+  test('a genuine pass opens what it names', async () => {
+    expect((await shown(await passOf([grant()]))).map(({ status }) => status)).toEqual([200, 200])
+  })
+
+  test('a pass of another site, secret, purpose, method or time opens nothing', async () => {
+    refused(await shown(await passOf([grant()], 'https://other.example')))
+    refused(await shown(await passOf([grant()], SITE, 'some other secret, long enough too')))
+    refused(await shown(await sealToken(await deriveKey(SECRET, 'quote'), [Object.values(grant())], SITE)))
+    refused(await shown(await passOf([grant({ method: 'POST' })])))
+    const ended = [[`=${ARTICLE}`, 'GET', now() - 1, wallets.alice.address]]
+    refused(await shown(await sealToken(await deriveKey(SECRET, 'pass'), ended, SITE)))
+  })
+
+  test('a pass that was widened or prolonged opens nothing', async () => {
+    const genuine = await passOf([grant({ scope: `=${CHEAP}` })])
+    for (const scope of [`=${ARTICLE}`, `~${PATTERN}`, '~/*', '*', '']) {
+      refused(await shown(withBody(genuine, [[scope, 'GET', 9e9, wallets.alice.address]])))
+    }
+    refused(await shown(`${genuine.split('.')[0]}.${'A'.repeat(43)}`))
+    refused(await shown(`${genuine.split('.')[0]}.`))
+  })
+})
+
+describe('sign-in with a wallet', () => {
+  const signIn = async (resource: string) => {
+    const info = { domain: 'news.example', uri: SITE, version: '1', nonce: '0'.repeat(32), resources: [resource] }
+    const signature = await wallets.alice.account.signMessage({ message: JSON.stringify(info) })
+    return pack({ ...info, address: wallets.alice.address, chainId: 'eip155:84532', type: 'eip191', signature })
+  }
+
+  test('a naive shop that records what a client says it bought sells everything at the price of the cheapest', async () => {
+    const owned = new Set<string>()
+    const shop = await scene.naive(async ({ path, payment, verify, settle, request: { headers } }) => {
+      if (headers['sign-in-with-x'] && owned.has(path)) return `content of ${path}`
+      if (!payment || !(await verify(payment)) || !(await settle(payment))) return null
+      owned.add(new URL(z.object({ url: z.string() }).parse(unpack(payment).resource).url).pathname)
+      return `content of ${path}`
+    })
+    const signed = await sign(await scene.buyer(), { value: PRICE })
+    const payment = headerOf(signed, { more: { resource: { url: shop + ARTICLE } } })
+    await ask(shop + CHEAP, paying(payment))
+    const answer = await ask(shop + ARTICLE, { 'SIGN-IN-WITH-X': await signIn(shop + ARTICLE) })
+    expect(answer.text).toBe(`content of ${ARTICLE}`)
+  })
+
+  test('here the header opens nothing, with a purchase or without', async () => {
+    const signed = await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE })
+    const payment = headerOf(signed, { more: { resource: { url: SITE + ARTICLE } } })
+    expect((await scene.ask(CHEAP, paying(payment))).text).toBe('the cheap article')
+    for (const header of [await signIn(SITE + ARTICLE), 'junk', encodeAbiParameters([{ type: 'bool' }], [true])]) {
+      const answer = await scene.ask(ARTICLE, { 'SIGN-IN-WITH-X': header })
+      expect(answer.status).toBe(402)
+      expect((await scene.ask(CHEAP, { 'SIGN-IN-WITH-X': header })).status).toBe(402)
+    }
+  })
+})

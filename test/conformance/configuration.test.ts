@@ -1,0 +1,251 @@
+// What the publisher's settings mean: sites, hosts, methods, price rules and offers with a scope.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Answer, type Question, send } from '../support/answer.ts'
+import { type Change, pay, VERSIONS, type Version } from '../support/payer.ts'
+import { NOTHING, openShop, type Shop } from '../support/shop.ts'
+import { startSite, type Vars } from '../support/site.ts'
+
+let shop: Shop
+
+beforeAll(async () => {
+  shop = await openShop({
+    SITE_URL: ['https://news.example', 'https://daily.example'],
+    BRAND: { name: 'The Daily' },
+    ROUTES: [
+      { path: '/articles/free', content: 'kv', price: 'free' },
+      { path: '/articles/*', host: 'daily.example', content: 'kv', price: '$0.07' },
+      {
+        path: '/articles/*',
+        content: 'kv',
+        price: '$0.05',
+        access: '24h',
+        offers: [
+          { name: 'Day pass', price: '$0.50', access: '24h', scope: '/articles/*' },
+          { name: 'Everything about tides', price: '$0.20', access: '30d', scope: '/articles/tides/*' },
+        ],
+      },
+      {
+        path: '/rules/:slug',
+        content: 'kv',
+        price: '$0.05',
+        access: 'once',
+        prices: [
+          { when: { query: { full: '1' }, header: { 'X-Plan': 'team' } }, price: '$0.40' },
+          { when: { query: { full: '1' } }, price: '$0.30' },
+          { when: { header: { 'X-Plan': 'school' } }, price: 'free' },
+        ],
+      },
+      { path: '/exact', content: 'kv', price: '$0.05' },
+      { path: '/other/*', content: 'kv', price: '$0.05' },
+    ],
+  })
+  const pages = [
+    '/articles/a',
+    '/articles/b',
+    '/articles/tides/a',
+    '/articles/free',
+    '/rules/a',
+    '/rules/a/b',
+    '/exact',
+    '/other/a',
+  ]
+  for (const path of pages) await shop.site.kv.put(path, `the whole of ${path}`)
+  await shop.site.kv.put('/articles/priceless', 'free by its own word', { metadata: { price: 'free' } })
+})
+
+afterAll(() => shop.close())
+
+const at = (host: string, headers: Record<string, string> = {}): Question => ({ headers: { Host: host, ...headers } })
+const NEWS = 'news.example'
+const DAILY = 'daily.example'
+
+async function buy(version: Version, host: string, path: string, change: Change = {}): Promise<Answer> {
+  const challenge = await shop.challenge(path, at(host))
+  return shop.ask(path, at(host, await pay(version, challenge, await shop.reader(), change)))
+}
+const pairOf = (answer: Answer) => answer.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+
+describe('several sites', () => {
+  test.each([NEWS, DAILY, 'DAILY.example'])('%s is one of them', async (host) => {
+    const { v1, v2 } = await shop.challenge('/articles/a', at(host))
+    const url = `https://${host.startsWith('news') ? NEWS : DAILY}/articles/a`
+    expect(v2.resource.url).toBe(url)
+    expect(v1.accepts[0]?.resource).toBe(url)
+  })
+
+  test.each(['evil.example', 'news.example.evil.example', 'localhost', 'daily.example:8443', 'www.news.example'])(
+    '%s is none of them',
+    async (host) => {
+      for (const path of ['/articles/a', '/articles/free', '/anything']) {
+        const answer = await shop.ask(path, at(host))
+        expect(answer.status).toBe(421)
+        expect(answer.error).toBe('misdirected_request')
+        expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+        expect(answer.text).not.toContain('the whole of')
+      }
+    },
+  )
+
+  test('a route with a host is that host’s alone', async () => {
+    expect((await shop.challenge('/articles/a', at(DAILY))).v2.accepts.map(({ amount }) => amount)).toEqual(['70000'])
+    expect((await shop.challenge('/articles/a', at(NEWS))).v2.accepts[0]?.amount).toBe('50000')
+  })
+
+  test.each(VERSIONS)('a pass of one site, bought in %s, is worth nothing at the other', async (version) => {
+    const Cookie = pairOf(await buy(version, NEWS, '/exact'))
+    expect((await shop.ask('/exact', at(NEWS, { Cookie }))).text).toBe('the whole of /exact')
+    expect((await shop.ask('/exact', at(DAILY, { Cookie }))).status).toBe(402)
+    const Authorization = `Bearer ${Cookie.replace(/^[^=]*=/, '')}`
+    expect((await shop.ask('/exact', at(DAILY, { Authorization }))).status).toBe(402)
+  })
+
+  test.each(VERSIONS)('a payment used at one site, in %s, is used up at the other', async (version) => {
+    const headers = await pay(version, await shop.challenge('/exact', at(NEWS)), await shop.reader())
+    expect((await shop.ask('/exact', at(NEWS, headers))).status).toBe(200)
+    const { result: answer, cost } = await shop.costOf(() => shop.ask('/exact', at(DAILY, headers)))
+    expect(answer.error).toBe('payment_already_used')
+    expect(cost).toEqual(NOTHING)
+  })
+})
+
+test.each(['evil.example', 'localhost'])('with one site, the Host %s changes nothing', async (host) => {
+  const single = await openShop()
+  await single.site.kv.put('/articles/hello', 'the whole article')
+  const challenge = await single.challenge('/articles/hello', at(host, { 'X-Forwarded-Host': host }))
+  await single.close()
+  expect(challenge.v2.resource.url).toBe('https://news.example/articles/hello')
+})
+
+describe('offers with a scope', () => {
+  test('are in both challenges, each with its own amount', async () => {
+    const { v1, v2 } = await shop.challenge('/articles/tides/a', at(NEWS))
+    expect(v2.accepts.map(({ amount }) => amount)).toEqual(['50000', '500000', '200000'])
+    expect(v1.accepts.map(({ maxAmountRequired }) => maxAmountRequired)).toEqual(['50000', '500000', '200000'])
+  })
+
+  test('are offered where they open something', async () => {
+    expect((await shop.challenge('/articles/a', at(NEWS))).v2.accepts.map(({ amount }) => amount)).toEqual([
+      '50000',
+      '500000',
+    ])
+  })
+
+  test.each(VERSIONS)('a day pass bought in %s opens the articles and nothing else', async (version) => {
+    const { result: answer, cost } = await shop.costOf(() => buy(version, NEWS, '/articles/a', { offer: 1 }))
+    expect(answer.text).toBe('the whole of /articles/a')
+    expect(cost).toEqual({ earned: 500_000n, settles: 1, verifies: 0 })
+    const Cookie = pairOf(answer)
+    for (const path of ['/articles/a', '/articles/b', '/articles/tides/a']) {
+      expect((await shop.ask(path, at(NEWS, { Cookie }))).text).toBe(`the whole of ${path}`)
+    }
+    for (const path of ['/exact', '/other/a', '/rules/a']) {
+      expect((await shop.ask(path, at(NEWS, { Cookie }))).status).toBe(402)
+    }
+    expect((await shop.ask('/articles/a', at(DAILY, { Cookie }))).status).toBe(402)
+  })
+
+  test.each(VERSIONS)('who owns a day pass is not charged for an article in %s', async (version) => {
+    const reader = await shop.reader()
+    const challenge = await shop.challenge('/articles/a', at(NEWS))
+    const dayPass = await pay(version, challenge, reader, { offer: 1 })
+    expect((await shop.ask('/articles/a', at(NEWS, dayPass))).status).toBe(200)
+    const { result: answer, cost } = await shop.costOf(async () => {
+      const single = await pay(version, await shop.challenge('/articles/b', at(NEWS)), reader)
+      return shop.ask('/articles/b', at(NEWS, single))
+    })
+    expect(answer.text).toBe('the whole of /articles/b')
+    expect(cost).toEqual(NOTHING)
+  })
+
+  test.each(VERSIONS)('who owns an article is charged for a day pass in %s', async (version) => {
+    const reader = await shop.reader()
+    const challenge = await shop.challenge('/articles/a', at(NEWS))
+    expect((await shop.ask('/articles/a', at(NEWS, await pay(version, challenge, reader)))).status).toBe(200)
+    const { cost } = await shop.costOf(async () => {
+      const dayPass = await pay(version, challenge, reader, { offer: 1 })
+      expect((await shop.ask('/articles/a', at(NEWS, dayPass))).status).toBe(200)
+    })
+    expect(cost.earned).toBe(500_000n)
+  })
+
+  test('the ledger knows them by name', async () => {
+    const reader = await shop.reader()
+    const challenge = await shop.challenge('/articles/a', at(NEWS))
+    await shop.ask('/articles/a', at(NEWS, await pay('v2', challenge, reader, { offer: 1 })))
+    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
+    expect(await shop.ledger(reader.address)).toMatchObject([{ offer: 'Day pass', amount: '500000' }])
+  })
+})
+
+describe('price rules', () => {
+  test.each([
+    ['', {}, '50000'],
+    ['?full=1', {}, '300000'],
+    ['?x=2&full=1', {}, '300000'],
+    ['?full=0', {}, '50000'],
+    ['?FULL=1', {}, '50000'],
+    ['?full=1', { 'X-Plan': 'team' }, '400000'],
+    ['', { 'X-Plan': 'team' }, '50000'],
+  ])('a request with “%s” and %j costs %s', async (query, headers, amount) => {
+    expect((await shop.challenge(`/rules/a${query}`, at(NEWS, headers))).v2.accepts[0]?.amount).toBe(amount)
+  })
+
+  test('a rule may make it free, and then it is not private', async () => {
+    const answer = await shop.ask('/rules/a', at(NEWS, { 'X-Plan': 'school' }))
+    expect(answer.text).toBe('the whole of /rules/a')
+    expect(answer.header('Cache-Control') ?? '').not.toContain('private')
+  })
+
+  test.each(VERSIONS)('the cheap price in %s does not buy the dear thing', async (version) => {
+    const headers = await pay(version, await shop.challenge('/rules/a', at(NEWS)), await shop.reader(), { echo: false })
+    const { result: answer, cost } = await shop.costOf(() => shop.ask('/rules/a?full=1', at(NEWS, headers)))
+    expect(answer.status).toBe(402)
+    expect(cost).toEqual(NOTHING)
+  })
+})
+
+describe('paths', () => {
+  test.each(['/articles/free', '/articles/priceless'])('%s is free, and not private', async (path) => {
+    const answer = await shop.ask(path, at(NEWS))
+    expect(answer.status).toBe(200)
+    expect(answer.header('Cache-Control') ?? '').not.toContain('private')
+    expect(answer.header('Set-Cookie')).toBeNull()
+    expect((await shop.ask(path, { ...at(NEWS), method: 'HEAD' })).bytes).toHaveLength(0)
+  })
+
+  test.each(['/exact', '/rules/a', '/other/a', '/articles/tides/a'])('%s is gated', async (path) => {
+    expect((await shop.ask(path, at(NEWS))).status).toBe(402)
+  })
+
+  test.each(['/ARTICLES/a', '/articles%2Fa', '/x/%2e%2e/articles/a'])(
+    '%s is refused, not read in a second way',
+    async (path) => {
+      const answer = await shop.ask(path, at(NEWS))
+      expect([400, 402, 404]).toContain(answer.status)
+      expect(answer.text).not.toContain('the whole of')
+    },
+  )
+})
+
+describe('a configuration that cannot be', () => {
+  test.each<[string, Vars, string]>([
+    [
+      'a price beyond six decimals',
+      { ROUTES: [{ path: '/*', content: 'kv', price: '$0.0000001' }] },
+      'ROUTES[0].price',
+    ],
+    ['the zero address', { PAY_TO: { eip155: `0x${'0'.repeat(40)}` } }, 'PAY_TO.eip155'],
+  ])('%s closes the site for everyone, and tells the log why', async (_, vars, at) => {
+    const site = await startSite({ FACILITATORS: ['http://127.0.0.1:9'], ...vars })
+    await site.kv.put('/articles/hello', 'the whole article')
+    const answer = await send(`${site.url}/articles/hello`)
+    const page = await send(`${site.url}/anything`, { headers: { Accept: 'text/html' } })
+    await expect.poll(() => site.logs().join('\n')).toContain(at)
+    await site.stop()
+    expect(answer.status).toBe(500)
+    expect(answer.error).toBe('configuration_error')
+    expect(answer.text).not.toContain(at)
+    expect(page.status).toBe(500)
+    expect(page.header('Content-Type')).toBe('text/html; charset=utf-8')
+  })
+})

@@ -1,0 +1,118 @@
+// Contract wallets (ERC-1271): a facilitator is asked first whether the signature is good.
+import type { Address } from 'viem'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { deployContractWallet } from '../../dev/chain.ts'
+import { behaviours, says } from '../support/behaviour.ts'
+import { otherVersion, sign, VERSIONS, wrap } from '../support/payer.ts'
+import { type Cost, NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../support/shop.ts'
+
+const PAGE = '/articles/hello'
+const facilitator = behaviours()
+let shop: Shop
+
+beforeAll(async () => {
+  shop = await openShop({}, { hook: facilitator.hook })
+  await shop.site.kv.put(PAGE, 'the whole article')
+  await shop.site.kv.put('/articles/other', 'the other article')
+})
+
+afterAll(() => shop.close())
+
+const ONE_PROVEN_SALE: Cost = { ...ONE_SALE, verifies: 1 }
+const ONE_QUESTION: Cost = { ...NOTHING, verifies: 1 }
+
+async function wallet(funds = 1_000_000n): Promise<{ owner: PrivateKeyAccount; from: Address }> {
+  const owner = await shop.reader(0n)
+  const from = await deployContractWallet(shop.stack.chain, owner.address)
+  if (funds > 0n) await shop.stack.chain.fund(from, funds)
+  return { owner, from }
+}
+
+describe.each(VERSIONS)('in %s', (version) => {
+  test('is asked about, settled and served', async () => {
+    const { owner, from } = await wallet()
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, owner, { signed: { from } }))
+    expect(answer.status).toBe(200)
+    expect(answer.text).toBe('the whole article')
+    expect(answer.receipt).toMatchObject({ success: true, payer: from.toLowerCase() })
+    expect(cost).toEqual(ONE_PROVEN_SALE)
+    expect(facilitator.calls(from)).toEqual(['/verify', '/settle'])
+    await expect.poll(() => shop.ledger(from)).toHaveLength(1)
+  })
+
+  test('signed by anybody but its owner is refused before it is settled', async () => {
+    const { from } = await wallet()
+    const stranger = await shop.reader()
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, stranger, { signed: { from } }))
+    expect(answer.status).toBe(402)
+    expect(answer.error).toBe('invalid_exact_evm_payload_signature')
+    expect(answer.receipt?.success).toBe(false)
+    expect(answer.challenge.v2.accepts).toHaveLength(1)
+    expect(cost).toEqual(ONE_QUESTION)
+    expect(await shop.stack.chain.balance(from)).toBe(1_000_000n)
+  })
+
+  test('with too little in it is refused before it is settled', async () => {
+    const { owner, from } = await wallet(PRICE - 1n)
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, owner, { signed: { from } }))
+    expect(answer.status).toBe(402)
+    expect(answer.error).toBe('insufficient_funds')
+    expect(cost).toEqual(ONE_QUESTION)
+  })
+
+  test('refused for policy is a 403, and no new challenge', async () => {
+    const { owner, from } = await wallet()
+    facilitator.set(from, says({ isValid: false, invalidReason: 'kyt_risk_detected' }))
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, owner, { signed: { from } }))
+    expect(answer.status).toBe(403)
+    expect(answer.error).toBe('payment_refused')
+    expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+    expect(cost).toEqual(ONE_QUESTION)
+  })
+
+  test.each([
+    ['there', PAGE, version],
+    ['at another article', '/articles/other', version],
+    ['in the other wrapping', PAGE, otherVersion(version)],
+  ])('once used buys nothing %s', async (_, path, wrapping) => {
+    const { owner, from } = await wallet()
+    const challenge = await shop.challenge(PAGE)
+    const signed = await sign(version, challenge, owner, { signed: { from } })
+    const first = await shop.ask(PAGE, { headers: wrap(version, challenge, signed) })
+    expect(first.status).toBe(200)
+    const { result: answer, cost } = await shop.costOf(() =>
+      shop.ask(path, { headers: wrap(wrapping, challenge, signed, { echo: false }) }),
+    )
+    expect(answer.status).toBe(402)
+    expect(answer.error).toBe('payment_already_used')
+    expect(answer.receipt).toMatchObject({ success: false, transaction: first.receipt?.transaction })
+    expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+  })
+
+  test('gets the content again by its identifier', async () => {
+    const { owner, from } = await wallet()
+    const identifier = `wallet-identifier-${version}`
+    const challenge = await shop.challenge(PAGE)
+    const signed = await sign(version, challenge, owner, { signed: { from } })
+    const headers = wrap(version, challenge, signed, { identifier })
+    const first = await shop.ask(PAGE, { headers })
+    const { result: again, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+    expect(again.status).toBe(200)
+    expect(again.receipt).toEqual(first.receipt)
+    expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+  })
+
+  test('with a junk signature over a used nonce learns nothing and gets nothing', async () => {
+    const { owner, from } = await wallet()
+    const challenge = await shop.challenge(PAGE)
+    const signed = await sign(version, challenge, owner, { signed: { from } })
+    const identifier = `wallet-stolen-name-${version}`
+    expect((await shop.ask(PAGE, { headers: wrap(version, challenge, signed, { identifier }) })).status).toBe(200)
+    const junk = wrap(version, challenge, signed, { identifier, signature: () => `0x${'11'.repeat(65)}` })
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, { headers: junk }))
+    expect(answer.status).toBe(402)
+    expect(answer.text).not.toContain('the whole article')
+    expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+  })
+})

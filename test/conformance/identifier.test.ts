@@ -1,0 +1,136 @@
+// `payment-identifier`: a lost answer is never lost money, and an identifier belongs to one payment at one resource.
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { otherVersion, pay, sign, VERSIONS, wrap } from '../support/payer.ts'
+import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../support/shop.ts'
+
+let shop: Shop
+
+beforeAll(async () => {
+  shop = await openShop({
+    ROUTES: [
+      { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
+      { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
+    ],
+  })
+  for (const path of ['/articles/hello', '/articles/other', '/once/hello', '/once/other']) {
+    await shop.site.kv.put(path, `the whole of ${path}`)
+  }
+})
+
+afterAll(() => shop.close())
+
+const newIdentifier = () => `pay_${randomBytes(12).toString('hex')}`
+
+describe.each(VERSIONS)('in %s', (version) => {
+  describe.each(['/articles', '/once'])('at %s', (section) => {
+    const page = `${section}/hello`
+
+    async function bought() {
+      const challenge = await shop.challenge(page)
+      const reader = await shop.reader()
+      const signed = await sign(version, challenge, reader)
+      const identifier = newIdentifier()
+      const first = await shop.ask(page, { headers: wrap(version, challenge, signed, { identifier }) })
+      expect(first.status).toBe(200)
+      return { challenge, reader, signed, identifier, first }
+    }
+
+    test.each([
+      ['as it was', version],
+      ['in the other wrapping', otherVersion(version)],
+    ])('the same payment %s gets the content and the receipt again, and again', async (_, wrapping) => {
+      const { challenge, signed, identifier, first } = await bought()
+      const headers = wrap(wrapping, challenge, signed, { identifier })
+      const { cost } = await shop.costOf(async () => {
+        for (let time = 0; time < 4; time++) {
+          const again = await shop.ask(page, { headers })
+          expect(again.status).toBe(200)
+          expect(again.text).toBe(`the whole of ${page}`)
+          expect(again.receipt).toEqual(first.receipt)
+        }
+      })
+      expect(cost).toEqual(NOTHING)
+    })
+
+    test.each([
+      ['without its identifier', {}],
+      ['with another identifier', { identifier: newIdentifier() }],
+    ])('the same payment %s is used up', async (_, change) => {
+      const { challenge, signed } = await bought()
+      const { result: answer, cost } = await shop.costOf(() =>
+        shop.ask(page, { headers: wrap(version, challenge, signed, change) }),
+      )
+      expect(answer.status).toBe(402)
+      expect(answer.error).toBe('payment_already_used')
+      expect(cost).toEqual(NOTHING)
+    })
+
+    test('the same payment at another resource is a conflict', async () => {
+      const { challenge, signed, identifier } = await bought()
+      const { result: answer, cost } = await shop.costOf(() =>
+        shop.ask(`${section}/other`, { headers: wrap(version, challenge, signed, { identifier, echo: false }) }),
+      )
+      expect(answer.status).toBe(409)
+      expect(answer.error).toBe('payment_identifier_conflict')
+      expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+      expect(cost).toEqual(NOTHING)
+    })
+
+    test.each([
+      ['there', '/hello'],
+      ['at another resource', '/other'],
+    ])('another payment with the same identifier %s is a conflict, and stays unspent', async (_, place) => {
+      const { reader, identifier } = await bought()
+      const path = section + place
+      const challenge = await shop.challenge(path)
+      const signed = await sign(version, challenge, reader)
+      const { result: answer, cost } = await shop.costOf(() =>
+        shop.ask(path, { headers: wrap(version, challenge, signed, { identifier }) }),
+      )
+      expect(answer.status).toBe(409)
+      expect(answer.error).toBe('payment_identifier_conflict')
+      expect(cost).toEqual(NOTHING)
+      const later = await shop.ask(path, { headers: wrap(version, challenge, signed) })
+      expect(later.status).toBe(200)
+    })
+  })
+
+  test('each single answer is charged, when each has an identifier of its own', async () => {
+    const reader = await shop.reader()
+    const { cost } = await shop.costOf(async () => {
+      for (let time = 0; time < 2; time++) {
+        const answer = await shop.buy(version, '/once/hello', reader, { identifier: newIdentifier() })
+        expect(answer.status).toBe(200)
+      }
+    })
+    expect(cost).toEqual({ earned: 2n * PRICE, settles: 2, verifies: 0 })
+  })
+
+  test('an identifier given only the second time comes too late', async () => {
+    const challenge = await shop.challenge('/once/hello')
+    const signed = await sign(version, challenge, await shop.reader())
+    expect((await shop.ask('/once/hello', { headers: wrap(version, challenge, signed) })).status).toBe(200)
+    const headers = wrap(version, challenge, signed, { identifier: newIdentifier() })
+    expect((await shop.ask('/once/hello', { headers })).error).toBe('payment_already_used')
+  })
+
+  test.each([16, 128])('an identifier of %i characters is one', async (length) => {
+    const identifier = newIdentifier().padEnd(length, '_-').slice(0, length)
+    const reader = await shop.reader()
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, '/once/hello', reader, { identifier }))
+    expect(answer.status).toBe(200)
+    expect(cost).toEqual(ONE_SALE)
+  })
+
+  test.each(['', 'x'.repeat(15), 'x'.repeat(129), 'not.an.identifier', 'ünïcödé-ünïcödé-'])(
+    'the identifier "%s" is none, and nothing is charged',
+    async (identifier) => {
+      const payment = await pay(version, await shop.challenge('/once/hello'), await shop.reader(), { identifier })
+      const { result: answer, cost } = await shop.costOf(() => shop.ask('/once/hello', { headers: payment }))
+      expect(answer.status).toBe(400)
+      expect(answer.error).toBe('invalid_payload')
+      expect(cost).toEqual(NOTHING)
+    },
+  )
+})

@@ -1,0 +1,174 @@
+// Passes: what a purchase of some duration opens afterwards, for whom, and nothing else.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Answer } from '../support/answer.ts'
+import { send } from '../support/answer.ts'
+import { pay, VERSIONS } from '../support/payer.ts'
+import { NETWORK, NOTHING, openShop, type Shop } from '../support/shop.ts'
+import { type Site, startSite } from '../support/site.ts'
+
+const HELLO = '/articles/hello'
+const OTHER = '/articles/other'
+let shop: Shop
+let localhost: Site
+
+beforeAll(async () => {
+  const ROUTES = [
+    { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
+    { path: '/brief/*', content: 'kv', price: '$0.05', access: '10m' },
+    { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
+  ]
+  shop = await openShop({ ROUTES })
+  localhost = await startSite({
+    ROUTES,
+    SITE_URL: 'http://localhost:8787',
+    FACILITATORS: [shop.stack.facilitator.url],
+    RPC_URLS: { [NETWORK]: shop.stack.chain.rpcUrl },
+  })
+  for (const path of [HELLO, OTHER, '/brief/hello', '/once/hello', '/articles/hello/more']) {
+    for (const { kv } of [shop.site, localhost]) await kv.put(path, `the whole of ${path}`)
+  }
+})
+
+afterAll(async () => {
+  await localhost.stop()
+  await shop.close()
+})
+
+const cookieOf = (answer: Answer) => answer.headers.getSetCookie()[0] ?? ''
+const pairOf = (answer: Answer) => cookieOf(answer).split(';')[0] ?? ''
+const tokenOf = (answer: Answer) => pairOf(answer).replace(/^[^=]*=/, '')
+
+async function expectOpen(path: string, headers: Record<string, string>) {
+  const { result: answer, cost } = await shop.costOf(() => shop.ask(path, { headers }))
+  expect(answer.status).toBe(200)
+  expect(answer.text).toMatch(/^the whole of/)
+  expect(answer.header('Cache-Control')).toBe('private, no-store')
+  expect(answer.header('Vary')).toContain('Cookie')
+  expect(answer.receipt).toBeNull()
+  expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+  expect(cost).toEqual(NOTHING)
+}
+
+async function expectClosed(path: string, headers: Record<string, string>) {
+  const answer = await shop.ask(path, { headers })
+  expect(answer.status).toBe(402)
+  expect(answer.error).toBe('payment_required')
+  expect(answer.text).not.toContain('the whole of')
+}
+
+describe.each(VERSIONS)('bought in %s', (version) => {
+  const buy = async (path = HELLO) => shop.buy(version, path, await shop.reader())
+
+  test.each([
+    [HELLO, 86_400],
+    ['/brief/hello', 600],
+  ])('%s comes with a cookie for its %i seconds', async (path, seconds) => {
+    const cookie = cookieOf(await buy(path))
+    const [pair = '', ...attributes] = cookie.split('; ')
+    expect(pair).toMatch(/^__Host-newsstand=[A-Za-z0-9._-]+$/)
+    expect(attributes).toEqual(expect.arrayContaining(['HttpOnly', 'Secure', 'SameSite=Lax', 'Path=/']))
+    expect(cookie).not.toMatch(/Domain/i)
+    const age = Number(/Max-Age=(\d+)/.exec(cookie)?.[1])
+    expect(age).toBeGreaterThan(seconds - 30)
+    expect(age).toBeLessThanOrEqual(seconds)
+  })
+
+  test('a single answer comes with none', async () => {
+    expect((await buy('/once/hello')).headers.getSetCookie()).toEqual([])
+  })
+
+  test('on http://localhost it is a plain cookie, which opens there', async () => {
+    const challenge = (await send(`${localhost.url}${HELLO}`)).challenge
+    expect(challenge.v2.resource.url).toBe('http://localhost:8787/articles/hello')
+    const headers = await pay(version, challenge, await shop.reader())
+    const answer = await send(`${localhost.url}${HELLO}`, { headers })
+    expect(pairOf(answer)).toMatch(/^newsstand=/)
+    expect(cookieOf(answer)).toContain('HttpOnly')
+    expect(cookieOf(answer)).toContain('SameSite=Lax')
+    const opened = await send(`${localhost.url}${HELLO}`, { headers: { Cookie: pairOf(answer) } })
+    expect(opened.text).toBe(`the whole of ${HELLO}`)
+    await expectClosed(HELLO, { Authorization: `Bearer ${tokenOf(answer)}` })
+  })
+
+  test('it opens the article again, as cookie and as bearer token', async () => {
+    const answer = await buy()
+    await expectOpen(HELLO, { Cookie: pairOf(answer) })
+    await expectOpen(HELLO, { Cookie: `a=1; ${pairOf(answer)}; b=2` })
+    await expectOpen(HELLO, { Authorization: `Bearer ${tokenOf(answer)}` })
+    await expectOpen(`${HELLO}?utm_source=letter`, { Cookie: pairOf(answer) })
+    await expectOpen('/articles/h%65llo', { Cookie: pairOf(answer) })
+  })
+
+  test('HEAD with it is the content without its body', async () => {
+    const headers = { Cookie: pairOf(await buy()) }
+    const answer = await shop.ask(HELLO, { method: 'HEAD', headers })
+    expect(answer.status).toBe(200)
+    expect(answer.bytes).toHaveLength(0)
+  })
+
+  test.each([OTHER, '/articles/hello/more', '/brief/hello', '/once/hello'])('it does not open %s', async (path) => {
+    const answer = await buy()
+    await expectClosed(path, { Cookie: pairOf(answer) })
+    await expectClosed(path, { Authorization: `Bearer ${tokenOf(answer)}` })
+  })
+
+  test('a second purchase keeps what the first one opens', async () => {
+    const first = await buy()
+    const payment = await pay(version, await shop.challenge(OTHER), await shop.reader())
+    const second = await shop.ask(OTHER, { headers: { ...payment, Cookie: pairOf(first) } })
+    expect(second.status).toBe(200)
+    for (const path of [HELLO, OTHER]) await expectOpen(path, { Cookie: pairOf(second) })
+  })
+
+  test('who holds it and pays again is not charged', async () => {
+    const reader = await shop.reader()
+    const first = await shop.buy(version, HELLO, reader)
+    const payment = await pay(version, await shop.challenge(HELLO), reader)
+    await expectOpen(HELLO, { ...payment, Cookie: pairOf(first) })
+  })
+
+  test.each<[string, (token: string) => string]>([
+    ['one character changed', (token) => (token.startsWith('W') ? 'X' : 'W') + token.slice(1)],
+    ['its signature changed', (token) => token.replace(/.(.)$/, (_, last) => `${last === 'A' ? 'B' : 'A'}${last}`)],
+    ['its signature cut short', (token) => token.slice(0, -1)],
+    ['no signature', (token) => token.split('.')[0] ?? ''],
+    ['an empty signature', (token) => `${token.split('.')[0]}.`],
+    ['two signatures', (token) => `${token}.${token.split('.')[1]}`],
+    ['nothing signed', (token) => `.${token.split('.')[1]}`],
+    ['another article in it', (token) => rewritten(token, (text) => text.replaceAll(HELLO, OTHER))],
+    ['a later end', (token) => rewritten(token, (text) => text.replace(/\d{10}/, (end) => String(Number(end) + 9999)))],
+    ['an end in the past', (token) => rewritten(token, (text) => text.replace(/\d{10}/, '1700000000'))],
+    ['no algorithm', () => `${base64url({ alg: 'none' })}.${base64url({ scope: HELLO })}.`],
+    ['nothing in it', () => ''],
+  ])('with %s it is worth nothing', async (_, forge) => {
+    const forged = forge(tokenOf(await buy()))
+    for (const path of [HELLO, OTHER]) {
+      await expectClosed(path, { Cookie: `__Host-newsstand=${forged}` })
+      await expectClosed(path, { Authorization: `Bearer ${forged}` })
+    }
+  })
+
+  test('under another name it is worth nothing', async () => {
+    const token = tokenOf(await buy())
+    for (const name of ['newsstand', '__Secure-newsstand', '__host-newsstand', 'x__Host-newsstand']) {
+      await expectClosed(HELLO, { Cookie: `${name}=${token}` })
+    }
+    await expectClosed(HELLO, { Authorization: `Basic ${token}` })
+    await expectClosed(HELLO, { Authorization: token })
+  })
+})
+
+test('a quote is no pass', async () => {
+  const { v1 } = await shop.challenge(HELLO)
+  await expectClosed(HELLO, { Cookie: `__Host-newsstand=${v1.paymentId}` })
+})
+
+const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+function rewritten(token: string, change: (text: string) => string): string {
+  const [body = '', signature = ''] = token.split('.')
+  const text = Buffer.from(body, 'base64url').toString('utf8')
+  const changed = change(text)
+  if (changed === text) throw new Error('the pass does not hold what this test means to change')
+  return `${Buffer.from(changed).toString('base64url')}.${signature}`
+}

@@ -1,0 +1,148 @@
+// Asks the worker over node:http, which sends headers and paths as they are given, and reads answers by hand: what is
+// decoded here shares no code with the worker.
+import { type IncomingMessage, request } from 'node:http'
+import * as z from 'zod'
+
+const hex = z.templateLiteral(['0x', z.string()])
+const digits = z.string().regex(/^(?:0|[1-9][0-9]*)$/)
+const domain = z.looseObject({ name: z.string(), version: z.string(), paymentFlow: z.string().optional() })
+
+const challengeV2 = z.looseObject({
+  x402Version: z.literal(2),
+  error: z.string(),
+  resource: z.looseObject({
+    url: z.string(),
+    description: z.string().optional(),
+    mimeType: z.string().optional(),
+  }),
+  accepts: z.array(
+    z.looseObject({
+      scheme: z.literal('exact'),
+      network: z.string(),
+      amount: digits,
+      asset: hex,
+      payTo: hex,
+      maxTimeoutSeconds: z.number(),
+      extra: domain,
+    }),
+  ),
+  extensions: z.record(z.string(), z.looseObject({ info: z.looseObject({}), schema: z.looseObject({}) })),
+})
+
+const challengeV1 = z.looseObject({
+  x402Version: z.literal(1),
+  error: z.string(),
+  accepts: z.array(
+    z.looseObject({
+      scheme: z.literal('exact'),
+      network: z.string(),
+      maxAmountRequired: digits,
+      resource: z.url(),
+      description: z.string(),
+      mimeType: z.string(),
+      asset: hex,
+      payTo: hex,
+      maxTimeoutSeconds: z.number(),
+      extra: domain,
+    }),
+  ),
+  expiresAt: z.number(),
+  paymentId: z.string(),
+})
+
+const receipt = z.looseObject({
+  success: z.boolean(),
+  errorReason: z.string().optional(),
+  transaction: z.string(),
+  network: z.string(),
+  payer: z.string().optional(),
+})
+
+export type Challenge = { v1: z.infer<typeof challengeV1>; v2: z.infer<typeof challengeV2> }
+export type Receipt = z.infer<typeof receipt>
+
+/** Standard, padded base64 of ASCII JSON, as every x402 header holds (x402 v2 http transport). */
+export function decodeHeader(header: string): unknown {
+  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$/.test(header)) {
+    throw new Error(`not standard padded base64: ${header}`)
+  }
+  const bytes = Buffer.from(header, 'base64')
+  if (bytes.some((byte) => byte > 0x7e)) throw new Error('not ASCII, which clients that read Latin-1 would garble')
+  return JSON.parse(bytes.toString('ascii'))
+}
+
+/** An answer, read to its end. */
+export class Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly bytes: Buffer
+
+  constructor(status: number, headers: Headers, bytes: Buffer) {
+    this.status = status
+    this.headers = headers
+    this.bytes = bytes
+  }
+
+  get text(): string {
+    return this.bytes.toString('utf8')
+  }
+
+  get json(): unknown {
+    return JSON.parse(this.text)
+  }
+
+  header(name: string): string | null {
+    return this.headers.get(name)
+  }
+
+  /** The `error` of a JSON refusal. */
+  get error(): string {
+    return z.object({ error: z.string(), message: z.string().regex(/^[A-Z].+\.$/) }).parse(this.json).error
+  }
+
+  /** Both challenges of a 402. */
+  get challenge(): Challenge {
+    return { v1: challengeV1.parse(this.json), v2: this.challengeV2 }
+  }
+
+  /** The challenge in the header: there for HEAD and for pages as well. */
+  get challengeV2(): Challenge['v2'] {
+    return challengeV2.parse(decodeHeader(this.header('PAYMENT-REQUIRED') ?? ''))
+  }
+
+  /** `PAYMENT-RESPONSE`. */
+  get receipt(): Receipt | null {
+    const header = this.header('PAYMENT-RESPONSE')
+    return header === null ? null : receipt.parse(decodeHeader(header))
+  }
+
+  /** `X-PAYMENT-RESPONSE`. */
+  get receiptV1(): Receipt | null {
+    const header = this.header('X-PAYMENT-RESPONSE')
+    return header === null ? null : receipt.parse(decodeHeader(header))
+  }
+}
+
+export type Question = {
+  method?: string
+  headers?: Record<string, string | string[]>
+  body?: string
+}
+
+/** One request; redirects are not followed, nothing is decompressed, no header is added but those HTTP needs. */
+export async function send(url: string, { method = 'GET', headers = {}, body }: Question = {}): Promise<Answer> {
+  const { hostname, port } = new URL(url)
+  const path = url.replace(/^[a-z]+:\/\/[^/?#]*/, '') || '/'
+  const message = await new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = request({ hostname, port, path, method, headers, agent: false }, resolve)
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
+  const chunks: Buffer[] = []
+  for await (const chunk of message) chunks.push(Buffer.from(chunk))
+  const received = new Headers()
+  for (let i = 0; i < message.rawHeaders.length; i += 2) {
+    received.append(message.rawHeaders[i] ?? '', message.rawHeaders[i + 1] ?? '')
+  }
+  return new Answer(message.statusCode ?? 0, received, Buffer.concat(chunks))
+}

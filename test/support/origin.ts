@@ -1,0 +1,53 @@
+// A publisher's origin that answers what a test tells it to, and remembers what it was sent.
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { LOOPBACK } from '../../dev/ports.ts'
+
+export type OriginAnswer = { status?: number; headers?: Record<string, string | string[]>; body?: string | Buffer }
+export type OriginRequest = { method: string; url: string; headers: IncomingHttpHeaders; body: string }
+
+export type OriginServer = {
+  url: string
+  /** What it answers from now on. */
+  tell(answer: OriginAnswer | ((request: OriginRequest) => OriginAnswer)): void
+  /** Everything it was sent since it was last told something. */
+  seen: OriginRequest[]
+  stop(): Promise<void>
+}
+
+/** Starts on a free port of 127.0.0.1. An answer without `content-length` is chunked; `body` undefined sends none. */
+export async function startOrigin(): Promise<OriginServer> {
+  let answer: (request: OriginRequest) => OriginAnswer = () => ({ body: 'the page' })
+  const seen: OriginRequest[] = []
+  const server = createServer(async (incoming, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of incoming) chunks.push(Buffer.from(chunk))
+    const request = {
+      method: incoming.method ?? '',
+      url: incoming.url ?? '',
+      headers: incoming.headers,
+      body: Buffer.concat(chunks).toString('utf8'),
+    }
+    seen.push(request)
+    const { status = 200, headers = {}, body } = answer(request)
+    response.writeHead(status, headers).end(body)
+  })
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, LOOPBACK, () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : 0)
+    })
+  })
+  return {
+    url: `http://${LOOPBACK}:${port}`,
+    tell(next) {
+      seen.length = 0
+      answer = typeof next === 'function' ? next : () => next
+    },
+    seen,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
