@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Answer, type Question, send } from '../support/answer.ts'
 import { type Change, pay, VERSIONS, type Version } from '../support/payer.ts'
-import { NOTHING, openShop, type Shop } from '../support/shop.ts'
+import { NETWORK, NOTHING, openShop, type Shop } from '../support/shop.ts'
 import { startSite, type Vars } from '../support/site.ts'
 
 let shop: Shop
@@ -114,6 +114,24 @@ test.each(['evil.example', 'localhost'])('with one site, the Host %s changes not
   const challenge = await single.challenge('/articles/hello', at(host, { 'X-Forwarded-Host': host }))
   await single.close()
   expect(challenge.v2.resource.url).toBe('https://news.example/articles/hello')
+})
+
+test('several networks are offered in their order; v1 hears of those it has a name for', async () => {
+  const several = await openShop({ NETWORKS: ['eip155:42161', NETWORK, 'eip155:8453'] })
+  await several.site.kv.put('/articles/hello', 'the whole article')
+  const { v1, v2 } = await several.challenge('/articles/hello')
+  const bought = await Promise.all(
+    VERSIONS.map(async (version) => several.buy(version, '/articles/hello', await several.reader(), { offer: 0 })),
+  )
+  await several.close()
+  expect(v2.accepts.map(({ network, extra }) => [network, extra.name])).toEqual([
+    ['eip155:42161', 'USD Coin'],
+    [NETWORK, 'USDC'],
+    ['eip155:8453', 'USD Coin'],
+  ])
+  expect(v1.accepts.map(({ network }) => network)).toEqual(['base-sepolia', 'base'])
+  // The first offer of v1 is on the chain of these tests, the first of v2 is on one that is not there.
+  expect(bought.map(({ status }) => status)).toEqual([200, 402])
 })
 
 describe('offers with a scope', () => {

@@ -157,6 +157,16 @@ describe.each(VERSIONS)('in %s', (version) => {
     })
   })
 
+  test('one payment at two articles at once buys one of them', async () => {
+    const headers = await pay(version, await shop.challenge(PAGE), await shop.reader(), { echo: false })
+    const { result: answers, cost } = await shop.costOf(() =>
+      Promise.all([shop.ask(PAGE, { headers }), shop.ask('/articles/other', { headers })]),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 402])
+    expect(answers.find(({ status }) => status === 402)?.error).toBe('payment_already_used')
+    expect(cost).toEqual(ONE_SALE)
+  })
+
   test('two payments of one reader for one article at once: one is settled, both get it', async () => {
     const arrived = Promise.withResolvers<void>()
     const gate = Promise.withResolvers<void>()

@@ -118,6 +118,15 @@ describe.each(VERSIONS)('in %s', (version) => {
     await expectUnread(await spoiled(version, { payment: { x402Version } }))
   })
 
+  test('the same header twice', async () => {
+    const header = (await spoiled(version, {}))[HEADERS[version]] ?? ''
+    const { result: answer, cost } = await shop.costOf(() =>
+      shop.ask('/articles/hello', { headers: { [HEADERS[version]]: [header, header] } }),
+    )
+    expect(answer.status).toBe(400)
+    expect(cost).toEqual(NOTHING)
+  })
+
   test('a good payment and a header that cannot be read', async () => {
     const good = await pay(version, await shop.challenge('/articles/hello'), await shop.reader())
     await expectUnread({ ...good, [HEADERS[otherVersion(version)]]: 'e30=' })
