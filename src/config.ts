@@ -67,6 +67,15 @@ function parseBase(text: string): Result<string, string> {
   return ok(url.value.href.replace(/\/+$/, ''))
 }
 
+/** Where a page may link to: a path of the site, an https address, or a mail address. */
+function parseLink(text: string): Result<string, string> {
+  if (/^\/(?!\/)/.test(text) || /^mailto:[^\s@]+@[^\s@]+$/.test(text)) return ok(text)
+  const url = parseUrl(text)
+  return url.ok
+    ? ok(url.value.href)
+    : fail('write a path such as "/terms", an https:// URL, or mailto:you@news.example')
+}
+
 function parseNetwork(text: string): Result<Asset, string> {
   const asset = assetOf(text)
   return asset
@@ -81,17 +90,23 @@ function parsePayTo(text: string): Result<`0x${string}`, string> {
 
 const isHex = (text: string): text is `0x${string}` => text.startsWith('0x')
 
-const brandSchema = table({
-  name: z.optional(text),
-  logo: z.optional(parsed(parseBase, 'write the URL of an image')),
-  accent: z.optional(
-    z
-      .string({ error: 'write a colour' })
-      .check(z.regex(/^#[0-9a-fA-F]{6}$/, { error: 'write a colour such as "#0b6e4f"' })),
-  ),
-  terms: z.optional(parsed(parseBase, 'write a URL')),
-  support: z.optional(text),
-})
+const link = parsed(parseLink, 'write an address')
+
+/** Nothing here costs anybody money, so keys that are not known are passed over. */
+const brandSchema = z.object(
+  {
+    name: z.optional(text),
+    logo: z.optional(link),
+    accent: z.optional(
+      z
+        .string({ error: 'write a colour' })
+        .check(z.regex(/^#[0-9a-fA-F]{6}$/, { error: 'write a colour such as "#0b6e4f"' })),
+    ),
+    terms: z.optional(link),
+    support: z.optional(link),
+  },
+  { error: 'write a table such as { name = "The Daily Stand" }' },
+)
 
 const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
 const facilitator = parsed(parseBase, 'write the base URL of a facilitator')
@@ -236,7 +251,7 @@ function build(data: Parsed): Config {
     },
     sites: sitesOf(data),
     hostPicksSite: typeof data.SITE_URL !== 'string',
-    payTo: data.PAY_TO,
+    payTo: { eip155: data.PAY_TO.eip155 },
     networks: data.NETWORKS,
     facilitators: data.FACILITATORS ?? (data.FACILITATOR_URL ? [data.FACILITATOR_URL] : []),
     rpcUrls: Object.fromEntries(data.NETWORKS.map((n) => [n.network, data.RPC_URLS?.[n.network] ?? n.rpcUrl])),

@@ -61,7 +61,7 @@ describe('each mistake is answered by what to write instead', () => {
     [
       'a payee on a network not spoken',
       { PAY_TO: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', bitcoin: 'x' } },
-      ['PAY_TO: bitcoin is not a known key; write one of eip155'],
+      ['PAY_TO: bitcoin is not a known key; write one of eip155, solana'],
     ],
     ['no networks', { NETWORKS: [] }, ['NETWORKS: write a list of CAIP-2 networks such as ["eip155:8453"]']],
     [
@@ -224,6 +224,26 @@ describe('values arrive as tables or as JSON strings', () => {
         rpcUrls: { 'eip155:8453': 'https://mainnet.base.org' },
       },
     })
+  })
+
+  test('a brand links to pages of the site, elsewhere, or to a mailbox', () => {
+    const BRAND = {
+      name: 'x',
+      logo: '/logo.svg',
+      terms: 'https://a.example/terms',
+      support: 'mailto:desk@a.example',
+      why: 1,
+    }
+    expect(problems({ BRAND })).toEqual([])
+    expect(problems({ BRAND: { logo: '//a.example/x', terms: 'javascript:alert(1)' } })).toHaveLength(2)
+  })
+
+  test('a Solana payee may stand ready', () => {
+    const payTo = {
+      eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+      solana: 'So11111111111111111111111111111111111111112',
+    }
+    expect(problems({ PAY_TO: payTo })).toEqual([])
   })
 
   test('what is left empty counts as not given', () => {
