@@ -118,6 +118,12 @@ const envSchema = z.object({
     z.transform((value: unknown) => (typeof value === 'object' ? value : { eip155: value })),
     table({
       eip155: parsed(parsePayTo, 'write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }'),
+      // For the day a Solana network can be named in NETWORKS.
+      solana: z.optional(
+        z
+          .string({ error: 'write a Solana address' })
+          .check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, { error: 'write a Solana address, in base58' })),
+      ),
     }),
   ),
   NETWORKS: list(

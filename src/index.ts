@@ -2,18 +2,18 @@
 import { createApp, type World } from './app.ts'
 import { type Config, type ConfigProblem, parseConfig } from './config.ts'
 import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './content.ts'
-import { fail, isPaymentReason, ok, type Result } from './errors.ts'
+import { fail, isPaymentReason, ok, type Refusal, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
 import { addressOf, Limits } from './limits.ts'
 import { grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
 import type { RedeemOutcome, RedeemRequest } from './payer/redeem.ts'
 import type { Services } from './paywall.ts'
 import type { Sale } from './policy/policy.ts'
-import { scopeOf } from './policy/scope.ts'
+import { type Resource, scopeOf } from './policy/scope.ts'
 import { issueQuote, PAYMENT_SECONDS, quotedOffers } from './quote.ts'
 import { deriveKey } from './token.ts'
 import { encodeBytes } from './x402/base64.ts'
-import type { Offer } from './x402/payment.ts'
+import type { Offer, VerifiedPayment } from './x402/payment.ts'
 
 export { Payer } from './payer/payer.ts'
 
@@ -79,21 +79,10 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
       return fail(refusal)
     },
-    redeem: async ({ key, payment, offer }, objection, resource, request) => {
+    redeem: async (verified, objection, resource, request) => {
+      const { key, payment } = verified
       const address = addressOf(request)
-      const scope = offer ? scopeOf(offer, resource) : ''
-      const accessSeconds = offer?.accessSeconds ?? 0
-      const signatureHash = await fingerprint(payment.signature)
-      const redeeming = redeem(env, {
-        key,
-        payment,
-        offer,
-        objection,
-        resource,
-        scope,
-        accessSeconds,
-        signatureHash,
-      })
+      const redeeming = redeem(env, await requestOf(verified, objection, resource))
       // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
       waitUntil(
         redeeming.then(async (outcome) => {
@@ -113,6 +102,10 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
           ? null
           : { scope: owned, method: resource.method, endsAtSeconds, payer: settlement.payer }
       return { kind: 'granted', settlement, grant, lease }
+    },
+    useUp: async (verified, resource) => {
+      const { network, authorization } = verified.payment
+      await payerOf(env, network, authorization.from).useUp(await requestOf(verified, null, resource))
     },
     handedOut: ({ key, payment }, lease, delivered) => {
       const payer = payerOf(env, payment.network, payment.authorization.from)
@@ -152,6 +145,17 @@ function articleProblem({ key, problem }: { key: string; problem: string }): Res
 
 const payerOf = (env: Env, network: string, address: string) =>
   env.PAYERS.get(env.PAYERS.idFromName(`${network}:${address}`))
+
+async function requestOf(
+  { key, payment, offer }: VerifiedPayment,
+  objection: Refusal | null,
+  resource: Resource,
+): Promise<RedeemRequest> {
+  const scope = offer ? scopeOf(offer, resource) : ''
+  const accessSeconds = offer?.accessSeconds ?? 0
+  const signatureHash = await fingerprint(payment.signature)
+  return { key, payment, offer, objection, resource, scope, accessSeconds, signatureHash }
+}
 
 async function fingerprint(signature: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(signature))

@@ -8,9 +8,9 @@ import type { Grant } from './pass.ts'
 import { decide, priceHeaders, type Sale, salesAt } from './policy/policy.ts'
 import { canonicalPath, LONGEST_PATH, type Price, type Rule } from './policy/rules.ts'
 import { identifyingQuery, type Resource } from './policy/scope.ts'
-import { countryOf, siteOf, splitUrl } from './request.ts'
+import { countryOf, readPayment, siteOf, splitUrl } from './request.ts'
 import { openToScripts, preflight, privately, refuse, varying } from './respond.ts'
-import { decodePayment, encodeFailure, encodeSettlement } from './x402/codec.ts'
+import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
@@ -60,6 +60,8 @@ export type Services = {
     resource: Resource,
     request: Request,
   ) => Promise<Redeemed>
+  /** Uses up a payment that came beside a pass: it counts as used here, and is never settled. */
+  useUp: (verified: VerifiedPayment, resource: Resource) => Promise<void>
   /** The content of a redeemed payment was handed out (true), or could not be. */
   handedOut: (verified: VerifiedPayment, lease: number, delivered: boolean) => void
   /** Passes a body through and reports, once, whether all of it was taken. */
@@ -159,8 +161,18 @@ async function serveGated(visit: Visit): Promise<Response> {
 
 /** For who holds a pass: the content with its ranges, not the origin's caching. */
 async function serveHolder(visit: Visit): Promise<Response> {
+  await useUpPayment(visit)
   const opened = await openContent(visit, 'holder')
   return opened.ok ? privately(opened.value, {}) : challengeOrRefuse(visit, { refusal: opened.error, payment: null })
+}
+
+/** A payment sent beside a pass is not settled: nobody pays twice. It counts as used all the same. */
+async function useUpPayment({ request, services, resource, offers }: Visit): Promise<void> {
+  const payment = readPayment(request)
+  if (request.method === 'HEAD' || !payment.ok || !payment.value) return
+  const verification = await verifyPayment(payment.value, offers, services.nowSeconds())
+  if (!verification.ok || verification.value.kind !== 'proven' || verification.value.objection) return
+  await services.useUp(verification.value.verified, resource)
 }
 
 type Failure = { refusal: Refusal; payment: Payment | null }
@@ -169,10 +181,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
   const { request, services, resource, offers } = visit
   // HEAD never redeems a payment: it could not deliver what was paid for.
   if (request.method === 'HEAD') return fail({ refusal: { code: 'payment_required' }, payment: null })
-  const decoded = decodePayment({
-    paymentSignature: request.headers.get('PAYMENT-SIGNATURE'),
-    xPayment: request.headers.get('X-PAYMENT'),
-  })
+  const decoded = readPayment(request)
   if (!decoded.ok) return fail({ refusal: decoded.error, payment: null })
   const payment = decoded.value
   if (!payment) return fail({ refusal: { code: 'payment_required' }, payment: null })

@@ -1,5 +1,6 @@
-// What a request says before policy looks at it: its site, its path as sent, its country.
+// What a request says before policy looks at it: its site, its path as sent, its country, its payment.
 import type { Config } from './config.ts'
+import { decodePayment } from './x402/codec.ts'
 
 /** The site a request is for: the only one, or the listed one that `Host` picks; null for a host that is not listed. */
 export function siteOf(request: Request, config: Config): string | null {
@@ -19,3 +20,10 @@ export function countryOf(request: Request): string | null {
   const country = request.cf?.country
   return typeof country === 'string' ? country : null
 }
+
+/** The payment in its headers, well-formed or an error; null where there is none. */
+export const readPayment = (request: Request) =>
+  decodePayment({
+    paymentSignature: request.headers.get('PAYMENT-SIGNATURE'),
+    xPayment: request.headers.get('X-PAYMENT'),
+  })

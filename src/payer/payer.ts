@@ -6,9 +6,9 @@ import { head } from '../chain.ts'
 import { type Config, parseConfig } from '../config.ts'
 import type { Refusal } from '../errors.ts'
 import { type SettleReply, settle } from '../facilitator.ts'
-import { recordPayment } from '../ledger.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { Handouts } from './handouts.ts'
+import { deliverOutbox } from './outbox.ts'
 import { reconcile } from './reconcile.ts'
 import { PaymentRecords } from './records.ts'
 import {
@@ -24,6 +24,7 @@ import {
   authorizationOf,
   claimRow,
   isUndelivered,
+  mayRepeat,
   ownedRow,
   type PaymentRow,
   signedPaymentOf,
@@ -105,6 +106,16 @@ export class Payer extends DurableObject<Env> {
     }
   }
 
+  /** Uses up a payment that was sent beside a valid pass: it buys nothing, and is never settled. */
+  async useUp({ key, payment, offer, signatureHash, ...wanted }: RedeemRequest): Promise<void> {
+    if (!offer || this.#records.byKey(key)) return
+    // Without its identifier, which stays free for a purchase.
+    const unnamed = { ...payment, identifier: null }
+    const used = claimRow(key, unnamed, offer, wanted, signatureHash, nowSeconds())
+    this.#records.insert({ ...used, status: 'refused', reason: 'payment_already_used', signature: null })
+    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
+  }
+
   /** The content of a payment was handed out. */
   async delivered(key: string, lease: number): Promise<void> {
     this.#records.setDelivered(key)
@@ -146,7 +157,10 @@ export class Payer extends DurableObject<Env> {
       }
     }
     if (state.status !== 'settled') {
-      const open = await this.#finish(known.key, deadline)
+      const isShared = this.#running.has(known.key)
+      let open = await this.#finish(known.key, deadline)
+      // A run that was ending as this request came is no answer to it.
+      if (open && isShared && Date.now() < deadline) open = await this.#finish(known.key, deadline)
       if (open) return refused(open, known.tx)
     }
     return this.#answer(known.key, request.payment.identifier, deadline, request.resource.id)
@@ -167,8 +181,12 @@ export class Payer extends DurableObject<Env> {
         this.#handouts.begin(key, number)
         return granted(row, number)
       }
-      // By its identifier a purchase is asked for as often as it takes.
-      if (row.identifier !== null && row.identifier === identifier) return granted(row, null)
+      // By its identifier content is asked for as often as it takes; what the origin carries out is not.
+      const isNamed = row.identifier !== null && row.identifier === identifier
+      if (isNamed && mayRepeat(row)) {
+        this.#records.countHandout(key)
+        return granted(row, null)
+      }
       if (!lease) return refused('payment_already_used', row.tx)
       if (!(await endsBy(lease, deadline))) return refused('payment_in_progress', row.tx)
     }
@@ -245,31 +263,10 @@ export class Payer extends DurableObject<Env> {
     return isSettled || after.status === 'refused'
   }
 
-  /** At least once to the ledger, which stores each payment once. What fails stays for the alarm. */
+  /** What the ledger does not take stays for the alarm. */
   async #deliverOutbox(): Promise<void> {
-    for (const row of this.#records.outboxRows()) {
-      const asset = assetOf(row.network)
-      if (!asset) continue
-      try {
-        await recordPayment(this.env.LEDGER_DB, asset, {
-          id: row.key,
-          site: row.site,
-          resource: row.resource,
-          amount: row.amount,
-          payer: row.payer,
-          payTo: row.pay_to,
-          transaction: row.tx,
-          offer: row.offer ?? '',
-          accessSeconds: row.access_seconds,
-          settledAtSeconds: row.settled_at ?? row.claimed_at,
-        })
-        this.#records.setLedgered(row.key)
-      } catch {
-        console.error(JSON.stringify({ event: 'ledger_unavailable', payment: row.key }))
-        await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
-        return
-      }
-    }
+    const delivered = await deliverOutbox(this.#records, this.env.LEDGER_DB)
+    if (!delivered) await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
   }
 
   #row(key: string): PaymentRow {

@@ -58,6 +58,9 @@ export const MOST_HANDOUTS = 3
 
 export const isUndelivered = (paid: PaymentRow) => paid.delivered === 0 && paid.handouts < MOST_HANDOUTS
 
+/** Whether a purchase may be asked for again by its identifier: content always, what was carried out three times in all. */
+export const mayRepeat = (paid: PaymentRow) => paid.flow === 'authorization' || paid.handouts < MOST_HANDOUTS
+
 export const endsAtSeconds = (paid: PaymentRow) => (paid.settled_at ?? paid.claimed_at) + paid.access_seconds
 
 /** The stored state as the state machine knows it. */

@@ -57,6 +57,16 @@ async function expectClosed(path: string, headers: Record<string, string>) {
 }
 
 describe.each(VERSIONS)('bought in %s', (version) => {
+  test('a payment sent beside the pass is not settled, and counts as used', async () => {
+    const reader = await shop.reader()
+    const pass = pairOf(await shop.buy(version, HELLO, reader))
+    const payment = await pay(version, await shop.challenge(HELLO), reader)
+    await expectOpen(HELLO, { ...payment, Cookie: pass })
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(OTHER, { headers: payment }))
+    expect(answer.error).toBe('payment_already_used')
+    expect(cost).toEqual(NOTHING)
+  })
+
   const buy = async (path = HELLO) => shop.buy(version, path, await shop.reader())
 
   test.each([

@@ -1,12 +1,14 @@
 // Outcomes that nobody knows: held for 25 seconds, never answered with a challenge, and never lost. The tests run at
 // the same time, since each has to wait.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Answer } from '../support/answer.ts'
 import { behaviours, says } from '../support/behaviour.ts'
 import { pay, VERSIONS } from '../support/payer.ts'
 import { openShop, PRICE, type Shop } from '../support/shop.ts'
 
 const PAGE = '/articles/hello'
+// Five is the default; these tests wait far more than they work.
+vi.setConfig({ maxConcurrency: 10 })
 const facilitator = behaviours()
 let shop: Shop
 

@@ -47,6 +47,21 @@ test('a method that is not on sale is free', async () => {
 })
 
 describe.each(VERSIONS)('a POST paid in %s', (version) => {
+  test('with a payment-identifier is carried out three times at most', async () => {
+    const challenge = await shop.challenge(ASK, question())
+    const headers = await pay(version, challenge, await shop.reader(), { identifier: 'an-identifier-of-a-post' })
+    const { result: statuses, cost } = await shop.costOf(async () => {
+      const seen: number[] = []
+      for (let time = 0; time < 4; time++) seen.push((await shop.ask(ASK, question(headers))).status)
+      return seen
+    })
+    expect(statuses).toEqual([200, 200, 200, 402])
+    expect(origin.seen).toHaveLength(3)
+    expect(cost).toEqual(ONE_SALE)
+  })
+})
+
+describe.each(VERSIONS)('a POST paid in %s', (version) => {
   const payment = async (path = ASK) => pay(version, await shop.challenge(path, question()), await shop.reader())
 
   test('is settled, then carried out once, with its body', async () => {
