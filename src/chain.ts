@@ -79,16 +79,27 @@ const log = z.object({
   blockNumber: quantity,
 })
 
-/** Where the nonce was used or cancelled, from a block on; null when no log tells. */
+/** Public RPCs answer for about this many blocks of logs at once, and a search through more than this many parts ends. */
+const LOG_BLOCKS = 2_000n
+const MOST_PARTS = 50n
+
+/** Where the nonce was used or cancelled, in blocks `fromBlock` to `toBlock`; null when no log tells. */
 export async function findUse(
   rpcUrl: string,
   asset: string,
   { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
   fromBlock: bigint,
+  toBlock: bigint,
 ): Promise<Result<{ transaction: string; block: bigint; isCanceled: boolean } | null, ChainFault>> {
+  if (toBlock - fromBlock > LOG_BLOCKS * MOST_PARTS) return fail('unreachable')
+  if (toBlock - fromBlock >= LOG_BLOCKS) {
+    const middle = fromBlock + LOG_BLOCKS - 1n
+    const first = await findUse(rpcUrl, asset, { from, nonce }, fromBlock, middle)
+    return !first.ok || first.value ? first : findUse(rpcUrl, asset, { from, nonce }, middle + 1n, toBlock)
+  }
   const events = [AUTHORIZATION_USED, AUTHORIZATION_CANCELED]
   const rest = [`0x${word(from)}`, nonce]
-  const filter = { address: asset, topics: [events, ...rest], fromBlock: toHex(fromBlock), toBlock: 'latest' }
+  const filter = { address: asset, topics: [events, ...rest], fromBlock: toHex(fromBlock), toBlock: toHex(toBlock) }
   const logs = await call(rpcUrl, 'eth_getLogs', [filter], z.array(log))
   if (!logs.ok) return logs
   const found = logs.value.find(

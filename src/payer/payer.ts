@@ -9,14 +9,17 @@ import { type SettleReply, settle } from '../facilitator.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { Handouts } from './handouts.ts'
 import { deliverOutbox } from './outbox.ts'
+import { Queue } from './queue.ts'
 import { reconcile } from './reconcile.ts'
 import { PaymentRecords } from './records.ts'
 import {
   granted,
   isAnotherSignature,
   isSameResource,
+  nameOf,
   type RedeemOutcome,
   type RedeemRequest,
+  refusal,
   refused,
 } from './redeem.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
@@ -29,8 +32,9 @@ import {
   type PaymentRow,
   signedPaymentOf,
   stateOf,
+  type Wanted,
 } from './rows.ts'
-import { endsBy, within } from './waiting.ts'
+import { ALARM_MS, endsBy, nowSeconds, retryMs, within } from './waiting.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
 const HOLD_MS = 25_000
@@ -38,17 +42,13 @@ const HOLD_MS = 25_000
 const PATIENCE_MS = 4_000
 /** Between two looks at the chain while a request is held. */
 const POLL_MS = 1_000
-/** Between two looks at the chain, and two tries at the ledger, when nobody waits. */
-const ALARM_MS = 20_000
-const LONGEST_ALARM_MS = 3_600_000
 /** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
 const HEIGHT_TIMEOUT_MS = 1_500
-
-const nowSeconds = () => Math.floor(Date.now() / 1000)
 
 export class Payer extends DurableObject<Env> {
   #records: PaymentRecords
   readonly #handouts = new Handouts()
+  readonly #queue = new Queue()
   #config: ReturnType<typeof parseConfig> | null = null
   /** Settlements under way in this instance, by key. They resolve to why the outcome is still open, if it is. */
   readonly #running = new Map<string, Promise<Refusal['code'] | null>>()
@@ -61,49 +61,83 @@ export class Payer extends DurableObject<Env> {
   /** Redeems a proven payment at most once. Identical requests in flight share one settlement. */
   async redeem(request: RedeemRequest): Promise<RedeemOutcome> {
     const deadline = Date.now() + HOLD_MS
-    const { key, payment, offer, objection, resource } = request
+    const { key, offer, objection, resource } = request
+    const known = this.#records.byKey(key)
+    if (!known && (objection || !offer)) return refusal(objection ?? { code: 'invalid_payment_requirements' })
+    const wanted = known ? { resource, scope: known.scope, accessSeconds: known.access_seconds } : request
+    const settle = () => this.#settleFor(request, wanted, deadline)
+    // Two payments for lasting access to one thing are never sent at once; single answers are bought side by side.
+    const isLasting = wanted.accessSeconds > 0
+    const turn = isLasting ? await this.#queue.run(nameOf(wanted), deadline, settle) : { value: await settle() }
+    if (!turn) return refused('payment_in_progress')
+    return turn.value ?? this.#answer(key, request.payment.identifier, deadline, resource.id)
+  }
+
+  /** Sees to it that a payment is settled, or need not be. Null when the payment's own row has the answer. */
+  async #settleFor(request: RedeemRequest, wanted: Wanted, deadline: number): Promise<RedeemOutcome | null> {
+    const { key, payment, offer, objection } = request
     const asked = new Set<string>()
+    const ask = async (rows: PaymentRow[]): Promise<boolean> => {
+      const fresh = rows.filter((row) => !asked.has(row.key))
+      for (const row of fresh) {
+        asked.add(row.key)
+        await this.#ask(row.key)
+      }
+      return fresh.length > 0
+    }
     for (;;) {
       const namesake = payment.identifier === null ? undefined : this.#records.byIdentifier(payment.identifier)
       if (namesake && (namesake.key !== key || !isSameResource(namesake, request))) {
         return refused('payment_identifier_conflict')
       }
       const known = this.#records.byKey(key)
-      if (known && isAnotherSignature(known, request)) return refused('payment_already_used', known.tx)
-      if (known) return this.#again(known, request, deadline)
-      if (objection || !offer)
-        return { kind: 'refused', refusal: objection ?? { code: 'invalid_payment_requirements' } }
+      if (known && (isAnotherSignature(known, request) || !isSameResource(known, request))) {
+        return refused('payment_already_used', known.tx)
+      }
+      if (known?.status === 'settled') return null
+      if (known?.status === 'refused' && objection) return refusal(objection)
+      if (known?.status === 'refused' && known.reason === 'payment_already_used') return null
 
       // An earlier payment for the same thing comes first: if it landed, it is what pays.
-      const earlier = this.#records
-        .openFor(request)
-        .find((open) => open.access_seconds > 0 || !this.#running.has(open.key))
-      if (earlier) {
-        const open = await this.#finish(earlier.key, deadline)
-        if (open) return refused(open === 'facilitator_unavailable' ? open : 'settlement_pending', earlier.tx)
+      const open = this.#records
+        .openFor(wanted)
+        .find((row) => row.key !== key && (row.access_seconds > 0 || !this.#running.has(row.key)))
+      if (open) {
+        const why = await this.#finish(open.key, deadline)
+        if (why) return refused(why === 'facilitator_unavailable' ? why : 'settlement_pending', open.tx)
         continue
       }
-      // A refusal is a facilitator's word: before a second signature pays, the chain is asked about the first.
-      const doubted = this.#records.refusedFor(request, nowSeconds()).filter((row) => !asked.has(row.key))
-      for (const row of doubted) {
-        asked.add(row.key)
-        await this.#ask(row.key)
+      // A refusal is a facilitator's word: before another signature pays, the chain is asked about the first.
+      if (await ask(this.#records.refusedFor(wanted, nowSeconds()).filter((row) => row.key !== key))) continue
+      const paid = this.#records.paidFor(wanted, nowSeconds(), (held) => this.#handouts.isLeased(held))
+      if (paid && known && paid.access_seconds > 0) {
+        // What this payment became is for its own row to say; it is not sent again.
+        if (await ask([known])) continue
+        return granted(paid, null)
       }
-      if (doubted.length > 0) continue
-      const fresh = claimRow(key, payment, offer, request, request.signatureHash, nowSeconds())
-      const paid = this.#records.paidFor(request, nowSeconds(), (held) => this.#handouts.isLeased(held))
-      if (paid) {
-        this.ctx.storage.transactionSync(() => {
-          if (paid.access_seconds === 0) this.#records.setDelivered(paid.key)
-          this.#records.insert(ownedRow(fresh, paid))
-        })
-      } else {
+      if (!known && offer) {
+        const fresh = claimRow(key, payment, offer, request, request.signatureHash, nowSeconds())
+        if (paid) {
+          this.#passOn(paid, fresh)
+          return null
+        }
         this.#records.insert(fresh)
-        const open = await this.#finish(key, deadline)
-        if (open) return refused(open)
       }
-      return this.#answer(key, payment.identifier, deadline, resource.id)
+      this.#apply(key, { kind: 'retry' })
+      const isShared = this.#running.has(key)
+      let why = await this.#finish(key, deadline)
+      // A run that was ending as this request came is no answer to it.
+      if (why && isShared && Date.now() < deadline) why = await this.#finish(key, deadline)
+      return why ? refused(why, this.#row(key).tx) : null
     }
+  }
+
+  /** A payment for what `paid` has bought already: it counts as used, and is answered in its place. */
+  #passOn(paid: PaymentRow, fresh: PaymentRow): void {
+    this.ctx.storage.transactionSync(() => {
+      if (paid.access_seconds === 0) this.#records.setDelivered(paid.key)
+      this.#records.insert(ownedRow(fresh, paid))
+    })
   }
 
   /** Uses up a payment that was sent beside a valid pass: it buys nothing, and is never settled. */
@@ -144,26 +178,6 @@ export class Payer extends DurableObject<Env> {
     const emptied = this.ctx.storage.deleteAll()
     this.#records = new PaymentRecords(this.ctx.storage.sql)
     await emptied
-  }
-
-  async #again(known: PaymentRow, request: RedeemRequest, deadline: number): Promise<RedeemOutcome> {
-    if (!isSameResource(known, request)) return refused('payment_already_used', known.tx)
-    const state = stateOf(known)
-    const isRefused = state.status === 'refused'
-    if (isRefused && (request.objection || state.reason === 'payment_already_used')) {
-      return {
-        kind: 'refused',
-        refusal: request.objection ?? { code: state.reason, transaction: state.transaction },
-      }
-    }
-    if (state.status !== 'settled') {
-      const isShared = this.#running.has(known.key)
-      let open = await this.#finish(known.key, deadline)
-      // A run that was ending as this request came is no answer to it.
-      if (open && isShared && Date.now() < deadline) open = await this.#finish(known.key, deadline)
-      if (open) return refused(open, known.tx)
-    }
-    return this.#answer(known.key, request.payment.identifier, deadline, request.resource.id)
   }
 
   /** What a finished payment is answered with. */
@@ -281,12 +295,6 @@ export class Payer extends DurableObject<Env> {
     if (!this.#config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
     return { config: this.#config.value, asset }
   }
-}
-
-/** Ever less often: half the age of the youngest that is open, so that an outage of days costs little. */
-function retryMs(open: readonly PaymentRow[]): number {
-  const ageMs = Date.now() - Math.max(...open.map((row) => row.claimed_at)) * 1000
-  return Math.min(Math.max(ALARM_MS, ageMs / 2), LONGEST_ALARM_MS)
 }
 
 const rpcUrlOf = (config: Config, asset: Asset) => config.rpcUrls[asset.network] ?? asset.rpcUrl

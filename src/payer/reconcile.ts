@@ -41,15 +41,18 @@ export async function reconcile(rpcUrl: string, claim: Claim): Promise<Truth> {
     const isOver = newest.value.time > authorization.validBefore + EXPIRY_MARGIN_SECONDS
     return { kind: isOver ? 'expired' : 'unused' }
   }
-  if (claim.block !== null) {
-    const before = await isNonceUsed(rpcUrl, asset, authorization, claim.block)
-    if (!before.ok) return unreachable
-    if (before.value) return { kind: 'used_before', transaction: '' }
-  }
   const earliest = newest.value.number - SEARCH_BLOCKS
   const from = claim.block ?? (earliest > 0n ? earliest : 0n)
-  const use = await findUse(rpcUrl, asset, authorization, from)
-  if (!use.ok || use.value === null) return unreachable
+  const use = await findUse(rpcUrl, asset, authorization, from, newest.value.number)
+  if (!use.ok) return unreachable
+  if (use.value === null) {
+    // No log since the claim: only the state as of then can say that it was used before. Nodes keep old states briefly.
+    const before = claim.block === null ? null : await isNonceUsed(rpcUrl, asset, authorization, claim.block)
+    return before?.ok && before.value ? { kind: 'used_before', transaction: '' } : unreachable
+  }
+  if (claim.block !== null && use.value.block <= claim.block) {
+    return { kind: 'used_before', transaction: use.value.transaction }
+  }
   if (claim.block === null) {
     const time = await blockTime(rpcUrl, use.value.block)
     if (!time.ok) return unreachable

@@ -27,6 +27,8 @@ export type RedeemOutcome =
     }
   | { kind: 'refused'; refusal: Refusal }
 
+export const refusal = (reason: Refusal): RedeemOutcome => ({ kind: 'refused', refusal: reason })
+
 export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({
   kind: 'refused',
   refusal: { code, transaction },
@@ -49,3 +51,6 @@ export const isSameResource = (row: PaymentRow, { resource }: Wanted) =>
 /** A used nonce in a payment that nobody proved: only the signature that was proven then will do. */
 export const isAnotherSignature = (row: PaymentRow, { objection, signatureHash }: RedeemRequest) =>
   objection?.code === 'payment_already_used' && row.signature_hash !== signatureHash
+
+/** The thing that is being bought, as the name of its queue. */
+export const nameOf = ({ resource, scope }: Wanted) => `${resource.site} ${resource.method} ${scope}`

@@ -18,6 +18,8 @@ export type Redemption =
 
 export type RedemptionEvent =
   | { kind: 'send' }
+  /** A refused payment is asked for again: it is claimed anew before anything else happens. */
+  | { kind: 'retry' }
   | { kind: 'reply'; reply: SettleReply }
   | { kind: 'truth'; truth: Truth }
   /** The time to hold a request is over, or the object was restarted while settling. */
@@ -37,10 +39,8 @@ export function step(state: Redemption, event: RedemptionEvent): Redemption {
     case 'refused':
       // A facilitator may have refused what it settled all the same; the chain has the last word.
       if (event.kind === 'truth' && event.truth.kind === 'settled') return fromTruth(event.truth)
-      // Signed again it would be another payment; sent again it may find that the wallet has been topped up.
-      return event.kind === 'send' && state.reason !== 'payment_already_used'
-        ? { status: 'settling', doubt: false }
-        : state
+      // Sent again it may find that the wallet has been topped up.
+      return event.kind === 'retry' && state.reason !== 'payment_already_used' ? { status: 'claimed' } : state
     case 'unknown':
       if (event.kind === 'send') return { status: 'settling', doubt: true }
       return event.kind === 'truth' ? fromTruth(event.truth) : state

@@ -4,6 +4,7 @@ import { type Redemption, type RedemptionEvent, step } from '../../src/payer/red
 
 const TX = `0x${'a'.repeat(64)}`
 const send: RedemptionEvent = { kind: 'send' }
+const retry: RedemptionEvent = { kind: 'retry' }
 const settled: RedemptionEvent = { kind: 'reply', reply: { kind: 'settled', transaction: TX } }
 const refused: RedemptionEvent = { kind: 'reply', reply: { kind: 'refused', reason: 'insufficient_funds' } }
 const unknown: RedemptionEvent = { kind: 'reply', reply: { kind: 'unknown' } }
@@ -29,7 +30,7 @@ describe('an outcome is final when it is certain, and only then', () => {
     ],
     [
       'refused for want of funds, then topped up',
-      [send, refused, send, settled],
+      [send, refused, retry, send, settled],
       { status: 'settled', transaction: TX },
     ],
     [
@@ -65,7 +66,7 @@ describe('an outcome is final when it is certain, and only then', () => {
 })
 
 const events = fc.oneof(
-  fc.constantFrom(send, settled, refused, unknown, { kind: 'give_up' } as const),
+  fc.constantFrom(send, retry, settled, refused, unknown, { kind: 'give_up' } as const),
   fc
     .constantFrom('nonce_used' as const, 'unsent' as const)
     .map((kind) => ({ kind: 'reply', reply: { kind } }) as const),
