@@ -34,16 +34,18 @@ import {
   stateOf,
   type Wanted,
 } from './rows.ts'
-import { ALARM_MS, endsBy, nowSeconds, retryMs, within } from './waiting.ts'
-
-/** How long a request is held while its payment is settled or reconciled (contract §3). */
-const HOLD_MS = 25_000
-/** A facilitator that has not answered by then is slow, and the chain is asked in its place. */
-const PATIENCE_MS = 4_000
-/** Between two looks at the chain while a request is held. */
-const POLL_MS = 1_000
-/** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
-const HEIGHT_TIMEOUT_MS = 1_500
+import {
+  ALARM_MS,
+  CLAIM_SECONDS,
+  endsBy,
+  HEIGHT_TIMEOUT_MS,
+  HOLD_MS,
+  nowSeconds,
+  PATIENCE_MS,
+  POLL_MS,
+  retryMs,
+  within,
+} from './waiting.ts'
 
 export class Payer extends DurableObject<Env> {
   #records: PaymentRecords
@@ -228,7 +230,8 @@ export class Payer extends DurableObject<Env> {
     // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
     if (found.status === 'settling') this.#apply(key, { kind: 'give_up' })
     if ((found.status === 'settling' || found.status === 'unknown') && (await this.#ask(key))) return null
-    if (found.status === 'claimed') {
+    // Only a height read at the claim itself tells what landed after it; a payment asked for again keeps what it has.
+    if (found.claim_block === null && nowSeconds() - found.claimed_at <= CLAIM_SECONDS) {
       const height = await within(head(rpcUrlOf(config, asset)), HEIGHT_TIMEOUT_MS)
       if (height?.ok) this.#records.setClaimBlock(key, height.value.number)
     }

@@ -1,6 +1,16 @@
 // Waiting with an end, and how long until the next try.
 import type { PaymentRow } from './rows.ts'
 
+/** How long a request is held while its payment is settled or reconciled (contract §3). */
+export const HOLD_MS = 25_000
+/** A facilitator that has not answered by then is slow, and the chain is asked in its place. */
+export const PATIENCE_MS = 4_000
+/** Between two looks at the chain while a request is held. */
+export const POLL_MS = 1_000
+/** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
+export const HEIGHT_TIMEOUT_MS = 1_500
+/** A claim older than this is no longer being made. */
+export const CLAIM_SECONDS = 2
 /** Between two looks at the chain, and two tries at the ledger, when nobody waits. */
 export const ALARM_MS = 20_000
 const LONGEST_ALARM_MS = 3_600_000

@@ -1,0 +1,65 @@
+// What the readers did and what they received: the soak's own account, which the chain and the ledger are held against.
+import type { PrivateKeyAccount } from 'viem/accounts'
+import type { Item } from './catalogue.ts'
+import { type Answer, ask, type HangUp } from './client.ts'
+import { type Payment, readChallenge, signPayment, type Version } from './payment.ts'
+import type { Random } from './random.ts'
+
+export type Try = Answer & { version: Version; phase: 'storm' | 'calm' }
+
+export type Entry = { payment: Payment; tries: Try[] }
+
+/** What was bought by whom, as far as "the same thing" goes. */
+export const groupOf = (payer: string, path: string): string => `${payer.toLowerCase()} ${path}`
+
+export class Journal {
+  readonly entries = new Map<string, Entry>()
+  readonly #port: number
+  readonly #chainId: number
+  phase: Try['phase'] = 'storm'
+  hangUps = 0
+  /** Answers by status and code. */
+  readonly answers = new Map<string, number>()
+
+  constructor(port: number, chainId: number) {
+    this.#port = port
+    this.#chainId = chainId
+  }
+
+  /** Asks without paying and signs what the challenge wants; null when there is no challenge to be had. */
+  async sign(
+    account: PrivateKeyAccount,
+    items: [Item, ...Item[]],
+    random: Random,
+    named: boolean,
+  ): Promise<Payment | null> {
+    const answer = await ask(this.#port, items[0], {})
+    this.#count(answer)
+    if (answer.content !== 'none') throw new Error(`${items[0].path} was served to a request without any payment`)
+    const header = answer.headers['payment-required']
+    if (header === undefined) return null
+    const terms = { challenge: readChallenge(header), chainId: this.#chainId, random, named }
+    const payment = await signPayment(account, items, terms)
+    this.entries.set(payment.nonce, { payment, tries: [] })
+    return payment
+  }
+
+  /** Presents a payment at a thing, and writes down what came of it. */
+  async present(payment: Payment, item: Item, version: Version, hangUp: HangUp | null = null): Promise<Try> {
+    const answer = await ask(this.#port, item, payment.header(version), hangUp)
+    const made: Try = { ...answer, version, phase: this.phase }
+    this.entries.get(payment.nonce)?.tries.push(made)
+    if (answer.end === 'hung up') this.hangUps += 1
+    this.#count(answer)
+    return made
+  }
+
+  #count({ status, code, end, content }: Answer): void {
+    const name = status === null ? `no answer, ${end}` : `${status} ${code ?? (content === 'none' ? end : content)}`
+    this.answers.set(name, (this.answers.get(name) ?? 0) + 1)
+  }
+}
+
+/** Nothing more will come of asking again. */
+export const isDefinite = ({ status, content }: Answer): boolean =>
+  content === 'whole' || (status !== null && status >= 400 && status < 500)
