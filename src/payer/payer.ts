@@ -225,14 +225,14 @@ export class Payer extends DurableObject<Env> {
   async #settle(key: string): Promise<Refusal['code'] | null> {
     const deadline = Date.now() + HOLD_MS
     await this.ctx.storage.setAlarm(deadline + ALARM_MS)
-    const { config, asset } = this.#context(key)
+    const { config, asset, rpcUrl } = this.#context(key)
     const found = this.#row(key)
     // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
     if (found.status === 'settling') this.#apply(key, { kind: 'give_up' })
     if ((found.status === 'settling' || found.status === 'unknown') && (await this.#ask(key))) return null
     // Only a height read at the claim itself tells what landed after it; a payment asked for again keeps what it has.
     if (found.claim_block === null && nowSeconds() - found.claimed_at <= CLAIM_SECONDS) {
-      const height = await within(head(rpcUrlOf(config, asset)), HEIGHT_TIMEOUT_MS)
+      const height = await within(head(rpcUrl), HEIGHT_TIMEOUT_MS)
       if (height?.ok) this.#records.setClaimBlock(key, height.value.number)
     }
     const payment = signedPaymentOf(found, asset)
@@ -259,8 +259,7 @@ export class Payer extends DurableObject<Env> {
   /** Asks the chain what became of a payment. True when that ends it. */
   async #ask(key: string): Promise<boolean> {
     const found = this.#row(key)
-    const { config, asset } = this.#context(key)
-    const rpcUrl = rpcUrlOf(config, asset)
+    const { asset, rpcUrl } = this.#context(key)
     const claim = {
       authorization: authorizationOf(found),
       asset: asset.asset,
@@ -292,12 +291,10 @@ export class Payer extends DurableObject<Env> {
     return found
   }
 
-  #context(key: string): { config: Config; asset: Asset } {
+  #context(key: string): { config: Config; asset: Asset; rpcUrl: string } {
     this.#config ??= parseConfig({ ...this.env })
     const asset = assetOf(this.#row(key).network)
     if (!this.#config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
-    return { config: this.#config.value, asset }
+    return { config: this.#config.value, asset, rpcUrl: this.#config.value.rpcUrls[asset.network] ?? asset.rpcUrl }
   }
 }
-
-const rpcUrlOf = (config: Config, asset: Asset) => config.rpcUrls[asset.network] ?? asset.rpcUrl
