@@ -1,4 +1,4 @@
-// Three projects: pure units and end-to-end tests run in Node (viem is slow inside the pool), the payer's object in workerd.
+// Pure units, end-to-end tests and faults run in Node (viem is slow inside the pool), the payer's object in workerd.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
@@ -11,7 +11,17 @@ export default defineConfig({
       {
         test: {
           name: 'site',
-          include: ['test/{conformance,e2e,faults,attacks}/**/*.test.ts'],
+          include: ['test/{conformance,e2e,attacks}/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // Minutes of faults: `npm run faults`, not part of `npm test`.
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
           globalSetup: ['test/support/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import * as z from 'zod'
 import type { FacilitatorReply, HookReply } from '../../dev/facilitator.ts'
 import { wallets } from '../../dev/wallets.ts'
-import type { Behaviour } from './behaviour.ts'
 
 /** When the payment lands on the chain, in front of whose settlement the facilitator misbehaves. */
 export const POINTS = [
@@ -32,7 +31,8 @@ const anyHash = () => `0x${randomBytes(32).toString('hex')}`
 const success = z.object({ success: z.literal(true), transaction: z.string() })
 
 /** Hash of the settlement; where there is none, one that nobody knows. */
-const transactionOf = (settled: FacilitatorReply | null) => success.safeParse(settled?.body).data?.transaction ?? anyHash()
+const transactionOf = (settled: FacilitatorReply | null) =>
+  success.safeParse(settled?.body).data?.transaction ?? anyHash()
 
 const says =
   (status: number, body: unknown, headers: Record<string, string> = {}): Reply =>
@@ -107,7 +107,7 @@ export const SLOW: readonly Fault[] = [
 ]
 
 export type Staged = {
-  behaviour: Behaviour
+  behaviour: (proceed: () => Promise<FacilitatorReply>) => Promise<HookReply | 'drop'>
   /** Resolves when the facilitator has the payment. */
   arrived: Promise<void>
   /** Resolves when what the fault lets land has landed. The reader has gone, or has their answer. */

@@ -4,28 +4,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import * as z from 'zod'
 import { LOOPBACK } from '../../dev/ports.ts'
 
-/** `behind` by this many blocks: more than come while a request is held. */
-const LAG = 1_000n
-/** A node that is not an archive forgets old states; this one within seconds. */
-const STATES_KEPT = 4n
-
 export const RPC_FAULTS = [
   'is down',
   'hangs',
   'answers 500',
   'answers HTML',
   'refuses every call',
-  'is far behind',
+  'hears of no new block',
   'leaves out logs',
   'leaves out receipts',
-  'has forgotten the states of older blocks',
 ] as const
 export type RpcFault = (typeof RPC_FAULTS)[number]
 
 export type FaultyRpc = {
   url: string
   /** From now on; `null` is the real thing again, for calls that hang as well. */
-  set(fault: RpcFault | null): void
+  set(fault: RpcFault | null): Promise<void>
   stop(): Promise<void>
 }
 
@@ -35,8 +29,11 @@ type RpcCall = z.infer<typeof rpcCall>
 const reply = z.looseObject({ result: z.unknown().optional(), error: z.unknown().optional() })
 const toHex = (height: bigint) => `0x${height.toString(16)}`
 
-export async function startFaultyRpc(rpcUrl: string): Promise<FaultyRpc> {
+/** `statesKept`: of how many blocks the node still has the states, where it is no archive. */
+export async function startFaultyRpc(rpcUrl: string, statesKept = 1_000_000n): Promise<FaultyRpc> {
   let fault: RpcFault | null = null
+  /** Where `hears of no new block` stands still. */
+  let lastHeard = 0n
   let lifted = Promise.withResolvers<void>()
 
   async function forward(call: RpcCall): Promise<z.infer<typeof reply>> {
@@ -72,27 +69,25 @@ export async function startFaultyRpc(rpcUrl: string): Promise<FaultyRpc> {
         return call.method === 'eth_getLogs' ? { result: [] } : forward(call)
       case 'leaves out receipts':
         return call.method === 'eth_getTransactionReceipt' ? { result: null } : forward(call)
-      case 'has forgotten the states of older blocks':
-        return call.method === 'eth_call' && at.success && BigInt(at.data) + STATES_KEPT < (await height())
+      case 'hears of no new block':
+        return asOf(lastHeard, call)
+      default:
+        return call.method === 'eth_call' && at.success && BigInt(at.data) + statesKept < (await height())
           ? { error: { code: -32000, message: 'missing trie node' } }
           : forward(call)
-      case 'is far behind':
-        return asOf((await height()) - LAG, call)
-      default:
-        return forward(call)
     }
   }
 
   /** What a node says that has not heard of the newest blocks. */
   async function asOf(newest: bigint, call: RpcCall): Promise<object> {
     const [first, second] = call.params
-    const known = toHex(newest > 0n ? newest : 0n)
+    const known = toHex(newest)
     if (call.method === 'eth_getBlockByNumber') {
       return forward({ ...call, params: [first === 'latest' ? known : first, second] })
     }
     if (call.method === 'eth_call') {
       const at = quantity.safeParse(second)
-      return at.success && BigInt(at.data) > BigInt(known)
+      return at.success && BigInt(at.data) > newest
         ? { error: { code: -32001, message: 'header not found' } }
         : forward({ ...call, params: [first, at.success ? at.data : known] })
     }
@@ -113,7 +108,8 @@ export async function startFaultyRpc(rpcUrl: string): Promise<FaultyRpc> {
   })
   return {
     url: `http://${LOOPBACK}:${port}`,
-    set(next) {
+    async set(next) {
+      lastHeard = await height()
       fault = next
       lifted.resolve()
       lifted = Promise.withResolvers()

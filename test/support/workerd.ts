@@ -9,7 +9,12 @@ import workerd from 'workerd'
 import { freePort } from '../../dev/ports.ts'
 import { BASE_VARS, type Vars } from './site.ts'
 
-export type Workerd = { port: number; stop(): Promise<void> }
+export type Workerd = {
+  port: number
+  /** Ends it with SIGKILL and starts it again on the same port and disk; resolves when it answers. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
 
 const quoted = (value: unknown) => JSON.stringify(typeof value === 'string' ? value : JSON.stringify(value))
 
@@ -50,7 +55,6 @@ export async function startWorkerd(vars: Vars): Promise<Workerd> {
   const all = { ...BASE_VARS, PASS_SECRET: 'a secret for tests, long enough', ...vars }
   await copyFile('.wrangler/test-build/index.js', join(folder, 'index.js'))
   await writeFile(file, configuration(port, folder, all))
-  const child = spawn(workerd, ['serve', file], { stdio: 'ignore' })
   const answers = async () => {
     try {
       return (await fetch(`http://127.0.0.1:${port}/_newsstand/`)).status === 404
@@ -58,14 +62,25 @@ export async function startWorkerd(vars: Vars): Promise<Workerd> {
       return false
     }
   }
-  const ended = once(child, 'exit')
-  while (child.exitCode === null && !(await answers())) await new Promise((done) => setTimeout(done, 20))
-  if (child.exitCode !== null) throw new Error(`workerd ended with status ${child.exitCode}`)
-  return {
-    port,
-    async stop() {
+  const start = async () => {
+    const child = spawn(workerd, ['serve', file], { stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    while (child.exitCode === null && !(await answers())) await new Promise((done) => setTimeout(done, 20))
+    if (child.exitCode !== null) throw new Error(`workerd ended with status ${child.exitCode}`)
+    return async () => {
       child.kill('SIGKILL')
       await ended
+    }
+  }
+  let kill = await start()
+  return {
+    port,
+    async restart() {
+      await kill()
+      kill = await start()
+    },
+    async stop() {
+      await kill()
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,0 +1,184 @@
+// A purchase that meets a fault, told from its beginning to its end by what the reader was answered, what the chain
+// moved and what the ledger holds. `wrongs` judges it; nothing here asks the worker what it believes.
+import { type Address, createPublicClient, type Hex, http, parseAbiItem } from 'viem'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import { USDC } from '../../dev/chain.ts'
+import { wallets } from '../../dev/wallets.ts'
+import { type Answer, type Challenge, send } from './answer.ts'
+import type { Behaviours } from './behaviour.ts'
+import { type Fault, stage } from './fault-facilitator.ts'
+import { pay, type Version } from './payer.ts'
+import type { Site } from './site.ts'
+import type { Stack } from './stack.ts'
+
+export const CONTENT = 'the whole article'
+const WEALTH = 1_000_000n
+/** How often a reader comes back once the fault is lifted: while an attempt is still under way, they have to wait. */
+const TRIES = 3
+/** The alarm comes 45 seconds after the first sending, and every 20 seconds after that. */
+const LEDGER_LIMIT_MS = 75_000
+
+export const WAYS = ['sends the same payment again', 'signs a new payment', 'walks away'] as const
+export type Way = (typeof WAYS)[number]
+
+/** What happens to one reader. `path` decides what a payment buys there. */
+export type Plot = { path: string; fault: Fault; way: Way; version: Version }
+
+/** An answer, and how often the reader had paid on chain when it came. */
+type Said = { answer: Answer; paid: number }
+
+export type Told = {
+  plot: Plot
+  /** The answer in the face of the fault; null for who hung up. */
+  first: Said | null
+  /** The answers after that, in order. */
+  later: Said[]
+  /** The transactions that moved money from this reader to the publisher, when all was over. */
+  transfers: Hex[]
+  /** What this reader has lost. */
+  spent: bigint
+  /** Transactions in the ledger, when all was over; null where there is none. */
+  ledger: unknown[] | null
+  /** The same before a reader who had walked away came back. */
+  ledgerBefore: unknown[] | null
+}
+
+/** A reader in the middle of a story: what the fault did is done. */
+export type Meeting = {
+  plot: Plot
+  reader: PrivateKeyAccount
+  headers: Record<string, string>
+  first: Said | null
+}
+
+/** Where a story takes place. */
+export type Place = {
+  url: string
+  chain: Stack['chain']
+  facilitator: Behaviours
+  /** The ledger's transactions of one payer; null where there is no ledger. */
+  ledger: ((reader: Address) => Promise<unknown[]>) | null
+}
+
+export const placeAt = (stack: Stack, site: Site, facilitator: Behaviours): Place => ({
+  url: site.url,
+  chain: stack.chain,
+  facilitator,
+  async ledger(reader) {
+    const rows = await site.db
+      .prepare('SELECT "transaction" FROM payments WHERE payer = ?')
+      .bind(reader.toLowerCase())
+      .all<Record<string, unknown>>()
+    return rows.results.map(({ transaction }) => transaction)
+  },
+})
+
+const Transfer = parseAbiItem('event Transfer(address indexed from, address indexed to, uint256 value)')
+
+/** The transactions that moved money from a reader to the publisher. */
+export async function transfersOf({ chain }: Place, reader: Address): Promise<Hex[]> {
+  const client = createPublicClient({ transport: http(chain.rpcUrl), cacheTime: 0 })
+  const args = { from: reader, to: wallets.publisher.address }
+  const logs = await client.getLogs({ address: USDC, event: Transfer, args, fromBlock: 0n })
+  return logs.map(({ transactionHash }) => transactionHash)
+}
+
+/** The ledger of a reader once it is as long as the chain says it should be, or after a while as it is then. */
+async function ledgerOf(place: Place, reader: Address): Promise<unknown[] | null> {
+  const deadline = Date.now() + LEDGER_LIMIT_MS
+  while (place.ledger) {
+    const rows = await place.ledger(reader)
+    if (rows.length === (await transfersOf(place, reader)).length || Date.now() > deadline) return rows
+    await new Promise((resolve) => setTimeout(resolve, 250))
+  }
+  return null
+}
+
+/** A reader nobody has seen before. */
+export async function newReader({ chain }: Place): Promise<PrivateKeyAccount> {
+  const reader = privateKeyToAccount(generatePrivateKey())
+  await chain.fund(reader.address, WEALTH)
+  return reader
+}
+
+export const challengeAt = async (url: string): Promise<Challenge> => (await send(url)).challenge
+
+/** Begins each meeting once the facilitator has the payment of the one before: all run together, none in a crowd. */
+export async function meetAll(place: Place, plots: readonly Plot[]): Promise<Map<Plot, Promise<Meeting>>> {
+  const meetings = new Map<Plot, Promise<Meeting>>()
+  for (const plot of plots) {
+    const arrived = Promise.withResolvers<void>()
+    const meeting = meet(place, plot, arrived.resolve)
+    meeting.catch(() => {})
+    meetings.set(plot, meeting)
+    await Promise.race([arrived.promise, meeting])
+  }
+  return meetings
+}
+
+/** Whole stories, all at the same time. */
+export async function playAll(place: Place, plots: readonly Plot[]): Promise<Map<Plot, Promise<Told>>> {
+  const stories = new Map<Plot, Promise<Told>>()
+  for (const [plot, meeting] of await meetAll(place, plots)) {
+    const story = meeting.then((met) => comeBack(place, met))
+    story.catch(() => {})
+    stories.set(plot, story)
+  }
+  return stories
+}
+
+/** The first part: a reader pays, and the fault strikes. */
+export async function meet(place: Place, plot: Plot, onArrival: () => void = () => {}): Promise<Meeting> {
+  const reader = await newReader(place)
+  const url = `${place.url}${plot.path}`
+  const headers = await pay(plot.version, await challengeAt(url), reader)
+  const { behaviour, arrived, landed } = stage(plot.fault)
+  place.facilitator.set(reader.address, behaviour)
+  void arrived.then(onArrival)
+  let first: Said | null = null
+  if (plot.way === 'walks away') {
+    const hangUp = new AbortController()
+    const asking = fetch(url, { headers, signal: hangUp.signal }).catch(() => null)
+    await arrived
+    hangUp.abort()
+    await asking
+  } else {
+    first = await say(place, url, reader, headers)
+  }
+  await landed()
+  return { plot, reader, headers, first }
+}
+
+async function say(
+  place: Place,
+  url: string,
+  reader: PrivateKeyAccount,
+  headers: Record<string, string>,
+): Promise<Said> {
+  const answer = await send(url, { headers })
+  return { answer, paid: (await transfersOf(place, reader.address)).length }
+}
+
+/** The second part: the fault is lifted, and the reader comes back. */
+export async function comeBack(place: Place, meeting: Meeting): Promise<Told> {
+  const { plot, reader, headers, first } = meeting
+  const { version, way } = plot
+  const url = `${place.url}${plot.path}`
+  place.facilitator.set(reader.address, null)
+  // Of a payment that was refused, nobody asks before the reader comes back or the record is about to be forgotten.
+  const isLeftAlone = way === 'walks away' && !plot.fault.isRefusal
+  const ledgerBefore = isLeftAlone ? await ledgerOf(place, reader.address) : null
+  const later: Said[] = []
+  while (later.length < TRIES && later.at(-1)?.answer.status !== 200) {
+    const next = way === 'sends the same payment again' ? headers : await pay(version, await challengeAt(url), reader)
+    later.push(await say(place, url, reader, next))
+    // A payment that has already brought its content brings nothing more.
+    if (way === 'sends the same payment again' && isContent(first)) break
+  }
+  const ledger = await ledgerOf(place, reader.address)
+  const transfers = await transfersOf(place, reader.address)
+  const spent = WEALTH - (await place.chain.balance(reader.address))
+  return { plot, first, later, transfers, spent, ledger, ledgerBefore }
+}
+
+export const isContent = (said: Said | null) => said?.answer.status === 200 && said.answer.text === CONTENT
