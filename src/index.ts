@@ -82,12 +82,14 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     redeem: async (verified, objection, resource, request) => {
       const { key, payment } = verified
       const address = addressOf(request)
+      const payer = payerOf(env, payment.network, payment.authorization.from)
+      request.signal.addEventListener('abort', () => waitUntil(payer.abandon(key)))
       const redeeming = redeem(env, await requestOf(verified, objection, resource))
       // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
       waitUntil(
         redeeming.then(async (outcome) => {
           if (request.signal.aborted && outcome.kind === 'granted' && outcome.lease !== null) {
-            await payerOf(env, payment.network, payment.authorization.from).released(key, outcome.lease)
+            await payer.released(key, outcome.lease)
           }
         }),
       )

@@ -4,7 +4,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { head } from '../chain.ts'
 import { type Config, parseConfig } from '../config.ts'
-import type { Refusal } from '../errors.ts'
 import { type SettleReply, settle } from '../facilitator.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { Handouts } from './handouts.ts'
@@ -24,7 +23,7 @@ import {
 } from './redeem.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
 import {
-  authorizationOf,
+  claimOf,
   claimRow,
   isUndelivered,
   mayRepeat,
@@ -34,6 +33,7 @@ import {
   stateOf,
   type Wanted,
 } from './rows.ts'
+import { type Outcome, Runs } from './runs.ts'
 import {
   ALARM_MS,
   CLAIM_SECONDS,
@@ -52,8 +52,7 @@ export class Payer extends DurableObject<Env> {
   readonly #handouts = new Handouts()
   readonly #queue = new Queue()
   #config: ReturnType<typeof parseConfig> | null = null
-  /** Settlements under way in this instance, by key. They resolve to why the outcome is still open, if it is. */
-  readonly #running = new Map<string, Promise<Refusal['code'] | null>>()
+  readonly #runs = new Runs()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -70,9 +69,18 @@ export class Payer extends DurableObject<Env> {
     const settle = () => this.#settleFor(request, wanted, deadline)
     // Two payments for lasting access to one thing are never sent at once; single answers are bought side by side.
     const isLasting = wanted.accessSeconds > 0
+    this.#runs.resume(key)
     const turn = isLasting ? await this.#queue.run(nameOf(wanted), deadline, settle) : { value: await settle() }
     if (!turn) return refused('payment_in_progress')
-    return turn.value ?? this.#answer(key, request.payment.identifier, deadline, resource.id)
+    if (turn.value) return turn.value
+    // Nobody is there to be handed the content: the next to ask gets it.
+    if (this.#runs.resume(key)) return refused('payment_in_progress')
+    return this.#answer(key, request.payment.identifier, deadline, resource.id)
+  }
+
+  /** Whoever sent a payment hung up: another payment for the same answer waits for its outcome. */
+  async abandon(key: string): Promise<void> {
+    this.#runs.abandon(key)
   }
 
   /** Sees to it that a payment is settled, or need not be. Null when the payment's own row has the answer. */
@@ -103,7 +111,7 @@ export class Payer extends DurableObject<Env> {
       // An earlier payment for the same thing comes first: if it landed, it is what pays.
       const open = this.#records
         .openFor(wanted)
-        .find((row) => row.key !== key && (row.access_seconds > 0 || !this.#running.has(row.key)))
+        .find((row) => row.key !== key && (row.access_seconds > 0 || !this.#runs.isAwaited(row.key)))
       if (open) {
         const why = await this.#finish(open.key, deadline)
         if (why) return refused(why === 'facilitator_unavailable' ? why : 'settlement_pending', open.tx)
@@ -126,7 +134,7 @@ export class Payer extends DurableObject<Env> {
         this.#records.insert(fresh)
       }
       this.#apply(key, { kind: 'retry' })
-      const isShared = this.#running.has(key)
+      const isShared = this.#runs.has(key)
       let why = await this.#finish(key, deadline)
       // A run that was ending as this request came is no answer to it.
       if (why && isShared && Date.now() < deadline) why = await this.#finish(key, deadline)
@@ -166,7 +174,7 @@ export class Payer extends DurableObject<Env> {
   /** Clears up what crashes and hang-ups left open, and delivers what the ledger does not have yet. */
   override async alarm(): Promise<void> {
     for (const open of [...this.#records.openRows(), ...this.#records.refusedAndDue(nowSeconds())]) {
-      if (!this.#running.has(open.key)) await this.#ask(open.key)
+      if (!this.#runs.has(open.key)) await this.#ask(open.key)
     }
     await this.#deliverOutbox()
     const dueSeconds = this.#records.forget(nowSeconds())
@@ -208,21 +216,17 @@ export class Payer extends DurableObject<Env> {
     }
   }
 
-  /** Settles a payment or joins the settlement under way. Resolves to why the outcome is still open, null if it is not. */
-  async #finish(key: string, deadline: number): Promise<Refusal['code'] | null> {
-    const shared = this.#running.get(key)
-    const run = shared ?? this.#settle(key).finally(() => this.#running.delete(key))
-    if (!shared) {
-      this.#running.set(key, run)
+  /** Settles a payment or joins the settlement under way. */
+  #finish(key: string, deadline: number): Promise<Outcome> {
+    return this.#runs.finish(key, deadline, () => {
+      const run = this.#settle(key)
       // The object lives on until the settlement ends, whoever hangs up.
       this.ctx.waitUntil(run)
-    }
-    const code = shared ? 'payment_in_progress' : 'settlement_pending'
-    const late = scheduler.wait(Math.max(0, deadline - Date.now())).then(() => code)
-    return Promise.race([run, late])
+      return run
+    })
   }
 
-  async #settle(key: string): Promise<Refusal['code'] | null> {
+  async #settle(key: string): Promise<Outcome> {
     const deadline = Date.now() + HOLD_MS
     await this.ctx.storage.setAlarm(deadline + ALARM_MS)
     const { config, asset, rpcUrl } = this.#context(key)
@@ -244,8 +248,10 @@ export class Payer extends DurableObject<Env> {
     const sent = settle(config.facilitators, payment)
     let reply: SettleReply | null = await within(sent, PATIENCE_MS)
     for (;;) {
-      if (reply && this.#apply(key, { kind: 'reply', reply })) return null
-      if (await this.#ask(key)) return null
+      const isOver = reply !== null && this.#apply(key, { kind: 'reply', reply })
+      if (reply?.kind === 'settled' && isOver) return null
+      // A refusal is asked about too: a payment that somebody else broadcast first leaves an empty wallet, and has paid.
+      if ((await this.#ask(key)) || isOver) return null
       // Nobody got it as far as we can tell, and the chain agrees: nothing to wait for.
       if (reply?.kind === 'unsent') return 'facilitator_unavailable'
       if (Date.now() >= deadline) break
@@ -260,13 +266,7 @@ export class Payer extends DurableObject<Env> {
   async #ask(key: string): Promise<boolean> {
     const found = this.#row(key)
     const { asset, rpcUrl } = this.#context(key)
-    const claim = {
-      authorization: authorizationOf(found),
-      asset: asset.asset,
-      block: found.claim_block,
-      atSeconds: found.claimed_at,
-    }
-    return this.#apply(key, { kind: 'truth', truth: await reconcile(rpcUrl, claim) })
+    return this.#apply(key, { kind: 'truth', truth: await reconcile(rpcUrl, claimOf(found, asset)) })
   }
 
   /** Applies an event to the stored state, in one step. True when the outcome is known now. */

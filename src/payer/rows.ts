@@ -5,6 +5,7 @@ import type { Resource } from '../policy/scope.ts'
 import { PAYMENT_SECONDS } from '../quote.ts'
 import type { Asset } from '../x402/assets.ts'
 import type { Authorization, Offer, Payment } from '../x402/payment.ts'
+import type { Claim } from './reconcile.ts'
 import type { Redemption } from './redemption.ts'
 
 const bigint = z.pipe(
@@ -160,7 +161,15 @@ export function signedPaymentOf(found: PaymentRow, asset: Asset): SignedPayment 
   }
 }
 
-export const authorizationOf = (found: PaymentRow): Authorization => ({
+/** What the chain is asked about a row. */
+export const claimOf = (found: PaymentRow, asset: Asset): Claim => ({
+  authorization: authorizationOf(found),
+  asset: asset.asset,
+  block: found.claim_block,
+  atSeconds: found.claimed_at,
+})
+
+const authorizationOf = (found: PaymentRow): Authorization => ({
   from: found.payer,
   to: found.recipient,
   value: found.amount,

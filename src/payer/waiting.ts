@@ -21,7 +21,7 @@ export async function within<Value>(promise: Promise<Value>, ms: number): Promis
 }
 
 /** Whether a promise settles by a time (milliseconds). */
-export async function endsBy(promise: Promise<void>, deadline: number): Promise<boolean> {
+export async function endsBy(promise: Promise<unknown>, deadline: number): Promise<boolean> {
   return (
     (await within(
       promise.then(() => true),

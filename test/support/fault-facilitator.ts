@@ -98,6 +98,9 @@ const honest = (name: string, change: { waitMs?: number; delayMs?: number }): Fa
 
 export const HONEST = honest('settles and says so', {})
 
+/** The payment never gets here; what happens is up to whoever is in between. */
+export const UNREACHED: Fault = { ...HONEST, name: 'is not reached', point: 'never settled' }
+
 export const SLOW: readonly Fault[] = [
   honest('settles, and says so after 8 s', { delayMs: 8_000 }),
   honest('settles, and says so after 20 s', { delayMs: 20_000 }),

@@ -1,5 +1,6 @@
 // A purchase that meets a fault, told from its beginning to its end by what the reader was answered, what the chain
 // moved and what the ledger holds. `wrongs` judges it; nothing here asks the worker what it believes.
+import { request } from 'node:http'
 import { type Address, createPublicClient, type Hex, http, parseAbiItem } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { USDC } from '../../dev/chain.ts'
@@ -95,9 +96,9 @@ async function ledgerOf(place: Place, reader: Address): Promise<unknown[] | null
 }
 
 /** A reader nobody has seen before. */
-export async function newReader({ chain }: Place): Promise<PrivateKeyAccount> {
+export async function newReader({ chain }: Place, wealth = WEALTH): Promise<PrivateKeyAccount> {
   const reader = privateKeyToAccount(generatePrivateKey())
-  await chain.fund(reader.address, WEALTH)
+  await chain.fund(reader.address, wealth)
   return reader
 }
 
@@ -137,16 +138,22 @@ export async function meet(place: Place, plot: Plot, onArrival: () => void = () 
   void arrived.then(onArrival)
   let first: Said | null = null
   if (plot.way === 'walks away') {
-    const hangUp = new AbortController()
-    const asking = fetch(url, { headers, signal: hangUp.signal }).catch(() => null)
+    const { hangUp } = ask(url, headers)
     await arrived
-    hangUp.abort()
-    await asking
+    hangUp()
   } else {
     first = await say(place, url, reader, headers)
   }
   await landed()
   return { plot, reader, headers, first }
+}
+
+/** Asks, and takes no answer. To hang up is a reset: a mere end of sending could be a client that still listens. */
+function ask(url: string, headers: Record<string, string>): { hangUp(): void } {
+  const outgoing = request(url, { headers, agent: false })
+  outgoing.on('error', () => {})
+  outgoing.end()
+  return { hangUp: () => void outgoing.socket?.resetAndDestroy() }
 }
 
 async function say(
