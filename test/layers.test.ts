@@ -11,16 +11,21 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['settings', /^(settings|http|breaker|limits)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
-  ['config, pass, quote', /^(config|pass|quote)\.ts$/],
+  ['config, pass, quote, nonce', /^(config|pass|quote|nonce)\.ts$/],
   ['paywall', /^(paywall|challenge|respond|request)\.ts$/],
   ['world', /^(payer\/|facilitator|chain|ledger|content)/],
+  ['sign-in', /^sign-in\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],
 ]
 
 /** What the layers alone do not say. */
 const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
-  [/^(paywall|challenge|respond|app)\.ts$/, /^(payer\/|facilitator|chain|ledger|content)/, 'index hands in the world'],
+  [
+    /^(paywall|challenge|respond|app)\.ts$/,
+    /^(payer\/|facilitator|chain|ledger|content|sign-in)/,
+    'index hands in the world',
+  ],
   [/^networks\//, /^(policy|pages)\//, 'proof knows no policy'],
   [/^policy\//, /^(networks|pages)\//, 'policy knows no proof'],
   [/^pages\//, /^(networks|token)/, 'pages only show'],
