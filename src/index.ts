@@ -96,10 +96,9 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       if (!signed.ok && signed.error.code === 'invalid_payload') return signed
       if (!signed.ok) return ok({ all: held, opening, headers: {}, objection: signed.error })
       const owned = [...signed.value, ...held].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
-      const opened = grantFor(owned, resource)
-      if (!opened) return ok({ all: held, opening, headers: {}, objection: { code: 'sign_in_nothing_bought' } })
+      const opened = grantFor(owned, resource) ?? null
       // First, so that it is in the cookie, whatever else has no room there.
-      const all = [opened, ...owned]
+      const all = opened ? [opened, ...owned] : owned
       const headers = { 'Set-Cookie': await cookieFor(all, resource.site) }
       return ok({ all, opening: opened, headers, objection: null })
     },

@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { isSignedMessage, messageHash } from './networks/evm.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
-import type { Grant } from './pass.ts'
+import { type Grant, grantFor } from './pass.ts'
 import type { SignInOutcome, SignInRequest } from './payer/sign-ins.ts'
 import type { Resource } from './policy/scope.ts'
 import { checkSignIn, decodeSignIn, type SignIn, signInMessage } from './x402/extensions/sign-in-with-x.ts'
@@ -24,7 +24,7 @@ export type SignInWorld = {
   recordOf: (network: string, address: string) => SignInRecord
 }
 
-/** What the signer owns at the site of a resource, and that opens it. A nonce is used up where anything is owned. */
+/** What the signer owns at the site of a resource, where some of it opens that. A nonce is used up where anything is owned. */
 export async function signIn(header: string, resource: Resource, world: SignInWorld): Promise<Result<Grant[]>> {
   const { config, key, nowSeconds, recordOf } = world
   const configured = config.networks.map(({ network }) => network)
@@ -55,7 +55,7 @@ export async function signIn(header: string, resource: Resource, world: SignInWo
     if (found.kind === 'owned') grants.push(...found.grants)
     else isPending ||= found.isPending
   }
-  if (grants.length > 0) return ok(grants)
+  if (grantFor(grants, resource)) return ok(grants)
   return fail({ code: isPending ? 'settlement_pending' : 'sign_in_nothing_bought' })
 }
 

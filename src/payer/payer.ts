@@ -163,7 +163,8 @@ export class Payer extends DurableObject<Env> {
   /** What this payer owns, for one use of a nonce. Who owns nothing leaves nothing behind. */
   async signIn({ nonce, nonceEndsAtSeconds, resource }: SignInRequest): Promise<SignInOutcome> {
     const grants = ownedAt(this.#records, resource, nowSeconds())
-    if (grants.length === 0) return { kind: 'nothing', isPending: isPendingFor(this.#records, resource) }
+    const isPending = isPendingFor(this.#records, resource, grants)
+    if (isPending || grants.length === 0) return { kind: 'nothing', isPending }
     if (!this.#nonces.use(nonce, nonceEndsAtSeconds)) return { kind: 'used' }
     const alarmMs = await this.ctx.storage.getAlarm()
     if (alarmMs === null || alarmMs > nonceEndsAtSeconds * 1000) {

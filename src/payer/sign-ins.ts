@@ -13,7 +13,7 @@ export type SignInOutcome =
   | { kind: 'owned'; grants: Grant[] }
   /** The nonce has been used by this payer. */
   | { kind: 'used' }
-  /** Nothing, so far as is known; a payment that would open the resource may still turn out to have landed. */
+  /** Nothing so far; pending: a payment that would open the resource may still turn out to have landed. */
   | { kind: 'nothing'; isPending: boolean }
 
 /** More than a cookie holds. */
@@ -33,8 +33,9 @@ export function ownedAt(records: PaymentRecords, resource: Resource, nowSeconds:
     .slice(0, MOST_GRANTS)
 }
 
-/** Whether a payment with an open outcome would open a resource for some time. */
-export const isPendingFor = (records: PaymentRecords, resource: Resource) =>
+/** Whether a resource that none of the grants opens may be opened by a payment whose outcome is open. */
+export const isPendingFor = (records: PaymentRecords, resource: Resource, grants: readonly Grant[]) =>
+  !grants.some((grant) => opens(grant, resource)) &&
   records.openRows().some((row) => row.access_seconds > 0 && row.site === resource.site && opens(row, resource))
 
 const isSame = (a: Grant, b: Grant) => a.scope === b.scope && a.method === b.method
