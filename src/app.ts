@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import type { Config, ConfigProblem } from './config.ts'
 import type { Refusal, Result } from './errors.ts'
+import { NO_BRAND } from './pages/page.tsx'
 import { paywall, type Services } from './paywall.ts'
 import { openToScripts, preflight, refuse } from './respond.ts'
 
@@ -19,14 +20,14 @@ export function createApp(world: World) {
 
   for (const path of RESERVED) {
     app.options(path, (c) => openToScripts(preflight(c.req.raw)))
-    app.all(path, (c) => answer(c.req.raw, { code: 'not_found' }, ''))
+    app.all(path, (c) => answer(c.req.raw, { code: 'not_found' }))
   }
 
   app.all('*', async (c) => {
     const config = world.config(c.env)
     if (!config.ok) {
       for (const problem of config.error) console.error(`configuration_error ${problem.path}: ${problem.message}`)
-      return answer(c.req.raw, { code: 'configuration_error' }, '')
+      return answer(c.req.raw, { code: 'configuration_error' })
     }
     const services = await world.services(c.env, config.value, (work) => c.executionCtx.waitUntil(work))
     return paywall(c.req.raw, config.value, services)
@@ -34,11 +35,11 @@ export function createApp(world: World) {
 
   app.onError((fault, c) => {
     console.error(JSON.stringify({ event: 'fault', name: fault.name, problem: fault.message }))
-    return answer(c.req.raw, { code: 'internal_error' }, '')
+    return answer(c.req.raw, { code: 'internal_error' })
   })
 
   return app
 }
 
-const answer = (request: Request, refused: Refusal, brand: string): Response =>
-  openToScripts(refuse(request, brand, refused))
+const answer = async (request: Request, refused: Refusal): Promise<Response> =>
+  openToScripts(await refuse(request, NO_BRAND, refused))

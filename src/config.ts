@@ -2,18 +2,11 @@
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { addressProblem } from './networks/address.ts'
+import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { list, parsed, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
-
-export type Brand = {
-  name: string
-  logo: string | null
-  accent: string | null
-  terms: string | null
-  support: string | null
-}
 
 export type Config = {
   brand: Brand
@@ -104,6 +97,7 @@ const brandSchema = z.object(
     ),
     terms: z.optional(link),
     support: z.optional(link),
+    why: z.optional(link),
   },
   { error: 'write a table such as { name = "The Daily Stand" }' },
 )
@@ -254,6 +248,7 @@ function build(data: Parsed): Config {
       accent: data.BRAND?.accent ?? null,
       terms: data.BRAND?.terms ?? null,
       support: data.BRAND?.support ?? null,
+      why: data.BRAND?.why ?? null,
     },
     sites: sitesOf(data),
     hostPicksSite: typeof data.SITE_URL !== 'string',

@@ -87,7 +87,7 @@ type Visit = {
 /** Answers one request. */
 export async function paywall(request: Request, config: Config, services: Services): Promise<Response> {
   const result = await decideAndServe(request, config, services)
-  return openToScripts(result.ok ? result.value : refuse(request, config.brand.name, result.error))
+  return openToScripts(result.ok ? result.value : await refuse(request, config.brand, result.error))
 }
 
 async function decideAndServe(request: Request, config: Config, services: Services): Promise<Result<Response>> {
@@ -231,7 +231,7 @@ async function deliver(
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value, request.method)) {
     report(false)
-    const answer = opened.ok ? opened.value : refuse(request, visit.config.brand.name, opened.error)
+    const answer = opened.ok ? opened.value : await refuse(request, visit.config.brand, opened.error)
     return privately(answer, receipt)
   }
   if (request.signal.aborted) {
@@ -289,7 +289,7 @@ async function challengeOrRefuse(visit: Visit, { refusal: refused, payment }: Fa
   const { request, config, services, rule, resource, found, sales, offers } = visit
   const outcome: Record<string, string> =
     payment && isPaymentFailure(refused.code) ? encodeFailure(refused.code, payment, refused.transaction ?? '') : {}
-  if (publicError(refused.code).status !== 402) return refuse(request, config.brand.name, refused, outcome)
+  if (publicError(refused.code).status !== 402) return refuse(request, config.brand, refused, outcome)
   const quote = await services.quote(offers, resource)
   const item = { rule, resource, article: found?.article ?? null, sales, offers }
   return answerChallenge(request, config, refused, item, quote, outcome)

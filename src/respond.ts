@@ -3,6 +3,8 @@
 
 import { publicError, type Refusal } from './errors.ts'
 import { errorPage } from './pages/error.tsx'
+import type { Brand, Page } from './pages/page.tsx'
+import { type Strings, stringsFor } from './pages/strings/strings.ts'
 
 /** Response headers that scripts of other origins may read. */
 const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
@@ -98,41 +100,38 @@ export type RefusalParts = {
   headers: Record<string, string>
   /** Further keys of the JSON body: the v1 challenge. */
   json: Record<string, unknown>
-  /** The page for people; made only when one is wanted. */
-  page: () => string
+  /** The page for people in their language; made only when one is wanted. */
+  page: (strings: Strings) => Promise<Page>
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
-export function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Response {
+export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Response> {
   const { status, message, retryAfterSeconds } = publicError(code)
-  const asPage = prefersHtml(request.headers.get('Accept'))
+  const page = prefersHtml(request.headers.get('Accept'))
+    ? await parts.page(stringsFor(request.headers.get('Accept-Language')))
+    : null
   const headers = new Headers({
-    'Content-Type': asPage ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     Vary: VARY,
-    ...(asPage ? { 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'strict-origin-when-cross-origin' } : {}),
+    ...(page ? { 'Content-Security-Policy': page.policy, 'Referrer-Policy': 'strict-origin-when-cross-origin' } : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
-  const body = asPage ? parts.page() : JSON.stringify({ error: code, message, ...parts.json })
+  const body = page ? page.html : JSON.stringify({ error: code, message, ...parts.json })
   return new Response(request.method === 'HEAD' ? null : body, { status, headers })
 }
 
 /** A refusal that no payment can mend. */
 export function refuse(
   request: Request,
-  brand: string,
+  brand: Brand,
   refused: Refusal,
   headers: Record<string, string> = {},
-): Response {
-  const { status, message } = publicError(refused.code)
-  return refusal(request, refused, { headers, json: {}, page: () => errorPage({ brand, status, message }) })
+): Promise<Response> {
+  return refusal(request, refused, { headers, json: {}, page: (strings) => errorPage(refused, brand, strings) })
 }
-
-/** Pages bring their style inline and nothing else. */
-const PAGE_POLICY =
-  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 /** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
 export function prefersHtml(accept: string | null): boolean {

@@ -1,0 +1,87 @@
+import type { Strings } from './strings.ts'
+
+export const en: Strings = {
+  lang: 'en',
+  pay: {
+    heading: 'Read on',
+    offers: 'Choose what you buy',
+    thisPage: 'This page',
+    section: (scope) => `Everything under ${scope}`,
+    once: 'one time',
+    lasting: (count, unit) => `for ${count} ${unit}${count === 1 ? '' : 's'}`,
+    terms: (publisher) =>
+      `Your wallet asks you to sign one payment of exactly this price in USDC to ${publisher}, valid for five minutes. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
+    networks: (names) => `USDC on ${names}.`,
+    noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
+    programs: 'Programs pay this address with any x402 client.',
+    notByPage: 'This address is bought by programs, with any x402 client.',
+    why: 'Why am I paying?',
+    termsLink: 'Terms',
+    support: 'Help',
+  },
+  checkout: {
+    payWith: 'Pay {price} with {wallet}',
+    yourWallet: 'your wallet',
+    unavailable:
+      'Payments cannot be made right now, and nothing was charged. This page tries again in {seconds} s, with the same payment.',
+    looking: 'Looking for your wallet …',
+    noWallet: 'No wallet found in this browser.',
+    noWalletHelp:
+      'Install a wallet extension, or open this page in the browser inside your wallet app. Then look again.',
+    checkAgain: 'Look again',
+    openWallet: 'Open {wallet} and confirm the connection.',
+    pending: '{wallet} is already asking you something. Open it and answer there first.',
+    switching: 'Confirm in {wallet} that it may switch to {network}.',
+    locked: '{wallet} is locked. Unlock it and try again.',
+    wrongNetwork: 'Your wallet is on another network. The payment needs {network}: switch to it and try again.',
+    signing: 'Check the payment of {price} in {wallet} and sign it.',
+    declined: 'You said no, and nothing was charged.',
+    otherAccount:
+      'Another account signed than the one that was asked. Choose one account in {wallet} and try again. Nothing was charged.',
+    tooLittle:
+      'This wallet is short of {missing} USDC on {network}. Top it up, or choose another account, and try again.',
+    priceChanged: 'The price is now {price}. Nothing was charged. Go on only if that suits you.',
+    quoteExpired: 'This offer had expired, and a new one was fetched: {price}. Nothing was charged.',
+    settling: 'Paying … this takes a few seconds.',
+    waiting:
+      'Your payment is on its way, and not confirmed yet. Please do not pay again: this page asks again in {seconds} s, with the same payment.',
+    tryNow: 'Ask now',
+    lost: 'The connection broke off. Your signed payment is kept: it is sent again as soon as you are back, and never charged twice.',
+    sendAgain: 'Send again',
+    refused: 'The payment did not go through. Nothing was charged.',
+    opening: 'Paid. Opening …',
+    bought: 'Paid. What you bought is ready.',
+    open: 'Open it',
+    noCookie:
+      'You have paid, but this browser keeps no cookies for this site, so it cannot remember it. Allow them, or open it once from here.',
+    walletFailed: '{wallet} could not do that. Nothing was charged.',
+    signIn: 'I already bought this',
+    signInText: 'Sign in with the wallet you paid with. That costs nothing.',
+    signedInNothing: 'This wallet has not bought this page, or its time is over.',
+    willSign: 'Sign the message in {wallet}. It is no payment.',
+  },
+  bar: {
+    bought: 'Bought',
+    until: (when) => `until ${when}`,
+    receipt: 'Receipt',
+  },
+  errors: {
+    headings: {
+      400: 'This request cannot be read',
+      402: 'This payment did not go through',
+      403: 'This payment cannot be accepted',
+      404: 'Nothing is here',
+      405: 'Not this way',
+      409: 'This payment is taken',
+      414: 'This address is too long',
+      421: 'Not served here',
+      429: 'A moment’s rest, please',
+      500: 'Something is wrong on our side',
+      502: 'The page could not be fetched',
+      503: 'One moment, please',
+    },
+    fallback: 'This did not work',
+    messages: {},
+    back: 'To the front page',
+  },
+}
