@@ -1,5 +1,6 @@
 // The pipeline, and the only file that knows its order:
 // request → policy → challenge → decode → verify → redeem → grant → content.
+import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
 import type { Config } from './config.ts'
 import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
@@ -152,7 +153,7 @@ async function decideAndServe(request: Request, config: Config, services: Servic
 async function serveGated(visit: Visit): Promise<Response> {
   const { request, services, resource } = visit
   const grants = await services.grants(request, resource)
-  if (grants.opening) return serveHolder(visit)
+  if (grants.opening) return serveHolder(visit, grants.opening)
   const answer = await sell(visit, grants.all)
   if (answer.ok) return answer.value
   await visit.found?.discard()
@@ -160,10 +161,11 @@ async function serveGated(visit: Visit): Promise<Response> {
 }
 
 /** For who holds a pass: the content with its ranges, not the origin's caching. */
-async function serveHolder(visit: Visit): Promise<Response> {
+async function serveHolder(visit: Visit, grant: Grant): Promise<Response> {
   await useUpPayment(visit)
   const opened = await openContent(visit, 'holder')
-  return opened.ok ? privately(opened.value, {}) : challengeOrRefuse(visit, { refusal: opened.error, payment: null })
+  if (opened.ok) return privately(withBar(visit.request, opened.value, grant), {})
+  return challengeOrRefuse(visit, { refusal: opened.error, payment: null })
 }
 
 /** A payment sent beside a pass is not settled: nobody pays twice. It counts as used all the same. */

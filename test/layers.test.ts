@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
   ['config, pass, quote', /^(config|pass|quote)\.ts$/],
-  ['paywall', /^(paywall|challenge|respond|request)\.ts$/],
+  ['paywall', /^(paywall|bar|challenge|respond|request)\.ts$/],
   ['world', /^(payer\/|facilitator|chain|ledger|content)/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],

@@ -270,6 +270,8 @@ describe('after signing', () => {
     await tab.goto(`${shop.site.url}/articles/tides`)
     await reader.click('Pay $0.05')
     await hasArticle(reader)
+    const bar = reader.page.getByRole('complementary', { name: 'Bought' })
+    expect(await bar.textContent()).toMatch(/^Bought until .*202\d.* · Receipt$/)
     // The second tab, which showed the paywall, has heard of it.
     await tab.locator('#paid').waitFor()
     await reader.page.reload()
