@@ -9,7 +9,7 @@
 /** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string } }} Terms */
 /** @typedef {{ accepts: Terms[], extensions: Record<string, { info: any }> }} Challenge */
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
-/** @typedef {{ challenge: string, prices: string[], isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page */
+/** @typedef {{ challenge: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page */
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
@@ -102,7 +102,11 @@ function dollars(micros) {
 
 /** The beginning: a button for each wallet. @param {string} [status] */
 function home(status = '') {
-  for (const radio of radios()) radio.disabled = false
+  radios().forEach((radio, offer) => {
+    radio.disabled = false
+    const shown = radio.closest('label')?.querySelector('.price')
+    if (shown) shown.textContent = priceOf(offer)
+  })
   const found = [...wallets.values()]
   const pays = found.map((wallet) => ({
     text: text('payWith', { price: priceOf(chosen()), wallet: wallet.name }),
@@ -325,6 +329,7 @@ async function send(signed, wallet) {
     return wait(signed, isOpen ? 'waiting' : 'unavailable', seconds)
   }
   sessionStorage.removeItem(STORE)
+  if (response.status === 403) return home(text('notAccepted'))
   const header = response.headers.get('PAYMENT-REQUIRED')
   if (header) adopt(header)
   const now = priceOf(signed.offer)

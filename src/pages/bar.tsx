@@ -8,7 +8,15 @@ export type BarView = { acceptLanguage: string | null; endsAtSeconds: number; ti
 /** HTML to be put at the end of a publisher's page. Its style is its own, and it may go without. */
 export function bar({ acceptLanguage, endsAtSeconds, timeZone }: BarView): string {
   const { lang, bar } = stringsFor(acceptLanguage)
-  const format = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short', timeZone })
+  const format = new Intl.DateTimeFormat(lang, {
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit',
+    timeZone,
+    timeZoneName: 'short',
+  })
   return (
     <aside lang={lang} aria-label={bar.bought} style={STYLE}>
       {bar.bought} {bar.until(format.format(endsAtSeconds * 1000))} ·{' '}

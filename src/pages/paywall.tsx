@@ -57,8 +57,8 @@ export function paywallPage(view: PaywallView): Promise<Page> {
             </p>
           )}
           <Offers view={view} />
-          <div id="wallets"></div>
           <p id="status" role="status" tabindex={-1}></p>
+          <div id="wallets"></div>
           {challenge === null ? <p>{pay.notByPage}</p> : null}
           <noscript>
             <p>{pay.noScript}</p>
@@ -72,7 +72,6 @@ export function paywallPage(view: PaywallView): Promise<Page> {
           <script id="checkout" type="application/json">
             {data({
               challenge,
-              prices: view.offers.map((offer) => formatPrice(offer.micros)),
               isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
               networks: view.networks.map(({ network, name, rpcUrl }) => ({
                 network,
@@ -99,7 +98,7 @@ const NATIVE: Record<string, string> = {
 
 const Offers = ({ view: { offers, strings } }: { view: PaywallView }) => (
   <fieldset>
-    <legend>{strings.pay.offers}</legend>
+    <legend>{offers.length === 1 ? strings.pay.offer : strings.pay.offers}</legend>
     {offers.map((offer, i) => (
       <label class="offer">
         <input type="radio" name="offer" value={String(i)} checked={i === 0} hidden={offers.length === 1} />

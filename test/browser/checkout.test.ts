@@ -2,10 +2,11 @@
 // chain, facilitator and worker behind it.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
+import { behaviours, refuses } from '../support/behaviour.ts'
 import type { BrowserWallet } from '../support/browser-wallet.ts'
 import { startBrowser } from '../support/chromium.ts'
 import { HONEST, stage } from '../support/fault-facilitator.ts'
+import { pay } from '../support/payer.ts'
 import { openReader, type Reader, walletOf } from '../support/reader.ts'
 import { openShop, PRICE, type Shop } from '../support/shop.ts'
 
@@ -410,6 +411,40 @@ describe('after signing', () => {
 })
 
 describe('when it does not work', () => {
+  test('a wallet whose payments are not accepted is told so', async () => {
+    const reader = await visit()
+    facilitator.set(reader.account.address, refuses('blocked'))
+    await reader.click('Pay $0.05')
+    await reader.sees('cannot be accepted here')
+    await reader.look('not-accepted')
+    expect(await reader.spent()).toBe(0n)
+    await reader.close()
+  })
+
+  test('403, 409 and 503 are pages that say what to do', async () => {
+    const account = await shop.reader()
+    const at = `${shop.site.url}/articles/tides`
+    const reader = await openReader(browser, [])
+    const open = async (state: string, heading: string, headers: Record<string, string>) => {
+      await reader.page.setExtraHTTPHeaders(headers)
+      await reader.page.goto(at, { timeout: 40_000 })
+      expect(await reader.page.getByRole('heading', { level: 1 }).textContent()).toBe(heading)
+      await reader.look(`error-${state}`)
+    }
+    facilitator.set(account.address, refuses('blocked'))
+    const challenge = await shop.challenge('/articles/tides')
+    await open('403', 'This payment cannot be accepted', await pay('v2', challenge, account))
+    facilitator.set(account.address, null)
+    const identifier = 'an-identifier-of-its-own'
+    await shop.ask('/articles/other', {
+      headers: await pay('v2', await shop.challenge('/articles/other'), account, { identifier }),
+    })
+    await open('409', 'This payment is taken', await pay('v2', challenge, account, { identifier }))
+    facilitator.set(account.address, async () => ({ status: 500, body: {} }))
+    await open('503', 'One moment, please', await pay('v2', challenge, account))
+    await reader.close()
+  })
+
   test.each<[string, string, Record<string, string>]>([
     ['404', '/articles/none', {}],
     ['400', '/articles/tides', { 'PAYMENT-SIGNATURE': 'nonsense' }],

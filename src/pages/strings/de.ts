@@ -6,6 +6,7 @@ export const de: Strings = {
   lang: 'de',
   pay: {
     heading: 'Weiterlesen',
+    offer: 'Was Sie kaufen',
     offers: 'Was möchten Sie kaufen?',
     thisPage: 'Diese Seite',
     section: (scope) => `Alles unter ${scope}`,
@@ -54,6 +55,7 @@ export const de: Strings = {
     lost: 'Die Verbindung ist abgebrochen. Ihre unterschriebene Zahlung ist aufgehoben: Sie wird wieder gesendet, sobald Sie online sind, und nie zweimal abgebucht.',
     sendAgain: 'Erneut senden',
     refused: 'Die Zahlung kam nicht zustande. Es wurde nichts abgebucht.',
+    notAccepted: 'Die Zahlung dieser Wallet kann hier nicht angenommen werden. Es wurde nichts abgebucht.',
     opening: 'Bezahlt. Wird geöffnet …',
     bought: 'Bezahlt. Was Sie gekauft haben, ist bereit.',
     open: 'Öffnen',

@@ -6,6 +6,7 @@ export const es: Strings = {
   lang: 'es',
   pay: {
     heading: 'Seguir leyendo',
+    offer: 'Lo que compra',
     offers: 'Elija qué comprar',
     thisPage: 'Esta página',
     section: (scope) => `Todo en ${scope}`,
@@ -51,6 +52,7 @@ export const es: Strings = {
     lost: 'Se cortó la conexión. Su pago firmado está guardado: se enviará de nuevo en cuanto vuelva, y nunca se cobra dos veces.',
     sendAgain: 'Enviar de nuevo',
     refused: 'El pago no se completó. No se ha cobrado nada.',
+    notAccepted: 'El pago de este monedero no se puede aceptar aquí. No se ha cobrado nada.',
     opening: 'Pagado. Abriendo …',
     bought: 'Pagado. Su compra está lista.',
     open: 'Abrir',

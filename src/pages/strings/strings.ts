@@ -35,6 +35,7 @@ export type CheckoutStrings = Record<
   | 'lost'
   | 'sendAgain'
   | 'refused'
+  | 'notAccepted'
   | 'opening'
   | 'bought'
   | 'open'
@@ -51,6 +52,7 @@ export type Strings = {
   lang: string
   pay: {
     heading: string
+    offer: string
     offers: string
     thisPage: string
     section: (scope: string) => string
