@@ -56,7 +56,7 @@ export function privately(response: Response, extra: Record<string, string>): Re
 
 /**
  * Content that is free, but by these request headers only for some: every cache asks here before it gives it to anybody.
- * Many shared caches ignore `Vary`, so it does not do alone.
+ * Many shared caches ignore `Vary`, so it does not do alone. Search engines keep no copy of it for everybody either.
  */
 export function varying(response: Response, names: readonly string[]): Response {
   if (names.length === 0) return response
@@ -64,6 +64,7 @@ export function varying(response: Response, names: readonly string[]): Response 
   for (const name of CACHING) if (name !== 'etag' && name !== 'last-modified') headers.delete(name)
   headers.set('Cache-Control', 'no-cache')
   headers.append('Vary', names.join(', '))
+  headers.append('X-Robots-Tag', 'noarchive')
   return rebuilt(response, response.status, headers)
 }
 

@@ -232,7 +232,8 @@ describe('values arrive as tables or as JSON strings', () => {
       logo: '/logo.svg',
       terms: 'https://a.example/terms',
       support: 'mailto:desk@a.example',
-      why: 1,
+      why: '/why',
+      colour: 1,
     }
     expect(problems({ BRAND })).toEqual([])
     expect(problems({ BRAND: { logo: '//a.example/x', terms: 'javascript:alert(1)' } })).toHaveLength(2)
