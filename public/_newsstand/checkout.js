@@ -20,6 +20,9 @@ const { texts, networks } = page
 const STORE = `newsstand ${location.pathname}${location.search}`
 /** A quote with less than this left is asked for anew before the wallet is. */
 const QUOTE_MARGIN_SECONDS = 60
+const SIGN_IN = 'sign-in-with-x'
+/** What the site offers to sign for coming back is asked for anew when it is older than this; it ends a minute later. */
+const SIGN_IN_SECONDS = 240
 /** How long the site honours a quote: when the first one was made, its clock stood this much before its end. */
 const QUOTE_SECONDS = 600
 
@@ -27,9 +30,10 @@ const QUOTE_SECONDS = 600
 const decode = (base64) => JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))))
 /** @param {unknown} json */
 const encode = (json) => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(json))))
+/** @param {Uint8Array} bytes */
+const hex = (bytes) => `0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
 /** @param {number} length */
-const random = (length) =>
-  Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+const random = (length) => hex(crypto.getRandomValues(new Uint8Array(length)))
 
 /** @type {Challenge} */
 let challenge
@@ -113,7 +117,8 @@ function home(status = '') {
     icon: wallet.icon,
     act: () => attempt(wallet, () => pay(wallet, chosen())),
   }))
-  if (found.length > 0) return show(status, pays)
+  const back = { text: text('signIn'), isPlain: true, act: chooseSignIn }
+  if (found.length > 0) return show(status, challenge.extensions[SIGN_IN] ? [...pays, back] : pays)
   show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [{ text: text('checkAgain'), act: look }])
 }
 
@@ -255,7 +260,7 @@ async function pay(wallet, offer) {
     value: terms.amount,
     validAfter: '0',
     validBefore: String(siteSeconds() + terms.maxTimeoutSeconds),
-    nonce: `0x${random(32)}`,
+    nonce: random(32),
   }
   const signature = await ask(wallet, 'eth_signTypedData_v4', [
     account,
@@ -291,6 +296,55 @@ function typedData({ network, asset, extra }, message) {
     domain: { name: extra.name, version: extra.version, chainId: Number(network.slice(7)), verifyingContract: asset },
     message,
   }
+}
+
+// Coming back without the cookie: the wallet that paid signs a message, which is no payment.
+
+function chooseSignIn() {
+  const found = [...wallets.values()]
+  const [only] = found
+  if (only && found.length === 1) return attempt(only, () => signIn(only))
+  show(
+    text('signInText'),
+    found.map((wallet) => ({ text: wallet.name, icon: wallet.icon, act: () => attempt(wallet, () => signIn(wallet)) })),
+  )
+}
+
+/** @param {Wallet} wallet */
+async function signIn(wallet) {
+  const account = await accountOf(wallet)
+  if (Date.parse(challenge.extensions[SIGN_IN]?.info.issuedAt) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh()
+  const offered = challenge.extensions[SIGN_IN]
+  const chainId = networks[0]?.network
+  if (!offered || !chainId) throw new Stop(text('signedInNothing'))
+  const { domain, uri, version, nonce, issuedAt } = offered.info
+  const message = [
+    `${domain} wants you to sign in with your Ethereum account:`,
+    account,
+    '',
+    '',
+    `URI: ${uri}`,
+    `Version: ${version}`,
+    `Chain ID: ${chainId.slice(7)}`,
+    `Nonce: ${nonce}`,
+    `Issued At: ${issuedAt}`,
+  ].join('\n')
+  busy(text('willSign', { wallet: wallet.name }))
+  const signature = await ask(wallet, 'personal_sign', [hex(new TextEncoder().encode(message)), account])
+  const proof = { ...offered.info, address: account, chainId, type: 'eip191', signature }
+  const headers = { Accept: 'application/json, */*;q=0.5', 'SIGN-IN-WITH-X': encode(proof) }
+  const response = await fetch(location.href, { headers, cache: 'no-store' })
+  if (response.ok) {
+    await response.body?.cancel()
+    show(text('opening'), [])
+    location.reload()
+    return
+  }
+  const header = response.headers.get('PAYMENT-REQUIRED')
+  if (header) adopt(header)
+  const { error } = await response.json().catch(() => ({ error: '' }))
+  const isOther = error === 'invalid_siwx_signature'
+  throw new Stop(isOther ? text('otherAccount', { wallet: wallet.name }) : text('signedInNothing'))
 }
 
 // After signing: one payment, sent until something is known of it.
