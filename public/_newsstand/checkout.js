@@ -303,7 +303,10 @@ function typedData({ network, asset, extra }, message) {
 function chooseSignIn() {
   const found = [...wallets.values()]
   const [only] = found
-  if (only && found.length === 1) return attempt(only, () => signIn(only))
+  if (only && found.length === 1) {
+    attempt(only, () => signIn(only))
+    return
+  }
   show(
     text('signInText'),
     found.map((wallet) => ({ text: wallet.name, icon: wallet.icon, act: () => attempt(wallet, () => signIn(wallet)) })),
