@@ -111,7 +111,7 @@ export function refusal(request: Request, { code }: Refusal, parts: RefusalParts
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     Vary: VARY,
-    ...(asPage ? { 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'strict-origin-when-cross-origin' } : {}),
+    ...(asPage ? PAGE_HEADERS : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
@@ -130,9 +130,33 @@ export function refuse(
   return refusal(request, refused, { headers, json: {}, page: () => errorPage({ brand, status, message }) })
 }
 
+/** Something of newsstand's own for one reader's eyes, as JSON or as a page. */
+export function inPrivate(request: Request, json: Record<string, unknown>, page: () => string): Response {
+  const asPage = prefersHtml(request.headers.get('Accept'))
+  const headers = new Headers({
+    'Content-Type': asPage ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Cache-Control': 'private, no-store',
+    'X-Content-Type-Options': 'nosniff',
+    Vary: 'Accept, Authorization, Cookie',
+    ...(asPage ? PAGE_HEADERS : {}),
+  })
+  return new Response(asPage ? page() : JSON.stringify(json), { headers })
+}
+
+/** Something of newsstand's own for everybody: JSON that may be kept for an hour. */
+export const inPublic = (json: Record<string, unknown>): Response =>
+  new Response(JSON.stringify(json), {
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Cache-Control': 'public, max-age=3600',
+      'X-Content-Type-Options': 'nosniff',
+    },
+  })
+
 /** Pages bring their style inline and nothing else. */
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+const PAGE_HEADERS = { 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'strict-origin-when-cross-origin' }
 
 /** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
 export function prefersHtml(accept: string | null): boolean {
