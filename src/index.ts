@@ -154,7 +154,7 @@ const records: World['records'] = async (env, config) => ({
       return ok(await findPayment(env.LEDGER_DB, transaction, payers, site))
     } catch (fault) {
       console.error(JSON.stringify({ event: 'ledger_unavailable', problem: nameOf(fault) }))
-      return fail({ code: 'unavailable' })
+      return fail({ code: 'content_unavailable' })
     }
   },
 })
