@@ -6,7 +6,7 @@ import { Page } from './page.tsx'
 const TEXT = {
   title: 'Receipt',
   what: 'What',
-  wholePage: 'This page',
+  wholePage: 'One page',
   when: 'When',
   amount: 'How much',
   currency: 'in USDC on',
@@ -25,7 +25,7 @@ const TEXT = {
 const STYLE = `dl{margin:0}dt{color:var(--quiet);border-top:1px solid var(--line);padding-top:.5rem}
 dd{margin:0 0 .5rem;overflow-wrap:anywhere}summary{cursor:pointer}
 @media print{body{background:#fff;color:#000}main{max-width:none;padding:0}a{color:inherit}.screen{display:none}
-a[href^=https]:after{content:' (' attr(href) ')'}}`
+a[rel]:after{content:' (' attr(href) ')'}}`
 
 export type ReceiptView = {
   brand: string
