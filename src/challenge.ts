@@ -4,7 +4,7 @@ import type { Refusal } from './errors.ts'
 import { paywallPage } from './pages/paywall.tsx'
 import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
-import type { Resource } from './policy/scope.ts'
+import { type Resource, urlOf } from './policy/scope.ts'
 import { refusal } from './respond.ts'
 import { encodeChallenge } from './x402/codec.ts'
 import type { Offer } from './x402/payment.ts'
@@ -35,7 +35,7 @@ export function answerChallenge(
 ): Promise<Response> {
   const title = article?.title ?? ''
   const info = {
-    url: resource.site + resource.id,
+    url: urlOf(resource),
     description: article?.description ?? (rule.description || title),
     mimeType: article?.contentType ?? rule.mimeType,
   }

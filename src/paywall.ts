@@ -12,6 +12,7 @@ import { identifyingQuery, type Resource } from './policy/scope.ts'
 import { countryOf, readPayment, siteOf, splitUrl } from './request.ts'
 import { openToScripts, preflight, privately, refuse, varying } from './respond.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
+import type { Signed } from './x402/extensions/offer-receipt.ts'
 import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
@@ -34,7 +35,7 @@ type Found = {
 }
 
 export type Redeemed =
-  | { kind: 'granted'; settlement: Settlement; grant: Grant | null; lease: number | null }
+  | { kind: 'granted'; settlement: Settlement; receipt: Signed | null; grant: Grant | null; lease: number | null }
   | { kind: 'refused'; refusal: Refusal }
 
 /** The narrow verbs the pipeline needs from the world; `index` builds them. Faults throw. */
@@ -221,7 +222,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
-  { settlement, grant, lease }: Extract<Redeemed, { kind: 'granted' }>,
+  { settlement, receipt, grant, lease }: Extract<Redeemed, { kind: 'granted' }>,
   content: Response | null,
   grants: readonly Grant[],
 ): Promise<Response> {
@@ -229,12 +230,12 @@ async function deliver(
   const report = (delivered: boolean) => {
     if (lease !== null) services.handedOut(verified, lease, delivered)
   }
-  const receipt = encodeSettlement(settlement, verified.payment)
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value, request.method)) {
     report(false)
     const answer = opened.ok ? opened.value : await refuse(request, visit.config.brand, opened.error)
-    return privately(answer, receipt)
+    // Paid, but not delivered: the signed receipt would say both.
+    return privately(answer, encodeSettlement(settlement, verified.payment, null))
   }
   if (request.signal.aborted) {
     report(false)
@@ -242,7 +243,7 @@ async function deliver(
     return new Response(null, { status: 503 })
   }
   const cookie = grant ? { 'Set-Cookie': await services.passCookie([grant, ...grants], resource.site) } : {}
-  const answer = privately(opened.value, { ...receipt, ...cookie })
+  const answer = privately(opened.value, { ...encodeSettlement(settlement, verified.payment, receipt), ...cookie })
   if (!answer.body) {
     report(true)
     return answer

@@ -108,15 +108,13 @@ export type RefusalParts = {
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
 export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Response> {
   const { status, message, retryAfterSeconds } = publicError(code)
-  const page = prefersHtml(request.headers.get('Accept'))
-    ? await parts.page(stringsFor(request.headers.get('Accept-Language')))
-    : null
+  const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     Vary: VARY,
-    ...(page ? { 'Content-Security-Policy': page.policy, 'Referrer-Policy': 'strict-origin-when-cross-origin' } : {}),
+    ...(page ? pageHeaders(page) : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
@@ -133,6 +131,42 @@ export function refuse(
 ): Promise<Response> {
   return refusal(request, refused, { headers, json: {}, page: (strings) => errorPage(refused, brand, strings) })
 }
+
+/** Something of newsstand's own for one reader's eyes, as JSON or as a page. */
+export async function inPrivate(
+  request: Request,
+  json: Record<string, unknown>,
+  parts: Pick<RefusalParts, 'page'>,
+): Promise<Response> {
+  const page = await pageFor(request, parts)
+  const headers = new Headers({
+    'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Cache-Control': 'private, no-store',
+    'X-Content-Type-Options': 'nosniff',
+    Vary: 'Accept, Accept-Language, Authorization, Cookie',
+    ...(page ? pageHeaders(page) : {}),
+  })
+  return new Response(page ? page.html : JSON.stringify(json), { headers })
+}
+
+/** Something of newsstand's own for everybody: JSON that may be kept for an hour. */
+export const inPublic = (json: Record<string, unknown>): Response =>
+  new Response(JSON.stringify(json), {
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Cache-Control': 'public, max-age=3600',
+      'X-Content-Type-Options': 'nosniff',
+    },
+  })
+
+/** The page in the reader's language; null for a client that does not prefer HTML. */
+const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
+  prefersHtml(request.headers.get('Accept')) ? page(stringsFor(request.headers.get('Accept-Language'))) : null
+
+const pageHeaders = ({ policy }: Page) => ({
+  'Content-Security-Policy': policy,
+  'Referrer-Policy': 'strict-origin-when-cross-origin',
+})
 
 /** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
 export function prefersHtml(accept: string | null): boolean {

@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
   ['config, pass, quote', /^(config|pass|quote)\.ts$/],
-  ['paywall', /^(paywall|bar|challenge|respond|request)\.ts$/],
+  ['paywall', /^(paywall|bar|challenge|respond|request|receipt)\.ts$/],
   ['world', /^(payer\/|facilitator|chain|ledger|content)/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],
@@ -20,7 +20,11 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
 
 /** What the layers alone do not say. */
 const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
-  [/^(paywall|challenge|respond|app)\.ts$/, /^(payer\/|facilitator|chain|ledger|content)/, 'index hands in the world'],
+  [
+    /^(paywall|challenge|respond|receipt|app)\.ts$/,
+    /^(payer\/|facilitator|chain|ledger|content)/,
+    'index hands in the world',
+  ],
   [/^networks\//, /^(policy|pages)\//, 'proof knows no policy'],
   [/^policy\//, /^(networks|pages)\//, 'policy knows no proof'],
   [/^pages\//, /^(networks|token)/, 'pages only show'],

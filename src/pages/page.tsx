@@ -69,7 +69,8 @@ code,pre{font:.875rem/1.5 ui-monospace,Menlo,monospace;overflow-wrap:anywhere;wh
 footer{padding-block:1.5rem 2.5rem;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem}
 footer a,.inline{display:inline-block;padding-block:.25rem}
 @media(prefers-reduced-motion:no-preference){button{transition:filter .15s}button:hover{filter:brightness(1.1)}}
-@media print{header::after,footer,button{display:none}body{background:#fff;color:#000}}`
+summary{cursor:pointer;padding-block:.5rem}
+@media print{header::after,footer,button,.screen{display:none}a[rel]::after{content:' (' attr(href) ')'}body{background:#fff;color:#000}}`
 
 /** Text on a ground of this colour: black or white, whichever stands out more (WCAG 2.2, relative luminance). */
 function onColour(colour: string): string {

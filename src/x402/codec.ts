@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import { type FailureReason, fail, ok, type Result } from '../errors.ts'
 import { decodeText, encodeJson } from './base64.ts'
+import type { Signed } from './extensions/offer-receipt.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { challengeV1, failureV1, paymentV1, settlementV1 } from './v1.ts'
 import { challengeV2, failureV2, paymentV2, settlementV2 } from './v2.ts'
@@ -74,8 +75,17 @@ export function encodeChallenge(error: string, resource: ResourceInfo, offers: r
   return { header: fitHeader(error, resource, offers, quote), body: challengeV1(resource, offers, quote) }
 }
 
-/** Shortens the description until the header fits, then leaves out the query; terms are never cut. */
+/**
+ * Leaves out the signed offers where they do not fit (the body has them), shortens the description until the header
+ * fits, then leaves out the query; terms are never cut.
+ */
 function fitHeader(error: string, resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken): string {
+  if (quote.signedOffers.length > 0) {
+    const signed = encodeJson(challengeV2(error, resource, offers, quote))
+    return signed.length <= CHALLENGE_BUDGET
+      ? signed
+      : fitHeader(error, resource, offers, { ...quote, signedOffers: [] })
+  }
   const chars = [...resource.description]
   for (let length = Math.min(chars.length, 200); ; length = Math.floor(length / 2)) {
     const description = length < chars.length ? `${chars.slice(0, length).join('')}…` : resource.description
@@ -88,10 +98,14 @@ function fitHeader(error: string, resource: ResourceInfo, offers: readonly Offer
   }
 }
 
-/** `PAYMENT-RESPONSE`, and `X-PAYMENT-RESPONSE` for a payer who spoke v1. */
-export function encodeSettlement(settlement: Settlement, payment: Payment): Record<string, string> {
+/** `PAYMENT-RESPONSE`, with the signed receipt of what was delivered; `X-PAYMENT-RESPONSE` for a payer who spoke v1. */
+export function encodeSettlement(
+  settlement: Settlement,
+  payment: Payment,
+  receipt: Signed | null,
+): Record<string, string> {
   return {
-    'PAYMENT-RESPONSE': encodeJson(settlementV2(settlement)),
+    'PAYMENT-RESPONSE': encodeJson(settlementV2(settlement, receipt)),
     ...(payment.x402Version === 1 ? { 'X-PAYMENT-RESPONSE': encodeJson(settlementV1(settlement)) } : {}),
   }
 }

@@ -167,6 +167,11 @@ describe('each mistake is answered by what to write instead', () => {
       ['PASS_SECRET: it is too short to be a secret; use 32 or more random characters'],
     ],
     [
+      'a receipt key that is none',
+      { RECEIPT_KEY: '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}' },
+      ['RECEIPT_KEY: write an Ed25519 private key as JSON: {"kty":"OKP","crv":"Ed25519","x":"…","d":"…"}'],
+    ],
+    [
       'no Durable Object',
       { PAYERS: undefined },
       ['PAYERS: this binding is missing; add it to wrangler.toml as the README shows'],

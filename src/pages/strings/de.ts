@@ -72,6 +72,25 @@ export const de: Strings = {
     until: (when) => `bis ${when}`,
     receipt: 'Beleg',
   },
+  receipt: {
+    title: 'Beleg',
+    list: 'Ihre Käufe',
+    none: 'Hier ist noch nichts.',
+    what: 'Was',
+    wholePage: 'Eine Seite',
+    when: 'Wann',
+    amount: 'Wie viel',
+    currency: 'in USDC auf',
+    payTo: 'Bezahlt an',
+    payer: 'Bezahlt von',
+    transaction: 'Transaktion',
+    signed: 'Unterschriebener Beleg',
+    signedMeaning:
+      'Diese Seite hat unterschrieben, was von wem in welcher Transaktion bezahlt wurde. Wer diesen Text hat, kann das prüfen, auch ohne diese Seite, solange er ihren öffentlichen Schlüssel hat.',
+    howToVerify: 'Zum Prüfen, mit dem Quelltext von newsstand:',
+    key: 'Der öffentliche Schlüssel der Seite',
+    download: 'Unterschriebenen Beleg herunterladen',
+  },
   errors: {
     headings: {
       400: 'Diese Anfrage ist nicht lesbar',

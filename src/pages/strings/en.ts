@@ -67,6 +67,25 @@ export const en: Strings = {
     until: (when) => `until ${when}`,
     receipt: 'Receipt',
   },
+  receipt: {
+    title: 'Receipt',
+    list: 'Your purchases',
+    none: 'Nothing here yet.',
+    what: 'What',
+    wholePage: 'One page',
+    when: 'When',
+    amount: 'How much',
+    currency: 'in USDC on',
+    payTo: 'Paid to',
+    payer: 'Paid by',
+    transaction: 'Transaction',
+    signed: 'Signed receipt',
+    signedMeaning:
+      'This site signed what was paid for, by whom and in which transaction. Whoever has this text can check it, also without this site’s help, as long as they have its public key.',
+    howToVerify: 'To check it, with newsstand’s source at hand:',
+    key: 'The site’s public key',
+    download: 'Download the signed receipt',
+  },
   errors: {
     headings: {
       400: 'This request cannot be read',

@@ -69,6 +69,25 @@ export const es: Strings = {
     until: (when) => `hasta ${when}`,
     receipt: 'Recibo',
   },
+  receipt: {
+    title: 'Recibo',
+    list: 'Sus compras',
+    none: 'Aún no hay nada.',
+    what: 'Qué',
+    wholePage: 'Una página',
+    when: 'Cuándo',
+    amount: 'Cuánto',
+    currency: 'en USDC en',
+    payTo: 'Pagado a',
+    payer: 'Pagado por',
+    transaction: 'Transacción',
+    signed: 'Recibo firmado',
+    signedMeaning:
+      'Este sitio firmó qué se pagó, quién lo pagó y en qué transacción. Quien tenga este texto puede comprobarlo, incluso sin este sitio, mientras tenga su clave pública.',
+    howToVerify: 'Para comprobarlo, con el código de newsstand:',
+    key: 'La clave pública del sitio',
+    download: 'Descargar el recibo firmado',
+  },
   errors: {
     headings: {
       400: 'No se puede leer esta petición',

@@ -70,6 +70,25 @@ export type Strings = {
   }
   checkout: CheckoutStrings
   bar: { bought: string; until: (when: string) => string; receipt: string }
+  receipt: Record<
+    | 'title'
+    | 'list'
+    | 'none'
+    | 'what'
+    | 'wholePage'
+    | 'when'
+    | 'amount'
+    | 'currency'
+    | 'payTo'
+    | 'payer'
+    | 'transaction'
+    | 'signed'
+    | 'signedMeaning'
+    | 'howToVerify'
+    | 'key'
+    | 'download',
+    string
+  >
   errors: {
     headings: Record<number, string>
     fallback: string
