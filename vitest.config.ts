@@ -1,6 +1,15 @@
 // Pure units, end-to-end tests and faults run in Node (viem is slow inside the pool), the payer's object in workerd.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { browserPath } from './test/support/chromium.ts'
+
+/** The tests that need a browser; where there is none, a notice in their place, and in CI a failure. */
+function browserTests(): string[] {
+  if (browserPath() !== null) return ['test/browser/**/*.test.ts']
+  if (process.env.CI === 'true') throw new Error('CI needs a browser: install Chromium, or set CHROMIUM=/path/to/it')
+  console.warn('\n  No Chromium was found: the browser tests are left out. Install it, or set CHROMIUM=/path/to/it.\n')
+  return []
+}
 
 export default defineConfig({
   test: {
@@ -12,6 +21,15 @@ export default defineConfig({
         test: {
           name: 'site',
           include: ['test/{conformance,e2e,attacks}/**/*.test.ts'],
+          globalSetup: ['test/support/build.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: browserTests(),
           globalSetup: ['test/support/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -33,6 +33,10 @@ const Receipt = z.looseObject({
   success: z.boolean(),
   transaction: z.string(),
   errorReason: z.string().optional(),
+  extensions: z.unknown(),
+})
+const Signed = z.object({
+  'offer-receipt': z.object({ info: z.object({ receipt: z.object({ signature: z.string() }) }) }),
 })
 const Problem = z.object({ error: z.string(), message: z.string().optional() })
 type Terms = z.infer<typeof Terms>
@@ -87,11 +91,18 @@ async function main(): Promise<void> {
     const after = await balance(url, terms)
     line('Publisher', `${terms.payTo}${changeOnChain(before, after)}`)
     line('Transaction', receipt?.transaction || 'none: nothing was charged')
-    line('Receipt', receipt === undefined ? 'none' : JSON.stringify(receipt, null, 2).replaceAll('\n', '\n  '))
+    showReceipt(receipt)
     line('Status', `${response.status} ${response.statusText}`.trim())
     await showPass(url, response)
   }
   showContent(response, body)
+}
+
+function showReceipt(receipt: Receipt | undefined): void {
+  const { extensions, ...plain } = receipt ?? {}
+  line('Receipt', receipt === undefined ? 'none' : JSON.stringify(plain, null, 2).replaceAll('\n', '\n  '))
+  const signed = Signed.safeParse(extensions)
+  if (signed.success) line('Signed', signed.data['offer-receipt'].info.receipt.signature)
 }
 
 function changeOnChain(before: bigint | undefined, after: bigint | undefined): string {

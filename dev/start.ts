@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { startChain } from './chain.ts'
+import { writeDemoAssets } from './demo-assets.ts'
 import { startFacilitator } from './facilitator.ts'
 import { startOrigin } from './origin.ts'
 import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from './paths.ts'
@@ -68,10 +69,13 @@ async function main(): Promise<void> {
   await seeding
 
   const network = `eip155:${chain.chainId}`
+  const demoAssets = join(stateDirectory, 'public')
+  await writeDemoAssets(demoAssets)
   const payTo = await step('site', 'the paywall, in wrangler dev', async () => {
     const worker = await startWorker({
       port: ports.site.port,
       persistTo: persistDirectory,
+      assets: demoAssets,
       vars: {
         SITE_URL: siteUrl,
         NETWORKS: JSON.stringify([network]),

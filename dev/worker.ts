@@ -13,6 +13,8 @@ export type WorkerOptions = {
   port: number
   persistTo: string
   vars: Record<string, string>
+  /** Folder of static assets, in place of wrangler.toml's. */
+  assets: string
   onLine: (line: string) => void
 }
 
@@ -27,7 +29,7 @@ const LINES_KEPT = 30
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const args = ['dev', '--config', inCheckout('wrangler.toml'), '--ip', LOOPBACK, '--port', String(options.port)]
   args.push('--inspector-port', String(await freePort()), '--persist-to', options.persistTo)
-  args.push('--show-interactive-dev-session=false')
+  args.push('--show-interactive-dev-session=false', '--assets', options.assets)
   for (const [name, value] of Object.entries(options.vars)) args.push('--var', `${name}:${value}`)
   const child = spawn(process.execPath, [wranglerProgram(), ...args], {
     cwd: inCheckout('.'),

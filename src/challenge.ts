@@ -1,10 +1,10 @@
 // The challenge: one 402 that both wire versions and people understand.
 import type { Config } from './config.ts'
-import { publicError, type Refusal } from './errors.ts'
+import type { Refusal } from './errors.ts'
 import { paywallPage } from './pages/paywall.tsx'
 import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
-import type { Resource } from './policy/scope.ts'
+import { type Resource, urlOf } from './policy/scope.ts'
 import { refusal } from './respond.ts'
 import { encodeChallenge } from './x402/codec.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
@@ -35,10 +35,10 @@ export function answerChallenge(
   { rule, resource, article, sales, offers, signIn }: Item,
   quote: QuoteToken,
   outcome: Record<string, string>,
-): Response {
+): Promise<Response> {
   const title = article?.title ?? ''
   const info = {
-    url: resource.site + resource.id,
+    url: urlOf(resource),
     description: article?.description ?? (rule.description || title),
     mimeType: article?.contentType ?? rule.mimeType,
   }
@@ -46,15 +46,19 @@ export function answerChallenge(
   return refusal(request, refused, {
     headers: { 'PAYMENT-REQUIRED': header, ...outcome },
     json: body,
-    page: () =>
+    page: (strings) =>
       paywallPage({
-        brand: config.brand.name,
+        brand: config.brand,
+        strings,
         title: title || info.description || resource.path,
+        description: info.description,
         teaser: article?.teaser ?? article?.description ?? null,
-        problem: refused.code === 'payment_required' ? null : publicError(refused.code).message,
+        refused,
         offers: sales,
-        networks: config.networks.map((network) => network.name),
+        networks: config.networks,
         resourceUrl: info.url,
+        // A browser asks with GET; what another method asked for, a page cannot ask for again.
+        challenge: resource.method === 'GET' ? header : null,
       }),
   })
 }

@@ -2,18 +2,12 @@
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { addressProblem } from './networks/address.ts'
+import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { list, parsed, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
-
-export type Brand = {
-  name: string
-  logo: string | null
-  accent: string | null
-  terms: string | null
-  support: string | null
-}
+import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
   brand: Brand
@@ -32,6 +26,8 @@ export type Config = {
   originUrl: string | null
   rules: readonly Rule[]
   passSecret: string
+  /** What offers and receipts are signed with; null signs none. */
+  receiptKey: PrivateJwk | null
 }
 
 export type ConfigProblem = { path: string; message: string }
@@ -104,6 +100,7 @@ const brandSchema = z.object(
     ),
     terms: z.optional(link),
     support: z.optional(link),
+    why: z.optional(link),
   },
   { error: 'write a table such as { name = "The Daily Stand" }' },
 )
@@ -142,6 +139,7 @@ const envSchema = z.object({
   PASS_SECRET: z
     .string({ error: 'set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters' })
     .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' })),
+  RECEIPT_KEY: z.optional(parsed(parsePrivateJwk, 'write an Ed25519 private key, as JSON text')),
 })
 
 function parseBaseOrRpc(value: string): Result<string, string> {
@@ -160,7 +158,7 @@ function fromVar(value: unknown): unknown {
 }
 
 const VARS = Object.keys(envSchema._zod.def.shape)
-const SECRETS = ['PASS_SECRET']
+const SECRETS = ['PASS_SECRET', 'RECEIPT_KEY']
 
 /** Parses the worker's environment. On failure: every problem, in the order of the variables. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
@@ -254,6 +252,7 @@ function build(data: Parsed): Config {
       accent: data.BRAND?.accent ?? null,
       terms: data.BRAND?.terms ?? null,
       support: data.BRAND?.support ?? null,
+      why: data.BRAND?.why ?? null,
     },
     sites: sitesOf(data),
     hostPicksSite: typeof data.SITE_URL !== 'string',
@@ -264,5 +263,6 @@ function build(data: Parsed): Config {
     originUrl: data.ORIGIN_URL ?? null,
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
+    receiptKey: data.RECEIPT_KEY ?? null,
   }
 }

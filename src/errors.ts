@@ -71,6 +71,10 @@ const REFUSALS = {
   ),
   payment_refused: answer(403, 'This payment cannot be accepted here. Nothing was charged.'),
   not_found: answer(404, 'There is nothing at this address. Nothing was charged.'),
+  receipt_not_found: answer(
+    404,
+    'Your pass has no receipt at this address. Just after a payment it may not be written yet: try again in a minute.',
+  ),
   method_not_allowed: answer(405, 'This address can be read with GET or HEAD only.'),
   payment_identifier_conflict: answer(409, 'This payment-identifier belongs to another payment. Use a new one.'),
   uri_too_long: answer(414, 'This address is too long. Nothing was charged.'),

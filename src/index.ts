@@ -4,33 +4,46 @@ import { type Config, type ConfigProblem, parseConfig } from './config.ts'
 import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './content.ts'
 import { fail, isPaymentReason, ok, type Refusal, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
+import { findPayment } from './ledger.ts'
 import { addressOf, Limits } from './limits.ts'
 import { issueNonce } from './nonce.ts'
 import { type Grant, grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
 import type { RedeemOutcome, RedeemRequest } from './payer/redeem.ts'
 import type { Services } from './paywall.ts'
 import type { Sale } from './policy/policy.ts'
-import { type Resource, scopeOf } from './policy/scope.ts'
+import { type Resource, scopeOf, urlOf } from './policy/scope.ts'
 import { issueQuote, PAYMENT_SECONDS, quotedOffers } from './quote.ts'
 import { signIn } from './sign-in.ts'
 import { deriveKey } from './token.ts'
 import { encodeBytes } from './x402/base64.ts'
+import { signOffers, signReceipt } from './x402/extensions/offer-receipt.ts'
 import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
+import { importSigner, type Signer } from './x402/jws.ts'
 import type { Offer, VerifiedPayment } from './x402/payment.ts'
 
 export { Payer } from './payer/payer.ts'
 
-/** What an isolate keeps per environment: the parsed configuration and its memory of failures, nothing of any request. */
-type Isolate = { config: Result<Config, ConfigProblem[]>; limits: Limits }
+/**
+ * What an isolate keeps per environment: the parsed configuration, the imported key and its memory of failures, nothing
+ * of any request.
+ */
+type Isolate = { config: Result<Config, ConfigProblem[]>; limits: Limits; signer: Signer | null }
 
 const isolates = new WeakMap<Env, Isolate>()
 
 function isolateOf(env: Env): Isolate {
   const known = isolates.get(env)
   if (known) return known
-  const isolate = { config: parseConfig({ ...env }), limits: new Limits() }
+  const isolate = { config: parseConfig({ ...env }), limits: new Limits(), signer: null }
   isolates.set(env, isolate)
   return isolate
+}
+
+/** The key, not the promise of it, is kept: a promise would belong to the request that began it. */
+async function signerOf(env: Env, { receiptKey }: Config): Promise<Signer | null> {
+  const isolate = isolateOf(env)
+  if (receiptKey !== null) isolate.signer ??= await importSigner(receiptKey)
+  return isolate.signer
 }
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
@@ -59,6 +72,7 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     if (isCostly) await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
     return signed
   }
+  const signer = await signerOf(env, config)
   return {
     nowSeconds,
     find: async (source, path, mimeType) => {
@@ -73,8 +87,13 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       }
     },
     origin: (request, wanted) => fetchOrigin(originOf(env, config), request, wanted),
-    quote: async (offers, resource) =>
-      issueQuote(offers, resource, await quoteKey(), nowSeconds(), crypto.getRandomValues(new Uint8Array(9))),
+    quote: async (offers, resource) => {
+      const random = crypto.getRandomValues(new Uint8Array(9))
+      const quote = await issueQuote(offers, resource, await quoteKey(), nowSeconds(), random)
+      const signedOffers =
+        signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
+      return { ...quote, signedOffers: signedOffers ?? [] }
+    },
     signInChallenge: async (offers, { site }) => {
       if (!offers.some((offer) => offer.accessSeconds > 0)) return null
       const issuedAtSeconds = nowSeconds()
@@ -137,12 +156,14 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
         if (isPaymentReason(outcome.refusal.code)) await limits.failed(env.FAILED_PAYMENTS, address, Date.now())
         return outcome
       }
-      const { settlement, scope: owned, endsAtSeconds, lease } = outcome
+      const { settlement, settledAtSeconds, scope: owned, endsAtSeconds, lease } = outcome
+      const receipt =
+        signer && (await signReceipt(resource.site, urlOf(resource), settlement, settledAtSeconds, signer))
       const grant =
         endsAtSeconds === null || endsAtSeconds <= nowSeconds()
           ? null
           : { scope: owned, method: resource.method, endsAtSeconds, payer: settlement.payer }
-      return { kind: 'granted', settlement, grant, lease }
+      return { kind: 'granted', settlement, receipt, grant, lease }
     },
     useUp: async (verified, resource) => {
       const { network, authorization } = verified.payment
@@ -158,6 +179,24 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     offerTerms: (sale, upfront) => offersOf(config, sale, upfront),
   }
 }
+
+const records: World['records'] = async (env, config) => ({
+  signer: await signerOf(env, config),
+  payersOf: async (request, site) => {
+    const token = passOf(request.headers, site)
+    if (token === null) return []
+    const grants = await readPass(token, site, await deriveKey(config.passSecret, 'pass'), nowSeconds())
+    return [...new Set(grants.map((grant) => grant.payer.toLowerCase()))]
+  },
+  find: async (transaction, payers, site) => {
+    try {
+      return ok(await findPayment(env.LEDGER_DB, transaction, payers, site))
+    } catch (fault) {
+      console.error(JSON.stringify({ event: 'ledger_unavailable', problem: nameOf(fault) }))
+      return fail({ code: 'content_unavailable' })
+    }
+  },
+})
 
 /** A sale on each of the site's networks, in the configured order. All assets have six decimals, as prices do. */
 const offersOf = (config: Config, sale: Sale, upfront: boolean): Offer[] =>
@@ -225,4 +264,4 @@ const isRetryable = (fault: unknown) =>
   fault.retryable === true &&
   !('overloaded' in fault && fault.overloaded)
 
-export default createApp({ config: (env) => isolateOf(env).config, services })
+export default createApp({ config: (env) => isolateOf(env).config, services, records })

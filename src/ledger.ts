@@ -1,4 +1,5 @@
 // The publisher's ledger in D1: one row per settled payment. Writing a row twice stores it once.
+import * as z from 'zod/mini'
 import type { Asset } from './x402/assets.ts'
 
 export type LedgerRow = {
@@ -40,4 +41,47 @@ export async function recordPayment(db: D1Database, asset: Asset, row: LedgerRow
       row.settledAtSeconds,
     )
     .run()
+}
+
+const entry = z.pipe(
+  z.object({
+    resource: z.string(),
+    network: z.string(),
+    asset: z.string(),
+    amount: z.string().check(z.regex(/^[0-9]+$/)),
+    payer: z.string(),
+    pay_to: z.string(),
+    transaction: z.string(),
+    offer: z.string(),
+    settled_at_seconds: z.number(),
+  }),
+  z.transform(({ pay_to, amount, settled_at_seconds, ...row }) => ({
+    ...row,
+    amount: BigInt(amount),
+    payTo: pay_to,
+    settledAtSeconds: settled_at_seconds,
+  })),
+)
+
+export type LedgerEntry = z.infer<typeof entry>
+
+/**
+ * What one of these payers paid in a transaction at a site; null when there is no such row. Addresses and the hash are
+ * lower case. Throws when D1 does not answer.
+ */
+export async function findPayment(
+  db: D1Database,
+  transaction: string,
+  payers: readonly string[],
+  site: string,
+): Promise<LedgerEntry | null> {
+  const row = await db
+    .prepare(
+      `SELECT resource, network, asset, amount, payer, pay_to, "transaction", offer, settled_at_seconds FROM payments
+       WHERE payer IN (${payers.map(() => '?').join(', ')}) AND lower("transaction") = ? AND site = ?
+       ORDER BY settled_at_seconds LIMIT 1`,
+    )
+    .bind(...payers, transaction, site)
+    .first()
+  return row === null ? null : z.parse(entry, row)
 }

@@ -1,5 +1,6 @@
 // The pipeline, and the only file that knows its order:
 // request → policy → challenge → decode → verify → redeem → grant → content.
+import { withBar } from './bar.ts'
 import { answerChallenge, type Item } from './challenge.ts'
 import type { Config } from './config.ts'
 import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
@@ -11,6 +12,7 @@ import { identifyingQuery, type Resource } from './policy/scope.ts'
 import { countryOf, readPayment, siteOf, splitUrl } from './request.ts'
 import { openToScripts, preflight, privately, refuse, varying } from './respond.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
+import type { Signed } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
@@ -28,7 +30,7 @@ type Found = {
 }
 
 export type Redeemed =
-  | { kind: 'granted'; settlement: Settlement; grant: Grant | null; lease: number | null }
+  | { kind: 'granted'; settlement: Settlement; receipt: Signed | null; grant: Grant | null; lease: number | null }
   | { kind: 'refused'; refusal: Refusal }
 
 /** The narrow verbs the pipeline needs from the world; `index` builds them. Faults throw. */
@@ -84,7 +86,7 @@ type Visit = {
 /** Answers one request. */
 export async function paywall(request: Request, config: Config, services: Services): Promise<Response> {
   const result = await decideAndServe(request, config, services)
-  return openToScripts(result.ok ? result.value : refuse(request, config.brand.name, result.error))
+  return openToScripts(result.ok ? result.value : await refuse(request, config.brand, result.error))
 }
 
 async function decideAndServe(request: Request, config: Config, services: Services): Promise<Result<Response>> {
@@ -149,7 +151,7 @@ async function decideAndServe(request: Request, config: Config, services: Servic
 async function serveGated(visit: Visit): Promise<Response> {
   const { request, services, resource } = visit
   const grants = await services.grants(request, resource)
-  if (grants.ok && grants.value.opening) return serveHolder(visit, grants.value)
+  if (grants.ok && grants.value.opening) return serveHolder(visit, grants.value.opening, grants.value)
   const answer = grants.ok ? await sell(visit, grants.value) : fail({ refusal: grants.error, payment: null })
   if (answer.ok) return answer.value
   await visit.found?.discard()
@@ -157,12 +159,11 @@ async function serveGated(visit: Visit): Promise<Response> {
 }
 
 /** For who holds a pass: the content with its ranges, not the origin's caching. */
-async function serveHolder(visit: Visit, { headers }: Grants): Promise<Response> {
+async function serveHolder(visit: Visit, grant: Grant, { headers }: Grants): Promise<Response> {
   await useUpPayment(visit)
   const opened = await openContent(visit, 'holder')
-  return opened.ok
-    ? privately(opened.value, headers)
-    : challengeOrRefuse(visit, { refusal: opened.error, payment: null })
+  if (opened.ok) return privately(withBar(visit.request, opened.value, grant), headers)
+  return challengeOrRefuse(visit, { refusal: opened.error, payment: null })
 }
 
 /** A payment sent beside a pass is not settled: nobody pays twice. It counts as used all the same. */
@@ -218,7 +219,7 @@ async function sell(visit: Visit, grants: Grants): Promise<Result<Response, Fail
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
-  { settlement, grant, lease }: Extract<Redeemed, { kind: 'granted' }>,
+  { settlement, receipt, grant, lease }: Extract<Redeemed, { kind: 'granted' }>,
   content: Response | null,
   grants: readonly Grant[],
 ): Promise<Response> {
@@ -226,12 +227,12 @@ async function deliver(
   const report = (delivered: boolean) => {
     if (lease !== null) services.handedOut(verified, lease, delivered)
   }
-  const receipt = encodeSettlement(settlement, verified.payment)
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value, request.method)) {
     report(false)
-    const answer = opened.ok ? opened.value : refuse(request, visit.config.brand.name, opened.error)
-    return privately(answer, receipt)
+    const answer = opened.ok ? opened.value : await refuse(request, visit.config.brand, opened.error)
+    // Paid, but not delivered: the signed receipt would say both.
+    return privately(answer, encodeSettlement(settlement, verified.payment, null))
   }
   if (request.signal.aborted) {
     report(false)
@@ -239,7 +240,7 @@ async function deliver(
     return new Response(null, { status: 503 })
   }
   const cookie = grant ? { 'Set-Cookie': await services.passCookie([grant, ...grants], resource.site) } : {}
-  const answer = privately(opened.value, { ...receipt, ...cookie })
+  const answer = privately(opened.value, { ...encodeSettlement(settlement, verified.payment, receipt), ...cookie })
   if (!answer.body) {
     report(true)
     return answer
@@ -288,7 +289,7 @@ async function challengeOrRefuse(visit: Visit, { refusal: refused, payment }: Fa
   const { request, config, services, rule, resource, found, sales, offers } = visit
   const outcome: Record<string, string> =
     payment && isPaymentFailure(refused.code) ? encodeFailure(refused.code, payment, refused.transaction ?? '') : {}
-  if (publicError(refused.code).status !== 402) return refuse(request, config.brand.name, refused, outcome)
+  if (publicError(refused.code).status !== 402) return refuse(request, config.brand, refused, outcome)
   const quote = await services.quote(offers, resource)
   const signIn = await services.signInChallenge(offers, resource)
   const item = { rule, resource, article: found?.article ?? null, sales, offers, signIn }

@@ -35,7 +35,7 @@ export async function issueQuote(
   key: CryptoKey,
   nowSeconds: number,
   random: Uint8Array,
-): Promise<QuoteToken> {
+): Promise<Omit<QuoteToken, 'signedOffers'>> {
   const id = encodeBytes(random)
   const expiresAtSeconds = nowSeconds + QUOTE_SECONDS
   const rows = offers.map((offer) => [

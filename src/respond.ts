@@ -3,6 +3,8 @@
 
 import { publicError, type Refusal } from './errors.ts'
 import { errorPage } from './pages/error.tsx'
+import type { Brand, Page } from './pages/page.tsx'
+import { type Strings, stringsFor } from './pages/strings/strings.ts'
 
 /** Response headers that scripts of other origins may read. */
 const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
@@ -54,7 +56,7 @@ export function privately(response: Response, extra: Record<string, string>): Re
 
 /**
  * Content that is free, but by these request headers only for some: every cache asks here before it gives it to anybody.
- * Many shared caches ignore `Vary`, so it does not do alone.
+ * Many shared caches ignore `Vary`, so it does not do alone. Search engines keep no copy of it for everybody either.
  */
 export function varying(response: Response, names: readonly string[]): Response {
   if (names.length === 0) return response
@@ -62,6 +64,7 @@ export function varying(response: Response, names: readonly string[]): Response 
   for (const name of CACHING) if (name !== 'etag' && name !== 'last-modified') headers.delete(name)
   headers.set('Cache-Control', 'no-cache')
   headers.append('Vary', names.join(', '))
+  headers.append('X-Robots-Tag', 'noarchive')
   return rebuilt(response, response.status, headers)
 }
 
@@ -98,41 +101,72 @@ export type RefusalParts = {
   headers: Record<string, string>
   /** Further keys of the JSON body: the v1 challenge. */
   json: Record<string, unknown>
-  /** The page for people; made only when one is wanted. */
-  page: () => string
+  /** The page for people in their language; made only when one is wanted. */
+  page: (strings: Strings) => Promise<Page>
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
-export function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Response {
+export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Response> {
   const { status, message, retryAfterSeconds } = publicError(code)
-  const asPage = prefersHtml(request.headers.get('Accept'))
+  const page = await pageFor(request, parts)
   const headers = new Headers({
-    'Content-Type': asPage ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     Vary: VARY,
-    ...(asPage ? { 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'strict-origin-when-cross-origin' } : {}),
+    ...(page ? pageHeaders(page) : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
-  const body = asPage ? parts.page() : JSON.stringify({ error: code, message, ...parts.json })
+  const body = page ? page.html : JSON.stringify({ error: code, message, ...parts.json })
   return new Response(request.method === 'HEAD' ? null : body, { status, headers })
 }
 
 /** A refusal that no payment can mend. */
 export function refuse(
   request: Request,
-  brand: string,
+  brand: Brand,
   refused: Refusal,
   headers: Record<string, string> = {},
-): Response {
-  const { status, message } = publicError(refused.code)
-  return refusal(request, refused, { headers, json: {}, page: () => errorPage({ brand, status, message }) })
+): Promise<Response> {
+  return refusal(request, refused, { headers, json: {}, page: (strings) => errorPage(refused, brand, strings) })
 }
 
-/** Pages bring their style inline and nothing else. */
-const PAGE_POLICY =
-  "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+/** Something of newsstand's own for one reader's eyes, as JSON or as a page. */
+export async function inPrivate(
+  request: Request,
+  json: Record<string, unknown>,
+  parts: Pick<RefusalParts, 'page'>,
+): Promise<Response> {
+  const page = await pageFor(request, parts)
+  const headers = new Headers({
+    'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Cache-Control': 'private, no-store',
+    'X-Content-Type-Options': 'nosniff',
+    Vary: 'Accept, Accept-Language, Authorization, Cookie',
+    ...(page ? pageHeaders(page) : {}),
+  })
+  return new Response(page ? page.html : JSON.stringify(json), { headers })
+}
+
+/** Something of newsstand's own for everybody: JSON that may be kept for an hour. */
+export const inPublic = (json: Record<string, unknown>): Response =>
+  new Response(JSON.stringify(json), {
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Cache-Control': 'public, max-age=3600',
+      'X-Content-Type-Options': 'nosniff',
+    },
+  })
+
+/** The page in the reader's language; null for a client that does not prefer HTML. */
+const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
+  prefersHtml(request.headers.get('Accept')) ? page(stringsFor(request.headers.get('Accept-Language'))) : null
+
+const pageHeaders = ({ policy }: Page) => ({
+  'Content-Security-Policy': policy,
+  'Referrer-Policy': 'strict-origin-when-cross-origin',
+})
 
 /** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
 export function prefersHtml(accept: string | null): boolean {

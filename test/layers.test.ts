@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
   ['config, pass, quote, nonce', /^(config|pass|quote|nonce)\.ts$/],
-  ['paywall', /^(paywall|challenge|respond|request)\.ts$/],
+  ['paywall', /^(paywall|bar|challenge|respond|request|receipt)\.ts$/],
   ['world', /^(payer\/|facilitator|chain|ledger|content)/],
   ['sign-in', /^sign-in\.ts$/],
   ['app', /^app\.ts$/],
@@ -22,7 +22,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
 /** What the layers alone do not say. */
 const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
   [
-    /^(paywall|challenge|respond|app)\.ts$/,
+    /^(paywall|challenge|respond|receipt|app)\.ts$/,
     /^(payer\/|facilitator|chain|ledger|content|sign-in)/,
     'index hands in the world',
   ],

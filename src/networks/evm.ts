@@ -37,7 +37,13 @@ export async function isSignedByPayer(
 
 /** Whether the address's own key signed a message (EIP-191). False proves nothing, as above. */
 export const isSignedMessage = (message: string, address: `0x${string}`, signature: `0x${string}`): Promise<boolean> =>
-  isSignedHash(messageHash(message), address, signature)
+  isSignedHash(messageHash(message), address, withRecoveryId(signature))
+
+/** Some wallets write 0 and 1 where others write 27 and 28; no token is asked here. */
+const withRecoveryId = (signature: `0x${string}`): `0x${string}` =>
+  /^0x[0-9a-f]{128}0[01]$/i.test(signature)
+    ? `0x${signature.slice(2, 130)}${signature.endsWith('1') ? '1c' : '1b'}`
+    : signature
 
 /** What a contract wallet is asked about. */
 export const messageHash = (message: string) => hashMessage(message)

@@ -1,24 +1,35 @@
 // The page of an answer that is neither content nor an offer: what happened and what to do.
-import { Page } from './page.tsx'
+import { publicError, type Refusal } from '../errors.ts'
+import { Footer } from './footer.tsx'
+import { type Brand, type Page, render } from './page.tsx'
+import type { Strings } from './strings/strings.ts'
 
-export type ErrorView = { brand: string; status: number; message: string }
+/** What a refusal means, in the reader's language where it has words of its own for it. */
+export const messageOf = (code: Refusal['code'], strings: Strings): string =>
+  strings.errors.messages[code] ?? publicError(code).message
 
-export const errorPage = (view: ErrorView): string =>
-  (
-    <Page title={String(view.status)} brand={view.brand}>
-      <h1>{HEADINGS[view.status] ?? 'This did not work'}</h1>
-      <p>{view.message}</p>
-    </Page>
-  ).toString()
-
-const HEADINGS: Record<number, string> = {
-  400: 'This request cannot be read',
-  402: 'This payment did not go through',
-  403: 'This payment cannot be accepted',
-  404: 'Nothing is here',
-  409: 'This payment is taken',
-  429: 'A moment’s rest, please',
-  500: 'Something is wrong on our side',
-  502: 'The page could not be fetched',
-  503: 'One moment, please',
+export function errorPage({ code }: Refusal, brand: Brand, strings: Strings): Promise<Page> {
+  const { errors } = strings
+  const { status, retryAfterSeconds } = publicError(code)
+  const heading = errors.headings[status] ?? errors.fallback
+  return render({
+    lang: strings.lang,
+    brand,
+    title: heading,
+    footer: <Footer brand={brand} strings={strings} />,
+    head: <meta name="robots" content="noindex" />,
+    children: (
+      <>
+        <h1>{heading}</h1>
+        <p>{messageOf(code, strings)}</p>
+        {retryAfterSeconds === null ? (
+          <p>
+            <a class="inline" href="/">
+              {errors.back}
+            </a>
+          </p>
+        ) : null}
+      </>
+    ),
+  })
 }

@@ -1,33 +1,129 @@
-// The frame of every page a person sees. No data access, no script, nothing from elsewhere.
-
+// The frame of every page a person sees: style inline under its hash, nothing from elsewhere. No data access.
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 
-const STYLE = `:root{color-scheme:light dark;--ink:#1a1a1a;--quiet:#595959;--paper:#fffdf8;--line:#d8d4c8}
-@media(prefers-color-scheme:dark){:root{--ink:#ece9e1;--quiet:#aaa69b;--paper:#17171a;--line:#3a3a40}}
-body{margin:0;background:var(--paper);color:var(--ink);font:1.0625rem/1.6 Georgia,'Times New Roman',serif}
-main{max-width:36rem;margin:0 auto;padding:2.5rem 1.25rem}
-.brand{font-weight:700;letter-spacing:.02em;margin:0 0 2rem}
-h1{font-size:1.75rem;line-height:1.25;margin:0 0 .75rem}h2{font-size:1.125rem;margin:2rem 0 .5rem}
-.quiet{color:var(--quiet)}ul{padding:0;list-style:none}li{border-top:1px solid var(--line);padding:.75rem 0}
-strong.price{font-size:1.25rem}code{font:.9375rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere}`
+/** How the publisher looks. Null and "" are left out. */
+export type Brand = {
+  name: string
+  logo: string | null
+  /** `#rrggbb`. */
+  accent: string | null
+  terms: string | null
+  support: string | null
+  why: string | null
+}
 
-export const Page = (props: { title: string; brand: string; children: Child }) => (
-  <>
-    {raw('<!doctype html>')}
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>{props.title}</title>
-        <style>{raw(STYLE)}</style>
-      </head>
-      <body>
-        <main>
-          {props.brand === '' ? null : <p class="brand">{props.brand}</p>}
-          {props.children}
-        </main>
-      </body>
-    </html>
-  </>
+export const NO_BRAND: Brand = { name: '', logo: null, accent: null, terms: null, support: null, why: null }
+
+/** A page ready to be sent, with the `Content-Security-Policy` under which it works. */
+export type Page = { html: string; policy: string }
+
+type Frame = {
+  lang: string
+  brand: Brand
+  title: string
+  head?: Child
+  footer?: Child
+  /** Address of the one script, for pages that have one. */
+  script?: string
+  children: Child
+}
+
+const DEFAULT_ACCENT = '#8a2f1d'
+
+const STYLE = `:root{color-scheme:light dark;--ink:#1c1917;--quiet:#5c554d;--paper:#fffdf9;--card:#faf6ee;--line:#ddd5c6}
+@media(prefers-color-scheme:dark){:root{--ink:#ece8e0;--quiet:#b0a89c;--paper:#161514;--card:#1f1d1b;--line:#3c3833}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:1.0625rem/1.6 Georgia,'Times New Roman',serif}
+body>*{max-width:38rem;margin-inline:auto;padding-inline:1.25rem}
+header{padding-block:1.25rem;display:flex;align-items:center;gap:.75rem;font-weight:700;letter-spacing:.01em}
+header::after{content:"";flex:1;border-block-start:3px solid var(--accent)}
+header a{color:inherit;text-decoration:none}
+header img{display:block;height:2rem;max-width:12rem;object-fit:contain}
+main{padding-block:1rem 2rem}
+h1{font-size:clamp(1.75rem,6vw,2.5rem);line-height:1.15;margin:.5rem 0 1rem;text-wrap:balance;overflow-wrap:anywhere}
+h2{font-size:1.25rem;line-height:1.3;margin:0 0 .75rem}
+p{margin:0 0 1rem}
+a{color:inherit;text-decoration-color:var(--accent);text-decoration-thickness:2px;text-underline-offset:.15em}
+.teaser{font-size:1.1875rem}
+.teaser.more{mask-image:linear-gradient(#000 40%,#0008)}
+.card{background:var(--card);border:1px solid var(--line);border-block-start:3px solid var(--accent);padding:1.25rem;border-radius:.25rem;margin-block:1.5rem}
+fieldset{border:0;padding:0;margin:0 0 1rem;min-width:0}
+legend{padding:0;margin:0 0 .5rem;color:var(--quiet)}
+.offer{display:flex;gap:.75rem;align-items:baseline;padding:.75rem 0;border-block-start:1px solid var(--line);min-height:3rem;cursor:pointer}
+.offer input{accent-color:var(--accent);inline-size:1.15rem;block-size:1.15rem;flex:none;transform:translateY(.15rem)}
+.offer span{flex:1}
+.offer small{display:block}
+.price{font-size:1.25rem;font-variant-numeric:tabular-nums}
+small,.quiet,footer{font-size:.9375rem;color:var(--quiet)}
+button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:.6rem;inline-size:100%;min-height:3rem;margin-block:.5rem;padding:.5rem 1rem;border:2px solid var(--accent);border-radius:.25rem;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}
+button.plain{background:none;color:inherit}
+button[disabled]{opacity:.6;cursor:default}
+button img{inline-size:1.5rem;block-size:1.5rem;border-radius:.25rem}
+:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
+#status:empty{display:none}
+#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:.75rem}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.5rem 1.25rem;margin:0 0 1rem}
+dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
+code,pre{font:.875rem/1.5 ui-monospace,Menlo,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
+footer{padding-block:1.5rem 2.5rem;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem}
+footer a,.inline{display:inline-block;padding-block:.25rem}
+@media(prefers-reduced-motion:no-preference){button{transition:filter .15s}button:hover{filter:brightness(1.1)}}
+summary{cursor:pointer;padding-block:.5rem}
+@media print{header::after,footer,button,.screen{display:none}a[rel]::after{content:' (' attr(href) ')'}body{background:#fff;color:#000}}`
+
+/** Text on a ground of this colour: black or white, whichever stands out more (WCAG 2.2, relative luminance). */
+function onColour(colour: string): string {
+  const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
+    const channel = Number.parseInt(colour.slice(at, at + 2), 16) / 255
+    return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff'
+}
+
+const styleOf = ({ accent }: Brand) => {
+  const colour = accent ?? DEFAULT_ACCENT
+  return `:root{--accent:${colour};--on-accent:${onColour(colour)}}${STYLE}`
+}
+
+const Document = ({ lang, brand, title, head, script, footer, children }: Frame) => (
+  <html lang={lang}>
+    <head>
+      <meta charset="utf-8" />
+      <meta name="viewport" content="width=device-width, initial-scale=1" />
+      <title>{brand.name === '' ? title : `${title} · ${brand.name}`}</title>
+      <style>{raw(styleOf(brand))}</style>
+      {head}
+      {script === undefined ? null : <script type="module" src={script}></script>}
+    </head>
+    <body>
+      <header>
+        {brand.name === '' && brand.logo === null ? null : (
+          <a href="/">{brand.logo === null ? brand.name : <img src={brand.logo} alt={brand.name} />}</a>
+        )}
+      </header>
+      <main>{children}</main>
+      {footer}
+    </body>
+  </html>
 )
+
+/** Renders a page, and the policy that lets in its own style, its script and the publisher's logo, and nothing else. */
+export async function render(frame: Frame): Promise<Page> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(styleOf(frame.brand)))
+  const hash = btoa(String.fromCharCode(...new Uint8Array(digest)))
+  const logo = frame.brand.logo?.startsWith('https:') ? ` ${new URL(frame.brand.logo).origin}` : ''
+  const policy = [
+    "default-src 'none'",
+    `style-src 'sha256-${hash}'`,
+    `img-src 'self' data:${logo}`,
+    ...(frame.script === undefined ? [] : ["script-src 'self'", "connect-src 'self'"]),
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ]
+  return { html: `<!doctype html>${<Document {...frame} />}`, policy: policy.join('; ') }
+}
+
+/** JSON in an element that scripts read and browsers do not run. */
+export const data = (json: unknown) => raw(JSON.stringify(json).replaceAll('<', '\\u003c'))

@@ -1,51 +1,150 @@
-// The page of a 402: what it is, what it costs, how to pay.
+// The page of a 402: what it is, what it costs, what will be signed, and how to pay. It explains itself without script;
+// the script reads what it needs from the page.
+import type { Refusal } from '../errors.ts'
 import { formatPrice } from '../policy/rules.ts'
-import { Page } from './page.tsx'
+import type { Asset } from '../x402/assets.ts'
+import { messageOf } from './error.tsx'
+import { Footer } from './footer.tsx'
+import { type Brand, data, type Page, render } from './page.tsx'
+import type { Strings, Unit } from './strings/strings.ts'
+
+export const CHECKOUT_SCRIPT = '/_newsstand/checkout.js'
+
+type PaywallOffer = { name: string | null; micros: bigint; accessSeconds: number; scope: string | null }
 
 export type PaywallView = {
-  brand: string
+  brand: Brand
+  strings: Strings
   title: string
+  description: string
   teaser: string | null
-  /** Why this page is shown again after a payment; null on the first visit. */
-  problem: string | null
-  offers: readonly { name: string | null; micros: bigint; accessSeconds: number }[]
-  networks: readonly string[]
+  /** Why this page is shown again after a payment. */
+  refused: Refusal
+  offers: readonly PaywallOffer[]
+  networks: readonly Asset[]
+  /** Canonical address. */
   resourceUrl: string
+  /** The `PAYMENT-REQUIRED` header; null where a page cannot ask again as the request did. */
+  challenge: string | null
 }
 
-export const paywallPage = (view: PaywallView): string =>
-  (
-    <Page title={view.title} brand={view.brand}>
-      <h1>{view.title}</h1>
-      {view.teaser === null ? null : <p>{view.teaser}</p>}
-      {view.problem === null ? null : <p role="alert">{view.problem}</p>}
-      <h2>What it costs</h2>
-      <ul>
-        {view.offers.map((offer) => (
-          <li>
-            <strong class="price">{formatPrice(offer.micros)}</strong> {offer.name ?? 'This page'}{' '}
-            <span class="quiet">{accessInWords(offer.accessSeconds)}</span>
-          </li>
-        ))}
-      </ul>
-      <h2>How to pay</h2>
-      <p>
-        In USDC on {view.networks.join(' or ')}, with any x402 client. No account is needed, and nothing is charged
-        unless the page is delivered.
-      </p>
-      <p class="quiet">
-        <code>{view.resourceUrl}</code>
-      </p>
-    </Page>
-  ).toString()
+export function paywallPage(view: PaywallView): Promise<Page> {
+  const { brand, strings, title, teaser, refused, challenge } = view
+  const { pay } = strings
+  const publisher = brand.name || new URL(view.resourceUrl).host
+  return render({
+    lang: strings.lang,
+    brand,
+    title,
+    head: <Preview view={view} publisher={publisher} />,
+    footer: <Footer brand={brand} strings={strings} />,
+    ...(challenge === null ? {} : { script: CHECKOUT_SCRIPT }),
+    children: (
+      <>
+        <article>
+          <h1 dir="auto">{title}</h1>
+          {teaser === null ? null : (
+            <p dir="auto" class="teaser more">
+              {teaser}
+            </p>
+          )}
+        </article>
+        <section class="card paywall" aria-labelledby="offers">
+          <h2 id="offers">{pay.heading}</h2>
+          {refused.code === 'payment_required' ? null : (
+            <p class="problem" role="alert">
+              {messageOf(refused.code, strings)}
+            </p>
+          )}
+          <Offers view={view} />
+          <p id="status" role="status" tabindex={-1}></p>
+          <div id="wallets"></div>
+          {challenge === null ? <p>{pay.notByPage}</p> : null}
+          <noscript>
+            <p>{pay.noScript}</p>
+          </noscript>
+          <p class="quiet">
+            {challenge === null ? '' : `${pay.terms(publisher)} `}
+            {pay.networks(view.networks.map((network) => network.name).join(', '))} {pay.programs}
+          </p>
+        </section>
+        {challenge === null ? null : (
+          <script id="checkout" type="application/json">
+            {data({
+              challenge,
+              isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
+              networks: view.networks.map(({ network, name, rpcUrl }) => ({
+                network,
+                name,
+                rpcUrl,
+                currency: NATIVE[network] ?? 'ETH',
+              })),
+              texts: strings.checkout,
+            })}
+          </script>
+        )}
+      </>
+    ),
+  })
+}
 
-function accessInWords(seconds: number): string {
-  if (seconds === 0) return 'once'
-  const [count, unit] =
-    seconds % 86_400 === 0
-      ? [seconds / 86_400, 'day']
-      : seconds % 3600 === 0
-        ? [seconds / 3600, 'hour']
-        : [seconds / 60, 'minute']
-  return `for ${count} ${unit}${count === 1 ? '' : 's'}`
+/** What wallets have to be told when they do not know a network yet: its own currency, where that is not ether. */
+const NATIVE: Record<string, string> = {
+  'eip155:137': 'POL',
+  'eip155:80002': 'POL',
+  'eip155:43114': 'AVAX',
+  'eip155:43113': 'AVAX',
+}
+
+const Offers = ({ view: { offers, strings } }: { view: PaywallView }) => (
+  <fieldset>
+    <legend>{offers.length === 1 ? strings.pay.offer : strings.pay.offers}</legend>
+    {offers.map((offer, i) => (
+      <label class="offer">
+        <input type="radio" name="offer" value={String(i)} checked={i === 0} hidden={offers.length === 1} />
+        <span>
+          <span dir="auto">{offer.name ?? strings.pay.thisPage}</span>
+          <small>{terms(offer, strings)}</small>
+        </span>
+        <strong class="price">{formatPrice(offer.micros)}</strong>
+      </label>
+    ))}
+  </fieldset>
+)
+
+function terms({ accessSeconds, scope }: PaywallOffer, { pay }: Strings): string {
+  const access = accessSeconds === 0 ? pay.once : pay.lasting(...inUnits(accessSeconds))
+  return scope === null ? access : `${pay.section(scope.replace(/\*$/, ''))}, ${access}`
+}
+
+function inUnits(seconds: number): [count: number, unit: Unit] {
+  if (seconds % 86_400 === 0) return [seconds / 86_400, 'day']
+  return seconds % 3600 === 0 ? [seconds / 3600, 'hour'] : [seconds / 60, 'minute']
+}
+
+/** What search engines and link previews read: that there is an article here, and that it is paid for. */
+const Preview = ({ view, publisher }: { view: PaywallView; publisher: string }) => {
+  const { title, description, resourceUrl } = view
+  const article = {
+    '@context': 'https://schema.org',
+    '@type': 'Article',
+    headline: title,
+    ...(description === '' ? {} : { description }),
+    url: resourceUrl,
+    publisher: { '@type': 'Organization', name: publisher },
+    isAccessibleForFree: false,
+    hasPart: { '@type': 'WebPageElement', isAccessibleForFree: false, cssSelector: '.paywall' },
+  }
+  return (
+    <>
+      {description === '' ? null : <meta name="description" content={description} />}
+      <link rel="canonical" href={resourceUrl} />
+      <meta property="og:type" content="article" />
+      <meta property="og:title" content={title} />
+      {description === '' ? null : <meta property="og:description" content={description} />}
+      <meta property="og:url" content={resourceUrl} />
+      <meta property="og:site_name" content={publisher} />
+      <script type="application/ld+json">{data(article)}</script>
+    </>
+  )
 }

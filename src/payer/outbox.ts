@@ -2,6 +2,7 @@
 import { recordPayment } from '../ledger.ts'
 import { assetOf } from '../x402/assets.ts'
 import type { PaymentRecords } from './records.ts'
+import { settledAtSeconds } from './rows.ts'
 
 /** Delivers what is in the outbox; false when the ledger did not take all of it. */
 export async function deliverOutbox(records: PaymentRecords, ledger: D1Database): Promise<boolean> {
@@ -19,7 +20,7 @@ export async function deliverOutbox(records: PaymentRecords, ledger: D1Database)
         transaction: row.tx,
         offer: row.offer ?? '',
         accessSeconds: row.access_seconds,
-        settledAtSeconds: row.settled_at ?? row.claimed_at,
+        settledAtSeconds: settledAtSeconds(row),
       })
       records.setLedgered(row.key)
     } catch {

@@ -1,7 +1,7 @@
 // What the worker asks of a payer's object, and what it is told.
 import type { Refusal } from '../errors.ts'
 import type { Offer, Payment, Settlement } from '../x402/payment.ts'
-import { endsAtSeconds, type PaymentRow, type Wanted } from './rows.ts'
+import { endsAtSeconds, type PaymentRow, settledAtSeconds, type Wanted } from './rows.ts'
 
 export type RedeemRequest = Wanted & {
   key: string
@@ -18,6 +18,7 @@ export type RedeemOutcome =
   | {
       kind: 'granted'
       settlement: Settlement
+      settledAtSeconds: number
       /** Scope text of what is owned now. */
       scope: string
       /** Null where a single answer was bought. */
@@ -39,6 +40,7 @@ export function granted(row: PaymentRow, lease: number | null): RedeemOutcome {
   return {
     kind: 'granted',
     settlement: { transaction: row.tx, network: row.network, payer: row.payer, amount: row.amount },
+    settledAtSeconds: settledAtSeconds(row),
     scope: row.scope,
     endsAtSeconds: row.access_seconds === 0 ? null : endsAtSeconds(row),
     lease,

@@ -62,7 +62,8 @@ export const isUndelivered = (paid: PaymentRow) => paid.delivered === 0 && paid.
 /** Whether a purchase may be asked for again by its identifier: content always, what was carried out three times in all. */
 export const mayRepeat = (paid: PaymentRow) => paid.flow === 'authorization' || paid.handouts < MOST_HANDOUTS
 
-export const endsAtSeconds = (paid: PaymentRow) => (paid.settled_at ?? paid.claimed_at) + paid.access_seconds
+export const settledAtSeconds = (paid: PaymentRow) => paid.settled_at ?? paid.claimed_at
+export const endsAtSeconds = (paid: PaymentRow) => settledAtSeconds(paid) + paid.access_seconds
 
 /** The stored state as the state machine knows it. */
 export function stateOf(found: PaymentRow): Redemption {

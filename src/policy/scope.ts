@@ -14,6 +14,9 @@ export type Resource = {
   id: string
 }
 
+/** The address of a resource, as challenges and receipts name it. */
+export const urlOf = (resource: Resource): string => resource.site + resource.id
+
 /** The scope text of an offer sold at a resource. */
 export const scopeOf = (offer: { scope: string | null }, resource: Resource): string =>
   offer.scope === null ? `=${resource.id}` : `~${offer.scope}`

@@ -1,4 +1,4 @@
-// The one table of networks and their USDC: CAIP-2 id, x402 v1 name, contract, EIP-712 domain, public RPC.
+// The one table of networks and their USDC: CAIP-2 id, x402 v1 name, contract, EIP-712 domain, public RPC, explorer.
 // Sources: Circle's list of USDC contracts, and the default assets of the x402 reference packages.
 
 /** An ERC-20 with EIP-3009 on one network. All have six decimals. */
@@ -15,6 +15,8 @@ export type Asset = {
   eip712: { name: string; version: string }
   /** Public read-only JSON-RPC, used when `RPC_URLS` names none. */
   rpcUrl: string
+  /** Origin of the block explorer people look transactions up in. */
+  explorer: string
 }
 
 const usdc = (
@@ -24,6 +26,7 @@ const usdc = (
   asset: `0x${string}`,
   domainName: string,
   rpcUrl: string,
+  explorer: string,
 ): Asset => ({
   network: `eip155:${chainId}`,
   chainId,
@@ -32,10 +35,19 @@ const usdc = (
   asset,
   eip712: { name: domainName, version: '2' },
   rpcUrl,
+  explorer,
 })
 
 export const ASSETS: readonly Asset[] = [
-  usdc(8453, 'base', 'Base', '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', 'USD Coin', 'https://mainnet.base.org'),
+  usdc(
+    8453,
+    'base',
+    'Base',
+    '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
+    'USD Coin',
+    'https://mainnet.base.org',
+    'https://basescan.org',
+  ),
   usdc(
     84532,
     'base-sepolia',
@@ -43,8 +55,17 @@ export const ASSETS: readonly Asset[] = [
     '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
     'USDC',
     'https://sepolia.base.org',
+    'https://sepolia.basescan.org',
   ),
-  usdc(137, 'polygon', 'Polygon', '0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359', 'USD Coin', 'https://polygon-rpc.com'),
+  usdc(
+    137,
+    'polygon',
+    'Polygon',
+    '0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359',
+    'USD Coin',
+    'https://polygon-rpc.com',
+    'https://polygonscan.com',
+  ),
   usdc(
     42161,
     null,
@@ -52,6 +73,7 @@ export const ASSETS: readonly Asset[] = [
     '0xaf88d065e77c8cC2239327C5EDb3A432268e5831',
     'USD Coin',
     'https://arb1.arbitrum.io/rpc',
+    'https://arbiscan.io',
   ),
   usdc(
     43114,
@@ -60,6 +82,7 @@ export const ASSETS: readonly Asset[] = [
     '0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E',
     'USD Coin',
     'https://api.avax.network/ext/bc/C/rpc',
+    'https://snowtrace.io',
   ),
   usdc(
     1,
@@ -68,7 +91,14 @@ export const ASSETS: readonly Asset[] = [
     '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48',
     'USD Coin',
     'https://ethereum-rpc.publicnode.com',
+    'https://etherscan.io',
   ),
 ]
 
 export const assetOf = (network: string): Asset | undefined => ASSETS.find((entry) => entry.network === network)
+
+/** Where people can look a transaction up; null for a network this table does not know. */
+export function transactionUrl(network: string, transaction: string): string | null {
+  const asset = assetOf(network)
+  return asset ? `${asset.explorer}/tx/${transaction}` : null
+}

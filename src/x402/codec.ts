@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import { type FailureReason, fail, ok, type Result } from '../errors.ts'
 import { decodeJson, encodeJson } from './base64.ts'
+import type { Signed } from './extensions/offer-receipt.ts'
 import type { SignInChallenge } from './extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { challengeV1, failureV1, paymentV1, settlementV1 } from './v1.ts'
@@ -62,8 +63,9 @@ export function encodeChallenge(
 }
 
 /**
- * The first of ever shorter headers that fits: signing in is declared for the whole site, the description is shortened,
- * the query is left out, signing in is not offered. Terms are never cut.
+ * The first of ever shorter headers that fits: the signed offers are left out (the body has them), signing in is
+ * declared for the whole site, the description is shortened, the query is left out, signing in is not offered. Terms
+ * are never cut.
  */
 function fitHeader(
   error: string,
@@ -72,11 +74,18 @@ function fitHeader(
   quote: QuoteToken,
   signIn: SignInChallenge | null,
 ): string {
-  const encode = (shown: ResourceInfo, uri: string | null) =>
-    encodeJson(challengeV2(error, shown, offers, quote, signIn && uri !== null ? { challenge: signIn, uri } : null))
+  const unsigned: QuoteToken = { ...quote, signedOffers: [] }
+  const encode = (shown: ResourceInfo, uri: string | null, shownQuote = unsigned) =>
+    encodeJson(
+      challengeV2(error, shown, offers, shownQuote, signIn && uri !== null ? { challenge: signIn, uri } : null),
+    )
   const budget = CHALLENGE_BUDGET + (offers.length - 1) * OFFER_BUDGET
   // The quote's proof, not this URL, says what is being bought.
   const url = resource.url.split('?')[0] ?? ''
+  if (quote.signedOffers.length > 0) {
+    const signed = encode(resource, url, quote)
+    if (signed.length <= CHALLENGE_BUDGET) return signed
+  }
   const site = signIn?.site ?? null
   const [whole = '', ...less] = shortenings(resource.description)
   const described = (description: string) => ({ ...resource, description })
@@ -101,10 +110,14 @@ function shortenings(text: string): string[] {
   return [...(chars.length > 200 ? [] : [text]), ...cut.map((length) => `${chars.slice(0, length).join('')}…`), '']
 }
 
-/** `PAYMENT-RESPONSE`, and `X-PAYMENT-RESPONSE` for a payer who spoke v1. */
-export function encodeSettlement(settlement: Settlement, payment: Payment): Record<string, string> {
+/** `PAYMENT-RESPONSE`, with the signed receipt of what was delivered; `X-PAYMENT-RESPONSE` for a payer who spoke v1. */
+export function encodeSettlement(
+  settlement: Settlement,
+  payment: Payment,
+  receipt: Signed | null,
+): Record<string, string> {
   return {
-    'PAYMENT-RESPONSE': encodeJson(settlementV2(settlement)),
+    'PAYMENT-RESPONSE': encodeJson(settlementV2(settlement, receipt)),
     ...(payment.x402Version === 1 ? { 'X-PAYMENT-RESPONSE': encodeJson(settlementV1(settlement)) } : {}),
   }
 }

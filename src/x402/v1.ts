@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import type { FailureReason } from '../errors.ts'
 import { ASSETS, assetOf } from './assets.ts'
+import { offersExtension } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER } from './extensions/payment-identifier.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
@@ -36,26 +37,28 @@ export const paymentV1 = z.pipe(
  * `expiresAt` is in seconds; `paymentId` may be echoed as a key of the payment, to hold us to the quote.
  */
 export function challengeV1(resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
+  const known = offers.flatMap((offer, i) => {
+    const network = assetOf(offer.network)?.v1Name
+    return network ? [{ offer, network, signed: quote.signedOffers[i] }] : []
+  })
+  const signed = known.flatMap((entry) => entry.signed ?? [])
   return {
     x402Version: 1,
-    accepts: offers.flatMap((offer) => {
-      const network = assetOf(offer.network)?.v1Name
-      if (!network) return []
-      return {
-        scheme: 'exact',
-        network,
-        maxAmountRequired: offer.amount.toString(),
-        resource: resource.url,
-        description: offer.name ?? resource.description,
-        mimeType: resource.mimeType,
-        payTo: offer.payTo,
-        maxTimeoutSeconds: offer.maxTimeoutSeconds,
-        asset: offer.asset,
-        extra: { ...offer.eip712, ...(offer.flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) },
-      }
-    }),
+    accepts: known.map(({ offer, network }) => ({
+      scheme: 'exact',
+      network,
+      maxAmountRequired: offer.amount.toString(),
+      resource: resource.url,
+      description: offer.name ?? resource.description,
+      mimeType: resource.mimeType,
+      payTo: offer.payTo,
+      maxTimeoutSeconds: offer.maxTimeoutSeconds,
+      asset: offer.asset,
+      extra: { ...offer.eip712, ...(offer.flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) },
+    })),
     expiresAt: quote.expiresAtSeconds,
     paymentId: quote.proof,
+    ...(signed.length === 0 ? {} : { extensions: offersExtension(signed) }),
   }
 }
 

@@ -2,6 +2,7 @@
 // Shapes: specs/x402-specification-v2.md §5 and transports-v2/http.md of the protocol.
 import * as z from 'zod/mini'
 import type { FailureReason } from '../errors.ts'
+import { offersExtension, receiptExtension, type Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierDeclaration } from './extensions/payment-identifier.ts'
 import { SIGN_IN_WITH_X, type SignInChallenge, signInDeclaration } from './extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
@@ -69,6 +70,7 @@ export function challengeV2(
     accepts: offers.map(requirementsV2),
     extensions: {
       [PAYMENT_IDENTIFIER]: paymentIdentifierDeclaration,
+      ...offersExtension(quote.signedOffers),
       ...(signIn ? { [SIGN_IN_WITH_X]: signInDeclaration(signIn.challenge, signIn.uri) } : {}),
       [QUOTE]: {
         info: { id: quote.id, expiresAt: quote.expiresAtSeconds, proof: quote.proof },
@@ -78,12 +80,13 @@ export function challengeV2(
   }
 }
 
-export const settlementV2 = (settlement: Settlement) => ({
+export const settlementV2 = (settlement: Settlement, receipt: Signed | null) => ({
   success: true,
   transaction: settlement.transaction,
   network: settlement.network,
   payer: settlement.payer,
   amount: settlement.amount.toString(),
+  ...receiptExtension(receipt),
 })
 
 export const failureV2 = (reason: FailureReason, network: string, payer: string, transaction: string) => ({

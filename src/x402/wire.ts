@@ -1,5 +1,6 @@
 // What both wire versions share: canonical integers, hex and addresses, and the `exact` payload on EVM.
 import * as z from 'zod/mini'
+import type { Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierEcho } from './extensions/payment-identifier.ts'
 import type { Authorization } from './payment.ts'
 
@@ -49,4 +50,10 @@ export const extensionsEcho = z.optional(
 export type ResourceInfo = { url: string; description: string; mimeType: string }
 
 /** A quote as it goes out: this site's proof of the offers it made, and when it ends. */
-export type QuoteToken = { id: string; expiresAtSeconds: number; proof: string }
+export type QuoteToken = {
+  id: string
+  expiresAtSeconds: number
+  proof: string
+  /** The same offers in the protocol's own signed form; none where the site has no key for that. */
+  signedOffers: readonly Signed[]
+}

@@ -212,6 +212,8 @@ describe('price rules', () => {
     const answer = await shop.ask('/rules/a', at(NEWS, { 'X-Plan': 'school' }))
     expect(answer.text).toBe('the whole of /rules/a')
     expect(answer.header('Cache-Control') ?? '').not.toContain('private')
+    // A search engine's copy would be for everybody.
+    expect(answer.header('X-Robots-Tag')).toBe('noarchive')
   })
 
   test.each(VERSIONS)('the cheap price in %s does not buy the dear thing', async (version) => {

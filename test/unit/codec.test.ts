@@ -263,7 +263,7 @@ test('every wrapping of one authorization gives one replay key', async () => {
 })
 
 describe('what goes out is ASCII, and fits', () => {
-  const quote = { id: 'an-identifier', expiresAtSeconds: NOW + 600, proof: 'p'.repeat(220) }
+  const quote = { id: 'an-identifier', expiresAtSeconds: NOW + 600, proof: 'p'.repeat(220), signedOffers: [] }
   const site = 'https://news.example'
   const signIn = { site, nonce: '0'.repeat(32), issuedAtSeconds: NOW, networks: [asset.network] }
 

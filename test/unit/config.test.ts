@@ -167,6 +167,11 @@ describe('each mistake is answered by what to write instead', () => {
       ['PASS_SECRET: it is too short to be a secret; use 32 or more random characters'],
     ],
     [
+      'a receipt key that is none',
+      { RECEIPT_KEY: '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}' },
+      ['RECEIPT_KEY: write an Ed25519 private key as JSON: {"kty":"OKP","crv":"Ed25519","x":"…","d":"…"}'],
+    ],
+    [
       'no Durable Object',
       { PAYERS: undefined },
       ['PAYERS: this binding is missing; add it to wrangler.toml as the README shows'],
@@ -232,7 +237,8 @@ describe('values arrive as tables or as JSON strings', () => {
       logo: '/logo.svg',
       terms: 'https://a.example/terms',
       support: 'mailto:desk@a.example',
-      why: 1,
+      why: '/why',
+      colour: 1,
     }
     expect(problems({ BRAND })).toEqual([])
     expect(problems({ BRAND: { logo: '//a.example/x', terms: 'javascript:alert(1)' } })).toHaveLength(2)

@@ -1,0 +1,66 @@
+// A wallet for the demo page of `npm start`: it announces itself as wallet extensions do (EIP-6963) and signs with a
+// development key that everybody knows, after asking. It is added to the checkout script of the local stack alone.
+import { privateKeyToAccount } from 'viem/accounts'
+import * as z from 'zod/mini'
+import { wallets } from './wallets.ts'
+
+const account = privateKeyToAccount(wallets.payer.privateKey)
+
+const typedData = z.object({
+  domain: z.object({
+    name: z.string(),
+    version: z.string(),
+    chainId: z.number(),
+    verifyingContract: z.templateLiteral(['0x', z.string()]),
+  }),
+  types: z.record(z.string(), z.array(z.object({ name: z.string(), type: z.string() }))),
+  primaryType: z.string(),
+  message: z.looseObject({ value: z.string(), to: z.string() }),
+})
+
+const chosenChain = { id: '0x14a34' }
+
+class Declined extends Error {
+  code = 4001
+}
+
+function agree(question: string): void {
+  if (!window.confirm(question)) throw new Declined('The reader said no.')
+}
+
+async function request({ method, params = [] }: { method: string; params?: unknown[] }): Promise<unknown> {
+  switch (method) {
+    case 'eth_requestAccounts':
+    case 'eth_accounts':
+      return [account.address]
+    case 'eth_chainId':
+      return chosenChain.id
+    case 'wallet_switchEthereumChain':
+      return null
+    case 'personal_sign': {
+      agree('Demo wallet: sign in to this site? This costs nothing.')
+      const [message] = z.parse(z.tuple([z.templateLiteral(['0x', z.string()]), z.unknown()]), params)
+      return account.signMessage({ message: { raw: message } })
+    }
+    case 'eth_signTypedData_v4': {
+      const data = z.parse(typedData, JSON.parse(z.parse(z.string(), params[1])))
+      const dollars = Number(data.message.value) / 1e6
+      agree(`Demo wallet: pay $${dollars.toFixed(2)} (play money) to ${data.message.to}?`)
+      return account.signTypedData(data)
+    }
+    default:
+      throw new Error(`The demo wallet does not know ${method}.`)
+  }
+}
+
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#e3b341"/><text x="12" y="17" font-size="14" text-anchor="middle">$</text></svg>',
+)}`
+const detail = Object.freeze({
+  info: { uuid: crypto.randomUUID(), name: 'Demo wallet', icon, rdns: 'example.newsstand.demo' },
+  provider: { request },
+})
+const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }))
+
+window.addEventListener('eip6963:requestProvider', announce)
+announce()

@@ -1,0 +1,475 @@
+// @ts-check
+// The checkout: finds the reader's wallet, has it sign one EIP-3009 authorization, sends that until its outcome is known,
+// and opens what was bought. Once something is signed it is never asked for again: the same payment is sent again, also
+// after a reload. What it says, and the offers, are in the page.
+
+/** @typedef {{ request(ask: { method: string, params?: unknown[] }): Promise<any> }} Provider EIP-1193 */
+/** @typedef {{ name: string, icon: string, provider: Provider }} Wallet */
+/** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} Network */
+/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string } }} Terms */
+/** @typedef {{ accepts: Terms[], extensions: Record<string, { info: any }> }} Challenge */
+/** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
+/** @typedef {{ challenge: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page */
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
+
+/** @type {Page} */
+const page = JSON.parse(element('checkout').textContent ?? '')
+const { texts, networks } = page
+const STORE = `newsstand ${location.pathname}${location.search}`
+/** A quote with less than this left is asked for anew before the wallet is. */
+const QUOTE_MARGIN_SECONDS = 60
+const SIGN_IN = 'sign-in-with-x'
+/** What the site offers to sign for coming back is asked for anew when it is older than this; it ends a minute later. */
+const SIGN_IN_SECONDS = 240
+/** How long the site honours a quote: when the first one was made, its clock stood this much before its end. */
+const QUOTE_SECONDS = 600
+
+/** @param {string} base64 */
+const decode = (base64) => JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))))
+/** @param {unknown} json */
+const encode = (json) => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(json))))
+/** @param {Uint8Array} bytes */
+const hex = (bytes) => `0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+/** @param {number} length */
+const random = (length) => hex(crypto.getRandomValues(new Uint8Array(length)))
+
+/** @type {Challenge} */
+let challenge
+/** The site's clock less this device's, in seconds: what is signed must be valid there. */
+let skew = 0
+const expiresAt = () => challenge.extensions['newsstand-quote']?.info.expiresAt ?? 0
+
+/** @param {string} header */
+function adopt(header) {
+  challenge = decode(header)
+  skew = expiresAt() - QUOTE_SECONDS - Date.now() / 1000
+}
+
+adopt(page.challenge)
+const siteSeconds = () => Math.floor(Date.now() / 1000 + skew)
+
+// What is shown. One status line, and the buttons that lead on from it.
+
+/** @typedef {{ text: string, icon?: string, isPlain?: boolean, act(): unknown }} Action */
+
+/** @param {string} name @param {Record<string, string>} [slots] */
+const text = (name, slots = {}) => (texts[name] ?? name).replace(/\{(\w+)\}/g, (_, slot) => slots[slot] ?? '')
+
+/** @param {string} status @param {Action[]} actions */
+function show(status, actions) {
+  element('status').textContent = status
+  element('wallets').replaceChildren(
+    ...actions.map(({ text, icon, isPlain, act }) => {
+      const button = document.createElement('button')
+      button.type = 'button'
+      button.className = isPlain ? 'plain' : ''
+      if (icon?.startsWith('data:image/')) {
+        const image = document.createElement('img')
+        image.src = icon
+        image.alt = ''
+        button.append(image)
+      }
+      button.append(text)
+      button.addEventListener('click', act)
+      return button
+    }),
+  )
+}
+
+/** @param {string} status */
+function busy(status) {
+  show(status, [])
+  for (const radio of radios()) radio.disabled = true
+  element('status').focus()
+}
+
+/** @returns {NodeListOf<HTMLInputElement>} */
+const radios = () => document.querySelectorAll('input[name=offer]')
+const chosen = () =>
+  Math.max(
+    0,
+    [...radios()].findIndex((radio) => radio.checked),
+  )
+const priceOf = (/** @type {number} */ offer) =>
+  dollars(BigInt(challenge.accepts[offer * networks.length]?.amount ?? 0))
+
+/** @param {bigint} micros */
+function dollars(micros) {
+  const fraction = (micros % 1_000_000n)
+    .toString()
+    .padStart(6, '0')
+    .replace(/0{1,4}$/, '')
+  return `$${micros / 1_000_000n}.${fraction}`
+}
+
+/** The beginning: a button for each wallet. @param {string} [status] */
+function home(status = '') {
+  radios().forEach((radio, offer) => {
+    radio.disabled = false
+    const shown = radio.closest('label')?.querySelector('.price')
+    if (shown) shown.textContent = priceOf(offer)
+  })
+  const found = [...wallets.values()]
+  const pays = found.map((wallet) => ({
+    text: text('payWith', { price: priceOf(chosen()), wallet: wallet.name }),
+    icon: wallet.icon,
+    act: () => attempt(wallet, () => pay(wallet, chosen())),
+  }))
+  const back = { text: text('signIn'), isPlain: true, act: chooseSignIn }
+  if (found.length > 0) return show(status, challenge.extensions[SIGN_IN] ? [...pays, back] : pays)
+  show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [{ text: text('checkAgain'), act: look }])
+}
+
+// Wallets: those that announce themselves (EIP-6963), or the one that sits in the window (EIP-1193).
+
+/** @type {Map<string, Wallet>} */
+const wallets = new Map()
+
+function look() {
+  show(text('looking'), [])
+  window.dispatchEvent(new Event('eip6963:requestProvider'))
+  setTimeout(() => {
+    const injected = /** @type {{ ethereum?: Provider }} */ (window).ethereum
+    if (wallets.size === 0 && injected) wallets.set('', { name: text('yourWallet'), icon: '', provider: injected })
+    if (element('status').textContent === text('looking')) home()
+  }, 300)
+}
+
+window.addEventListener('eip6963:announceProvider', (event) => {
+  const { info, provider } = /** @type {CustomEvent} */ (event).detail
+  if (wallets.has(info.uuid)) return
+  wallets.set(info.uuid, { name: String(info.name), icon: String(info.icon), provider })
+  const isIdle = [text('looking'), '', `${text('noWallet')} ${text('noWalletHelp')}`].includes(
+    element('status').textContent ?? '',
+  )
+  if (isIdle) home()
+})
+
+// Paying.
+
+/** Ends an attempt, with what the reader is told. */
+class Stop extends Error {}
+
+/** @param {Wallet} wallet @param {() => Promise<void>} act */
+async function attempt(wallet, act) {
+  try {
+    await act()
+  } catch (problem) {
+    home(problem instanceof Stop ? problem.message : text('walletFailed', { wallet: wallet.name }))
+  }
+}
+
+/** @param {unknown} problem @returns {unknown} */
+function codeOf(problem) {
+  if (typeof problem !== 'object' || problem === null) return null
+  const { code, data } = /** @type {{ code?: unknown, data?: { originalError?: unknown } }} */ (problem)
+  return code === -32603 && data?.originalError ? codeOf(data.originalError) : code
+}
+
+/** Asks the wallet; its errors become what to tell the reader. @param {Wallet} wallet @param {string} method @param {unknown[]} [params] */
+async function ask(wallet, method, params) {
+  try {
+    return await wallet.provider.request(params ? { method, params } : { method })
+  } catch (problem) {
+    const code = codeOf(problem)
+    const name = { 4001: 'declined', 4100: 'locked', [-32002]: 'pending' }[Number(code)]
+    if (name) throw new Stop(text(name, { wallet: wallet.name }))
+    throw problem
+  }
+}
+
+/** @param {Wallet} wallet */
+async function accountOf(wallet) {
+  busy(text('openWallet', { wallet: wallet.name }))
+  const [account] = await ask(wallet, 'eth_requestAccounts')
+  if (!account) throw new Stop(text('locked', { wallet: wallet.name }))
+  return String(account)
+}
+
+/** Which of the networks on offer the wallet is on, after a switch where it is on none. @param {Wallet} wallet */
+async function networkOf(wallet) {
+  const current = async () => {
+    const chainId = BigInt(await ask(wallet, 'eth_chainId'))
+    return networks.findIndex(({ network }) => network === `eip155:${chainId}`)
+  }
+  const at = await current()
+  const [preferred] = networks
+  if (at >= 0 || !preferred) return at
+  busy(text('switching', { wallet: wallet.name, network: preferred.name }))
+  const chainId = `0x${BigInt(preferred.network.slice(7)).toString(16)}`
+  try {
+    await wallet.provider
+      .request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] })
+      .catch(async (/** @type {unknown} */ problem) => {
+        if (codeOf(problem) !== 4902) throw problem
+        const { name: chainName, rpcUrl, currency } = preferred
+        const nativeCurrency = { name: currency, symbol: currency, decimals: 18 }
+        const chain = { chainId, chainName, rpcUrls: [rpcUrl], nativeCurrency }
+        await wallet.provider.request({ method: 'wallet_addEthereumChain', params: [chain] })
+        await wallet.provider.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] })
+      })
+  } catch {
+    throw new Stop(text('wrongNetwork', { network: preferred.name }))
+  }
+  const now = await current()
+  if (now < 0) throw new Stop(text('wrongNetwork', { network: preferred.name }))
+  return now
+}
+
+/** Fetches the challenge anew. Where there is none any more, the page has been bought in another tab. */
+async function refresh() {
+  const response = await fetch(location.href, { headers: { Accept: 'application/json' }, cache: 'no-store' })
+  const header = response.headers.get('PAYMENT-REQUIRED')
+  if (header) adopt(header)
+  else if (response.ok) location.reload()
+}
+
+/** What the wallet holds, where it can tell. @param {Wallet} wallet @param {string} account @param {Terms} terms */
+async function balanceOf(wallet, account, terms) {
+  const data = `0x70a08231${account.slice(2).padStart(64, '0')}`
+  try {
+    return BigInt(await wallet.provider.request({ method: 'eth_call', params: [{ to: terms.asset, data }, 'latest'] }))
+  } catch {
+    return null
+  }
+}
+
+/** @param {Wallet} wallet @param {number} offer */
+async function pay(wallet, offer) {
+  const account = await accountOf(wallet)
+  const at = await networkOf(wallet)
+  if (expiresAt() < siteSeconds() + QUOTE_MARGIN_SECONDS) {
+    const before = priceOf(offer)
+    await refresh()
+    if (priceOf(offer) !== before) throw new Stop(text('priceChanged', { price: priceOf(offer) }))
+  }
+  const terms = challenge.accepts[offer * networks.length + at]
+  if (!terms) throw new Stop(text('refused'))
+  const price = dollars(BigInt(terms.amount))
+  const balance = await balanceOf(wallet, account, terms)
+  const missing = BigInt(terms.amount) - (balance ?? BigInt(terms.amount))
+  const network = networks[at]?.name ?? ''
+  if (missing > 0n) throw new Stop(text('tooLittle', { missing: dollars(missing), network }))
+
+  busy(text('signing', { price, wallet: wallet.name }))
+  const authorization = {
+    from: account,
+    to: terms.payTo,
+    value: terms.amount,
+    validAfter: '0',
+    validBefore: String(siteSeconds() + terms.maxTimeoutSeconds),
+    nonce: random(32),
+  }
+  const signature = await ask(wallet, 'eth_signTypedData_v4', [
+    account,
+    JSON.stringify(typedData(terms, authorization)),
+  ])
+  const { 'newsstand-quote': quote } = challenge.extensions
+  const payment = {
+    x402Version: 2,
+    resource: { url: location.href },
+    accepted: terms,
+    payload: { signature, authorization },
+    extensions: {
+      'payment-identifier': { info: { required: false, id: random(16) } },
+      ...(quote ? { 'newsstand-quote': { info: quote.info } } : {}),
+    },
+  }
+  const isLasting = page.isLasting[offer] ?? true
+  await send(keep({ header: encode(payment), offer, price, isLasting, paidAtMs: null }), wallet)
+}
+
+/** EIP-712, as EIP-3009 has it: what the wallet shows is what is paid. @param {Terms} terms @param {object} message */
+function typedData({ network, asset, extra }, message) {
+  const fields = (/** @type {string} */ list) =>
+    list.split(',').map((field) => ({ type: field.split(' ')[0], name: field.split(' ')[1] }))
+  return {
+    types: {
+      EIP712Domain: fields('string name,string version,uint256 chainId,address verifyingContract'),
+      TransferWithAuthorization: fields(
+        'address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce',
+      ),
+    },
+    primaryType: 'TransferWithAuthorization',
+    domain: { name: extra.name, version: extra.version, chainId: Number(network.slice(7)), verifyingContract: asset },
+    message,
+  }
+}
+
+// Coming back without the cookie: the wallet that paid signs a message, which is no payment.
+
+function chooseSignIn() {
+  const found = [...wallets.values()]
+  const [only] = found
+  if (only && found.length === 1) {
+    attempt(only, () => signIn(only))
+    return
+  }
+  show(
+    text('signInText'),
+    found.map((wallet) => ({ text: wallet.name, icon: wallet.icon, act: () => attempt(wallet, () => signIn(wallet)) })),
+  )
+}
+
+/** @param {Wallet} wallet */
+async function signIn(wallet) {
+  const account = await accountOf(wallet)
+  if (Date.parse(challenge.extensions[SIGN_IN]?.info.issuedAt) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh()
+  const offered = challenge.extensions[SIGN_IN]
+  const chainId = networks[0]?.network
+  if (!offered || !chainId) throw new Stop(text('signedInNothing'))
+  const { domain, uri, version, nonce, issuedAt } = offered.info
+  const message = [
+    `${domain} wants you to sign in with your Ethereum account:`,
+    account,
+    '',
+    '',
+    `URI: ${uri}`,
+    `Version: ${version}`,
+    `Chain ID: ${chainId.slice(7)}`,
+    `Nonce: ${nonce}`,
+    `Issued At: ${issuedAt}`,
+  ].join('\n')
+  busy(text('willSign', { wallet: wallet.name }))
+  const signature = await ask(wallet, 'personal_sign', [hex(new TextEncoder().encode(message)), account])
+  const proof = { ...offered.info, address: account, chainId, type: 'eip191', signature }
+  const headers = { Accept: 'application/json, */*;q=0.5', 'SIGN-IN-WITH-X': encode(proof) }
+  const response = await fetch(location.href, { headers, cache: 'no-store' })
+  if (response.ok) {
+    await response.body?.cancel()
+    show(text('opening'), [])
+    location.reload()
+    return
+  }
+  const header = response.headers.get('PAYMENT-REQUIRED')
+  if (header) adopt(header)
+  const { error } = await response.json().catch(() => ({ error: '' }))
+  const isOther = error === 'invalid_siwx_signature'
+  throw new Stop(isOther ? text('otherAccount', { wallet: wallet.name }) : text('signedInNothing'))
+}
+
+// After signing: one payment, sent until something is known of it.
+
+/** @param {Signed} signed */
+function keep(signed) {
+  sessionStorage.setItem(STORE, JSON.stringify(signed))
+  return signed
+}
+
+/** @returns {Signed | null} */
+const kept = () => JSON.parse(sessionStorage.getItem(STORE) ?? 'null')
+
+/** Statuses at which the same payment is sent again: busy, broken, or not known yet. */
+const OPEN = [429, 500, 502, 503, 504]
+
+/** @param {Signed} signed @param {Wallet} [wallet] */
+async function send(signed, wallet) {
+  busy(text('settling'))
+  /** @type {Response} */
+  let response
+  try {
+    // Of lasting access only the cookie counts: the page itself is opened by the browser.
+    const Accept = signed.isLasting ? 'application/json, */*;q=0.5' : 'text/html, */*;q=0.8'
+    const headers = { Accept, 'PAYMENT-SIGNATURE': signed.header }
+    response = await fetch(location.href, { headers, cache: 'no-store' })
+    if (response.ok) return await opened(signed, response)
+  } catch {
+    return lost(signed)
+  }
+  const { error } = await response.json().catch(() => ({ error: '' }))
+  const price = signed.price
+  if (OPEN.includes(response.status)) {
+    const isOpen = ['settlement_pending', 'payment_in_progress', 'internal_error', ''].includes(error)
+    const seconds = Math.min(Number(response.headers.get('Retry-After')) || 5, 60)
+    return wait(signed, isOpen ? 'waiting' : 'unavailable', seconds)
+  }
+  sessionStorage.removeItem(STORE)
+  if (response.status === 403) return home(text('notAccepted'))
+  const header = response.headers.get('PAYMENT-REQUIRED')
+  if (header) adopt(header)
+  const now = priceOf(signed.offer)
+  if (now !== price) return home(text('priceChanged', { price: now }))
+  if (error === 'invalid_exact_evm_payload_signature') {
+    return home(text('otherAccount', { wallet: wallet?.name ?? text('yourWallet') }))
+  }
+  const isOver = error === 'invalid_payment_requirements' || error.endsWith('_valid_before')
+  home(isOver ? text('quoteExpired', { price: now }) : text('refused'))
+}
+
+/** @param {Signed} signed @param {Response} response */
+async function opened(signed, response) {
+  keep({ ...signed, paidAtMs: Date.now() })
+  if (signed.isLasting) {
+    await response.body?.cancel()
+    show(text('opening'), [])
+    new BroadcastChannel('newsstand').postMessage('bought')
+    return location.reload()
+  }
+  offerToOpen(await response.blob(), text('bought'))
+}
+
+/** A single answer: it is opened beside this page, which keeps it. @param {Blob} content @param {string} status */
+function offerToOpen(content, status) {
+  const link = document.createElement('a')
+  link.className = 'button'
+  link.href = URL.createObjectURL(content)
+  link.target = '_blank'
+  link.append(text('open'))
+  show(status, [])
+  element('wallets').replaceChildren(link)
+}
+
+/** @param {Signed} signed @param {'waiting' | 'unavailable'} why @param {number} seconds */
+function wait(signed, why, seconds) {
+  busy(text(why, { seconds: String(seconds) }))
+  const timer = setTimeout(() => send(signed), seconds * 1000)
+  const act = () => {
+    clearTimeout(timer)
+    send(signed)
+  }
+  show(text(why, { seconds: String(seconds) }), [{ text: text('tryNow'), act }])
+}
+
+/** @param {Signed} signed */
+function lost(signed) {
+  const again = () => send(signed)
+  window.addEventListener('online', again, { once: true })
+  const act = () => {
+    window.removeEventListener('online', again)
+    again()
+  }
+  show(text('lost'), [{ text: text('sendAgain'), act }])
+}
+
+/** Paid, and still here: the cookie did not stay. The payment's identifier brings the content all the same. @param {Signed} signed */
+function withoutCookie(signed) {
+  const act = async () => {
+    busy(text('settling'))
+    const response = await fetch(location.href, { headers: { 'PAYMENT-SIGNATURE': signed.header }, cache: 'no-store' })
+    if (response.ok) return offerToOpen(await response.blob(), text('noCookie'))
+    sessionStorage.removeItem(STORE)
+    look()
+  }
+  show(text('noCookie'), [{ text: text('open'), act }])
+}
+
+function begin() {
+  const signed = kept()
+  if (!signed) return look()
+  if (signed.paidAtMs === null) return send(signed)
+  // A page that comes back long after it was paid is a page whose time is over.
+  if (Date.now() - signed.paidAtMs < 60_000) return withoutCookie(signed)
+  sessionStorage.removeItem(STORE)
+  look()
+}
+
+for (const radio of radios()) radio.addEventListener('change', () => home())
+// Back from the article: this page is a picture of the past.
+window.addEventListener('pageshow', (event) => event.persisted && location.reload())
+// Bought in another tab: perhaps this page too.
+new BroadcastChannel('newsstand').addEventListener('message', () => {
+  if (!kept()) refresh()
+})
+begin()

@@ -1,0 +1,14 @@
+// Where a reader finds who is asking for money, and why.
+import type { Brand } from './page.tsx'
+import type { Strings } from './strings/strings.ts'
+
+/** The publisher's own links; nothing where there are none. */
+export const Footer = ({ brand, strings }: { brand: Brand; strings: Strings }) => {
+  const links = [
+    [brand.why, strings.pay.why],
+    [brand.terms, strings.pay.termsLink],
+    [brand.support, strings.pay.support],
+  ] as const
+  if (links.every(([href]) => href === null)) return null
+  return <footer>{links.map(([href, text]) => (href === null ? null : <a href={href}>{text}</a>))}</footer>
+}

@@ -1,0 +1,131 @@
+import type { Strings } from './strings.ts'
+
+const UNITS = { day: ['Tag', 'Tage'], hour: ['Stunde', 'Stunden'], minute: ['Minute', 'Minuten'] } as const
+
+export const de: Strings = {
+  lang: 'de',
+  pay: {
+    heading: 'Weiterlesen',
+    offer: 'Was Sie kaufen',
+    offers: 'Was möchten Sie kaufen?',
+    thisPage: 'Diese Seite',
+    section: (scope) => `Alles unter ${scope}`,
+    once: 'einmal',
+    lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
+    terms: (publisher) =>
+      `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis in USDC an ${publisher} zu unterschreiben. Sie gilt fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
+    networks: (names) => `USDC auf ${names}.`,
+    noScript:
+      'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
+    programs: 'Programme bezahlen diese Adresse mit jedem x402-Client.',
+    notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',
+    why: 'Warum kostet das etwas?',
+    termsLink: 'Bedingungen',
+    support: 'Hilfe',
+  },
+  checkout: {
+    payWith: '{price} mit {wallet} zahlen',
+    yourWallet: 'Ihrer Wallet',
+    unavailable:
+      'Zahlungen sind gerade nicht möglich, es wurde nichts abgebucht. Diese Seite versucht es in {seconds} s wieder, mit derselben Zahlung.',
+    looking: 'Ihre Wallet wird gesucht …',
+    noWallet: 'In diesem Browser ist keine Wallet.',
+    noWalletHelp:
+      'Installieren Sie eine Wallet-Erweiterung, oder öffnen Sie diese Seite im Browser Ihrer Wallet-App. Suchen Sie dann noch einmal.',
+    checkAgain: 'Noch einmal suchen',
+    openWallet: 'Öffnen Sie {wallet} und bestätigen Sie die Verbindung.',
+    pending: '{wallet} fragt Sie schon etwas. Öffnen Sie die Wallet und antworten Sie dort zuerst.',
+    switching: 'Bestätigen Sie in {wallet} den Wechsel zu {network}.',
+    locked: '{wallet} ist gesperrt. Entsperren Sie die Wallet und versuchen Sie es noch einmal.',
+    wrongNetwork:
+      'Ihre Wallet ist in einem anderen Netz. Die Zahlung braucht {network}: Wechseln Sie und versuchen Sie es noch einmal.',
+    signing: 'Prüfen Sie die Zahlung über {price} in {wallet} und unterschreiben Sie.',
+    declined: 'Sie haben abgelehnt. Es wurde nichts abgebucht.',
+    otherAccount:
+      'Ein anderes Konto hat unterschrieben als das gefragte. Wählen Sie in {wallet} ein Konto und versuchen Sie es noch einmal. Es wurde nichts abgebucht.',
+    tooLittle:
+      'Dieser Wallet fehlen {missing} USDC auf {network}. Laden Sie sie auf, oder wählen Sie ein anderes Konto, und versuchen Sie es noch einmal.',
+    priceChanged:
+      'Der Preis ist jetzt {price}. Es wurde nichts abgebucht. Fahren Sie nur fort, wenn Ihnen das recht ist.',
+    quoteExpired: 'Dieses Angebot war abgelaufen, ein neues ist da: {price}. Es wurde nichts abgebucht.',
+    settling: 'Die Zahlung läuft … das dauert einige Sekunden.',
+    waiting:
+      'Ihre Zahlung ist unterwegs und noch nicht bestätigt. Bitte zahlen Sie nicht noch einmal: Diese Seite fragt in {seconds} s wieder nach, mit derselben Zahlung.',
+    tryNow: 'Jetzt nachfragen',
+    lost: 'Die Verbindung ist abgebrochen. Ihre unterschriebene Zahlung ist aufgehoben: Sie wird wieder gesendet, sobald Sie online sind, und nie zweimal abgebucht.',
+    sendAgain: 'Erneut senden',
+    refused: 'Die Zahlung kam nicht zustande. Es wurde nichts abgebucht.',
+    notAccepted: 'Die Zahlung dieser Wallet kann hier nicht angenommen werden. Es wurde nichts abgebucht.',
+    opening: 'Bezahlt. Wird geöffnet …',
+    bought: 'Bezahlt. Was Sie gekauft haben, ist bereit.',
+    open: 'Öffnen',
+    noCookie:
+      'Sie haben bezahlt, aber dieser Browser behält keine Cookies dieser Seite und kann es sich nicht merken. Erlauben Sie sie, oder öffnen Sie den Artikel einmal von hier.',
+    walletFailed: '{wallet} konnte das nicht ausführen. Es wurde nichts abgebucht.',
+    signIn: 'Schon gekauft',
+    signInText: 'Melden Sie sich mit der Wallet an, mit der Sie bezahlt haben. Das kostet nichts.',
+    signedInNothing: 'Diese Wallet hat diese Seite nicht gekauft, oder die Zeit ist um.',
+    willSign: 'Unterschreiben Sie die Nachricht in {wallet}. Sie ist keine Zahlung.',
+  },
+  bar: {
+    bought: 'Gekauft',
+    until: (when) => `bis ${when}`,
+    receipt: 'Beleg',
+  },
+  receipt: {
+    title: 'Beleg',
+    list: 'Ihre Käufe',
+    none: 'Hier ist noch nichts.',
+    what: 'Was',
+    wholePage: 'Eine Seite',
+    when: 'Wann',
+    amount: 'Wie viel',
+    currency: 'in USDC auf',
+    payTo: 'Bezahlt an',
+    payer: 'Bezahlt von',
+    transaction: 'Transaktion',
+    signed: 'Unterschriebener Beleg',
+    signedMeaning:
+      'Diese Seite hat unterschrieben, was von wem in welcher Transaktion bezahlt wurde. Wer diesen Text hat, kann das prüfen, auch ohne diese Seite, solange er ihren öffentlichen Schlüssel hat.',
+    howToVerify: 'Zum Prüfen, mit dem Quelltext von newsstand:',
+    key: 'Der öffentliche Schlüssel der Seite',
+    download: 'Unterschriebenen Beleg herunterladen',
+  },
+  errors: {
+    headings: {
+      400: 'Diese Anfrage ist nicht lesbar',
+      402: 'Die Zahlung kam nicht zustande',
+      403: 'Diese Zahlung kann nicht angenommen werden',
+      404: 'Hier ist nichts',
+      405: 'So geht es nicht',
+      409: 'Diese Zahlung ist vergeben',
+      414: 'Diese Adresse ist zu lang',
+      421: 'Nicht auf diesem Server',
+      429: 'Einen Augenblick Pause, bitte',
+      500: 'Bei uns stimmt etwas nicht',
+      502: 'Die Seite war nicht zu holen',
+      503: 'Einen Augenblick, bitte',
+    },
+    fallback: 'Das hat nicht geklappt',
+    messages: {
+      invalid_payload: 'Die Zahlung war nicht zu lesen. Es wurde nichts abgebucht.',
+      invalid_path: 'Diese Adresse lässt sich auf mehr als eine Art lesen. Nehmen Sie die einfache Schreibweise.',
+      not_found: 'Unter dieser Adresse gibt es nichts. Es wurde nichts abgebucht.',
+      payment_refused: 'Diese Zahlung kann hier nicht angenommen werden. Es wurde nichts abgebucht.',
+      payment_identifier_conflict: 'Diese Kennung gehört zu einer anderen Zahlung. Laden Sie die Seite neu.',
+      payment_already_used: 'Diese Zahlung ist schon verwendet.',
+      insufficient_funds: 'Die Wallet enthält zu wenig. Laden Sie sie auf und zahlen Sie noch einmal.',
+      too_many_requests:
+        'Von Ihrer Adresse sind zu viele Zahlungen gescheitert. Versuchen Sie es in einer Minute wieder.',
+      configuration_error: 'Diese Seite ist nicht richtig eingerichtet. Der Verlag findet Näheres in seinem Protokoll.',
+      internal_error: 'Etwas ist schiefgegangen. Laden Sie neu; unterschreiben Sie keine zweite Zahlung.',
+      content_unavailable: 'Der Inhalt war nicht zu holen. Versuchen Sie es bald wieder.',
+      payment_in_progress: 'Diese Zahlung wird gerade abgewickelt. Laden Sie gleich noch einmal.',
+      settlement_pending: 'Was aus dieser Zahlung wird, steht noch nicht fest. Unterschreiben Sie keine zweite.',
+      facilitator_unavailable:
+        'Zahlungen sind gerade nicht möglich. Es wurde nichts abgebucht; versuchen Sie es bald wieder.',
+      unavailable: 'Diese Seite kann gerade keine Zahlungen annehmen. Versuchen Sie es bald wieder.',
+    },
+    back: 'Zur Startseite',
+  },
+}

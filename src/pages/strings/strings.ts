@@ -1,0 +1,114 @@
+// The words of every page, one file per language, and which of them a reader gets. Texts with a slot are functions.
+import type { Refusal } from '../../errors.ts'
+import { de } from './de.ts'
+import { en } from './en.ts'
+import { es } from './es.ts'
+
+export type Unit = 'day' | 'hour' | 'minute'
+
+/**
+ * What the checkout script says in each of its states. `{price}`, `{missing}`, `{account}`, `{network}`, `{wallet}` and
+ * `{seconds}` are filled in by the script.
+ */
+export type CheckoutStrings = Record<
+  | 'payWith'
+  | 'yourWallet'
+  | 'unavailable'
+  | 'looking'
+  | 'noWallet'
+  | 'noWalletHelp'
+  | 'checkAgain'
+  | 'openWallet'
+  | 'pending'
+  | 'switching'
+  | 'locked'
+  | 'wrongNetwork'
+  | 'signing'
+  | 'declined'
+  | 'otherAccount'
+  | 'tooLittle'
+  | 'priceChanged'
+  | 'quoteExpired'
+  | 'settling'
+  | 'waiting'
+  | 'tryNow'
+  | 'lost'
+  | 'sendAgain'
+  | 'refused'
+  | 'notAccepted'
+  | 'opening'
+  | 'bought'
+  | 'open'
+  | 'noCookie'
+  | 'walletFailed'
+  | 'signIn'
+  | 'signInText'
+  | 'signedInNothing'
+  | 'willSign',
+  string
+>
+
+export type Strings = {
+  lang: string
+  pay: {
+    heading: string
+    offer: string
+    offers: string
+    thisPage: string
+    section: (scope: string) => string
+    once: string
+    lasting: (count: number, unit: Unit) => string
+    /** What is signed, in words. */
+    terms: (publisher: string) => string
+    networks: (names: string) => string
+    noScript: string
+    programs: string
+    notByPage: string
+    why: string
+    termsLink: string
+    support: string
+  }
+  checkout: CheckoutStrings
+  bar: { bought: string; until: (when: string) => string; receipt: string }
+  receipt: Record<
+    | 'title'
+    | 'list'
+    | 'none'
+    | 'what'
+    | 'wholePage'
+    | 'when'
+    | 'amount'
+    | 'currency'
+    | 'payTo'
+    | 'payer'
+    | 'transaction'
+    | 'signed'
+    | 'signedMeaning'
+    | 'howToVerify'
+    | 'key'
+    | 'download',
+    string
+  >
+  errors: {
+    headings: Record<number, string>
+    fallback: string
+    /** Where a language says nothing of its own, the sentence of the JSON answer is shown. */
+    messages: Partial<Record<Refusal['code'], string>>
+    back: string
+  }
+}
+
+const LANGUAGES: readonly Strings[] = [en, de, es]
+
+/** The language that `Accept-Language` ranks highest among ours (RFC 9110 §12.5.4); English when it names none. */
+export function stringsFor(acceptLanguage: string | null): Strings {
+  let best = { strings: en, quality: 0 }
+  for (const range of (acceptLanguage ?? '').slice(0, 1000).split(',')) {
+    const [tag = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+    const strings = LANGUAGES.find(({ lang }) => lang === tag.split('-')[0])
+    const q = parameters.find((parameter) => parameter.startsWith('q='))
+    const quality = q === undefined ? 1 : Number(q.slice(2))
+    if (strings && quality > best.quality && quality <= 1) best = { strings, quality }
+  }
+  return best.strings
+}

@@ -1,0 +1,98 @@
+// A reader with a browser in front of a shop. What breaks the page's policy, throws in it, or asks another site fails the
+// test; every state is looked at by axe on a phone and a desktop, by day and by night.
+import { mkdirSync } from 'node:fs'
+import AxeBuilder from '@axe-core/playwright'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { expect } from 'vitest'
+import { type Asked, type BrowserWallet, installWallets } from './browser-wallet.ts'
+
+const SCREENSHOTS = 'test/e2e/screenshots'
+
+const PHONE = { width: 390, height: 844 }
+const DESKTOP = { width: 1200, height: 800 }
+const LOOKS = [
+  { name: 'phone-light', size: PHONE, colorScheme: 'light', isKept: true },
+  { name: 'phone-dark', size: PHONE, colorScheme: 'dark', isKept: false },
+  { name: 'desktop-light', size: DESKTOP, colorScheme: 'light', isKept: false },
+  { name: 'desktop-dark', size: DESKTOP, colorScheme: 'dark', isKept: true },
+] as const
+
+export type Reader = {
+  page: Page
+  asked: Asked
+  /** Everything the browser fetched for the page, in order: method and address. */
+  fetched: string[]
+  status(): Promise<string>
+  /** Waits until the status line says this. */
+  sees(text: string | RegExp): Promise<void>
+  click(text: string | RegExp): Promise<void>
+  /** Axe finds nothing, nothing is wider than the screen; with SCREENSHOTS=1 pictures are taken. */
+  look(state: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens a page of a shop with these wallets in the browser. */
+export async function openReader(
+  browser: Browser,
+  wallets: readonly BrowserWallet[],
+  options: BrowserContextOptions = {},
+): Promise<Reader> {
+  const context = await browser.newContext({ viewport: PHONE, reducedMotion: 'reduce', ...options })
+  context.setDefaultTimeout(15_000)
+  const page = await context.newPage()
+  const problems: string[] = []
+  const fetched: string[] = []
+  page.on('console', (message) => {
+    // That a 402 is a 402 is what Chromium calls an error.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('request', (request) => {
+    if (!request.url().endsWith('/favicon.ico')) fetched.push(`${request.method()} ${request.url()}`)
+  })
+  const asked = await installWallets(page, wallets)
+  const status = page.locator('#status')
+  return {
+    page,
+    asked,
+    fetched,
+    status: async () => (await status.textContent()) ?? '',
+    sees: (text) => status.filter({ hasText: text }).waitFor(),
+    click: (text) => page.getByRole('button', { name: text }).first().click(),
+    async look(state) {
+      for (const { name, size, colorScheme, isKept } of LOOKS) {
+        await page.setViewportSize(size)
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+        const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+        const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze()
+        expect(violations.map(({ id, nodes }) => `${state} ${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+        expect(overflow, `${state} ${name} is wider than the screen`).toBeLessThanOrEqual(0)
+        if (process.env.SCREENSHOTS && isKept) {
+          mkdirSync(SCREENSHOTS, { recursive: true })
+          await page.screenshot({ path: `${SCREENSHOTS}/${state}-${name}.jpg`, type: 'jpeg', quality: 50 })
+        }
+      }
+      await page.setViewportSize(PHONE)
+      await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+    },
+    async close() {
+      await context.close()
+      expect(problems).toEqual([])
+    },
+  }
+}
+
+/** A wallet like most: on the right chain, signing what it is asked. */
+export const walletOf = (
+  account: PrivateKeyAccount,
+  rpcUrl: string,
+  change: Partial<BrowserWallet> = {},
+): BrowserWallet => ({
+  name: 'Fox',
+  account,
+  rpcUrl,
+  ...change,
+})

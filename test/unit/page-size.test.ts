@@ -1,0 +1,40 @@
+// What a reader loads before paying: the page and its one script. Part of `npm run check`.
+import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { paywallPage } from '../../src/pages/paywall.tsx'
+import { stringsFor } from '../../src/pages/strings/strings.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
+
+const LIMIT_KIB = 15
+const kibibytes = (bytes: string | Buffer) => gzipSync(bytes, { level: 9 }).byteLength / 1024
+const text = (length: number) =>
+  Array.from({ length }, (_, i) => ((i * 7919) % 26) + 10)
+    .map((n) => n.toString(36))
+    .join('')
+
+test.each(['en', 'de', 'es'])(`the paywall page in %s, with its script, is at most ${LIMIT_KIB} KiB`, async (lang) => {
+  const { html } = await paywallPage({
+    brand: {
+      name: 'The Daily Stand',
+      logo: '/logo.svg',
+      accent: '#0b6e4f',
+      terms: '/terms',
+      support: '/help',
+      why: '/why',
+    },
+    strings: stringsFor(lang),
+    title: 'What the tide tables do not say',
+    description: text(200),
+    teaser: text(600),
+    refused: { code: 'payment_required' },
+    offers: [
+      { name: null, micros: 50_000n, accessSeconds: 86_400, scope: null },
+      { name: 'Day pass', micros: 500_000n, accessSeconds: 86_400, scope: '/articles/*' },
+    ],
+    networks: ASSETS.slice(0, 2),
+    resourceUrl: 'https://news.example/articles/tides',
+    challenge: text(4000),
+  })
+  expect(kibibytes(html) + kibibytes(readFileSync('public/_newsstand/checkout.js'))).toBeLessThanOrEqual(LIMIT_KIB)
+})
