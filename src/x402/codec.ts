@@ -64,8 +64,8 @@ export function encodeChallenge(
 
 /**
  * The first of ever shorter headers that fits: the signed offers are left out (the body has them), signing in is
- * declared for the whole site, the description is shortened, the query is left out, signing in is not offered. Terms
- * are never cut.
+ * declared for the whole site, the description is shortened, the query is left out; where that is not enough, signing in
+ * is not offered. Terms are never cut.
  */
 function fitHeader(
   error: string,
@@ -100,7 +100,7 @@ function fitHeader(
     const header = encode(shown, uri)
     if (header.length <= budget) return header
   }
-  return encode(short, null)
+  return signIn ? fitHeader(error, resource, offers, unsigned, null) : encode(short, null)
 }
 
 /** 200 characters of a text and ever fewer, down to none. */

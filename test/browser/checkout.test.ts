@@ -236,6 +236,34 @@ describe('what the wallet may say', () => {
   })
 })
 
+describe('bought before', () => {
+  test('the cookie is lost: the wallet signs in, the article opens, and nothing is paid', async () => {
+    const before = await visit()
+    await before.click('Pay $0.05')
+    await hasArticle(before)
+    await before.close()
+    const reader = await openReader(browser, [walletOf(before.account, shop.stack.chain.rpcUrl)])
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await reader.click('I already bought this')
+    await hasArticle(reader)
+    expect(signatures(reader)).toEqual([])
+    expect(await before.spent()).toBe(PRICE)
+    await reader.page.reload()
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('nothing was bought with this wallet: it is said, and there is a way on', async () => {
+    const reader = await visit()
+    await reader.click('I already bought this')
+    await reader.sees('This wallet has not bought this page')
+    await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+    await reader.look('signed-in-nothing')
+    expect(await reader.spent()).toBe(0n)
+    await reader.close()
+  })
+})
+
 describe('the offer has changed', () => {
   test('another price by the time the quote is over: it is said, and nothing is signed', async () => {
     const reader = await visit('/articles/dear')

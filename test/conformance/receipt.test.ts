@@ -34,8 +34,18 @@ const ROUTES = [
     description: 'An article',
     mimeType: 'text/html',
   },
+  {
+    path: '/once/*',
+    content: 'kv',
+    price: '$0.05',
+    access: 'once',
+    description: 'An answer',
+    mimeType: 'text/html',
+  },
   { path: '/api/ask', methods: ['POST'], price: '$0.05', access: 'once' },
 ]
+/** Sold as a single answer: its challenge has no sign-in, and so room for the offer. */
+const SINGLE = '/once/hello'
 
 let origin: OriginServer
 let shop: Shop
@@ -51,6 +61,7 @@ beforeAll(async () => {
     RPC_URLS: { [NETWORK]: shop.stack.chain.rpcUrl },
   })
   for (const { kv } of [shop.site, keyless]) await kv.put(HELLO, 'the whole article')
+  await shop.site.kv.put(SINGLE, 'the whole answer')
 })
 
 afterAll(async () => {
@@ -114,7 +125,7 @@ describe('did.json', () => {
 
 describe('the challenge', () => {
   test('carries the signed offer in a header of at most 2 KiB, after the standard extension before it', async () => {
-    const answer = await shop.ask(HELLO)
+    const answer = await shop.ask(SINGLE)
     expect(answer.header('PAYMENT-REQUIRED')?.length).toBeLessThanOrEqual(2048)
     const { extensions, accepts } = answer.challengeV2
     expect(Object.keys(extensions)).toEqual(['payment-identifier', 'offer-receipt', 'newsstand-quote'])
@@ -123,7 +134,7 @@ describe('the challenge', () => {
     expect(offers[0]?.acceptIndex).toBe(0)
     expect(await checked(offers[0]?.signature ?? '')).toEqual({
       version: 1,
-      resourceUrl: SITE + HELLO,
+      resourceUrl: SITE + SINGLE,
       scheme: 'exact',
       network: NETWORK,
       asset: accepts[0]?.asset,
@@ -133,18 +144,20 @@ describe('the challenge', () => {
     })
   })
 
-  test('that has no room for it leaves it to the body, and keeps its description', async () => {
-    const path = `/articles/${'long-'.repeat(30)}`
+  test.each([
+    ['a long address', `/once/${'long-'.repeat(30)}`, []],
+    ['signing in', HELLO, ['sign-in-with-x']],
+  ])('that has no room for it beside %s leaves it to the body, and keeps its description', async (_, path, also) => {
     await shop.site.kv.put(path, 'the whole article')
     const { v1, v2 } = await shop.challenge(path)
-    expect(Object.keys(v2.extensions)).toEqual(['payment-identifier', 'newsstand-quote'])
-    expect(v2.resource.description).toBe('An article')
+    expect(Object.keys(v2.extensions)).toEqual(['payment-identifier', ...also, 'newsstand-quote'])
+    expect(v2.resource.description).toMatch(/^An a(?:nswer|rticle)$/)
     const { info } = z.object({ 'offer-receipt': z.object({ info: offersIn }) }).parse(v1.extensions)['offer-receipt']
     expect(await checked(info.offers[0]?.signature ?? '')).toMatchObject({ resourceUrl: SITE + path })
   })
 
   test('to HEAD has the same extensions', async () => {
-    const head = await shop.ask(HELLO, { method: 'HEAD' })
+    const head = await shop.ask(SINGLE, { method: 'HEAD' })
     expect(Object.keys(head.challengeV2.extensions)).toContain('offer-receipt')
   })
 })
@@ -342,7 +355,7 @@ describe('npm run verify-receipt', () => {
   })
 
   test('reads a signed offer as what it is', async () => {
-    const { v2 } = await shop.challenge(HELLO)
+    const { v2 } = await shop.challenge(SINGLE)
     const { offers } = offersIn.parse(v2.extensions['offer-receipt']?.info)
     const answer = await verifyReceipt(offers[0]?.signature ?? '', '--did', `${shop.site.url}/.well-known/did.json`)
     expect(answer).toMatchObject({ status: 0, said: expect.stringContaining('not a receipt') })
@@ -360,7 +373,7 @@ describe('without RECEIPT_KEY', () => {
     const challenge = await shop.challenge(HELLO)
     const headers = await pay('v2', challenge, reader, { echo: false })
     const unpaid = await ask(HELLO)
-    expect(unpaid.headers.get('PAYMENT-REQUIRED')?.length).toBeLessThan(1400)
+    expect(unpaid.headers.get('PAYMENT-REQUIRED')?.length).toBeLessThan(1700)
     expect(await unpaid.text()).not.toContain('offer-receipt')
     const paid = await ask(HELLO, headers)
     expect(paid.status).toBe(200)
