@@ -109,17 +109,16 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       const header = request.headers.get(SIGN_IN_WITH_X)
       // HEAD uses nothing up: it could not deliver what is asked for.
       if (opening || header === null || request.method === 'HEAD') {
-        return ok({ all: held, opening, headers: {}, objection: null })
+        return { all: held, opening, headers: {}, objection: null }
       }
       const signed = await signedIn(header, request, resource)
-      if (!signed.ok && signed.error.code === 'invalid_payload') return signed
-      if (!signed.ok) return ok({ all: held, opening, headers: {}, objection: signed.error })
+      if (!signed.ok) return { all: held, opening, headers: {}, objection: signed.error }
       const owned = [...signed.value, ...held].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
       const opened = grantFor(owned, resource) ?? null
       // First, so that it is in the cookie, whatever else has no room there.
       const all = opened ? [opened, ...owned] : owned
       const headers = { 'Set-Cookie': await cookieFor(all, resource.site) }
-      return ok({ all, opening: opened, headers, objection: null })
+      return { all, opening: opened, headers, objection: null }
     },
     passCookie: cookieFor,
     isBlocked,

@@ -46,7 +46,7 @@ export type Services = {
   /** Null where nothing lasting is sold. */
   signInChallenge: (offers: readonly Offer[], resource: Resource) => Promise<SignInChallenge | null>
   quoted: (proof: string, resource: Resource) => Promise<Offer[]>
-  grants: (request: Request, resource: Resource) => Promise<Result<Grants>>
+  grants: (request: Request, resource: Resource) => Promise<Grants>
   /** `Set-Cookie` for these grants. */
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
   /** Whether payments from this client's address failed too often of late. */
@@ -151,8 +151,8 @@ async function decideAndServe(request: Request, config: Config, services: Servic
 async function serveGated(visit: Visit): Promise<Response> {
   const { request, services, resource } = visit
   const grants = await services.grants(request, resource)
-  if (grants.ok && grants.value.opening) return serveHolder(visit, grants.value.opening, grants.value)
-  const answer = grants.ok ? await sell(visit, grants.value) : fail({ refusal: grants.error, payment: null })
+  if (grants.opening) return serveHolder(visit, grants.opening, grants)
+  const answer = await sell(visit, grants)
   if (answer.ok) return answer.value
   await visit.found?.discard()
   return challengeOrRefuse(visit, answer.error)

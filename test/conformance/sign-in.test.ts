@@ -216,13 +216,12 @@ describe('a payment beside it', () => {
     expect(cost).toEqual(ONE_SALE)
   })
 
-  test('is not looked at, where the sign-in cannot be read', async () => {
+  test('pays, where the sign-in cannot be read', async () => {
     const payment = await pay('v2', await shop.challenge(HELLO), await shop.reader())
     const headers = { ...payment, 'SIGN-IN-WITH-X': 'junk' }
     const { result: answer, cost } = await shop.costOf(() => shop.ask(HELLO, { headers }))
-    expect(answer.status).toBe(400)
-    expect(answer.error).toBe('invalid_payload')
-    expect(cost).toEqual(NOTHING)
+    expect(answer.status).toBe(200)
+    expect(cost).toEqual(ONE_SALE)
   })
 })
 
