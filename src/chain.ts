@@ -59,6 +59,23 @@ export async function blockTime(rpcUrl: string, block: bigint): Promise<Result<b
 const word = (hex: string) => hex.slice(2).toLowerCase().padStart(64, '0')
 const toHex = (number: bigint) => `0x${number.toString(16)}`
 
+/** `isValidSignature(bytes32,bytes)` of ERC-1271, which is also what it answers when the signature is good. */
+const IS_VALID_SIGNATURE = '0x1626ba7e'
+
+/** Whether a contract wallet says that a signature is its own (ERC-1271). Where there is no contract, it is not. */
+export async function isValidSignature(
+  rpcUrl: string,
+  wallet: string,
+  hash: string,
+  signature: string,
+): Promise<Result<boolean, ChainFault>> {
+  const size = (signature.length - 2) / 2
+  const bytes = signature.slice(2).padEnd(Math.ceil(size / 32) * 64, '0')
+  const data = `${IS_VALID_SIGNATURE}${word(hash)}${word('0x40')}${word(toHex(BigInt(size)))}${bytes}`
+  const answer = await call(rpcUrl, 'eth_call', [{ to: wallet, data }, 'latest'], z.string())
+  return answer.ok ? ok(answer.value.toLowerCase() === IS_VALID_SIGNATURE.padEnd(66, '0')) : answer
+}
+
 /** Whether the authorization's nonce was used or cancelled as of a block. */
 export async function isNonceUsed(
   rpcUrl: string,

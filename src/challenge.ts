@@ -7,6 +7,7 @@ import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { refusal } from './respond.ts'
 import { encodeChallenge } from './x402/codec.ts'
+import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
 import type { Offer } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
@@ -22,6 +23,8 @@ export type Item = {
   } | null
   sales: readonly Sale[]
   offers: readonly Offer[]
+  /** What who has bought it may sign in its place. */
+  signIn: SignInChallenge | null
 }
 
 /** @param outcome headers that report on the payment this challenge answers, if there was one */
@@ -29,7 +32,7 @@ export function answerChallenge(
   request: Request,
   config: Config,
   refused: Refusal,
-  { rule, resource, article, sales, offers }: Item,
+  { rule, resource, article, sales, offers, signIn }: Item,
   quote: QuoteToken,
   outcome: Record<string, string>,
 ): Promise<Response> {
@@ -39,7 +42,7 @@ export function answerChallenge(
     description: article?.description ?? (rule.description || title),
     mimeType: article?.contentType ?? rule.mimeType,
   }
-  const { header, body } = encodeChallenge(refused.code, info, offers, quote)
+  const { header, body } = encodeChallenge(refused.code, info, offers, quote, signIn)
   return refusal(request, refused, {
     headers: { 'PAYMENT-REQUIRED': header, ...outcome },
     json: body,

@@ -40,7 +40,7 @@ const answer = (status: number, message: string, retryAfterSeconds: number | nul
 })
 
 const REFUSALS = {
-  invalid_payload: answer(400, 'The payment could not be read. Send one x402 payment as base64 JSON of at most 8 KiB.'),
+  invalid_payload: answer(400, 'The payment or sign-in could not be read. Send one, as base64 JSON of at most 8 KiB.'),
   invalid_x402_version: answer(400, 'This site speaks x402 versions 1 and 2.'),
   invalid_path: answer(400, 'This address can be read in more than one way. Use its plain spelling.'),
   payment_required: answer(402, 'This content is for sale. Pay one of the offers and ask again.'),
@@ -49,6 +49,26 @@ const REFUSALS = {
     'The payment is for other terms than those on offer. Pay one of the offers.',
   ),
   payment_already_used: answer(402, 'This payment has already been used. Sign a new one to buy something else.'),
+  invalid_siwx_domain_mismatch: answer(402, 'The sign-in was signed for another site. Sign the one of this challenge.'),
+  invalid_siwx_uri_mismatch: answer(
+    402,
+    'The sign-in names the address of another site. Sign the one of this challenge.',
+  ),
+  invalid_siwx_unsupported_chain: answer(
+    402,
+    'The sign-in is for a network this site is not paid on. Sign for another.',
+  ),
+  invalid_siwx_expired: answer(402, 'The sign-in has expired. Sign the one of this challenge.'),
+  invalid_siwx_not_yet_valid: answer(402, 'The sign-in is not valid yet. Sign the one of this challenge.'),
+  invalid_siwx_nonce: answer(
+    402,
+    'The sign-in has been used, or its nonce is not from this site. Sign the one of this challenge.',
+  ),
+  invalid_siwx_signature: answer(402, 'The signature does not belong to this sign-in and its address.'),
+  sign_in_nothing_bought: answer(
+    402,
+    'This address has bought nothing that opens this page, or its access has ended. Pay one of the offers.',
+  ),
   payment_refused: answer(403, 'This payment cannot be accepted here. Nothing was charged.'),
   not_found: answer(404, 'There is nothing at this address. Nothing was charged.'),
   receipt_not_found: answer(

@@ -6,15 +6,18 @@ import { fail, isPaymentReason, ok, type Refusal, type Result } from './errors.t
 import { verify } from './facilitator.ts'
 import { findPayment, paymentsOf } from './ledger.ts'
 import { addressOf, Limits } from './limits.ts'
-import { grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
+import { issueNonce } from './nonce.ts'
+import { type Grant, grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
 import type { RedeemOutcome, RedeemRequest } from './payer/redeem.ts'
 import type { Services } from './paywall.ts'
 import type { Sale } from './policy/policy.ts'
 import { type Resource, scopeOf, urlOf } from './policy/scope.ts'
 import { issueQuote, PAYMENT_SECONDS, quotedOffers } from './quote.ts'
+import { signIn } from './sign-in.ts'
 import { deriveKey } from './token.ts'
 import { encodeBytes } from './x402/base64.ts'
 import { signOffers, signReceipt } from './x402/extensions/offer-receipt.ts'
+import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
 import { importSigner, type Signer } from './x402/jws.ts'
 import type { Offer, VerifiedPayment } from './x402/payment.ts'
 
@@ -50,6 +53,25 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
   const isBlocked = (request: Request) => !limits.mayTry(addressOf(request), Date.now())
   const passKey = () => deriveKey(config.passSecret, 'pass')
   const quoteKey = () => deriveKey(config.passSecret, 'quote')
+  const signInKey = () => deriveKey(config.passSecret, 'sign-in')
+  const cookieFor = async (grants: readonly Grant[], site: string) => {
+    const token = await issuePass(grants, site, await passKey(), nowSeconds())
+    const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
+    return passCookie(token, site, endsAtSeconds, nowSeconds())
+  }
+  const signedIn = async (header: string, request: Request, resource: Resource): Promise<Result<Grant[]>> => {
+    if (isBlocked(request)) return fail({ code: 'too_many_requests' })
+    const recordOf = (network: string, address: string) => payerOf(env, network, address)
+    const world = { config, key: await signInKey(), nowSeconds: nowSeconds(), recordOf }
+    const signed = await signIn(header, resource, world).catch((fault: unknown): Result<Grant[]> => {
+      console.error(JSON.stringify({ event: 'payer_unavailable', problem: nameOf(fault) }))
+      return fail({ code: 'unavailable' })
+    })
+    // These made a record, or the chain, work.
+    const isCostly = !signed.ok && /^(?:sign_in_nothing_bought|invalid_siwx_signature)$/.test(signed.error.code)
+    if (isCostly) await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
+    return signed
+  }
   const signer = await signerOf(env, config)
   return {
     nowSeconds,
@@ -72,17 +94,34 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
         signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
       return { ...quote, signedOffers: signedOffers ?? [] }
     },
+    signInChallenge: async (offers, { site }) => {
+      if (!offers.some((offer) => offer.accessSeconds > 0)) return null
+      const issuedAtSeconds = nowSeconds()
+      const random = crypto.getRandomValues(new Uint8Array(4))
+      const nonce = await issueNonce(site, await signInKey(), issuedAtSeconds, random)
+      return { site, nonce, issuedAtSeconds, networks: config.networks.map(({ network }) => network) }
+    },
     quoted: async (proof, resource) => quotedOffers(proof, resource, await quoteKey(), nowSeconds()),
     grants: async (request, resource) => {
       const token = passOf(request.headers, resource.site)
-      const all = token === null ? [] : await readPass(token, resource.site, await passKey(), nowSeconds())
-      return { all, opening: grantFor(all, resource) ?? null }
+      const held = token === null ? [] : await readPass(token, resource.site, await passKey(), nowSeconds())
+      const opening = grantFor(held, resource) ?? null
+      const header = request.headers.get(SIGN_IN_WITH_X)
+      // HEAD uses nothing up: it could not deliver what is asked for.
+      if (opening || header === null || request.method === 'HEAD') {
+        return ok({ all: held, opening, headers: {}, objection: null })
+      }
+      const signed = await signedIn(header, request, resource)
+      if (!signed.ok && signed.error.code === 'invalid_payload') return signed
+      if (!signed.ok) return ok({ all: held, opening, headers: {}, objection: signed.error })
+      const owned = [...signed.value, ...held].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
+      const opened = grantFor(owned, resource) ?? null
+      // First, so that it is in the cookie, whatever else has no room there.
+      const all = opened ? [opened, ...owned] : owned
+      const headers = { 'Set-Cookie': await cookieFor(all, resource.site) }
+      return ok({ all, opening: opened, headers, objection: null })
     },
-    passCookie: async (grants, site) => {
-      const token = await issuePass(grants, site, await passKey(), nowSeconds())
-      const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
-      return passCookie(token, site, endsAtSeconds, nowSeconds())
-    },
+    passCookie: cookieFor,
     isBlocked,
     confirm: async ({ authorization, signature }, offer, request) => {
       const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))

@@ -1,11 +1,11 @@
 // The pipeline, and the only file that knows its order:
 // request → policy → challenge → decode → verify → redeem → grant → content.
 import { withBar } from './bar.ts'
-import { answerChallenge } from './challenge.ts'
+import { answerChallenge, type Item } from './challenge.ts'
 import type { Config } from './config.ts'
 import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
 import { verifyPayment } from './networks/network.ts'
-import type { Grant } from './pass.ts'
+import type { Grant, Grants } from './pass.ts'
 import { decide, priceHeaders, type Sale, salesAt } from './policy/policy.ts'
 import { canonicalPath, LONGEST_PATH, type Price, type Rule } from './policy/rules.ts'
 import { identifyingQuery, type Resource } from './policy/scope.ts'
@@ -13,6 +13,7 @@ import { countryOf, readPayment, siteOf, splitUrl } from './request.ts'
 import { openToScripts, preflight, privately, refuse, varying } from './respond.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Signed } from './x402/extensions/offer-receipt.ts'
+import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
@@ -20,13 +21,7 @@ import type { QuoteToken } from './x402/wire.ts'
 type Purpose = 'free' | 'holder' | 'purchase'
 
 /** What an article says about itself, as far as the sale goes. */
-type Article = {
-  title: string | null
-  description: string | null
-  contentType: string | null
-  teaser: string | null
-  price: Price | null
-}
+type Article = NonNullable<Item['article']> & { price: Price | null }
 
 type Found = {
   article: Article
@@ -48,8 +43,10 @@ export type Services = {
     wanted: { site: string; path: string; query: string; purpose: Purpose },
   ) => Promise<Response>
   quote: (offers: readonly Offer[], resource: Resource) => Promise<QuoteToken>
+  /** Null where nothing lasting is sold. */
+  signInChallenge: (offers: readonly Offer[], resource: Resource) => Promise<SignInChallenge | null>
   quoted: (proof: string, resource: Resource) => Promise<Offer[]>
-  grants: (request: Request, resource: Resource) => Promise<{ all: Grant[]; opening: Grant | null }>
+  grants: (request: Request, resource: Resource) => Promise<Result<Grants>>
   /** `Set-Cookie` for these grants. */
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
   /** Whether payments from this client's address failed too often of late. */
@@ -154,18 +151,18 @@ async function decideAndServe(request: Request, config: Config, services: Servic
 async function serveGated(visit: Visit): Promise<Response> {
   const { request, services, resource } = visit
   const grants = await services.grants(request, resource)
-  if (grants.opening) return serveHolder(visit, grants.opening)
-  const answer = await sell(visit, grants.all)
+  if (grants.ok && grants.value.opening) return serveHolder(visit, grants.value.opening, grants.value)
+  const answer = grants.ok ? await sell(visit, grants.value) : fail({ refusal: grants.error, payment: null })
   if (answer.ok) return answer.value
   await visit.found?.discard()
   return challengeOrRefuse(visit, answer.error)
 }
 
 /** For who holds a pass: the content with its ranges, not the origin's caching. */
-async function serveHolder(visit: Visit, grant: Grant): Promise<Response> {
+async function serveHolder(visit: Visit, grant: Grant, { headers }: Grants): Promise<Response> {
   await useUpPayment(visit)
   const opened = await openContent(visit, 'holder')
-  if (opened.ok) return privately(withBar(visit.request, opened.value, grant), {})
+  if (opened.ok) return privately(withBar(visit.request, opened.value, grant), headers)
   return challengeOrRefuse(visit, { refusal: opened.error, payment: null })
 }
 
@@ -180,14 +177,14 @@ async function useUpPayment({ request, services, resource, offers }: Visit): Pro
 
 type Failure = { refusal: Refusal; payment: Payment | null }
 
-async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Response, Failure>> {
+async function sell(visit: Visit, grants: Grants): Promise<Result<Response, Failure>> {
   const { request, services, resource, offers } = visit
   // HEAD never redeems a payment: it could not deliver what was paid for.
   if (request.method === 'HEAD') return fail({ refusal: { code: 'payment_required' }, payment: null })
   const decoded = readPayment(request)
   if (!decoded.ok) return fail({ refusal: decoded.error, payment: null })
   const payment = decoded.value
-  if (!payment) return fail({ refusal: { code: 'payment_required' }, payment: null })
+  if (!payment) return fail({ refusal: grants.objection ?? { code: 'payment_required' }, payment: null })
   const failure = (refusal: Refusal) => fail({ refusal, payment })
 
   const quoted = payment.quote === null ? [] : await services.quoted(payment.quote, resource)
@@ -215,7 +212,7 @@ async function sell(visit: Visit, grants: readonly Grant[]): Promise<Result<Resp
     await first?.value.body?.cancel()
     return failure(redeemed.refusal)
   }
-  return ok(await deliver(visit, verified, redeemed, first?.value ?? null, grants))
+  return ok(await deliver(visit, verified, redeemed, first?.value ?? null, grants.all))
 }
 
 /** A paid answer. `content` is null where it is fetched only now, settled upfront. */
@@ -294,6 +291,7 @@ async function challengeOrRefuse(visit: Visit, { refusal: refused, payment }: Fa
     payment && isPaymentFailure(refused.code) ? encodeFailure(refused.code, payment, refused.transaction ?? '') : {}
   if (publicError(refused.code).status !== 402) return refuse(request, config.brand, refused, outcome)
   const quote = await services.quote(offers, resource)
-  const item = { rule, resource, article: found?.article ?? null, sales, offers }
+  const signIn = await services.signInChallenge(offers, resource)
+  const item = { rule, resource, article: found?.article ?? null, sales, offers, signIn }
   return answerChallenge(request, config, refused, item, quote, outcome)
 }

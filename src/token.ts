@@ -1,10 +1,11 @@
-// Signed texts: JSON with an HMAC-SHA-256, under keys derived from one secret. Passes and quotes are made of these.
+// Signed texts: JSON with an HMAC-SHA-256, under keys derived from one secret. Passes, quotes and the nonces of sign-ins
+// are made of these.
 import { decodeText, encodeBytes } from './x402/base64.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
 /** The key for one purpose (HKDF-SHA-256): a token of one kind never passes as one of another. */
-export async function deriveKey(secret: string, purpose: 'pass' | 'quote'): Promise<CryptoKey> {
+export async function deriveKey(secret: string, purpose: 'pass' | 'quote' | 'sign-in'): Promise<CryptoKey> {
   const base = await crypto.subtle.importKey('raw', utf8(secret), 'HKDF', false, ['deriveKey'])
   return crypto.subtle.deriveKey(
     { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: utf8(`newsstand ${purpose} v1`) },
@@ -20,6 +21,11 @@ export async function sealToken(key: CryptoKey, payload: unknown, context: strin
   const body = encodeBytes(utf8(JSON.stringify(payload)))
   const mac = await crypto.subtle.sign('HMAC', key, utf8(`${body}.${context}`))
   return `${body}.${encodeBytes(new Uint8Array(mac))}`
+}
+
+/** The first bytes of a text's mac, for where a whole token has no room. */
+export async function shortMac(key: CryptoKey, text: string, bytes: number): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8(text))).subarray(0, bytes)
 }
 
 /** The payload of a token this key made for this context, else null. Its shape is for the caller to check. */

@@ -11,9 +11,10 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['settings', /^(settings|http|breaker|limits)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
-  ['config, pass, quote', /^(config|pass|quote)\.ts$/],
+  ['config, pass, quote, nonce', /^(config|pass|quote|nonce)\.ts$/],
   ['paywall', /^(paywall|bar|challenge|respond|request|receipt)\.ts$/],
   ['world', /^(payer\/|facilitator|chain|ledger|content)/],
+  ['sign-in', /^sign-in\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],
 ]
@@ -22,7 +23,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
 const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
   [
     /^(paywall|challenge|respond|receipt|app)\.ts$/,
-    /^(payer\/|facilitator|chain|ledger|content)/,
+    /^(payer\/|facilitator|chain|ledger|content|sign-in)/,
     'index hands in the world',
   ],
   [/^networks\//, /^(policy|pages)\//, 'proof knows no policy'],

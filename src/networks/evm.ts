@@ -1,5 +1,5 @@
-// `exact` on EVM (EIP-3009): the typed-data signature of an authorization, and its replay key.
-import { hashTypedData, recoverAddress } from 'viem/utils'
+// `exact` on EVM (EIP-3009): the typed-data signature of an authorization, and its replay key. And signed messages.
+import { hashMessage, hashTypedData, recoverAddress } from 'viem/utils'
 import type { Asset } from '../x402/assets.ts'
 import type { Authorization } from '../x402/payment.ts'
 
@@ -26,16 +26,33 @@ export async function isSignedByPayer(
   signature: `0x${string}`,
   asset: Asset,
 ): Promise<boolean> {
-  if (!/^0x[0-9a-f]{128}(?:1b|1c)$/.test(signature)) return false
-  if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false
   const hash = hashTypedData({
     domain: { ...asset.eip712, chainId: asset.chainId, verifyingContract: asset.asset },
     types: TYPES,
     primaryType: 'TransferWithAuthorization',
     message: authorization,
   })
+  return isSignedHash(hash, authorization.from, signature)
+}
+
+/** Whether the address's own key signed a message (EIP-191). False proves nothing, as above. */
+export const isSignedMessage = (message: string, address: `0x${string}`, signature: `0x${string}`): Promise<boolean> =>
+  isSignedHash(messageHash(message), address, withRecoveryId(signature))
+
+/** Some wallets write 0 and 1 where others write 27 and 28; no token is asked here. */
+const withRecoveryId = (signature: `0x${string}`): `0x${string}` =>
+  /^0x[0-9a-f]{128}0[01]$/i.test(signature)
+    ? `0x${signature.slice(2, 130)}${signature.endsWith('1') ? '1c' : '1b'}`
+    : signature
+
+/** What a contract wallet is asked about. */
+export const messageHash = (message: string) => hashMessage(message)
+
+async function isSignedHash(hash: `0x${string}`, signer: `0x${string}`, signature: `0x${string}`): Promise<boolean> {
+  if (!/^0x[0-9a-f]{128}(?:1b|1c)$/i.test(signature)) return false
+  if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false
   try {
-    return (await recoverAddress({ hash, signature })).toLowerCase() === authorization.from
+    return (await recoverAddress({ hash, signature })).toLowerCase() === signer.toLowerCase()
   } catch {
     // r or s is no point of the curve.
     return false

@@ -5,7 +5,9 @@ import { DurableObject } from 'cloudflare:workers'
 import { head } from '../chain.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { type SettleReply, settle } from '../facilitator.ts'
+import type { Resource } from '../policy/scope.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
+import { answerOf } from './answer.ts'
 import { Handouts } from './handouts.ts'
 import { deliverOutbox } from './outbox.ts'
 import { Queue } from './queue.ts'
@@ -22,22 +24,12 @@ import {
   refused,
 } from './redeem.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
-import {
-  claimOf,
-  claimRow,
-  isUndelivered,
-  mayRepeat,
-  ownedRow,
-  type PaymentRow,
-  signedPaymentOf,
-  stateOf,
-  type Wanted,
-} from './rows.ts'
+import { claimOf, claimRow, ownedRow, type PaymentRow, signedPaymentOf, stateOf, type Wanted } from './rows.ts'
 import { type Outcome, Runs } from './runs.ts'
+import { isPendingFor, ownedAt, type SignInOutcome, type SignInRequest, UsedNonces } from './sign-ins.ts'
 import {
   ALARM_MS,
   CLAIM_SECONDS,
-  endsBy,
   HEIGHT_TIMEOUT_MS,
   HOLD_MS,
   nowSeconds,
@@ -49,6 +41,7 @@ import {
 
 export class Payer extends DurableObject<Env> {
   #records: PaymentRecords
+  #nonces: UsedNonces
   readonly #handouts = new Handouts()
   readonly #queue = new Queue()
   #config: ReturnType<typeof parseConfig> | null = null
@@ -57,6 +50,7 @@ export class Payer extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     this.#records = new PaymentRecords(ctx.storage.sql)
+    this.#nonces = new UsedNonces(ctx.storage.sql)
   }
 
   /** Redeems a proven payment at most once. Identical requests in flight share one settlement. */
@@ -75,7 +69,8 @@ export class Payer extends DurableObject<Env> {
     if (turn.value) return turn.value
     // Nobody is there to be handed the content: the next to ask gets it.
     if (this.#runs.resume(key)) return refused('payment_in_progress')
-    return this.#answer(key, request.payment.identifier, deadline, resource.id)
+    const asked = { key, identifier: request.payment.identifier, resource: resource.id }
+    return answerOf(this.#records, this.#handouts, asked, deadline)
   }
 
   /** Whoever sent a payment hung up: another payment for the same answer waits for its outcome. */
@@ -160,6 +155,24 @@ export class Payer extends DurableObject<Env> {
     await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
   }
 
+  /** Whether this payer has running access at the site of a resource. */
+  async ownsAt(resource: Resource): Promise<boolean> {
+    return ownedAt(this.#records, resource, nowSeconds()).length > 0
+  }
+
+  /** What this payer owns, for one use of a nonce. Who owns nothing leaves nothing behind. */
+  async signIn({ nonce, nonceEndsAtSeconds, resource }: SignInRequest): Promise<SignInOutcome> {
+    const grants = ownedAt(this.#records, resource, nowSeconds())
+    const isPending = isPendingFor(this.#records, resource, grants)
+    if (isPending || grants.length === 0) return { kind: 'nothing', isPending }
+    if (!this.#nonces.use(nonce, nonceEndsAtSeconds)) return { kind: 'used' }
+    const alarmMs = await this.ctx.storage.getAlarm()
+    if (alarmMs === null || alarmMs > nonceEndsAtSeconds * 1000) {
+      await this.ctx.storage.setAlarm(nonceEndsAtSeconds * 1000)
+    }
+    return { kind: 'owned', grants }
+  }
+
   /** The content of a payment was handed out. */
   async delivered(key: string, lease: number): Promise<void> {
     this.#records.setDelivered(key)
@@ -179,41 +192,18 @@ export class Payer extends DurableObject<Env> {
     await this.#deliverOutbox()
     const dueSeconds = this.#records.forget(nowSeconds())
     if (dueSeconds === null) return this.#forgetAll()
+    const nonceDueSeconds = this.#nonces.forget(nowSeconds()) ?? dueSeconds
     const left = [...this.#records.openRows(), ...this.#records.outboxRows()]
-    await this.ctx.storage.setAlarm(left.length === 0 ? dueSeconds * 1000 : Date.now() + retryMs(left))
+    const dueMs = left.length === 0 ? dueSeconds * 1000 : Date.now() + retryMs(left)
+    await this.ctx.storage.setAlarm(Math.min(dueMs, nonceDueSeconds * 1000))
   }
 
   /** An empty object keeps no storage; a claim that comes later makes its table anew. */
   async #forgetAll(): Promise<void> {
     const emptied = this.ctx.storage.deleteAll()
     this.#records = new PaymentRecords(this.ctx.storage.sql)
+    this.#nonces = new UsedNonces(this.ctx.storage.sql)
     await emptied
-  }
-
-  /** What a finished payment is answered with. */
-  async #answer(key: string, identifier: string | null, deadline: number, resource: string): Promise<RedeemOutcome> {
-    for (;;) {
-      const row = this.#records.byKey(key)
-      const state = row && stateOf(row)
-      if (!row || !state || row.resource !== resource) return refused('payment_already_used')
-      if (state.status === 'refused') return refused(state.reason, state.transaction)
-      if (state.status !== 'settled') return refused('settlement_pending', row.tx)
-      const lease = this.#handouts.leaseOf(key)
-      if (!lease && isUndelivered(row)) {
-        const number = row.handouts + 1
-        this.#records.countHandout(key)
-        this.#handouts.begin(key, number)
-        return granted(row, number)
-      }
-      // By its identifier content is asked for as often as it takes; what the origin carries out is not.
-      const isNamed = row.identifier !== null && row.identifier === identifier
-      if (isNamed && mayRepeat(row)) {
-        this.#records.countHandout(key)
-        return granted(row, null)
-      }
-      if (!lease) return refused('payment_already_used', row.tx)
-      if (!(await endsBy(lease, deadline))) return refused('payment_in_progress', row.tx)
-    }
   }
 
   /** Settles a payment or joins the settlement under way. */

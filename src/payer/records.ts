@@ -95,6 +95,15 @@ export class PaymentRecords {
     ).find((paid) => !isHeld(paid.key))
   }
 
+  /** Settled payments for lasting access at a site that has not ended. */
+  lastingAt(site: string, nowSeconds: number): PaymentRow[] {
+    return this.#select(
+      "status = 'settled' AND site = ? AND access_seconds > 0 AND settled_at + access_seconds > ?",
+      site,
+      nowSeconds,
+    )
+  }
+
   /** Refused payments for the same thing that the chain would still have accepted a moment ago: the newest few. */
   refusedFor({ resource, scope }: Wanted, nowSeconds: number): PaymentRow[] {
     return this.#select(

@@ -32,6 +32,35 @@ export function decodeText(base64: string): Result<string, 'not base64 text'> {
   }
 }
 
+/** Largest header that is looked at, in characters. Real ones have about 1,000. */
+const LARGEST_HEADER = 8192
+/** Real payments are four levels deep; parsers behind us may recurse. */
+const DEEPEST_JSON = 16
+
+/** Base64 → JSON of a shape not known yet, within 8 KiB and 16 levels. */
+export function decodeJson(header: string): Result<unknown, 'not base64 JSON'> {
+  const refused = fail('not base64 JSON' as const)
+  if (header.length > LARGEST_HEADER) return refused
+  const text = decodeText(header)
+  if (!text.ok || isDeep(text.value)) return refused
+  try {
+    return ok(JSON.parse(text.value))
+  } catch {
+    return refused
+  }
+}
+
+/** Counts brackets, those inside strings too: a payment has no reason to hold that many. */
+function isDeep(json: string): boolean {
+  let depth = 0
+  for (const char of json) {
+    if (char === '{' || char === '[') depth += 1
+    if (char === '}' || char === ']') depth -= 1
+    if (depth > DEEPEST_JSON) return true
+  }
+  return false
+}
+
 /** Base64url without padding, for tokens. */
 export function encodeBytes(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))

@@ -2,19 +2,18 @@
 // The wire version ends here.
 import * as z from 'zod/mini'
 import { type FailureReason, fail, ok, type Result } from '../errors.ts'
-import { decodeText, encodeJson } from './base64.ts'
+import { decodeJson, encodeJson } from './base64.ts'
 import type { Signed } from './extensions/offer-receipt.ts'
+import type { SignInChallenge } from './extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { challengeV1, failureV1, paymentV1, settlementV1 } from './v1.ts'
 import { challengeV2, failureV2, paymentV2, settlementV2 } from './v2.ts'
 import type { QuoteToken, ResourceInfo } from './wire.ts'
 
-/** Largest payment header that is looked at, in characters. Real ones have about 1,000. */
-const LARGEST_HEADER = 8192
-/** Real payments are four levels deep; parsers behind us may recurse. */
-const DEEPEST_JSON = 16
 /** Longest `PAYMENT-REQUIRED`, in characters: Cloudflare's advice for x402 headers. */
 const CHALLENGE_BUDGET = 2048
+/** What each further offer may add to it: its terms, and those in the quote's proof. */
+const OFFER_BUDGET = 640
 
 export type PaymentHeaders = { paymentSignature: string | null; xPayment: string | null }
 
@@ -42,60 +41,73 @@ const envelope = z.object({ x402Version: z.number() })
 
 function decodeHeader(header: string): Result<Payment> {
   const refused = fail({ code: 'invalid_payload' } as const)
-  if (header.length > LARGEST_HEADER) return refused
-  const text = decodeText(header)
-  if (!text.ok || isDeep(text.value)) return refused
-  let json: unknown
-  try {
-    json = JSON.parse(text.value)
-  } catch {
-    return refused
-  }
-  const version = z.safeParse(envelope, json)
+  const json = decodeJson(header)
+  if (!json.ok) return refused
+  const version = z.safeParse(envelope, json.value)
   if (!version.success) return refused
   const { x402Version } = version.data
   if (x402Version !== 1 && x402Version !== 2) return fail({ code: 'invalid_x402_version' })
-  const payment = z.safeParse(x402Version === 1 ? paymentV1 : paymentV2, json)
+  const payment = z.safeParse(x402Version === 1 ? paymentV1 : paymentV2, json.value)
   return payment.success ? ok(payment.data) : refused
 }
 
-/** Counts brackets, those inside strings too: a payment has no reason to hold that many. */
-function isDeep(json: string): boolean {
-  let depth = 0
-  for (const char of json) {
-    if (char === '{' || char === '[') depth += 1
-    if (char === '}' || char === ']') depth -= 1
-    if (depth > DEEPEST_JSON) return true
-  }
-  return false
-}
-
 /** One 402 for both versions: the v2 header, and the v1 body as an object that errors may be added to. */
-export function encodeChallenge(error: string, resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
-  return { header: fitHeader(error, resource, offers, quote), body: challengeV1(resource, offers, quote) }
+export function encodeChallenge(
+  error: string,
+  resource: ResourceInfo,
+  offers: readonly Offer[],
+  quote: QuoteToken,
+  signIn: SignInChallenge | null,
+) {
+  return { header: fitHeader(error, resource, offers, quote, signIn), body: challengeV1(resource, offers, quote) }
 }
 
 /**
- * Leaves out the signed offers where they do not fit (the body has them), shortens the description until the header
- * fits, then leaves out the query; terms are never cut.
+ * The first of ever shorter headers that fits: the signed offers are left out (the body has them), signing in is
+ * declared for the whole site, the description is shortened, the query is left out, signing in is not offered. Terms
+ * are never cut.
  */
-function fitHeader(error: string, resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken): string {
+function fitHeader(
+  error: string,
+  resource: ResourceInfo,
+  offers: readonly Offer[],
+  quote: QuoteToken,
+  signIn: SignInChallenge | null,
+): string {
+  const unsigned: QuoteToken = { ...quote, signedOffers: [] }
+  const encode = (shown: ResourceInfo, uri: string | null, shownQuote = unsigned) =>
+    encodeJson(
+      challengeV2(error, shown, offers, shownQuote, signIn && uri !== null ? { challenge: signIn, uri } : null),
+    )
+  const budget = CHALLENGE_BUDGET + (offers.length - 1) * OFFER_BUDGET
+  // The quote's proof, not this URL, says what is being bought.
+  const url = resource.url.split('?')[0] ?? ''
   if (quote.signedOffers.length > 0) {
-    const signed = encodeJson(challengeV2(error, resource, offers, quote))
-    return signed.length <= CHALLENGE_BUDGET
-      ? signed
-      : fitHeader(error, resource, offers, { ...quote, signedOffers: [] })
+    const signed = encode(resource, url, quote)
+    if (signed.length <= CHALLENGE_BUDGET) return signed
   }
-  const chars = [...resource.description]
-  for (let length = Math.min(chars.length, 200); ; length = Math.floor(length / 2)) {
-    const description = length < chars.length ? `${chars.slice(0, length).join('')}…` : resource.description
-    const shortened = { ...resource, description: length === 0 ? '' : description }
-    const header = encodeJson(challengeV2(error, shortened, offers, quote))
-    if (header.length <= CHALLENGE_BUDGET) return header
-    // The quote's proof, not this URL, says what is being bought.
-    const url = resource.url.split('?')[0] ?? ''
-    if (length === 0) return encodeJson(challengeV2(error, { ...shortened, url }, offers, quote))
+  const site = signIn?.site ?? null
+  const [whole = '', ...less] = shortenings(resource.description)
+  const described = (description: string) => ({ ...resource, description })
+  const short = { ...described(''), url }
+  const shorter: [ResourceInfo, string | null][] = [
+    [described(whole), url],
+    [described(whole), site],
+    ...less.map((description): [ResourceInfo, string | null] => [described(description), site]),
+    [short, site],
+  ]
+  for (const [shown, uri] of shorter) {
+    const header = encode(shown, uri)
+    if (header.length <= budget) return header
   }
+  return encode(short, null)
+}
+
+/** 200 characters of a text and ever fewer, down to none. */
+function shortenings(text: string): string[] {
+  const chars = [...text]
+  const cut = [200, 100, 50, 25, 12, 6].filter((length) => length < chars.length)
+  return [...(chars.length > 200 ? [] : [text]), ...cut.map((length) => `${chars.slice(0, length).join('')}…`), '']
 }
 
 /** `PAYMENT-RESPONSE`, with the signed receipt of what was delivered; `X-PAYMENT-RESPONSE` for a payer who spoke v1. */

@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import type { FailureReason } from '../errors.ts'
 import { offersExtension, receiptExtension, type Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierDeclaration } from './extensions/payment-identifier.ts'
+import { SIGN_IN_WITH_X, type SignInChallenge, signInDeclaration } from './extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { atomicUnits, exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
 
@@ -51,7 +52,13 @@ export const requirementsV2 = (offer: Offer) => ({
 })
 
 /** The challenge of the `PAYMENT-REQUIRED` header, before encoding. */
-export function challengeV2(error: string, resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
+export function challengeV2(
+  error: string,
+  resource: ResourceInfo,
+  offers: readonly Offer[],
+  quote: QuoteToken,
+  signIn: { challenge: SignInChallenge; uri: string } | null,
+) {
   return {
     x402Version: 2,
     error,
@@ -64,6 +71,7 @@ export function challengeV2(error: string, resource: ResourceInfo, offers: reado
     extensions: {
       [PAYMENT_IDENTIFIER]: paymentIdentifierDeclaration,
       ...offersExtension(quote.signedOffers),
+      ...(signIn ? { [SIGN_IN_WITH_X]: signInDeclaration(signIn.challenge, signIn.uri) } : {}),
       [QUOTE]: {
         info: { id: quote.id, expiresAt: quote.expiresAtSeconds, proof: quote.proof },
         schema: { type: 'object' },

@@ -264,12 +264,14 @@ test('every wrapping of one authorization gives one replay key', async () => {
 
 describe('what goes out is ASCII, and fits', () => {
   const quote = { id: 'an-identifier', expiresAtSeconds: NOW + 600, proof: 'p'.repeat(220), signedOffers: [] }
+  const site = 'https://news.example'
+  const signIn = { site, nonce: '0'.repeat(32), issuedAtSeconds: NOW, networks: [asset.network] }
 
   test('a description in any script', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 2_000 }), (description) => {
         const resource = { url: 'https://news.example/articles/hello', description, mimeType: 'text/html' }
-        const { header } = encodeChallenge('payment_required', resource, [offer], quote)
+        const { header } = encodeChallenge('payment_required', resource, [offer], quote, signIn)
         expect(header.length).toBeLessThanOrEqual(2048)
         const json = Buffer.from(header, 'base64').toString('latin1')
         expect(json).toMatch(/^[\x20-\x7e]*$/)

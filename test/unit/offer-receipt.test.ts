@@ -188,7 +188,7 @@ describe('in the headers', () => {
   })
 
   test('signed offers go with the challenge where they fit', async () => {
-    const { header, body } = encodeChallenge('payment_required', resource, [offer], await quote([offer]))
+    const { header, body } = encodeChallenge('payment_required', resource, [offer], await quote([offer]), null)
     expect(header.length).toBeLessThanOrEqual(2048)
     expect(decode(header).extensions['offer-receipt'].info.offers).toMatchObject([{ format: 'jws', acceptIndex: 0 }])
     expect(body).toMatchObject({ extensions: { 'offer-receipt': decode(header).extensions['offer-receipt'] } })
@@ -197,14 +197,22 @@ describe('in the headers', () => {
   test('where they do not, the header is what it is without them, and the body has them', async () => {
     const offers = [offer, { ...offer, amount: 60_000n }]
     const signed = await quote(offers)
-    const { header, body } = encodeChallenge('payment_required', resource, offers, signed)
-    expect(header).toBe(encodeChallenge('payment_required', resource, offers, { ...signed, signedOffers: [] }).header)
+    const { header, body } = encodeChallenge('payment_required', resource, offers, signed, null)
+    expect(header).toBe(
+      encodeChallenge('payment_required', resource, offers, { ...signed, signedOffers: [] }, null).header,
+    )
     expect(body.extensions?.['offer-receipt']?.info.offers.map(({ acceptIndex }) => acceptIndex)).toEqual([0, 1])
   })
 
   test('in v1 an offer on a network it has no name for is left out, and the index still points at its own', async () => {
     const arbitrum = { ...offer, network: 'eip155:42161' }
-    const { body } = encodeChallenge('payment_required', resource, [arbitrum, offer], await quote([arbitrum, offer]))
+    const { body } = encodeChallenge(
+      'payment_required',
+      resource,
+      [arbitrum, offer],
+      await quote([arbitrum, offer]),
+      null,
+    )
     expect(body.accepts).toHaveLength(1)
     const [signed, ...more] = body.extensions?.['offer-receipt']?.info.offers ?? []
     expect(more).toEqual([])

@@ -107,6 +107,66 @@ test('a payment that may not be redeemed stores nothing', async () => {
   expect(tables).toEqual([])
 })
 
+const NONCE = '0123456789abcdef0123456789abcdef'
+const tables = () =>
+  runInDurableObject(object(), (_: Payer, state) =>
+    state.storage.sql
+      .exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")
+      .toArray(),
+  )
+const signIn = (nonce = NONCE, over: Partial<typeof request.resource> = {}) =>
+  object().signIn({ nonce, nonceEndsAtSeconds: NOW + 300, resource: { ...request.resource, ...over } })
+
+test('a sign-in of who bought nothing stores nothing', async () => {
+  expect(await signIn()).toEqual({ kind: 'nothing', isPending: false })
+  expect(await object().ownsAt(request.resource)).toBe(false)
+  expect(await tables()).toEqual([])
+  expect(await runInDurableObject(object(), (_: Payer, state) => state.storage.getAlarm())).toBeNull()
+})
+
+test('a sign-in is told what was bought at its site, once per nonce', async () => {
+  await leave('settled')
+  const grant = { scope: '=/articles/hello', method: 'GET', endsAtSeconds: NOW + 86_400, payer: PAYER }
+  expect(await signIn(NONCE, { site: 'https://other.example' })).toEqual({ kind: 'nothing', isPending: false })
+  expect(await signIn()).toEqual({ kind: 'owned', grants: [grant] })
+  expect(await signIn()).toEqual({ kind: 'used' })
+  await evictDurableObject(object())
+  expect(await signIn()).toEqual({ kind: 'used' })
+  expect(await signIn('f'.repeat(32))).toEqual({ kind: 'owned', grants: [grant] })
+})
+
+test('access that has ended is nothing to sign in for', async () => {
+  await leave('settled')
+  await runInDurableObject(object(), (_: Payer, state) => {
+    state.storage.sql.exec('UPDATE payments SET settled_at = ?', NOW - 86_400)
+  })
+  expect(await signIn()).toEqual({ kind: 'nothing', isPending: false })
+})
+
+test('a payment with an open outcome is pending, which uses no nonce up', async () => {
+  await leave('unknown')
+  expect(await signIn()).toEqual({ kind: 'nothing', isPending: true })
+  expect(await signIn(NONCE, { path: '/articles/other', id: '/articles/other' })).toMatchObject({ isPending: false })
+  expect(await tables()).toEqual([{ name: 'payments' }])
+})
+
+test('the alarm comes when a nonce ends, and forgets it', async () => {
+  await leave('settled')
+  await runInDurableObject(object(), (_: Payer, state) => state.storage.setAlarm(Date.now() + 86_400_000))
+  await signIn()
+  const alarm = () => runInDurableObject(object(), (_: Payer, state) => state.storage.getAlarm())
+  expect(await alarm()).toBe((NOW + 300) * 1000)
+  const nonces = () =>
+    runInDurableObject(object(), (_: Payer, state) => state.storage.sql.exec('SELECT nonce FROM used_nonces').toArray())
+  expect(await nonces()).toHaveLength(1)
+  await runInDurableObject(object(), (_: Payer, state) => {
+    state.storage.sql.exec('UPDATE used_nonces SET ends_at = ?', NOW - 1)
+  })
+  await runDurableObjectAlarm(object())
+  expect(await nonces()).toEqual([])
+  expect(await alarm()).toBeGreaterThan((NOW + 3_600) * 1000)
+})
+
 test('a claim whose authorization lapsed is refused by the alarm, and nothing is sent to a facilitator', async () => {
   await leave('settling')
   const chain = chainSays({ used: false, time: NOW + 1_000 })

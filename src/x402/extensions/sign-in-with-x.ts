@@ -1,0 +1,123 @@
+// The `sign-in-with-x` extension: who has paid comes back without a pass and proves their address by signing a message.
+// Shape and checks: specs/extensions/sign-in-with-x.md of the protocol; the message is EIP-4361's. What was bought, and
+// whether the signature is good, is not known here.
+import * as z from 'zod/mini'
+import { fail, ok, type Result } from '../../errors.ts'
+import { decodeJson } from '../base64.ts'
+
+export const SIGN_IN_WITH_X = 'sign-in-with-x'
+
+/** How long after its challenge a sign-in is accepted: the specification's default, which is why it is not declared. */
+export const SIGN_IN_SECONDS = 300
+
+/** What one challenge offers to sign. */
+export type SignInChallenge = {
+  /** Canonical origin of the site. */
+  site: string
+  /** 32 hex digits. */
+  nonce: string
+  issuedAtSeconds: number
+  /** CAIP-2. */
+  networks: readonly string[]
+}
+
+/** What the challenge declares, as short as the specification allows, for the header's sake. */
+export const signInDeclaration = ({ site, nonce, issuedAtSeconds, networks }: SignInChallenge, uri: string) => ({
+  info: {
+    domain: new URL(site).host,
+    uri,
+    version: '1',
+    nonce,
+    issuedAt: new Date(issuedAtSeconds * 1000).toISOString().replace('.000Z', 'Z'),
+  },
+  supportedChains: networks.map((chainId) => ({ chainId, type: 'eip191' })),
+  schema: {},
+})
+
+/** One line each: a field with a line break could make one message out of two different proofs. */
+const line = (pattern: RegExp) => z.string().check(z.regex(pattern))
+const uri = line(/^[\x21-\x7e]+$/)
+const time = line(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/).check(
+  z.refine((text) => !Number.isNaN(Date.parse(text))),
+)
+
+const proof = z.object({
+  domain: uri,
+  address: z.custom<`0x${string}`>((text) => typeof text === 'string' && /^0x[0-9a-fA-F]{40}$/.test(text)),
+  statement: z.optional(line(/^[\x20-\x7e]+$/)),
+  uri,
+  version: z.literal('1'),
+  chainId: uri,
+  type: uri,
+  nonce: line(/^[A-Za-z0-9]{8,128}$/),
+  issuedAt: time,
+  expirationTime: z.optional(time),
+  notBefore: z.optional(time),
+  requestId: z.optional(line(/^[\x21-\x7e]*$/)),
+  resources: z.optional(z.array(uri)),
+  signature: z.custom<`0x${string}`>((text) => typeof text === 'string' && /^0x(?:[0-9a-fA-F]{2})+$/.test(text)),
+})
+
+/** A decoded sign-in: well-formed, nothing about it proven. */
+export type SignIn = z.infer<typeof proof>
+
+/** The sign-in of a `SIGN-IN-WITH-X` header. Error: `invalid_payload`. */
+export function decodeSignIn(header: string): Result<SignIn> {
+  const json = decodeJson(header)
+  const parsed = z.safeParse(proof, json.ok ? json.value : null)
+  return parsed.success ? ok(parsed.data) : fail({ code: 'invalid_payload' })
+}
+
+/** The text that was signed (EIP-4361), byte for byte. */
+export function signInMessage(signIn: SignIn): string {
+  const { domain, address, statement, resources } = signIn
+  const lines = [`${domain} wants you to sign in with your Ethereum account:`, address, '']
+  if (statement !== undefined) lines.push(statement)
+  lines.push(
+    '',
+    `URI: ${signIn.uri}`,
+    `Version: ${signIn.version}`,
+    `Chain ID: ${signIn.chainId.replace(/^eip155:/, '')}`,
+    `Nonce: ${signIn.nonce}`,
+    `Issued At: ${signIn.issuedAt}`,
+  )
+  if (signIn.expirationTime !== undefined) lines.push(`Expiration Time: ${signIn.expirationTime}`)
+  if (signIn.notBefore !== undefined) lines.push(`Not Before: ${signIn.notBefore}`)
+  if (signIn.requestId !== undefined) lines.push(`Request ID: ${signIn.requestId}`)
+  if (resources !== undefined) lines.push('Resources:', ...resources.map((resource) => `- ${resource}`))
+  return lines.join('\n')
+}
+
+/**
+ * Whether a sign-in is for this site, one of its networks, and now ("Validate Message Fields"). Its nonce and signature
+ * are for the caller to check. `resources` are the client's word and mean nothing.
+ */
+export function checkSignIn(
+  signIn: SignIn,
+  site: string,
+  networks: readonly string[],
+  nowSeconds: number,
+): Result<SignIn> {
+  if (signIn.domain !== new URL(site).host) return fail({ code: 'invalid_siwx_domain_mismatch' })
+  if (originOf(signIn.uri) !== site) return fail({ code: 'invalid_siwx_uri_mismatch' })
+  if (signIn.type !== 'eip191' || !networks.includes(signIn.chainId)) {
+    return fail({ code: 'invalid_siwx_unsupported_chain' })
+  }
+  const issuedAt = seconds(signIn.issuedAt)
+  if (issuedAt > nowSeconds) return fail({ code: 'invalid_siwx_not_yet_valid' })
+  if (signIn.notBefore !== undefined && seconds(signIn.notBefore) > nowSeconds) {
+    return fail({ code: 'invalid_siwx_not_yet_valid' })
+  }
+  const isOver = signIn.expirationTime !== undefined && seconds(signIn.expirationTime) <= nowSeconds
+  return isOver || nowSeconds >= issuedAt + SIGN_IN_SECONDS ? fail({ code: 'invalid_siwx_expired' }) : ok(signIn)
+}
+
+const seconds = (time: string) => Math.floor(Date.parse(time) / 1000)
+
+function originOf(text: string): string | null {
+  try {
+    return new URL(text).origin
+  } catch {
+    return null
+  }
+}

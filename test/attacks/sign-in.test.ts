@@ -1,0 +1,285 @@
+// Signing in to what somebody else paid for, or to more than was paid for: the reference extension grants what the
+// client's own payment names, takes any nonce, and any number of times (x402.md §7.3, 3).
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { verifyMessage } from 'viem/utils'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { headerOf, sign, unpack } from '../support/attack-payment.ts'
+import {
+  type Answer,
+  ask,
+  NETWORK,
+  PRICE,
+  passIn,
+  paying,
+  type Scene,
+  served,
+  startScene,
+} from '../support/attack-scene.ts'
+import { type Declaration, type SignInChange, signIn, signInOf } from '../support/sign-in.ts'
+import { type Site, startSite } from '../support/site.ts'
+import { stockPayment } from '../support/stock.ts'
+
+const SITE = 'https://news.example'
+const CHEAP = '/articles/cheap'
+const EXPENSIVE = '/articles/expensive'
+const CHEAP_PRICE = 10_000n
+const HIGH_PRICE = 1_000_000n
+const SECRETS = 'the expensive article'
+const OFFERS = [{ name: 'Day pass', price: '$5.00', access: '24h', scope: '/articles/*' }]
+let scene: Scene
+/** Another shop, of the same publisher. */
+let other: Site
+
+beforeAll(async () => {
+  const ROUTES = [
+    { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h', offers: OFFERS },
+    { path: '/forms/*', content: 'origin', price: '$0.05', access: '24h' },
+  ]
+  scene = await startScene({ ROUTES, ORIGIN_URL: 'http://127.0.0.1:9' })
+  other = await startSite({
+    ROUTES: [{ path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' }],
+    SITE_URL: 'https://other.example',
+    FACILITATORS: [scene.facilitator.url],
+    RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
+  })
+  await scene.publish(CHEAP, 'the cheap article', '$0.01')
+  await scene.publish(EXPENSIVE, SECRETS, '$1.00')
+  await other.kv.put(CHEAP, 'the cheap article', { metadata: { price: '$0.01' } })
+})
+
+afterAll(async () => {
+  await other.stop()
+  await scene.stop()
+})
+
+const declared = async (response: Response): Promise<Declaration> => {
+  const json: unknown = JSON.parse(Buffer.from(response.headers.get('PAYMENT-REQUIRED') ?? '', 'base64').toString())
+  return signInOf({ v2: z.object({ extensions: z.record(z.string(), z.unknown()) }).parse(json) })
+}
+
+/** Signs the challenge of one address. */
+const signedAt = async (path: string, account: PrivateKeyAccount, change?: SignInChange) =>
+  signIn(await declared(await scene.challenge(path)), account, change)
+
+/** Pays for the cheap article, in the name of the expensive one. */
+async function payCheaply(account: PrivateKeyAccount): Promise<Answer> {
+  const signed = await sign(account, { value: CHEAP_PRICE })
+  return scene.ask(CHEAP, paying(headerOf(signed, { more: { resource: { url: SITE + EXPENSIVE } } })))
+}
+
+function expectRefused(answer: Answer, code: string) {
+  expect(answer.status).toBe(402)
+  expect(answer.text).toContain(`"error":"${code}"`)
+  expect(served([answer], 'the cheap article') + served([answer], SECRETS)).toBe(0)
+  expect(answer.headers.get('Set-Cookie')).toBeNull()
+}
+
+describe('against a shop that records what its clients say they bought', () => {
+  const proof = z.looseObject({ address: z.templateLiteral(['0x', z.string()]), nonce: z.string() })
+
+  /** Ten lines: any signed message of an address whose payment named this path opens it. */
+  async function openNaively(): Promise<string> {
+    const owned = new Set<string>()
+    return scene.naive(
+      async ({ path, payment, settle, request: { headers } }) => {
+        const header = headers['sign-in-with-x']
+        if (typeof header === 'string') {
+          const { address } = proof.parse(JSON.parse(Buffer.from(header, 'base64').toString()))
+          return owned.has(address + path) ? `content of ${path}` : null
+        }
+        if (!payment || !(await settle(payment))) return null
+        const { resource, payload } = unpack(payment)
+        owned.add(payload.authorization.from + new URL(z.object({ url: z.string() }).parse(resource).url).pathname)
+        return `content of ${path}`
+      },
+      (path) => (path === CHEAP ? CHEAP_PRICE : HIGH_PRICE),
+    )
+  }
+
+  test('the price of the cheap article buys the expensive one, with one signature as often as it is sent', async () => {
+    const shop = await openNaively()
+    const account = await scene.buyer(CHEAP_PRICE)
+    const signed = await sign(account, { value: CHEAP_PRICE })
+    const header = await signIn(
+      {
+        info: { domain: 'x', uri: shop, version: '1', nonce: '0'.repeat(32), issuedAt: new Date().toISOString() },
+        supportedChains: [{ chainId: NETWORK, type: 'eip191' }],
+        schema: {},
+      },
+      account,
+    )
+    const { value: answers, earned } = await scene.during(async () => {
+      await ask(shop + CHEAP, paying(headerOf(signed, { more: { resource: { url: shop + EXPENSIVE } } })))
+      return Promise.all(Array.from({ length: 10 }, () => ask(shop + EXPENSIVE, header)))
+    })
+    expect(served(answers, `content of ${EXPENSIVE}`)).toBe(10)
+    expect(earned).toBe(CHEAP_PRICE)
+  })
+
+  test('where any domain will do, a signature given to one site opens another', async () => {
+    const account = await scene.buyer(0n)
+    const shop = await scene.naive(async ({ request: { headers } }) => {
+      const header = headers['sign-in-with-x']
+      if (typeof header !== 'string') return null
+      const sent = z
+        .looseObject({ message: z.string(), signature: z.templateLiteral(['0x', z.string()]) })
+        .parse(JSON.parse(Buffer.from(header, 'base64').toString()))
+      const isGood = await verifyMessage({ address: account.address, message: sent.message, signature: sent.signature })
+      return isGood ? 'what the account has bought' : null
+    })
+    const message = 'evil.example wants you to sign in with your Ethereum account'
+    const signature = await account.signMessage({ message })
+    const header = Buffer.from(JSON.stringify({ message, signature })).toString('base64')
+    expect((await ask(shop, { 'SIGN-IN-WITH-X': header })).text).toBe('what the account has bought')
+  })
+})
+
+describe('here', () => {
+  test('paying for the cheap article in the name of the expensive one opens the cheap one only', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    expect((await payCheaply(account)).text).toBe('the cheap article')
+    const { value: answers, ...cost } = await scene.during(async () => [
+      await scene.ask(EXPENSIVE, await signedAt(EXPENSIVE, account)),
+      await scene.ask(EXPENSIVE, await signedAt(CHEAP, account)),
+    ])
+    for (const answer of answers) expectRefused(answer, 'sign_in_nothing_bought')
+    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    const back = await scene.ask(CHEAP, await signedAt(CHEAP, account))
+    expect(back.text).toBe('the cheap article')
+    expect((await scene.ask(EXPENSIVE, { Cookie: passIn(back) })).status).toBe(402)
+  })
+
+  test('addresses that a sign-in names, in its uri or its resources, grant nothing', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const named = { signed: { uri: SITE + EXPENSIVE } }
+    expectRefused(await scene.ask(EXPENSIVE, await signedAt(CHEAP, account, named)), 'sign_in_nothing_bought')
+    const listed = { sent: { resources: [SITE + EXPENSIVE, `${SITE}/articles/*`] } }
+    expectRefused(await scene.ask(EXPENSIVE, await signedAt(CHEAP, account, listed)), 'invalid_siwx_signature')
+    expect((await scene.ask(CHEAP, await signedAt(CHEAP, account, named))).text).toBe('the cheap article')
+  })
+
+  test('what was bought for reading does not post', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const answer = await scene.ask('/forms/order', await signedAt(CHEAP, account), { method: 'POST', body: 'x' })
+    expectRefused(answer, 'sign_in_nothing_bought')
+  })
+
+  test('one signature opens once, however often and wherever it is sent', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const header = await signedAt(CHEAP, account)
+    expect((await scene.ask(CHEAP, header)).text).toBe('the cheap article')
+    for (const path of [CHEAP, EXPENSIVE, `${CHEAP}?utm_source=x`]) {
+      expectRefused(await scene.ask(path, header), 'invalid_siwx_nonce')
+    }
+  })
+
+  test('one nonce, signed anew with other words, opens once', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const challenge = await declared(await scene.challenge(CHEAP))
+    expect((await scene.ask(CHEAP, await signIn(challenge, account))).status).toBe(200)
+    const again = await signIn(challenge, account, { signed: { uri: `${SITE}/` } })
+    expectRefused(await scene.ask(CHEAP, again), 'invalid_siwx_nonce')
+  })
+
+  test('many at once with one nonce: one of them is let in', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const header = await signedAt(CHEAP, account)
+    const answers = await Promise.all(Array.from({ length: 20 }, () => scene.ask(CHEAP, header)))
+    expect(served(answers, 'the cheap article')).toBe(1)
+    expect(answers.filter(({ headers }) => headers.has('Set-Cookie'))).toHaveLength(1)
+    expect(answers.filter(({ text }) => text.includes('"error":"invalid_siwx_nonce"'))).toHaveLength(19)
+  })
+
+  test('a sign-in that was sent to the wrong page is used up as well', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const header = await signedAt(CHEAP, account)
+    expectRefused(await scene.ask(EXPENSIVE, header), 'sign_in_nothing_bought')
+    expectRefused(await scene.ask(CHEAP, header), 'invalid_siwx_nonce')
+  })
+
+  test('nonces that were not made here, or not now, are worth nothing', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const elsewhere = (await declared(await fetch(other.url + CHEAP))).info.nonce
+    const { nonce } = (await declared(await scene.challenge(CHEAP))).info
+    const later = (Number.parseInt(nonce.slice(0, 8), 16) + 600).toString(16) + nonce.slice(8)
+    for (const made of [elsewhere, later, '0'.repeat(32), 'f'.repeat(32), 'nonce123', nonce.toUpperCase()]) {
+      const header = await signedAt(CHEAP, account, { signed: { nonce: made } })
+      expectRefused(await scene.ask(CHEAP, header), 'invalid_siwx_nonce')
+    }
+  })
+
+  test('a sign-in at another site opens nothing here, whatever is changed in it', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const theirs = await declared(await fetch(other.url + CHEAP))
+    expectRefused(await scene.ask(CHEAP, await signIn(theirs, account)), 'invalid_siwx_domain_mismatch')
+    const { nonce } = (await declared(await scene.challenge(CHEAP))).info
+    const relayed = await signIn({ ...theirs, info: { ...theirs.info, nonce } }, account)
+    expectRefused(await scene.ask(CHEAP, relayed), 'invalid_siwx_domain_mismatch')
+    const sent = { domain: 'news.example', uri: SITE + CHEAP }
+    const renamed = await signIn({ ...theirs, info: { ...theirs.info, nonce } }, account, { sent })
+    expectRefused(await scene.ask(CHEAP, renamed), 'invalid_siwx_signature')
+  })
+
+  test('what was bought at another site of the same payee opens nothing here', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    const payment = await stockPayment(await fetch(other.url + CHEAP), account)
+    expect((await ask(other.url + CHEAP, paying(payment))).status).toBe(200)
+    expectRefused(await scene.ask(CHEAP, await signedAt(CHEAP, account)), 'sign_in_nothing_bought')
+  })
+
+  test('the Host a client sends does not choose the site', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    await payCheaply(account)
+    const header = await signedAt(CHEAP, account, { signed: { domain: 'evil.example', uri: 'https://evil.example/' } })
+    const answer = await scene.ask(CHEAP, { ...header, 'X-Forwarded-Host': 'evil.example' })
+    expectRefused(answer, 'invalid_siwx_domain_mismatch')
+  })
+
+  test('nobody signs in as somebody else, and an address that is watched gives nothing away', async () => {
+    const [owner, thief, stranger] = [await scene.buyer(CHEAP_PRICE), await scene.buyer(0n), await scene.buyer(0n)]
+    await payCheaply(owner)
+    for (const victim of [owner, stranger]) {
+      for (const change of [{ sent: { address: victim.address } }, { signed: { address: victim.address } }]) {
+        const answer = await scene.ask(CHEAP, await signedAt(CHEAP, thief, change))
+        expectRefused(answer, 'invalid_siwx_signature')
+      }
+    }
+    // The owner's own nonce is still good.
+    expect((await scene.ask(CHEAP, await signedAt(CHEAP, owner))).text).toBe('the cheap article')
+  })
+
+  test('a stranger with any number of keys learns and opens nothing', async () => {
+    const { value: answers, ...cost } = await scene.during(async () => {
+      const got: Answer[] = []
+      for (let i = 0; i < 10; i += 1) {
+        got.push(await scene.ask(CHEAP, await signedAt(CHEAP, await scene.buyer(0n))))
+      }
+      return got
+    })
+    for (const answer of answers) expectRefused(answer, 'sign_in_nothing_bought')
+    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+  })
+
+  test('a payment that failed bought nothing', async () => {
+    const account = await scene.buyer(CHEAP_PRICE - 1n)
+    expect((await payCheaply(account)).status).toBe(402)
+    expectRefused(await scene.ask(CHEAP, await signedAt(CHEAP, account)), 'sign_in_nothing_bought')
+  })
+
+  test('the day pass is got by who paid for it, and by nobody who paid for an article', async () => {
+    const [subscriber, reader] = [await scene.buyer(5_000_000n), await scene.buyer(PRICE)]
+    await scene.ask(CHEAP, paying(headerOf(await sign(subscriber, { value: 5_000_000n }))))
+    await payCheaply(reader)
+    expect((await scene.ask(EXPENSIVE, await signedAt(EXPENSIVE, subscriber))).text).toBe(SECRETS)
+    expectRefused(await scene.ask(EXPENSIVE, await signedAt(EXPENSIVE, reader)), 'sign_in_nothing_bought')
+  })
+})
