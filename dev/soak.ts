@@ -4,16 +4,19 @@ import { parseArgs } from 'node:util'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { startChain, USDC } from './chain.ts'
 import { startFacilitator } from './facilitator.ts'
-import { audit, type Findings, KINDS } from './soak/audit.ts'
+import { audit } from './soak/audit.ts'
 import { retryAll, signAgain } from './soak/calm.ts'
 import { articles, catalogue, ROUTES, startPress, textOf } from './soak/catalogue.ts'
 import { misbehave, Witness, wait } from './soak/faults.ts'
-import { type Entry, Journal } from './soak/journal.ts'
+import { Journal } from './soak/journal.ts'
+import { Kills, wasDenied } from './soak/kills.ts'
 import { Random } from './soak/random.ts'
 import { read } from './soak/reader.ts'
+import { print, sumOf } from './soak/report.ts'
 import { type RpcProxy, startRpcProxy } from './soak/rpc.ts'
-import { type LedgerRow, type SoakSite, startSite } from './soak/site.ts'
-import { type Settlement, settlementsOnChain } from './soak/truth.ts'
+import { type LedgerRow, nonceOf, type SoakSite, startSite } from './soak/site.ts'
+import { chainReader, type Truth } from './soak/truth.ts'
+import { Walkers } from './soak/walkers.ts'
 import { wallets } from './wallets.ts'
 
 const READERS = 14
@@ -25,11 +28,11 @@ const PROGRESS_MS = 5_000
 const CALM_LIMIT_MS = 75_000
 /** An alarm comes 20 s after a failure, and another 20 s later. */
 const LEDGER_LIMIT_MS = 75_000
+/** The first alarm comes 45 s after a settlement began; later ones after half the age of what is open. */
+const alarmLimitMs = (seconds: number) => 75_000 + seconds * 500
 
 const stops: (() => Promise<void>)[] = []
 let stopping = false
-
-type Count = { purchases: number; kills: number[]; ways: Map<string, number> }
 
 async function main(): Promise<void> {
   const { seconds, seed } = options()
@@ -65,46 +68,76 @@ async function main(): Promise<void> {
   for (const { path } of articles) await site.putArticle(path, textOf(path))
 
   const journal = new Journal(site.port, chain.chainId)
-  const count: Count = { purchases: 0, kills: [], ways: new Map() }
-  const endsAt = Date.now() + seconds * 1_000
-  const goesOn = () => !stopping && Date.now() < endsAt
+  const kills = new Kills(site, journal)
+  const walkers = new Walkers({ journal, fund: chain.fund })
+  const purchases = new Map<string, number>()
+  const purchased = (way: string) => void purchases.set(way, (purchases.get(way) ?? 0) + 1)
+  const walked = () => purchased('and walking away')
   const startedAt = Date.now()
+  const leftMs = () => (stopping ? 0 : startedAt + seconds * 1_000 - Date.now())
+  const goesOn = () => leftMs() > 0
   const progress = setInterval(() => {
     const elapsed = String(Math.round((Date.now() - startedAt) / 1_000)).padStart(4)
-    const settles = facilitator.counts.settle
+    const { leftToAlarms, finished } = walkers
     console.log(
-      `${elapsed} s  ${journal.phase.padEnd(5)}  ${count.purchases} purchases, ${settles} settle calls, ` +
-        `${journal.answers.get('200 whole') ?? 0} answers with content, ${count.kills.length} kills, ${journal.hangUps} hang-ups`,
+      `${elapsed} s  ${journal.phase.padEnd(9)}  ${sumOf(purchases)} purchases, ${facilitator.counts.settle} settle calls, ` +
+        `${journal.answers.get('200 whole') ?? 0} answers with content, ${kills.atMs.length} kills, ` +
+        `${journal.hangUps} hang-ups${goesOn() ? '' : `; alarms: ${finished.size} of ${leftToAlarms.size} done`}`,
     )
   }, PROGRESS_MS)
   stops.push(async () => clearInterval(progress))
 
-  const everyone: [PrivateKeyAccount, ...PrivateKeyAccount[]] = [poor, ...rich]
-  const readers = Array.from({ length: READERS }, (_, i) =>
-    read(journal, everyone, random.fork(`reader ${i}`), goesOn, (way) => {
-      count.purchases += 1
-      count.ways.set(way, (count.ways.get(way) ?? 0) + 1)
-    }),
+  const isDenied = (nonce: string) => wasDenied(nonce, witness, kills)
+  const onChain = chainReader(chain.rpcUrl, USDC, wallets.publisher.address)
+  let isIdle = false
+  /** The last kill ends whatever the worker had in its memory: what walkers left is for alarms alone from then on. */
+  const endOfStorm = async (): Promise<void> => {
+    await Promise.all([
+      kills.goOn(random.fork('kills'), leftMs),
+      walkers.goOn(random.fork('walkers'), leftMs, walked),
+      wait(leftMs()),
+    ])
+    if (stopping) return
+    await walkers.lastWave(random.fork('last wave'), walked)
+    await kills.kill()
+    faults.lift()
+    void faults.idle().then(() => {
+      isIdle = true
+    })
+  }
+  const alarms = endOfStorm().then(() =>
+    walkers.watch(
+      { onChain, ledger: site.ledger, isIdle: () => isIdle, wasDenied: isDenied },
+      Date.now() + alarmLimitMs(seconds),
+    ),
   )
+  // Awaited when the readers are done; until then a failure waits.
+  alarms.catch(() => undefined)
+  const everyone: [PrivateKeyAccount, ...PrivateKeyAccount[]] = [poor, ...rich]
   await Promise.all([
-    ...readers,
-    killing(site, random.fork('kills'), goesOn, count.kills),
+    ...Array.from({ length: READERS }, (_, i) =>
+      read(journal, everyone, random.fork(`reader ${i}`), goesOn, purchased),
+    ),
     hiding(site, random.fork('ledger'), goesOn, witness),
     weather(rpc, random.fork('weather'), goesOn),
-    wait(seconds * 1_000).then(faults.lift),
   ])
   if (stopping) return
 
-  journal.phase = 'calm'
   // What an empty wallet cannot pay stays in doubt until it expires.
   await chain.fund(poor.address, WEALTH)
   await untilDone(() => site.hideLedger(false))
-  await faults.idle()
-  const open = await retryAll(journal, Date.now() + CALM_LIMIT_MS)
-  const onChain = () => settlementsOnChain(chain.rpcUrl, USDC, wallets.publisher.address)
-  await signAgain(journal, (await onChain()).settlements, accounts, random.fork('calm'))
-  const { settlements, stray } = await onChain()
-  const ledger = await untilComplete(site, settlements)
+  journal.phase = 'calm'
+  while (!isIdle) await wait(100)
+  const stayed = [...journal.entries.values()].filter(({ payment }) => !walkers.entries.has(payment.nonce))
+  const open = await retryAll(journal, stayed, Date.now() + CALM_LIMIT_MS)
+  await alarms
+  journal.phase = 'return'
+  open.push(...(await retryAll(journal, walkers.entries.values(), Date.now() + CALM_LIMIT_MS)))
+  const bought = await untilComplete(site, onChain, isDenied)
+  journal.phase = 'ownership'
+  const all = [...accounts, ...walkers.accounts]
+  open.push(...(await signAgain(journal, bought, all, random.fork('ownership'), Date.now() + CALM_LIMIT_MS)))
+  const { settlements, stray, ledger } = await untilComplete(site, onChain, isDenied)
   clearInterval(progress)
 
   const findings = audit({
@@ -112,12 +145,14 @@ async function main(): Promise<void> {
     settlements,
     stray,
     ledger,
-    kills: count.kills,
     witness,
     once: (path) => catalogue.find((item) => item.path === path)?.once ?? false,
+    unfinished: walkers.unfinished(),
+    wasDenied: isDenied,
+    open,
   })
-  print({ seed, count, settlements, journal, witness, site, findings, open, startedAt })
-  await shutdown(findings.violations.length + open.length > 0 ? 1 : 0)
+  const isClean = print({ seed, startedAt, purchases, settlements, journal, witness, site, kills, walkers, findings })
+  await shutdown(isClean ? 0 : 1)
 }
 
 function options(): { seconds: number; seed: string } {
@@ -128,15 +163,6 @@ function options(): { seconds: number; seed: string } {
     process.exit(2)
   }
   return { seconds, seed: values.seed ?? String(Math.floor(Math.random() * 1_000_000)) }
-}
-
-async function killing(site: SoakSite, random: Random, goesOn: () => boolean, kills: number[]): Promise<void> {
-  while (goesOn()) {
-    await wait(random.between(1_500, 6_000))
-    if (!goesOn()) return
-    kills.push(Date.now())
-    await site.kill()
-  }
 }
 
 /** The ledger is away for some seconds now and then. */
@@ -170,84 +196,20 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-async function untilComplete(site: SoakSite, settlements: readonly Settlement[]): Promise<LedgerRow[]> {
+/** Chain and ledger, once the ledger has all that is on chain and not `late`, or has had the time for it. */
+async function untilComplete(
+  site: SoakSite,
+  onChain: () => Promise<Truth>,
+  late: (nonce: string) => boolean,
+): Promise<Truth & { ledger: LedgerRow[] }> {
   const deadline = Date.now() + LEDGER_LIMIT_MS
   for (;;) {
-    const rows = await site.ledger()
-    const isComplete = settlements.every(({ nonce }) => rows.some(({ id }) => id.endsWith(nonce)))
-    if (isComplete || Date.now() > deadline) return rows
+    const truth = await onChain()
+    const ledger = await site.ledger()
+    const written = new Set(ledger.map(nonceOf))
+    const isComplete = truth.settlements.every(({ nonce }) => written.has(nonce) || late(nonce))
+    if (isComplete || Date.now() > deadline) return { ...truth, ledger }
     await wait(1_000)
-  }
-}
-
-type Outcome = {
-  seed: string
-  count: Count
-  settlements: readonly Settlement[]
-  journal: Journal
-  witness: Witness
-  site: SoakSite
-  findings: Findings
-  open: readonly Entry[]
-  startedAt: number
-}
-
-function print({ seed, count, settlements, journal, witness, site, findings, open, startedAt }: Outcome): void {
-  const line = (name: string, value: number | string) => console.log(`  ${name.padEnd(58)} ${value}`)
-  const table = (counts: ReadonlyMap<string, number>) => {
-    for (const [name, value] of [...counts].sort()) line(`  ${name}`, value)
-  }
-  console.log('')
-  line('purchases attempted', count.purchases)
-  table(count.ways)
-  line('authorizations signed', journal.entries.size)
-  line('settlements on chain', settlements.length)
-  line('content served (whole answers)', findings.served)
-  line('kills (SIGKILL, and back on the same state)', count.kills.length)
-  line('hang-ups', journal.hangUps)
-  line('faults', '')
-  table(witness.counts)
-  line('answers', '')
-  table(journal.answers)
-  line('worker log', '')
-  table(site.events)
-  line('cut off while being delivered (single answers)', findings.cutOff)
-  line('paid twice after a lie of the facilitator, RPC failing', findings.lied)
-  line('handed out again after a kill', findings.againAfterKill)
-  console.log('\nmust be zero')
-  for (const kind of KINDS) line(kind, findings.violations.filter((each) => each.kind === kind).length)
-  line('outcome still open', open.length)
-  const told = [
-    ...findings.violations,
-    ...open.map(({ payment }) => ({ kind: 'open', text: '', nonces: [payment.nonce] })),
-  ]
-  for (const { kind, text, nonces } of told) {
-    console.log(`\n${kind}: ${text} (seed ${seed})`)
-    for (const nonce of nonces) describe(nonce)
-  }
-
-  function describe(nonce: string): void {
-    const entry = journal.entries.get(nonce)
-    const settlement = settlements.find((each) => each.nonce === nonce)
-    const at = (ms: number) => ((ms - startedAt) / 1_000).toFixed(3)
-    const paid = settlement ? `settled ${at(settlement.timeSeconds * 1_000)} ${settlement.transaction}` : 'not settled'
-    const known = witness.knownAt.get(nonce)
-    console.log(
-      `  ${nonce} by ${entry?.payment.payer}, ${paid}, answered by the facilitator ${known ? at(known) : 'never'}`,
-    )
-    console.log(
-      `    identifier: ${entry?.payment.identifier ?? 'none'}; faults: ${witness.met.get(nonce)?.join(', ') ?? 'none'}`,
-    )
-    for (const made of entry?.tries ?? []) {
-      console.log(
-        `    ${at(made.startedMs)}–${at(made.endedMs)} ${made.path} ${made.version} ${made.phase}: ` +
-          `${made.status ?? 'no status'} ${made.code ?? ''} content ${made.content}, ${made.end}`,
-      )
-    }
-    const from = Math.min(...(entry?.tries ?? []).map((made) => made.startedMs))
-    const to = Math.max(...(entry?.tries ?? []).map((made) => made.endedMs))
-    const near = count.kills.filter((ms) => ms > from - 1_000 && ms < to + 1_000).map(at)
-    console.log(`    kills meanwhile: ${near.join(', ') || 'none'}`)
   }
 }
 

@@ -2,9 +2,10 @@
 import { type Context, Hono } from 'hono'
 import type { Config, ConfigProblem } from './config.ts'
 import type { Refusal, Result } from './errors.ts'
+import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
 import { paywall, type Services } from './paywall.ts'
-import { answerDid, answerReceipt, type Records } from './receipt.ts'
+import { answerDid, answerReceipt, answerReceipts, type Records } from './receipt.ts'
 import { openToScripts, preflight, refuse } from './respond.ts'
 import { DID_PATH } from './x402/did.ts'
 
@@ -37,7 +38,14 @@ export function createApp(world: World) {
     ),
   )
   app.get(
-    '/_newsstand/receipts/:transaction',
+    RECEIPTS,
+    configured(async (c, config) => {
+      const records = await world.records(c.env, config)
+      return openToScripts(await answerReceipts(c.req.raw, config, records))
+    }),
+  )
+  app.get(
+    `${RECEIPTS}/:transaction`,
     configured(async (c, config) => {
       const records = await world.records(c.env, config)
       return openToScripts(await answerReceipt(c.req.raw, config, records, c.req.param('transaction') ?? ''))

@@ -4,7 +4,7 @@ import { type Config, type ConfigProblem, parseConfig } from './config.ts'
 import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './content.ts'
 import { fail, isPaymentReason, ok, type Refusal, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
-import { findPayment } from './ledger.ts'
+import { findPayment, paymentsOf } from './ledger.ts'
 import { addressOf, Limits } from './limits.ts'
 import { issueNonce } from './nonce.ts'
 import { type Grant, grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
@@ -187,15 +187,18 @@ const records: World['records'] = async (env, config) => ({
     const grants = await readPass(token, site, await deriveKey(config.passSecret, 'pass'), nowSeconds())
     return [...new Set(grants.map((grant) => grant.payer.toLowerCase()))]
   },
-  find: async (transaction, payers, site) => {
-    try {
-      return ok(await findPayment(env.LEDGER_DB, transaction, payers, site))
-    } catch (fault) {
-      console.error(JSON.stringify({ event: 'ledger_unavailable', problem: nameOf(fault) }))
-      return fail({ code: 'content_unavailable' })
-    }
-  },
+  find: (transaction, payers, site) => fromLedger(() => findPayment(env.LEDGER_DB, transaction, payers, site)),
+  list: (payers, site) => fromLedger(() => paymentsOf(env.LEDGER_DB, payers, site)),
 })
+
+async function fromLedger<Found>(read: () => Promise<Found>): Promise<Result<Found>> {
+  try {
+    return ok(await read())
+  } catch (fault) {
+    console.error(JSON.stringify({ event: 'ledger_unavailable', problem: nameOf(fault) }))
+    return fail({ code: 'content_unavailable' })
+  }
+}
 
 /** A sale on each of the site's networks, in the configured order. All assets have six decimals, as prices do. */
 const offersOf = (config: Config, sale: Sale, upfront: boolean): Offer[] =>

@@ -63,6 +63,11 @@ const entry = z.pipe(
   })),
 )
 
+const ENTRY = 'resource, network, asset, amount, payer, pay_to, "transaction", offer, settled_at_seconds'
+const marks = (values: readonly string[]) => values.map(() => '?').join(', ')
+/** What one page of purchases holds. */
+const MOST_LISTED = 100
+
 export type LedgerEntry = z.infer<typeof entry>
 
 /**
@@ -77,11 +82,22 @@ export async function findPayment(
 ): Promise<LedgerEntry | null> {
   const row = await db
     .prepare(
-      `SELECT resource, network, asset, amount, payer, pay_to, "transaction", offer, settled_at_seconds FROM payments
-       WHERE payer IN (${payers.map(() => '?').join(', ')}) AND lower("transaction") = ? AND site = ?
+      `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND lower("transaction") = ? AND site = ?
        ORDER BY settled_at_seconds LIMIT 1`,
     )
     .bind(...payers, transaction, site)
     .first()
   return row === null ? null : z.parse(entry, row)
+}
+
+/** What these payers paid at a site, the newest first. Throws when D1 does not answer. */
+export async function paymentsOf(db: D1Database, payers: readonly string[], site: string): Promise<LedgerEntry[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND site = ?
+       ORDER BY settled_at_seconds DESC LIMIT ${MOST_LISTED}`,
+    )
+    .bind(...payers, site)
+    .all()
+  return z.parse(z.array(entry), results)
 }

@@ -1,12 +1,13 @@
 // The counts. Out of the chain's logs, the ledger's rows and what the readers received; never out of the worker's state.
 import type { Witness } from './faults.ts'
-import { type Entry, groupOf, type Journal, type Try } from './journal.ts'
-import type { LedgerRow } from './site.ts'
+import { type Entry, groupOf, isSeenThrough, type Journal, type Try, wholeOf } from './journal.ts'
+import { type Group, matchAnswers } from './singles.ts'
+import { type LedgerRow, nonceOf } from './site.ts'
 import type { Settlement } from './truth.ts'
 
 export type Violation = { kind: Kind; text: string; nonces: string[] }
 
-/** What must not happen. The first four are the contract's; the others follow from its money rules. */
+/** What must not happen. The first four are the issue's; the others follow from the contract's money rules. */
 export const KINDS = [
   'served unpaid',
   'paid unserved after retry',
@@ -14,6 +15,8 @@ export const KINDS = [
   'missing from the ledger',
   'paid twice for the same thing',
   'in the ledger, not on chain',
+  'walked away, and no alarm finished it',
+  'outcome still open after retry',
 ] as const
 export type Kind = (typeof KINDS)[number]
 
@@ -22,173 +25,148 @@ export type Evidence = {
   settlements: readonly Settlement[]
   stray: readonly string[]
   ledger: readonly LedgerRow[]
-  /** When the worker was killed, in milliseconds. */
-  kills: readonly number[]
   witness: Witness
   once: (path: string) => boolean
+  /** Nonces of walk-aways on chain, not in the ledger, after the time alarms need. */
+  unfinished: readonly string[]
+  wasDenied: (nonce: string) => boolean
+  open: readonly Entry[]
 }
 
+/** What the contract allows, and how often it happened. */
 export type Findings = {
   violations: Violation[]
+  /** Whole answers. */
   served: number
   /** Single answers the reader or a kill cut off when the worker could not see it any more. */
   cutOff: number
   /** Second settlements after a facilitator denied the first, while the RPC failed: nobody could have told. */
   lied: number
-  /** Content handed out once more because a kill lost the note that it had been. */
+  /** Handed out once more: a kill came while the first was under way. */
   againAfterKill: number
+  /** Handed out once more: the reader hung up with the last byte. */
+  againAfterHangUp: number
+  /** Not in the ledger yet, because the facilitator denied it while the RPC failed; the payer's alarm asks later. */
+  denied: number
+  /** New signatures that opened what was owned. */
+  reopened: number
 }
 
-/** A kill this soon after an answer may have lost the note that it was handed out. */
-const KILL_SLACK_MS = 2_000
-/** Two processes' clocks and the time an answer spends in buffers. */
-const CLOCK_SLACK_MS = 50
-/** Blocks are dated in whole seconds, and may be dated ahead. */
-const BLOCK_SLACK_SECONDS = 3
-
-type Group = { paid: Settlement[]; entries: Entry[] }
+/** Contract §3: an answer that was not seen through is handed out again, three times in all. */
+const MOST_HANDOUTS = 3
 
 export function audit(evidence: Evidence): Findings {
-  const { journal, settlements, stray, ledger, kills, witness, once } = evidence
+  const { journal, settlements, stray, ledger, witness, once } = evidence
   const violations: Violation[] = []
   const report = (kind: Kind, text: string, nonces: string[]) => violations.push({ kind, text, nonces })
+  const findings: Findings = {
+    violations,
+    served: 0,
+    cutOff: 0,
+    lied: 0,
+    denied: 0,
+    againAfterKill: 0,
+    againAfterHangUp: 0,
+    reopened: 0,
+  }
+  const explain = (again: readonly Try[]): void => {
+    for (const { metKill } of again) findings[metKill ? 'againAfterKill' : 'againAfterHangUp'] += 1
+  }
   const rowOf = new Map(ledger.map((row) => [nonceOf(row), row]))
   const groups = new Map<string, Group>()
   const groupAt = (payer: string, path: string): Group => {
     const key = groupOf(payer, path)
-    const group = groups.get(key) ?? { paid: [], entries: [] }
+    const group = groups.get(key) ?? { path, paid: [], entries: [] }
     groups.set(key, group)
     return group
   }
-  let served = 0
-  let cutOff = 0
-  let againAfterKill = 0
-  let lied = 0
 
   for (const settlement of settlements) {
-    const row = rowOf.get(settlement.nonce)
-    const entry = journal.entries.get(settlement.nonce)
-    if (!row) report('missing from the ledger', `transaction ${settlement.transaction}`, [settlement.nonce])
-    else if (row.transaction !== settlement.transaction || BigInt(row.amount) !== settlement.value)
-      report('missing from the ledger', `its row says ${row.transaction} ${row.amount}`, [settlement.nonce])
+    const { nonce, transaction, value, payer } = settlement
+    const row = rowOf.get(nonce)
+    const entry = journal.entries.get(nonce)
+    if (!row && evidence.wasDenied(nonce)) findings.denied += 1
+    else if (!row) report('missing from the ledger', `transaction ${transaction}`, [nonce])
+    else if (row.transaction !== transaction || BigInt(row.amount) !== value)
+      report('missing from the ledger', `its row says ${row.transaction} ${row.amount}`, [nonce])
     const path = row?.resource ?? entry?.payment.items[0].path ?? ''
-    groupAt(settlement.payer, path).paid.push(settlement)
+    groupAt(payer, path).paid.push(settlement)
     const elsewhere = entry?.tries.find((made) => made.content !== 'none' && made.path !== path)
-    if (elsewhere) report('redeemed twice', `paid for ${path}, opened ${elsewhere.path}`, [settlement.nonce])
+    if (elsewhere) report('redeemed twice', `paid for ${path}, opened ${elsewhere.path}`, [nonce])
   }
   for (const transaction of stray) report('redeemed twice', `a transfer of no authorization: ${transaction}`, [])
   for (const nonce of repeated(settlements.map((each) => each.nonce)))
     report('redeemed twice', 'settled twice', [nonce])
+  for (const nonce of repeated(ledger.map(nonceOf))) report('redeemed twice', 'twice in the ledger', [nonce])
+  const onChain = new Set(settlements.map(({ nonce }) => nonce))
   for (const [nonce, row] of rowOf) {
-    if (!settlements.some((each) => each.nonce === nonce))
-      report('in the ledger, not on chain', row.transaction, [nonce])
+    if (!onChain.has(nonce)) report('in the ledger, not on chain', row.transaction, [nonce])
   }
+  for (const nonce of evidence.unfinished)
+    report('walked away, and no alarm finished it', 'on chain all the while', [nonce])
+  for (const { payment } of evidence.open) report('outcome still open after retry', '', [payment.nonce])
 
   for (const entry of journal.entries.values()) {
     const { payment, tries } = entry
     for (const path of new Set(tries.map((made) => made.path))) groupAt(payment.payer, path).entries.push(entry)
     const opened = new Set(tries.filter((made) => made.content !== 'none').map((made) => made.path))
-    served += tries.filter((made) => made.content === 'whole').length
     if (opened.size > 1) report('redeemed twice', `opened ${[...opened].join(' and ')}`, [payment.nonce])
-    const whole = tries.filter((made) => made.content === 'whole').sort((a, b) => a.endedMs - b.endedMs)
-    if (payment.identifier !== null || whole.length < 2) continue
-    const [first] = whole
-    if (first && kills.some((at) => isNear(first, at))) againAfterKill += whole.length - 1
-    else report('redeemed twice', `${whole.length} whole answers`, [payment.nonce])
+    const whole = wholeOf(entry)
+    findings.served += whole.length
+    const isNamed = payment.identifier !== null
+    if (!isNamed) {
+      const again = whole.slice(0, -1)
+      if (again.some(isSeenThrough)) report('redeemed twice', `${whole.length} whole answers`, [payment.nonce])
+      else explain(again)
+    }
+    const isBounded = !isNamed || payment.items[0].method === 'POST'
+    if (isBounded && whole.length > MOST_HANDOUTS)
+      report('redeemed twice', `handed out ${whole.length} times`, [payment.nonce])
+    if (tries[0]?.phase === 'ownership') {
+      if (onChain.has(payment.nonce))
+        report('paid twice for the same thing', 'a new signature was settled', [payment.nonce])
+      if (whole.length > 0) findings.reopened += 1
+      else report('paid unserved after retry', 'a new signature did not open what is owned', [payment.nonce])
+    }
   }
 
   for (const [key, group] of groups) {
-    const [, path = ''] = key.split(' ')
-    const opened = group.entries.flatMap(({ tries }) => tries).filter((m) => m.path === path && m.content !== 'none')
-    const all = [...group.paid.map((each) => each.nonce), ...group.entries.map(({ payment }) => payment.nonce)]
-    const nonces = [...new Set(all)]
-    const early = opened.find(
-      (made) => !group.paid.some((each) => each.timeSeconds * 1_000 <= made.endedMs + BLOCK_SLACK_SECONDS * 1_000),
-    )
-    if (early) report('served unpaid', `${key}: content before any settlement, ${group.paid.length} in all`, nonces)
-    if (!once(path)) {
-      if (group.paid.length > 1) {
-        if (isLie(group, witness)) lied += 1
-        else report('paid twice for the same thing', `${key}: ${group.paid.length} settlements`, nonces)
-      }
-      if (group.paid.length > 0 && !opened.some(({ content }) => content === 'whole')) {
-        report('paid unserved after retry', `${key}, 24 hours`, nonces)
-      }
-      continue
+    const { path, paid, entries } = group
+    const opened = entries.flatMap(({ tries }) => tries).filter((m) => m.path === path && m.content !== 'none')
+    const nonces = [...new Set([...paid.map((each) => each.nonce), ...entries.map(({ payment }) => payment.nonce)])]
+    // Content cannot be paid for before the first of its settlements had begun.
+    const firstMs = Math.min(...paid.map(({ nonce }) => witness.begunAt.get(nonce) ?? 0))
+    if (opened.some((made) => made.endedMs < firstMs))
+      report('served unpaid', `${key}: content before any settlement, ${paid.length} in all`, nonces)
+    else if (once(path)) {
+      const { unbacked, again, undelivered, cutOff } = matchAnswers(group, witness)
+      explain(again)
+      findings.cutOff += cutOff.length
+      for (const { status } of unbacked)
+        report('served unpaid', `${key}: an answer (${status}) without a settlement of its own`, nonces)
+      for (const nonce of undelivered)
+        report('paid unserved after retry', `${key}, a single answer`, [nonce, ...nonces])
+    } else if (paid.length > 1) {
+      if (isLie(group, witness)) findings.lied += paid.length - 1
+      else report('paid twice for the same thing', `${key}: ${paid.length} settlements`, nonces)
     }
-    const { unbacked, undelivered } = matchAnswers(group, path)
-    for (const free of early ? [] : unbacked) {
-      if (kills.some((at) => isNear(free, at))) againAfterKill += 1
-      else report('served unpaid', `${key}: an answer without a settlement of its own`, nonces)
-    }
-    const lost = lostInDelivery(group, path, witness.knownAt, kills)
-    const isNamed = undelivered.some((nonce) => journal.entries.get(nonce)?.payment.identifier !== null)
-    if (!isNamed && lost >= undelivered.length) cutOff += undelivered.length
-    else report('paid unserved after retry', `${key}, single answers: ${undelivered.length} undelivered`, nonces)
+    if (!once(path) && paid.length > 0 && !opened.some(({ content }) => content === 'whole'))
+      report('paid unserved after retry', `${key}, 24 hours`, nonces)
   }
-  return { violations, served, cutOff, lied, againAfterKill }
+  return findings
 }
 
-/**
- * Single answers: each settlement pays for one. It is the settled payment's own, or that of a later one which was
- * accepted in its place because it had not been delivered by then.
- */
-function matchAnswers({ paid, entries }: Group, path: string): { unbacked: Try[]; undelivered: string[] } {
-  const settled = new Set<string>(paid.map(({ nonce }) => nonce))
-  const firstWhole = ({ tries }: Entry) =>
-    tries.filter((made) => made.path === path && made.content === 'whole').sort((a, b) => a.endedMs - b.endedMs)[0]
-  const own = new Map<string, Try | undefined>(
-    entries
-      .filter(({ payment }) => settled.has(payment.nonce))
-      .map((entry) => [entry.payment.nonce, firstWhole(entry)]),
-  )
-  const free = new Set<string>(settled)
-  const unbacked: Try[] = []
-  const others = entries
-    .filter(({ payment }) => !settled.has(payment.nonce))
-    .flatMap((entry) => firstWhole(entry) ?? [])
-  for (const made of others.sort((a, b) => a.startedMs - b.startedMs)) {
-    // Best the settlement that nobody else can claim; one that was delivered later by its identifier serves as well.
-    const candidates = [...free].filter((nonce) => (own.get(nonce)?.endedMs ?? Infinity) > made.startedMs)
-    const backing = candidates.find((nonce) => own.get(nonce) === undefined) ?? candidates[0]
-    if (backing === undefined) unbacked.push(made)
-    else free.delete(backing)
-  }
-  return { unbacked, undelivered: [...free].filter((nonce) => own.get(nonce) === undefined) }
-}
-
-/** Every settlement but the last was denied by the facilitator, and the RPC failed when the next came. */
+/** Every settlement but the last was denied by the facilitator, and the RPC failed before the next was sent. */
 function isLie({ paid, entries }: Group, witness: Witness): boolean {
-  const inOrder = [...paid].sort((a, b) => a.timeSeconds - b.timeSeconds)
+  const at = ({ nonce, timeSeconds }: Settlement) => witness.knownAt.get(nonce) ?? timeSeconds * 1_000
+  const inOrder = [...paid].sort((a, b) => at(a) - at(b))
   return inOrder.slice(1).every(({ nonce }, i) => {
     const tries = entries.find(({ payment }) => payment.nonce === nonce)?.tries ?? []
     const earlier = inOrder[i]?.nonce ?? ''
-    return witness.wasLiedAbout(earlier) && tries.some((made) => witness.wasStormy(made.startedMs, made.endedMs))
+    const sentMs = witness.begunAt.get(nonce) ?? 0
+    const before = tries.filter(({ startedMs }) => startedMs <= sentMs)
+    return witness.liedAt.has(earlier) && before.some(({ startedMs }) => witness.wasStormy(startedMs, sentMs))
   })
 }
-
-/** Answers that ended unread when they could have been on their way. */
-function lostInDelivery(
-  { paid, entries }: Group,
-  path: string,
-  knownAt: ReadonlyMap<string, number>,
-  kills: readonly number[],
-): number {
-  const known = Math.min(...paid.map(({ nonce, timeSeconds }) => knownAt.get(nonce) ?? timeSeconds * 1_000))
-  return entries
-    .flatMap(({ tries }) => tries)
-    .filter((made) => made.path === path && made.content !== 'whole')
-    .filter(
-      (made) =>
-        (made.end === 'hung up' && (made.status !== null || made.endedMs > known - CLOCK_SLACK_MS)) ||
-        (made.end === 'broken' && kills.some((at) => isNear(made, at))),
-    ).length
-}
-
-const isNear = (made: Try, killMs: number) =>
-  killMs > made.startedMs - KILL_SLACK_MS && killMs < made.endedMs + KILL_SLACK_MS
-
-/** The ledger's `id` is the replay key, which ends in the nonce. */
-const nonceOf = (row: LedgerRow): string => row.id.slice(row.id.lastIndexOf('|') + 1).toLowerCase()
 
 const repeated = (values: readonly string[]): string[] => values.filter((value, i) => values.indexOf(value) !== i)

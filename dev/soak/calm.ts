@@ -1,16 +1,19 @@
-// After the storm: every payment that is open is presented again until its outcome is definite.
+// After the storm: every payment that is open is presented again until its outcome is definite, and everything that is
+// owned is asked for with a new signature.
 import type { PrivateKeyAccount } from 'viem/accounts'
+import { catalogue } from './catalogue.ts'
 import { wait } from './faults.ts'
 import { type Entry, groupOf, isDefinite, type Journal } from './journal.ts'
 import type { Random } from './random.ts'
+import { type LedgerRow, nonceOf } from './site.ts'
 import type { Settlement } from './truth.ts'
 
 const AT_ONCE = 8
 const PAUSE_MS = 1_000
 
 /** Presents each payment that brought no content yet, where it was presented before. Returns those left open. */
-export async function retryAll(journal: Journal, deadlineMs: number): Promise<Entry[]> {
-  const waiting = [...journal.entries.values()].filter(
+export async function retryAll(journal: Journal, entries: Iterable<Entry>, deadlineMs: number): Promise<Entry[]> {
+  const waiting = [...entries].filter(
     ({ tries }) => tries.length > 0 && !tries.some(({ content }) => content === 'whole'),
   )
   const open: Entry[] = []
@@ -34,34 +37,34 @@ async function untilDefinite(journal: Journal, { payment }: Entry, deadlineMs: n
 }
 
 /**
- * Who paid for 24 hours and never received the content: a new signature has to open it, without being settled. Signs
- * and presents one for each such purchase.
+ * Who paid for 24 hours owns that thing: a new signature has to open it, without being settled. One is signed and
+ * presented for each thing owned. What a payment bought that was tried at two things, the ledger says. Returns those
+ * left open.
  */
 export async function signAgain(
   journal: Journal,
-  settlements: readonly Settlement[],
+  { settlements, ledger }: { settlements: readonly Settlement[]; ledger: readonly LedgerRow[] },
   accounts: readonly PrivateKeyAccount[],
   random: Random,
-): Promise<void> {
-  const served = new Set<string>()
-  for (const { payment, tries } of journal.entries.values()) {
-    for (const { content, path } of tries) if (content === 'whole') served.add(groupOf(payment.payer, path))
-  }
-  const unserved = settlements.flatMap(({ nonce }) => {
-    const entry = journal.entries.get(nonce)
-    return entry ? [entry] : []
+  deadlineMs: number,
+): Promise<Entry[]> {
+  const settled = new Set(settlements.map(({ nonce }) => nonce))
+  const owned = new Map(
+    ledger.filter((row) => settled.has(nonceOf(row))).map((row) => [groupOf(row.payer, row.resource), row]),
+  )
+  const accountOf = new Map(accounts.map((account) => [account.address.toLowerCase(), account]))
+  const open: Entry[] = []
+  await inParallel([...owned], async ([group, { payer, resource }]) => {
+    const item = catalogue.find(({ path }) => path === resource)
+    const account = accountOf.get(payer.toLowerCase())
+    if (!item || !account) throw new Error(`the ledger says that ${payer} bought ${resource}`)
+    if (item.once) return
+    const payment = await journal.sign(account, [item], random.fork(group), false)
+    const entry = payment && journal.entries.get(payment.nonce)
+    if (!entry) throw new Error(`no challenge for ${resource} in calm`)
+    if (!(await untilDefinite(journal, entry, deadlineMs))) open.push(entry)
   })
-  const asked = new Set<string>()
-  await inParallel(unserved, async ({ payment }) => {
-    for (const item of payment.items) {
-      const group = groupOf(payment.payer, item.path)
-      const account = accounts.find(({ address }) => address === payment.payer)
-      if (item.once || served.has(group) || asked.has(group) || !account || payment.items.length > 1) continue
-      asked.add(group)
-      const again = await journal.sign(account, [item], random, false)
-      if (again) await journal.present(again, item, 'v2')
-    }
-  })
+  return open
 }
 
 async function inParallel<Value>(values: readonly Value[], work: (value: Value) => Promise<void>): Promise<void> {

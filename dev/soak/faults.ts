@@ -7,8 +7,12 @@ import type { Random } from './random.ts'
 /** Counts faults by name, and remembers when a payment's outcome was first there to be known. */
 export class Witness {
   readonly counts = new Map<string, number>()
-  /** Milliseconds, by nonce: an answer about a settlement that was made left the facilitator or the chain. */
+  /** Milliseconds, by nonce: the real facilitator was asked to settle it for the first time. */
+  readonly begunAt = new Map<string, number>()
+  /** Milliseconds, by nonce: it was on the chain, for all to see. */
   readonly knownAt = new Map<string, number>()
+  /** Milliseconds, by nonce: the facilitator said no to what it had settled. */
+  readonly liedAt = new Map<string, number>()
   /** Names of the faults a nonce met. */
   readonly met = new Map<string, string[]>()
 
@@ -26,11 +30,6 @@ export class Witness {
     return [...(before ? [before] : []), ...within].some(({ isStorm }) => isStorm)
   }
 
-  /** Whether a facilitator said no to what it settled. */
-  wasLiedAbout(nonce: string): boolean {
-    return this.met.get(nonce)?.includes('refused after settling') ?? false
-  }
-
   count(name: string): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
   }
@@ -40,8 +39,16 @@ export class Witness {
     this.met.set(nonce, [...(this.met.get(nonce) ?? []), fault])
   }
 
+  begin(nonce: string): void {
+    if (!this.begunAt.has(nonce)) this.begunAt.set(nonce, Date.now())
+  }
+
   known(nonce: string): void {
     if (!this.knownAt.has(nonce)) this.knownAt.set(nonce, Date.now())
+  }
+
+  lie(nonce: string): void {
+    this.liedAt.set(nonce, Date.now())
   }
 }
 
@@ -103,6 +110,7 @@ export function misbehave(random: Random, witness: Witness) {
     const fault = lifted ? 'none' : own.weighed(FACILITATOR_FAULTS, 'none')
     if (fault !== 'none') witness.meet(nonce, fault)
     const settle = async () => {
+      witness.begin(nonce)
       const run = proceed()
       underWay.add(run)
       return run.finally(() => underWay.delete(run))
@@ -115,9 +123,9 @@ export function misbehave(random: Random, witness: Witness) {
     if (before !== null) return before
     const reply = await settle()
     const paid = settled.safeParse(reply.body)
-    const answer = await twist(fault, reply, paid.success ? paid.data.transaction : '', own)
     if (paid.success) witness.known(nonce)
-    return answer
+    if (paid.success && fault === 'refused after settling') witness.lie(nonce)
+    return twist(fault, reply, paid.success ? paid.data.transaction : '', own)
   }
   return {
     hook,

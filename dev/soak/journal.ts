@@ -5,7 +5,11 @@ import { type Answer, ask, type HangUp } from './client.ts'
 import { type Payment, readChallenge, signPayment, type Version } from './payment.ts'
 import type { Random } from './random.ts'
 
-export type Try = Answer & { version: Version; phase: 'storm' | 'calm' }
+/** `return`: the walk-aways come back after all. `ownership`: new signatures for what is owned. */
+export type Phase = 'storm' | 'calm' | 'return' | 'ownership'
+
+/** `metKill`: the worker was killed while this request was under way. */
+export type Try = Answer & { version: Version; phase: Phase; metKill: boolean }
 
 export type Entry = { payment: Payment; tries: Try[] }
 
@@ -16,8 +20,11 @@ export class Journal {
   readonly entries = new Map<string, Entry>()
   readonly #port: number
   readonly #chainId: number
-  phase: Try['phase'] = 'storm'
+  phase: Phase = 'storm'
   hangUps = 0
+  /** Answers with content that were read to their end. */
+  wholeAnswers = 0
+  readonly #underWay = new Set<{ metKill: boolean }>()
   /** Answers by status and code. */
   readonly answers = new Map<string, number>()
 
@@ -46,12 +53,22 @@ export class Journal {
 
   /** Presents a payment at a thing, and writes down what came of it. */
   async present(payment: Payment, item: Item, version: Version, hangUp: HangUp | null = null): Promise<Try> {
+    const fate = { metKill: false }
+    this.#underWay.add(fate)
+    const { phase } = this
     const answer = await ask(this.#port, item, payment.header(version), hangUp)
-    const made: Try = { ...answer, version, phase: this.phase }
+    this.#underWay.delete(fate)
+    const made: Try = { ...answer, version, phase, ...fate }
     this.entries.get(payment.nonce)?.tries.push(made)
     if (answer.end === 'hung up') this.hangUps += 1
+    if (answer.content === 'whole' && answer.end === 'read') this.wholeAnswers += 1
     this.#count(answer)
     return made
+  }
+
+  /** The worker is being killed: whatever is under way meets that. */
+  markKill(): void {
+    for (const fate of this.#underWay) fate.metKill = true
   }
 
   #count({ status, code, end, content }: Answer): void {
@@ -60,6 +77,14 @@ export class Journal {
   }
 }
 
-/** Nothing more will come of asking again. */
+/** Nothing more will come of asking again; 429 only says not now. */
 export const isDefinite = ({ status, content }: Answer): boolean =>
-  content === 'whole' || (status !== null && status >= 400 && status < 500)
+  content === 'whole' || (status !== null && status >= 400 && status < 500 && status !== 429)
+
+/** The content was read to its end, and the worker lived to see that: it has no reason to hand it out again. */
+export const isSeenThrough = ({ content, end, metKill }: Try): boolean =>
+  content === 'whole' && end === 'read' && !metKill
+
+/** A payment's answers with all of the content, in the order in which they ended. */
+export const wholeOf = ({ tries }: Entry): Try[] =>
+  tries.filter(({ content }) => content === 'whole').sort((a, b) => a.endedMs - b.endedMs)

@@ -20,8 +20,10 @@ export type LedgerRow = { id: string; resource: string; amount: string; payer: s
 export type SoakSite = {
   url: string
   port: number
-  /** Ends workerd with SIGKILL; resolves when a new one answers on the same state. */
+  /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same state. */
   kill(): Promise<void>
+  /** Resolves when the worker, one thread, has gone on from all that it did before. */
+  turn(): Promise<void>
   putArticle(path: string, text: string): Promise<void>
   /** Takes the ledger's table away (true), or gives it back. */
   hideLedger(hidden: boolean): Promise<void>
@@ -32,6 +34,8 @@ export type SoakSite = {
 }
 
 const BACK_LIMIT_MS = 20_000
+/** Requests one after the other: a call from the worker to a payer's object, and its write, take less than that. */
+const TURNS = 3
 
 /** Builds the worker as it would be deployed. */
 export async function buildWorker(outdir: string): Promise<string> {
@@ -97,6 +101,9 @@ export async function startSite(vars: Vars): Promise<SoakSite> {
       for (const pid of own()) process.kill(pid, 'SIGKILL')
       await untilItAnswers(url)
     },
+    async turn() {
+      for (let turns = 0; turns < TURNS; turns++) await untilItAnswers(url)
+    },
     async putArticle(path, text) {
       const kv = await miniflare.getKVNamespace('CONTENT_KV')
       await kv.put(path, text)
@@ -121,6 +128,9 @@ const ledgerRow = z.object({
   payer: z.string(),
   transaction: z.string(),
 })
+
+/** The ledger's `id` is the replay key, which ends in the nonce. */
+export const nonceOf = ({ id }: LedgerRow): string => id.slice(id.lastIndexOf('|') + 1).toLowerCase()
 
 /** The workerd processes that are children of this one. */
 function workerds(): number[] {

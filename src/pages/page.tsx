@@ -69,6 +69,7 @@ code,pre{font:.875rem/1.5 ui-monospace,Menlo,monospace;overflow-wrap:anywhere;wh
 footer{padding-block:1.5rem 2.5rem;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem}
 footer a,.inline{display:inline-block;padding-block:.25rem}
 @media(prefers-reduced-motion:no-preference){button{transition:filter .15s}button:hover{filter:brightness(1.1)}}
+ul.rows{list-style:none;padding:0}ul.rows li{padding:.75rem 0;border-block-start:1px solid var(--line)}.rows small{display:block}
 summary{cursor:pointer;padding-block:.5rem}
 @media print{header::after,footer,button,.screen{display:none}a[rel]::after{content:' (' attr(href) ')'}body{background:#fff;color:#000}}`
 

@@ -4,6 +4,39 @@ import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
+type Row = { resource: string; offer: string; micros: bigint; paidAt: string; receipt: string }
+
+/** All purchases of a reader at this site, each with its receipt. */
+export function receiptsPage(rows: readonly Row[], brand: Brand, strings: Strings): Promise<Page> {
+  const text = strings.receipt
+  return render({
+    lang: strings.lang,
+    brand,
+    title: text.list,
+    head: <meta name="robots" content="noindex" />,
+    footer: <Footer brand={brand} strings={strings} />,
+    children: (
+      <>
+        <h1>{text.list}</h1>
+        {rows.length === 0 ? <p>{text.none}</p> : null}
+        <ul class="rows">
+          {rows.map((row) => (
+            <li>
+              <a href={row.resource}>{new URL(row.resource).pathname}</a>
+              {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{formatPrice(row.micros)}</strong>
+              <small>
+                <time dateTime={row.paidAt}>{shownTime(row.paidAt)}</time> · <a href={row.receipt}>{text.title}</a>
+              </small>
+            </li>
+          ))}
+        </ul>
+      </>
+    ),
+  })
+}
+
+const shownTime = (iso: string) => iso.replace('T', ' ').replace('Z', ' UTC')
+
 export type ReceiptView = {
   brand: Brand
   strings: Strings
@@ -41,7 +74,7 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
           </dd>
           <dt>{text.when}</dt>
           <dd>
-            <time dateTime={view.paidAt}>{view.paidAt.replace('T', ' ').replace('Z', ' UTC')}</time>
+            <time dateTime={view.paidAt}>{shownTime(view.paidAt)}</time>
           </dd>
           <dt>{text.amount}</dt>
           <dd>

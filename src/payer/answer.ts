@@ -30,7 +30,8 @@ export async function answerOf(
     const isNamed = row.identifier !== null && row.identifier === identifier
     if (isNamed && mayRepeat(row)) {
       records.countHandout(key)
-      return granted(row, null)
+      // Numbered, so that its delivery is noted; a lease of this number there is none.
+      return granted(row, row.handouts + 1)
     }
     if (!lease) return refused('payment_already_used', row.tx)
     if (!(await endsBy(lease, deadline))) return refused('payment_in_progress', row.tx)

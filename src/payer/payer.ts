@@ -101,7 +101,9 @@ export class Payer extends DurableObject<Env> {
       }
       if (known?.status === 'settled') return null
       if (known?.status === 'refused' && objection) return refusal(objection)
-      if (known?.status === 'refused' && known.reason === 'payment_already_used') return null
+      if (known?.status === 'refused' && (known.reason === 'payment_already_used' || known.delivered === 1)) {
+        return refused('payment_already_used', known.tx)
+      }
 
       // An earlier payment for the same thing comes first: if it landed, it is what pays.
       const open = this.#records
@@ -118,6 +120,8 @@ export class Payer extends DurableObject<Env> {
       if (paid && known && paid.access_seconds > 0) {
         // What this payment became is for its own row to say; it is not sent again.
         if (await ask([known])) continue
+        // Like any payment for what is owned it is used now, whatever the chain says of it later.
+        this.#records.setDelivered(key)
         return granted(paid, null)
       }
       if (!known && offer) {
@@ -186,7 +190,8 @@ export class Payer extends DurableObject<Env> {
 
   /** Clears up what crashes and hang-ups left open, and delivers what the ledger does not have yet. */
   override async alarm(): Promise<void> {
-    for (const open of [...this.#records.openRows(), ...this.#records.refusedAndDue(nowSeconds())]) {
+    const refusedRows = [...this.#records.refusedLately(nowSeconds()), ...this.#records.refusedAndDue(nowSeconds())]
+    for (const open of [...this.#records.openRows(), ...refusedRows]) {
       if (!this.#runs.has(open.key)) await this.#ask(open.key)
     }
     await this.#deliverOutbox()

@@ -19,6 +19,8 @@ const INDEX = 'CREATE INDEX IF NOT EXISTS payments_by_scope ON payments (scope, 
 
 /** An answer that was paid for and not handed out, or may be asked for by its identifier, waits this long. */
 const UNCLAIMED_SECONDS = 30 * 86_400
+/** The first alarm after a settlement comes 45 seconds after it began, the next 20 seconds later. */
+const LATELY_SECONDS = 120
 /** The chain's clock may be behind ours by this much when it still accepts an authorization. */
 const CLOCK_MARGIN_SECONDS = 3600
 
@@ -113,6 +115,14 @@ export class PaymentRecords {
       resource.site,
       resource.method,
       nowSeconds - CLOCK_MARGIN_SECONDS,
+    )
+  }
+
+  /** The newest few payments refused a moment ago: a facilitator may have settled one all the same, or do so yet. */
+  refusedLately(nowSeconds: number): PaymentRow[] {
+    return this.#select(
+      `status = 'refused' AND reason <> 'payment_already_used' AND claimed_at > ? ORDER BY claimed_at DESC LIMIT 5`,
+      nowSeconds - LATELY_SECONDS,
     )
   }
 

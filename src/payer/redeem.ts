@@ -35,7 +35,7 @@ export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome 
   refusal: { code, transaction },
 })
 
-/** `lease` null: asked for again by its payment-identifier, as often as it takes. */
+/** `lease` null: by a pass alone, in place of a payment that was refused before. */
 export function granted(row: PaymentRow, lease: number | null): RedeemOutcome {
   return {
     kind: 'granted',

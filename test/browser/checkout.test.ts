@@ -301,6 +301,14 @@ describe('after signing', () => {
     await hasArticle(reader)
     const bar = reader.page.getByRole('complementary', { name: 'Bought' })
     expect(await bar.textContent()).toMatch(/^Bought until .*202\d.* · Receipt$/)
+    await reader.page.getByRole('link', { name: 'Receipt' }).click()
+    await reader.page.getByRole('heading', { name: 'Your purchases' }).waitFor()
+    await reader.look('purchases')
+    await reader.page.getByRole('link', { name: 'Receipt' }).first().click()
+    await reader.page.getByText('Paid to').waitFor()
+    await reader.look('receipt')
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await hasArticle(reader)
     // The second tab, which showed the paywall, has heard of it.
     await tab.locator('#paid').waitFor()
     await reader.page.reload()
@@ -434,6 +442,66 @@ describe('after signing', () => {
     await reader.page.getByRole('link', { name: 'Open it' }).click()
     await (await opened).locator('#paid').waitFor()
     expect(await reader.spent()).toBe(PRICE)
+    await reader.close()
+  })
+})
+
+describe('coming back without the cookie', () => {
+  test('who bought it signs in, and reads for nothing', async () => {
+    const reader = await visit()
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    await reader.page.context().clearCookies()
+    await reader.page.evaluate(() => sessionStorage.clear())
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await reader.click('I already bought this')
+    await hasArticle(reader)
+    expect(await reader.spent()).toBe(PRICE)
+    expect(signatures(reader)).toHaveLength(1)
+    await reader.close()
+  })
+
+  test('who bought nothing is told so, and may buy', async () => {
+    const reader = await visit()
+    await reader.click('I already bought this')
+    await reader.sees('has not bought this page')
+    await reader.look('nothing-bought')
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('with several wallets, one is chosen', async () => {
+    const { rpcUrl } = shop.stack.chain
+    const [one, other] = [await shop.reader(), await shop.reader()]
+    await shop.buy('v2', '/articles/tides', other)
+    const wallets = [walletOf(one, rpcUrl), walletOf(other, rpcUrl, { name: 'Rabbit' })]
+    const reader = await openReader(browser, wallets)
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await reader.click('I already bought this')
+    await reader.sees('the wallet you paid with')
+    await reader.look('sign-in')
+    await reader.click('Rabbit')
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('a page that was open for long asks for a new nonce', async () => {
+    const reader = await visit()
+    await shop.buy('v2', '/articles/tides', reader.account)
+    await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+    await reader.page.clock.install()
+    await reader.page.clock.fastForward('06:00')
+    await reader.click('I already bought this')
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('who says no to signing in is back at the offers', async () => {
+    const reader = await visit('/articles/tides', { refuses: { personal_sign: 4001 } })
+    await reader.click('I already bought this')
+    await reader.sees('You said no')
+    await reader.page.getByRole('button', { name: 'Pay $0.05' }).waitFor()
     await reader.close()
   })
 })

@@ -143,4 +143,33 @@ describe.each(VERSIONS)('in %s', (version) => {
     expect(await left()).toBe(0n)
     expect((await send(pageOf(site), { headers })).error).toBe('payment_already_used')
   })
+
+  test('a named payment is asked for again after a hang-up: the next payment is for another answer, and is charged', async () => {
+    const reader = await newReader()
+    await stack.chain.fund(reader.address, PRICE)
+    const identifier = `hung-up-and-back-${version}`
+    const headers = await pay(version, (await send(pageOf(site))).challenge, reader, { identifier })
+    const arrived = Promise.withResolvers<void>()
+    const gate = Promise.withResolvers<void>()
+    stack.facilitator.setHook(async (_, proceed) => {
+      arrived.resolve()
+      await gate.promise
+      return proceed()
+    })
+    const [[name, value] = ['', '']] = Object.entries(headers)
+    const socket = connect(site.port, LOOPBACK, () =>
+      socket.write(`GET /pages/a HTTP/1.1\r\nHost: news.example\r\n${name}: ${value}\r\n\r\n`),
+    )
+    await arrived.promise
+    socket.resetAndDestroy()
+    const again = send(pageOf(site), { headers })
+    // The origin has been asked for the second request, which joins the settlement then.
+    await expect.poll(() => origin.seen.length).toBe(2)
+    gate.resolve()
+    expect((await again).text).toBe('the page')
+    stack.facilitator.setHook(undefined)
+    const next = await pay(version, (await send(pageOf(site))).challenge, reader)
+    expect((await send(pageOf(site), { headers: next })).text).toBe('the page')
+    expect(await stack.chain.balance(reader.address)).toBe(0n)
+  })
 })

@@ -238,7 +238,7 @@ describe('the receipt page', () => {
       receipt: { format: 'jws', signature: jwsOf(answer.receipt) },
     })
     expect(receipt.header('Cache-Control')).toBe('private, no-store')
-    expect(receipt.header('Vary')).toBe('Accept, Authorization, Cookie')
+    expect(receipt.header('Vary')).toBe('Accept, Accept-Language, Authorization, Cookie')
     expect(receipt.header('Access-Control-Allow-Origin')).toBe('*')
   })
 
@@ -300,6 +300,27 @@ describe('the receipt page', () => {
     expect(there.text).not.toContain(mine.receipt?.payer ?? '')
   })
 
+  test('is one of those in the list of purchases, which has nobody else’s', async () => {
+    const [{ answer: mine }, { answer: theirs }] = [await bought(), await bought()]
+    const list = await shop.ask('/_newsstand/receipts', { headers: { ...JSON_ONLY, ...passOf(mine) } })
+    expect(list.json).toEqual({
+      purchases: [
+        {
+          resource: SITE + HELLO,
+          offer: '',
+          amount: '50000',
+          paidAt: expect.stringMatching(/Z$/),
+          receipt: receiptPath(mine),
+        },
+      ],
+    })
+    expect(list.header('Cache-Control')).toBe('private, no-store')
+    const page = await shop.ask('/_newsstand/receipts', { headers: { ...PAGE, ...passOf(mine) } })
+    expect(page.text).toContain(`href="${receiptPath(mine)}"`)
+    expect(page.text).not.toContain(theirs.receipt?.transaction)
+    expect((await shop.ask('/_newsstand/receipts')).status).toBe(404)
+  })
+
   test('costs nothing, and is no payment’s business', async () => {
     const { account, answer } = await bought()
     const headers = { ...passOf(answer), ...(await pay('v2', await shop.challenge(HELLO), account)) }
@@ -309,7 +330,7 @@ describe('the receipt page', () => {
     expect(cost).toEqual(NOTHING)
   })
 
-  test.each(['', '/', '/0x12', `/0x${'zz'.repeat(32)}`, '/%00', `/0x${'00'.repeat(32)}/more`, "/'%20OR%201=1"])(
+  test.each(['/', '/0x12', `/0x${'zz'.repeat(32)}`, '/%00', `/0x${'00'.repeat(32)}/more`, "/'%20OR%201=1"])(
     'there is none at receipts%s',
     async (path) => {
       const { answer } = await bought()

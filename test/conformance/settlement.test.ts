@@ -48,6 +48,22 @@ describe.each(VERSIONS)('in %s', (version) => {
     })
   })
 
+  test('refused, and sent again when the reader owns the thing by another payment: it brings the content once', async () => {
+    const reader = await readerMeeting(refuses('insufficient_funds'))
+    const headers = await pay(version, await shop.challenge(PAGE), reader)
+    expect((await shop.ask(PAGE, { headers })).status).toBe(402)
+    facilitator.set(reader.address, null)
+    expect((await shop.buy(version, PAGE, reader)).status).toBe(200)
+    const { result, cost } = await shop.costOf(async () => [
+      await shop.ask(PAGE, { headers }),
+      await shop.ask(PAGE, { headers }),
+    ])
+    const [first, second] = result
+    expect(first?.text).toBe('the whole article')
+    expect(second?.error).toBe('payment_already_used')
+    expect(cost).toEqual(NOTHING)
+  })
+
   test.each([
     'kyt_risk_detected',
     'invalid_exact_evm_payload_authorization_from_address_kyt',

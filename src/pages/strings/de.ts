@@ -115,6 +115,7 @@ export const de: Strings = {
       payment_identifier_conflict: 'Diese Kennung gehört zu einer anderen Zahlung. Laden Sie die Seite neu.',
       payment_already_used: 'Diese Zahlung ist schon verwendet.',
       insufficient_funds: 'Die Wallet enthält zu wenig. Laden Sie sie auf und zahlen Sie noch einmal.',
+      sign_in_nothing_bought: 'Diese Adresse hat nichts gekauft, das diese Seite öffnet, oder die Zeit ist um.',
       too_many_requests:
         'Von Ihrer Adresse sind zu viele Zahlungen gescheitert. Versuchen Sie es in einer Minute wieder.',
       configuration_error: 'Diese Seite ist nicht richtig eingerichtet. Der Verlag findet Näheres in seinem Protokoll.',

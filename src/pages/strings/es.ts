@@ -112,6 +112,7 @@ export const es: Strings = {
       payment_identifier_conflict: 'Este identificador pertenece a otro pago. Recargue la página.',
       payment_already_used: 'Este pago ya se ha usado.',
       insufficient_funds: 'El monedero tiene muy poco saldo. Recárguelo y pague de nuevo.',
+      sign_in_nothing_bought: 'Esta dirección no ha comprado nada que abra esta página, o su plazo terminó.',
       too_many_requests: 'Han fallado demasiados pagos desde su dirección. Inténtelo dentro de un minuto.',
       configuration_error: 'Este sitio no está bien configurado. Su editor encontrará los detalles en el registro.',
       internal_error: 'Algo salió mal. Recargue; no firme un segundo pago.',

@@ -1,0 +1,57 @@
+// Kills of the worker: SIGKILL, and back on the same state. What a kill excuses is known exactly: the requests that were
+// under way at that moment, and nothing else.
+import { type Witness, wait } from './faults.ts'
+import type { Journal } from './journal.ts'
+import type { Random } from './random.ts'
+import type { SoakSite } from './site.ts'
+
+export class Kills {
+  /** When, in milliseconds. */
+  readonly atMs: number[] = []
+  readonly #site: SoakSite
+  readonly #journal: Journal
+
+  constructor(site: SoakSite, journal: Journal) {
+    this.#site = site
+    this.#journal = journal
+  }
+
+  /**
+   * Kills now, or a few milliseconds later: a worker notes a delivery after its last byte, and a reader cannot see that
+   * note. So the kill waits until the worker has gone on from every answer that was read to its end before.
+   */
+  async kill(): Promise<void> {
+    for (;;) {
+      const read = this.#journal.wholeAnswers
+      await this.#site.turn()
+      if (this.#journal.wholeAnswers === read) break
+    }
+    this.atMs.push(Date.now())
+    this.#journal.markKill()
+    await this.#site.kill()
+  }
+
+  /** Kills every few seconds, as long as that is left. */
+  async goOn(random: Random, leftMs: () => number): Promise<void> {
+    while (leftMs() > 0) {
+      await wait(Math.min(random.between(1_500, 6_000), leftMs()))
+      if (leftMs() > 0) await this.kill()
+    }
+  }
+
+  has(fromMs: number, toMs: number): boolean {
+    return this.atMs.some((at) => at > fromMs && at < toMs)
+  }
+}
+
+/** A refused payment is looked up on chain at once, and a look that fails takes no longer (src/chain.ts). */
+const LOOK_MS = 3_000
+
+/**
+ * Whether a payment was settled, but refused by a lying facilitator when the chain could not be asked either. The worker
+ * asks the chain again when somebody wants the same thing, or else before it forgets the refusal: an hour after it expired.
+ */
+export function wasDenied(nonce: string, witness: Witness, kills: Kills): boolean {
+  const at = witness.liedAt.get(nonce)
+  return at !== undefined && (witness.wasStormy(at, at + LOOK_MS) || kills.has(at, at + LOOK_MS))
+}
