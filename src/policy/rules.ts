@@ -109,7 +109,8 @@ export function canonicalPath(raw: string): Result<string> {
   // A second decoding is what a careless origin does; it may find nothing that changes the path's structure.
   const twice = decodeFully(text, unescapeBytes)
   if (twice === null) return refused
-  for (const reading of [raw, text, twice]) {
+  // The composed form is what leaves here; some characters become ASCII in it (U+037E a semicolon).
+  for (const reading of [raw, text, twice].map((form) => form.normalize('NFC'))) {
     if (hasControls(reading) || reading.includes('\\') || reading.includes('//')) return refused
     if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
   }

@@ -80,6 +80,10 @@ describe('a path has one canonical form', () => {
     '/articles/%25252e%25252e/hello',
     '/articles/%255Chello',
     '/articles/hello%2500',
+    // U+037E becomes a semicolon when it is composed.
+    '/%CD%BE',
+    '/articles/..%CD%BE/hello',
+    '/articles/..%25CD%25BE/hello',
   ])('%s is refused', (raw) => {
     expect(canonicalPath(raw)).toEqual({ ok: false, error: { code: 'invalid_path' } })
   })
