@@ -1,5 +1,5 @@
 // How answers are dressed: CORS and Vary on all, no caching of what is paid or refused, JSON for programs and a page
-// for browsers. Together with app, paywall and content, the only file that makes a Response.
+// for browsers. Together with paywall, bar and content, the only file that makes a Response.
 
 import { publicError, type Refusal } from './errors.ts'
 import { errorPage } from './pages/error.tsx'

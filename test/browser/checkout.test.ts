@@ -140,6 +140,44 @@ describe('before paying', () => {
     await reader.close()
   })
 
+  test('markup in what others write stays text', async () => {
+    const hostile = '</script><script>alert(1)</script><img src=x onerror=alert(1)>"\'<!--'
+    await shop.site.kv.put('/articles/hostile', ARTICLE, {
+      metadata: { title: hostile, teaser: hostile, description: hostile },
+    })
+    const wallet = walletOf(await shop.reader(), shop.stack.chain.rpcUrl, { name: hostile })
+    const reader = await openReader(browser, [wallet])
+    const dialogs: string[] = []
+    reader.page.on('dialog', (dialog) => dialogs.push(dialog.message()))
+    await reader.page.goto(`${shop.site.url}/articles/hostile`)
+    await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+    expect(await reader.page.getByRole('heading', { level: 1 }).textContent()).toBe(hostile)
+    expect(await reader.page.locator('.teaser').textContent()).toBe(hostile)
+    expect(await reader.page.getByRole('button', { name: 'Pay' }).textContent()).toContain(hostile)
+    expect(await reader.page.locator('img[src=x]').count()).toBe(0)
+    expect(dialogs).toEqual([])
+    await reader.close()
+  })
+
+  test('no other site can put the page into a frame', async () => {
+    const page = await browser.newPage()
+    await page.setContent(`<iframe src="${shop.site.url}/articles/tides"></iframe>`)
+    const [, frame] = page.frames()
+    await expect.poll(() => frame?.url()).toMatch(/^chrome-error:/)
+    await page.close()
+  })
+
+  test('search engines and previews are told what it is, and that it is paid for', async () => {
+    const reader = await visit()
+    const head = reader.page.locator('head')
+    expect(await head.locator('meta[name=description]').getAttribute('content')).toBe(metadata.description)
+    expect(await head.locator('meta[property="og:title"]').getAttribute('content')).toBe('The tides')
+    expect(await head.locator('link[rel=canonical]').getAttribute('href')).toBe('http://localhost:8787/articles/tides')
+    const json: unknown = JSON.parse((await head.locator('script[type="application/ld+json"]').textContent()) ?? '')
+    expect(json).toMatchObject({ isAccessibleForFree: false, hasPart: { cssSelector: '.paywall' } })
+    await reader.close()
+  })
+
   test('without JavaScript the page explains itself', async () => {
     const reader = await openReader(browser, [], { javaScriptEnabled: false })
     await reader.page.goto(`${shop.site.url}/articles/tides`)
@@ -288,6 +326,23 @@ describe('the offer has changed', () => {
     await reader.page.clock.fastForward('11:00')
     await reader.click('Pay $0.05')
     await hasArticle(reader)
+    await reader.close()
+  })
+})
+
+describe('too late', () => {
+  test('what was signed has expired when it arrives: it is said, and a new signature buys', async () => {
+    const reader = await visit()
+    await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+    // A clock that is set back while the page is open: what it signs is over before it begins.
+    await reader.page.clock.setFixedTime(Date.now() - 600_000)
+    await reader.click('Pay $0.05')
+    await reader.sees('This offer had expired')
+    await reader.look('expired')
+    expect(await reader.spent()).toBe(0n)
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    expect(await reader.spent()).toBe(PRICE)
     await reader.close()
   })
 })
