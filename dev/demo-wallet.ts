@@ -2,21 +2,11 @@
 // development key that everybody knows, after asking. It is added to the checkout script of the local stack alone.
 import { privateKeyToAccount } from 'viem/accounts'
 import * as z from 'zod/mini'
+import { formatPrice } from '../src/policy/rules.ts'
+import { typedData } from './typed-data.ts'
 import { wallets } from './wallets.ts'
 
 const account = privateKeyToAccount(wallets.payer.privateKey)
-
-const typedData = z.object({
-  domain: z.object({
-    name: z.string(),
-    version: z.string(),
-    chainId: z.number(),
-    verifyingContract: z.templateLiteral(['0x', z.string()]),
-  }),
-  types: z.record(z.string(), z.array(z.object({ name: z.string(), type: z.string() }))),
-  primaryType: z.string(),
-  message: z.looseObject({ value: z.string(), to: z.string() }),
-})
 
 const chosenChain = { id: '0x14a34' }
 
@@ -44,8 +34,7 @@ async function request({ method, params = [] }: { method: string; params?: unkno
     }
     case 'eth_signTypedData_v4': {
       const data = z.parse(typedData, JSON.parse(z.parse(z.string(), params[1])))
-      const dollars = Number(data.message.value) / 1e6
-      agree(`Demo wallet: pay $${dollars.toFixed(2)} (play money) to ${data.message.to}?`)
+      agree(`Demo wallet: pay ${formatPrice(BigInt(String(data.message.value)))} (play money) to ${data.message.to}?`)
       return account.signTypedData(data)
     }
     default:

@@ -46,6 +46,24 @@ async function newReader(): Promise<PrivateKeyAccount> {
   return account
 }
 
+/** Pays and hangs up when the facilitator has the payment, which waits until it is told to settle. */
+async function hangUpWhileSettling(headers: Record<string, string>): Promise<() => void> {
+  const arrived = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  stack.facilitator.setHook(async (_, proceed) => {
+    arrived.resolve()
+    await gate.promise
+    return proceed()
+  })
+  const [[name, value] = ['', '']] = Object.entries(headers)
+  const socket = connect(site.port, LOOPBACK, () =>
+    socket.write(`GET /pages/a HTTP/1.1\r\nHost: news.example\r\n${name}: ${value}\r\n\r\n`),
+  )
+  await arrived.promise
+  socket.resetAndDestroy()
+  return gate.resolve
+}
+
 const pageOf = ({ port }: Workerd) => `http://${LOOPBACK}:${port}/pages/a`
 
 describe.each(VERSIONS)('in %s', (version) => {
@@ -122,20 +140,8 @@ describe.each(VERSIONS)('in %s', (version) => {
 
   test('a reader who hangs up while the payment settles gets the content for it later, once', async () => {
     const { headers, left } = await newPayment(site)
-    const arrived = Promise.withResolvers<void>()
-    const gate = Promise.withResolvers<void>()
-    stack.facilitator.setHook(async (_, proceed) => {
-      arrived.resolve()
-      await gate.promise
-      return proceed()
-    })
-    const [[name, value] = ['', '']] = Object.entries(headers)
-    const socket = connect(site.port, LOOPBACK, () =>
-      socket.write(`GET /pages/a HTTP/1.1\r\nHost: news.example\r\n${name}: ${value}\r\n\r\n`),
-    )
-    await arrived.promise
-    socket.resetAndDestroy()
-    gate.resolve()
+    const settleNow = await hangUpWhileSettling(headers)
+    settleNow()
     const again = await send(pageOf(site), { headers })
     stack.facilitator.setHook(undefined)
     expect(again.text).toBe('the page')
@@ -149,23 +155,11 @@ describe.each(VERSIONS)('in %s', (version) => {
     await stack.chain.fund(reader.address, PRICE)
     const identifier = `hung-up-and-back-${version}`
     const headers = await pay(version, (await send(pageOf(site))).challenge, reader, { identifier })
-    const arrived = Promise.withResolvers<void>()
-    const gate = Promise.withResolvers<void>()
-    stack.facilitator.setHook(async (_, proceed) => {
-      arrived.resolve()
-      await gate.promise
-      return proceed()
-    })
-    const [[name, value] = ['', '']] = Object.entries(headers)
-    const socket = connect(site.port, LOOPBACK, () =>
-      socket.write(`GET /pages/a HTTP/1.1\r\nHost: news.example\r\n${name}: ${value}\r\n\r\n`),
-    )
-    await arrived.promise
-    socket.resetAndDestroy()
+    const settleNow = await hangUpWhileSettling(headers)
     const again = send(pageOf(site), { headers })
     // The origin has been asked for the second request, which joins the settlement then.
     await expect.poll(() => origin.seen.length).toBe(2)
-    gate.resolve()
+    settleNow()
     expect((await again).text).toBe('the page')
     stack.facilitator.setHook(undefined)
     const next = await pay(version, (await send(pageOf(site))).challenge, reader)

@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core'
 import type { Hex } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
+import { typedData } from '../../dev/typed-data.ts'
 
 export type BrowserWallet = {
   name: string
@@ -24,18 +25,6 @@ export type BrowserWallet = {
 
 /** What a wallet was asked, in order, as long as it is there. */
 export type Asked = { method: string; params: unknown[] }[]
-
-const typedData = z.object({
-  domain: z.object({
-    name: z.string(),
-    version: z.string(),
-    chainId: z.number(),
-    verifyingContract: z.templateLiteral(['0x', z.string()]),
-  }),
-  types: z.record(z.string(), z.array(z.object({ name: z.string(), type: z.string() }))),
-  primaryType: z.string(),
-  message: z.record(z.string(), z.unknown()),
-})
 
 const ICON =
   'data:image/svg+xml,%3Csvg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"%3E%3Crect width="8" height="8" fill="%23e2761b"/%3E%3C/svg%3E'
