@@ -4,7 +4,7 @@
 // after a reload. What it says, and the offers, are in the page.
 
 /** @typedef {{ request(ask: { method: string, params?: unknown[] }): Promise<any> }} Provider EIP-1193 */
-/** @typedef {{ name: string, icon: string, provider: Provider }} Wallet */
+/** @typedef {{ name: string, icon: string, provider: Provider, turn?: number }} Wallet `turn`: the attempt it is used in */
 /** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} Network */
 /** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string } }} Terms */
 /** @typedef {{ accepts: Terms[], extensions: Record<string, { info: any }> }} Challenge */
@@ -85,6 +85,17 @@ function busy(status) {
   element('status').focus()
 }
 
+/** The wallet has the word. Some never give an answer: then the reader starts again, and what comes late is dropped. @param {Wallet} wallet @param {string} status */
+function atWallet(wallet, status) {
+  stillWanted(wallet)
+  busy(status)
+  const act = () => {
+    turn += 1
+    home()
+  }
+  show(status, [{ text: text('startAgain'), isPlain: true, act }])
+}
+
 /** @returns {NodeListOf<HTMLInputElement>} */
 const radios = () => document.querySelectorAll('input[name=offer]')
 const chosen = () =>
@@ -115,7 +126,7 @@ function home(status = '') {
   const pays = found.map((wallet) => ({
     text: text('payWith', { price: priceOf(chosen()), wallet: wallet.name }),
     icon: wallet.icon,
-    act: () => attempt(wallet, () => pay(wallet, chosen())),
+    act: () => attempt(wallet, (mine) => pay(mine, chosen())),
   }))
   const back = { text: text('signIn'), isPlain: true, act: chooseSignIn }
   if (found.length > 0) return show(status, challenge.extensions[SIGN_IN] ? [...pays, back] : pays)
@@ -151,12 +162,25 @@ window.addEventListener('eip6963:announceProvider', (event) => {
 
 /** Ends an attempt, with what the reader is told. */
 class Stop extends Error {}
+/** Ends an attempt that the reader has given up: what its wallet signed is not sent. */
+class GivenUp extends Error {}
 
-/** @param {Wallet} wallet @param {() => Promise<void>} act */
-async function attempt(wallet, act) {
+/** Number of the attempt that counts. */
+let turn = 0
+
+/** @param {Wallet} wallet */
+function stillWanted(wallet) {
+  if (wallet.turn !== turn) throw new GivenUp()
+}
+
+/** @param {Wallet} found @param {(wallet: Wallet) => Promise<void>} act */
+async function attempt(found, act) {
+  turn += 1
+  const wallet = { ...found, turn }
   try {
-    await act()
+    await act(wallet)
   } catch (problem) {
+    if (problem instanceof GivenUp) return
     home(problem instanceof Stop ? problem.message : text('walletFailed', { wallet: wallet.name }))
   }
 }
@@ -170,9 +194,13 @@ function codeOf(problem) {
 
 /** Asks the wallet; its errors become what to tell the reader. @param {Wallet} wallet @param {string} method @param {unknown[]} [params] */
 async function ask(wallet, method, params) {
+  stillWanted(wallet)
   try {
-    return await wallet.provider.request(params ? { method, params } : { method })
+    const result = await wallet.provider.request(params ? { method, params } : { method })
+    stillWanted(wallet)
+    return result
   } catch (problem) {
+    stillWanted(wallet)
     const code = codeOf(problem)
     const name = { 4001: 'declined', 4100: 'locked', [-32002]: 'pending' }[Number(code)]
     if (name) throw new Stop(text(name, { wallet: wallet.name }))
@@ -182,7 +210,7 @@ async function ask(wallet, method, params) {
 
 /** @param {Wallet} wallet */
 async function accountOf(wallet) {
-  busy(text('openWallet', { wallet: wallet.name }))
+  atWallet(wallet, text('openWallet', { wallet: wallet.name }))
   const [account] = await ask(wallet, 'eth_requestAccounts')
   if (!account) throw new Stop(text('locked', { wallet: wallet.name }))
   return String(account)
@@ -197,7 +225,7 @@ async function networkOf(wallet) {
   const at = await current()
   const [preferred] = networks
   if (at >= 0 || !preferred) return at
-  busy(text('switching', { wallet: wallet.name, network: preferred.name }))
+  atWallet(wallet, text('switching', { wallet: wallet.name, network: preferred.name }))
   const chainId = `0x${BigInt(preferred.network.slice(7)).toString(16)}`
   try {
     await wallet.provider
@@ -211,6 +239,7 @@ async function networkOf(wallet) {
         await wallet.provider.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] })
       })
   } catch {
+    stillWanted(wallet)
     throw new Stop(text('wrongNetwork', { network: preferred.name }))
   }
   const now = await current()
@@ -253,7 +282,7 @@ async function pay(wallet, offer) {
   const network = networks[at]?.name ?? ''
   if (missing > 0n) throw new Stop(text('tooLittle', { missing: dollars(missing), network }))
 
-  busy(text('signing', { price, wallet: wallet.name }))
+  atWallet(wallet, text('signing', { price, wallet: wallet.name }))
   const authorization = {
     from: account,
     to: terms.payTo,
@@ -304,12 +333,12 @@ function chooseSignIn() {
   const found = [...wallets.values()]
   const [only] = found
   if (only && found.length === 1) {
-    attempt(only, () => signIn(only))
+    attempt(only, signIn)
     return
   }
   show(
     text('signInText'),
-    found.map((wallet) => ({ text: wallet.name, icon: wallet.icon, act: () => attempt(wallet, () => signIn(wallet)) })),
+    found.map((wallet) => ({ text: wallet.name, icon: wallet.icon, act: () => attempt(wallet, signIn) })),
   )
 }
 
@@ -332,7 +361,7 @@ async function signIn(wallet) {
     `Nonce: ${nonce}`,
     `Issued At: ${issuedAt}`,
   ].join('\n')
-  busy(text('willSign', { wallet: wallet.name }))
+  atWallet(wallet, text('willSign', { wallet: wallet.name }))
   const signature = await ask(wallet, 'personal_sign', [hex(new TextEncoder().encode(message)), account])
   const proof = { ...offered.info, address: account, chainId, type: 'eip191', signature }
   const headers = { Accept: 'application/json, */*;q=0.5', 'SIGN-IN-WITH-X': encode(proof) }

@@ -228,6 +228,29 @@ describe('what the wallet may say', () => {
     await reader.close()
   })
 
+  test.each([
+    ['eth_requestAccounts', /confirm the connection/],
+    ['eth_signTypedData_v4', /sign it/],
+  ])(
+    'a wallet that does not answer %s: the reader starts again, and what it says late is dropped',
+    async (method, said) => {
+      const late = Promise.withResolvers<void>()
+      const reader = await visit('/articles/tides', { hangs: { method, until: late.promise } })
+      await reader.click('Pay $0.05')
+      await reader.sees(said)
+      await reader.look(`waiting-${method}`)
+      await reader.click('Start again')
+      await reader.page.getByRole('button', { name: 'Pay $0.05' }).waitFor()
+      late.resolve()
+      await reader.page.evaluate(() => new Promise((done) => setTimeout(done)))
+      expect(reader.fetched.filter((line) => line.endsWith('/articles/tides'))).toHaveLength(1)
+      await reader.click('Pay $0.05')
+      await hasArticle(reader)
+      expect(await reader.spent()).toBe(PRICE)
+      await reader.close()
+    },
+  )
+
   test('on another network: it is asked to switch', async () => {
     const reader = await visit('/articles/tides', { chainId: 1 })
     await reader.click('Pay $0.05')

@@ -17,6 +17,8 @@ export type BrowserWallet = {
   known?: number[]
   /** What it throws at a method, as EIP-1193 error codes. */
   refuses?: Record<string, number>
+  /** Methods it never answers, until it is told to. */
+  hangs?: { method: string; until: Promise<void> }
   /** No accounts: it is locked. */
   isLocked?: boolean
   /** In `window.ethereum`, not announced. */
@@ -36,6 +38,7 @@ export async function installWallets(page: Page, wallets: readonly BrowserWallet
   const known = new Map(wallets.map((wallet) => [wallet, new Set(wallet.known ?? [84532])]))
 
   async function answer(wallet: BrowserWallet, method: string, params: unknown[]): Promise<unknown> {
+    if (wallet.hangs?.method === method) await wallet.hangs.until
     const code = wallet.refuses?.[method]
     if (code !== undefined) throw Object.assign(new Error('no'), { code })
     const chainOf = () => Number(z.tuple([z.looseObject({ chainId: z.string() })]).parse(params)[0].chainId)

@@ -55,6 +55,7 @@ export const de: Strings = {
     lost: 'Die Verbindung ist abgebrochen. Ihre unterschriebene Zahlung ist aufgehoben: Sie wird wieder gesendet, sobald Sie online sind, und nie zweimal abgebucht.',
     sendAgain: 'Erneut senden',
     refused: 'Die Zahlung kam nicht zustande. Es wurde nichts abgebucht.',
+    startAgain: 'Von vorn anfangen',
     notAccepted: 'Die Zahlung dieser Wallet kann hier nicht angenommen werden. Es wurde nichts abgebucht.',
     opening: 'Bezahlt. Wird geöffnet …',
     bought: 'Bezahlt. Was Sie gekauft haben, ist bereit.',

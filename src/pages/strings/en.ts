@@ -50,6 +50,7 @@ export const en: Strings = {
     lost: 'The connection broke off. Your signed payment is kept: it is sent again as soon as you are back, and never charged twice.',
     sendAgain: 'Send again',
     refused: 'The payment did not go through. Nothing was charged.',
+    startAgain: 'Start again',
     notAccepted: 'This wallet’s payment cannot be accepted here. Nothing was charged.',
     opening: 'Paid. Opening …',
     bought: 'Paid. What you bought is ready.',

@@ -52,6 +52,7 @@ export const es: Strings = {
     lost: 'Se cortó la conexión. Su pago firmado está guardado: se enviará de nuevo en cuanto vuelva, y nunca se cobra dos veces.',
     sendAgain: 'Enviar de nuevo',
     refused: 'El pago no se completó. No se ha cobrado nada.',
+    startAgain: 'Empezar de nuevo',
     notAccepted: 'El pago de este monedero no se puede aceptar aquí. No se ha cobrado nada.',
     opening: 'Pagado. Abriendo …',
     bought: 'Pagado. Su compra está lista.',

@@ -35,6 +35,7 @@ export type CheckoutStrings = Record<
   | 'lost'
   | 'sendAgain'
   | 'refused'
+  | 'startAgain'
   | 'notAccepted'
   | 'opening'
   | 'bought'
