@@ -4,7 +4,7 @@ import { fail, ok, type Result } from './errors.ts'
 import { exchange } from './http.ts'
 import type { Authorization } from './x402/payment.ts'
 
-const RPC_TIMEOUT_MS = 3_000
+const RPC_TIMEOUT_MS = 5_000
 
 /** `authorizationState(address,bytes32)` of EIP-3009. */
 const AUTHORIZATION_STATE = '0xe94a0102'

@@ -35,6 +35,8 @@ import {
   nowSeconds,
   PATIENCE_MS,
   POLL_MS,
+  poll,
+  REFUSAL_PATIENCE_MS,
   retryMs,
   within,
 } from './waiting.ts'
@@ -82,11 +84,12 @@ export class Payer extends DurableObject<Env> {
   async #settleFor(request: RedeemRequest, wanted: Wanted, deadline: number): Promise<RedeemOutcome | null> {
     const { key, payment, offer, objection } = request
     const asked = new Set<string>()
-    const ask = async (rows: PaymentRow[]): Promise<boolean> => {
+    const ask = async (rows: PaymentRow[], patienceMs: number): Promise<boolean> => {
       const fresh = rows.filter((row) => !asked.has(row.key))
+      const patientUntil = Math.min(Date.now() + patienceMs, deadline)
       for (const row of fresh) {
         asked.add(row.key)
-        await this.#ask(row.key)
+        await this.#ask(row.key, patientUntil)
       }
       return fresh.length > 0
     }
@@ -115,11 +118,12 @@ export class Payer extends DurableObject<Env> {
         continue
       }
       // A refusal is a facilitator's word: before another signature pays, the chain is asked about the first.
-      if (await ask(this.#records.refusedFor(wanted, nowSeconds()).filter((row) => row.key !== key))) continue
+      const refusals = this.#records.refusedFor(wanted, nowSeconds()).filter((row) => row.key !== key)
+      if (await ask(refusals, REFUSAL_PATIENCE_MS)) continue
       const paid = this.#records.paidFor(wanted, nowSeconds(), (held) => this.#handouts.isLeased(held))
       if (paid && known && paid.access_seconds > 0) {
         // What this payment became is for its own row to say; it is not sent again.
-        if (await ask([known])) continue
+        if (await ask([known], 0)) continue
         // Like any payment for what is owned it is used now, whatever the chain says of it later.
         this.#records.setDelivered(key)
         return granted(paid, null)
@@ -136,7 +140,7 @@ export class Payer extends DurableObject<Env> {
       const isShared = this.#runs.has(key)
       let why = await this.#finish(key, deadline)
       // A run that was ending as this request came is no answer to it.
-      if (why && isShared && Date.now() < deadline) why = await this.#finish(key, deadline)
+      if (why && isShared && Date.now() < deadline - HOLD_MS / 2) why = await this.#finish(key, deadline)
       return why ? refused(why, this.#row(key).tx) : null
     }
   }
@@ -257,11 +261,12 @@ export class Payer extends DurableObject<Env> {
     return 'settlement_pending'
   }
 
-  /** Asks the chain what became of a payment. True when that ends it. */
-  async #ask(key: string): Promise<boolean> {
+  /** Asks the chain what became of a payment, until `deadline` while it does not answer. True when that ends it. */
+  async #ask(key: string, deadline = 0): Promise<boolean> {
     const found = this.#row(key)
     const { asset, rpcUrl } = this.#context(key)
-    return this.#apply(key, { kind: 'truth', truth: await reconcile(rpcUrl, claimOf(found, asset)) })
+    const look = () => reconcile(rpcUrl, claimOf(found, asset))
+    return this.#apply(key, { kind: 'truth', truth: await poll(look, ({ kind }) => kind !== 'unreachable', deadline) })
   }
 
   /** Applies an event to the stored state, in one step. True when the outcome is known now. */

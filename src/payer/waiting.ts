@@ -7,6 +7,8 @@ export const HOLD_MS = 25_000
 export const PATIENCE_MS = 4_000
 /** Between two looks at the chain while a request is held. */
 export const POLL_MS = 1_000
+/** How long the chain is asked about a refusal before another signature for the same thing pays. */
+export const REFUSAL_PATIENCE_MS = 10_000
 /** The chain's height is worth this much of a purchase's time; without it a lost reply is harder to clear up. */
 export const HEIGHT_TIMEOUT_MS = 1_500
 /** A claim older than this is no longer being made. */
@@ -28,6 +30,19 @@ export async function endsBy(promise: Promise<unknown>, deadline: number): Promi
       deadline - Date.now(),
     )) === true
   )
+}
+
+/** Does something once a second until its value will do, or until `deadline` (milliseconds); the last value. */
+export async function poll<Value>(
+  act: () => Promise<Value>,
+  willDo: (value: Value) => boolean,
+  deadline: number,
+): Promise<Value> {
+  for (;;) {
+    const value = await act()
+    if (willDo(value) || Date.now() >= deadline) return value
+    await scheduler.wait(POLL_MS)
+  }
 }
 
 /** Ever less often: half the age of the youngest that is open, so that an outage of days costs little. */

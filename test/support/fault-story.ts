@@ -90,7 +90,7 @@ async function ledgerOf(place: Place, reader: Address): Promise<unknown[] | null
   while (place.ledger) {
     const rows = await place.ledger(reader)
     if (rows.length === (await transfersOf(place, reader)).length || Date.now() > deadline) return rows
-    await new Promise((resolve) => setTimeout(resolve, 250))
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
   return null
 }

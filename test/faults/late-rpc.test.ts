@@ -1,0 +1,59 @@
+// A facilitator refuses what it has settled, while the RPC cannot tell either. The reader signs again, and the RPC is
+// back a moment later: the first payment is found, and it is what pays.
+import { afterAll, beforeAll, test } from 'vitest'
+import { behaviours } from '../support/behaviour.ts'
+import { faults, REFUSAL } from '../support/fault-facilitator.ts'
+import { wrongs } from '../support/fault-judge.ts'
+import { type RpcFault, startFaultyRpc } from '../support/fault-rpc.ts'
+import { CONTENT, comeBack, meet, type Plot, placeAt } from '../support/fault-story.ts'
+import { NETWORK } from '../support/shop.ts'
+import { startSite } from '../support/site.ts'
+import { type Stack, startStack } from '../support/stack.ts'
+
+const RPC: readonly RpcFault[] = ['is down', 'hangs', 'answers 500', 'leaves out logs']
+const PATHS = ['/articles/hello', '/once/hello']
+const ROUTES = PATHS.map((path, i) => ({ path, content: 'kv', price: '$0.05', access: i === 0 ? '24h' : 'once' }))
+/** Longer than one look at the chain may take, shorter than the reader is held for. */
+const LATE_MS = 6_000
+const LIES = faults(REFUSAL, ['settled, then answered'])
+const PLOTS = LIES.flatMap((fault) =>
+  PATHS.map((path): Plot => ({ path, fault, way: 'signs a new payment', version: 'v2' })),
+)
+
+const facilitator = behaviours()
+const stops: (() => Promise<void>)[] = []
+let stack: Stack
+
+beforeAll(async () => {
+  stack = await startStack({ hook: facilitator.hook })
+})
+
+afterAll(async () => {
+  for (const stop of stops) await stop()
+  await stack.stop()
+})
+
+test.concurrent.for(RPC)(
+  'the RPC %s, and is back six seconds after the second signature',
+  async (fault, { expect }) => {
+    const rpc = await startFaultyRpc(stack.chain.rpcUrl)
+    const site = await startSite({ FACILITATORS: [stack.facilitator.url], RPC_URLS: { [NETWORK]: rpc.url }, ROUTES })
+    stops.push(site.stop, rpc.stop)
+    for (const path of PATHS) await site.kv.put(path, CONTENT)
+    const place = placeAt(stack, site, facilitator)
+
+    await rpc.set(fault)
+    const meetings = await Promise.all(PLOTS.map((plot) => meet(place, plot)))
+    for (const { first } of meetings) {
+      expect(first?.answer.status).toBe(402)
+      expect(first?.paid).toBe(1)
+    }
+    const back = meetings.map((meeting) => comeBack(place, meeting))
+    await new Promise((resolve) => setTimeout(resolve, LATE_MS))
+    await rpc.set(null)
+    for (const told of await Promise.all(back)) {
+      expect(wrongs(told)).toEqual([])
+      expect(told.later).toHaveLength(1)
+    }
+  },
+)
