@@ -3,11 +3,13 @@
 // and opens what was bought. Once something is signed it is never asked for again: the same payment is sent again, also
 // after a reload. What it says, and the offers, are in the page.
 
-/** @typedef {{ request(ask: { method: string, params?: unknown[] }): Promise<any> }} Provider EIP-1193 */
+/** @typedef {{ request(ask: { method: string, params?: unknown[] }): Promise<unknown> }} Provider EIP-1193 */
 /** @typedef {{ name: string, icon: string, provider: Provider, turn?: number }} Wallet `turn`: the attempt it is used in */
 /** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} Network */
 /** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string } }} Terms */
-/** @typedef {{ accepts: Terms[], extensions: Record<string, { info: any }> }} Challenge */
+/** @typedef {{ domain: string, uri: string, version: string, nonce: string, issuedAt: string }} SignIn */
+/** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
+/** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
 /** @typedef {{ challenge: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page */
 
@@ -211,15 +213,15 @@ async function ask(wallet, method, params) {
 /** @param {Wallet} wallet */
 async function accountOf(wallet) {
   atWallet(wallet, text('openWallet', { wallet: wallet.name }))
-  const [account] = await ask(wallet, 'eth_requestAccounts')
-  if (!account) throw new Stop(text('locked', { wallet: wallet.name }))
-  return String(account)
+  const accounts = await ask(wallet, 'eth_requestAccounts')
+  if (!Array.isArray(accounts) || !accounts[0]) throw new Stop(text('locked', { wallet: wallet.name }))
+  return String(accounts[0])
 }
 
 /** Which of the networks on offer the wallet is on, after a switch where it is on none. @param {Wallet} wallet */
 async function networkOf(wallet) {
   const current = async () => {
-    const chainId = BigInt(await ask(wallet, 'eth_chainId'))
+    const chainId = BigInt(String(await ask(wallet, 'eth_chainId')))
     return networks.findIndex(({ network }) => network === `eip155:${chainId}`)
   }
   const at = await current()
@@ -259,7 +261,8 @@ async function refresh() {
 async function balanceOf(wallet, account, terms) {
   const data = `0x70a08231${account.slice(2).padStart(64, '0')}`
   try {
-    return BigInt(await wallet.provider.request({ method: 'eth_call', params: [{ to: terms.asset, data }, 'latest'] }))
+    const call = { method: 'eth_call', params: [{ to: terms.asset, data }, 'latest'] }
+    return BigInt(String(await wallet.provider.request(call)))
   } catch {
     return null
   }
@@ -345,7 +348,8 @@ function chooseSignIn() {
 /** @param {Wallet} wallet */
 async function signIn(wallet) {
   const account = await accountOf(wallet)
-  if (Date.parse(challenge.extensions[SIGN_IN]?.info.issuedAt) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh()
+  const issued = challenge.extensions[SIGN_IN]?.info.issuedAt ?? ''
+  if (Date.parse(issued) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh()
   const offered = challenge.extensions[SIGN_IN]
   const chainId = networks[0]?.network
   if (!offered || !chainId) throw new Stop(text('signedInNothing'))
