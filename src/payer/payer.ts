@@ -137,10 +137,7 @@ export class Payer extends DurableObject<Env> {
         this.#records.insert(fresh)
       }
       this.#apply(key, { kind: 'retry' })
-      const isShared = this.#runs.has(key)
-      let why = await this.#finish(key, deadline)
-      // A run that was ending as this request came is no answer to it.
-      if (why && isShared && Date.now() < deadline - HOLD_MS / 2) why = await this.#finish(key, deadline)
+      const why = await this.#finish(key, deadline)
       return why ? refused(why, this.#row(key).tx) : null
     }
   }

@@ -1,7 +1,7 @@
 // Settlements under way in this instance, and whether somebody waits for them. In memory; after a restart the records say
 // what was open.
 import type { Refusal } from '../errors.ts'
-import { endsBy } from './waiting.ts'
+import { endsBy, HOLD_MS } from './waiting.ts'
 
 /** Why an outcome is still open; null when it is not. */
 export type Outcome = Refusal['code'] | null
@@ -22,6 +22,14 @@ export class Runs {
 
   /** Starts a settlement, unless it is under way, and waits for it until `deadline` (milliseconds). */
   async finish(key: string, deadline: number, start: () => Promise<Outcome>): Promise<Outcome> {
+    const isShared = this.#running.has(key)
+    const why = await this.#join(key, deadline, start)
+    // A run that was ending as this request came is no answer to it.
+    const isEarly = Date.now() < deadline - HOLD_MS / 2
+    return why && isShared && isEarly ? this.#join(key, deadline, start) : why
+  }
+
+  async #join(key: string, deadline: number, start: () => Promise<Outcome>): Promise<Outcome> {
     const shared = this.#running.get(key)
     const run = shared ?? start().finally(() => this.#running.delete(key))
     this.#running.set(key, run)
