@@ -16,7 +16,23 @@ export default defineConfig({
     reporters: ['default', './test/support/counts.ts'],
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/layers.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/layers.test.ts'],
+          // Properties run thousands of cases; on a busy machine that takes longer than the five seconds of a unit.
+          testTimeout: 60_000,
+        },
+      },
+      {
+        // The imitated platform and world; `cloudflare:workers` is imitated too.
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          alias: { 'cloudflare:workers': new URL('./test/simulation/cloudflare-workers.ts', import.meta.url).pathname },
+          testTimeout: 120_000,
+        },
+      },
       {
         test: {
           name: 'site',

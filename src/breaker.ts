@@ -1,5 +1,5 @@
-// Circuit breaker: which facilitators have failed several times in a row, and are passed over while another is there.
-// With one facilitator it changes nothing: a site is never closed by its own caution.
+// Circuit breaker: which facilitators have failed several times in a row. They come last, and are asked whether they
+// are there before they are sent anything; so a site is never closed by its own caution. It never fetches.
 
 /** Failures in a row after which a facilitator is passed over, and for how long. */
 const MOST_FAILURES = 3
@@ -7,12 +7,18 @@ const OPEN_MS = 30_000
 
 type Health = { failures: number; openUntilMs: number }
 
+/** What one isolate or object has learnt of its facilitators; forgetting it costs a call, never money. */
 export class Breaker {
   readonly #health = new Map<string, Health>()
 
+  /** Whether a facilitator has failed too often of late to be sent a payment unasked. */
+  isOpen(base: string, nowMs: number): boolean {
+    return (this.#health.get(base)?.openUntilMs ?? 0) > nowMs
+  }
+
   /** The same list, those that are passed over at its end. */
   order(bases: readonly string[], nowMs: number): string[] {
-    const isOpen = (base: string) => (this.#health.get(base)?.openUntilMs ?? 0) > nowMs
+    const isOpen = (base: string) => this.isOpen(base, nowMs)
     return [...bases.filter((base) => !isOpen(base)), ...bases.filter(isOpen)]
   }
 

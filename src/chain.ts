@@ -1,158 +1,308 @@
 // Read-only JSON-RPC, for what only the chain can tell about an authorization. Nothing is ever sent to it.
+// What a node answers is parsed here and weighed elsewhere: this file draws no conclusion about a payment.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
-import { exchange } from './http.ts'
+import { exchange, type Reply } from './http.ts'
 import type { Authorization } from './x402/payment.ts'
 
 const RPC_TIMEOUT_MS = 5_000
+/** A block with 5,000 transaction hashes has 345 KB; a receipt with 100 settlements about as much. */
+const LARGEST_REPLY_BYTES = 2 * 1024 * 1024
+/** Of the platform's six connections some stay for settling. */
+const MOST_OUT = 3
+/** Requests that are held at the same time see one head; a block is rarely faster. */
+const HEAD_SHARED_MS = 1_000
+/** Public RPCs answer for about this many blocks of logs at once. */
+const LOG_BLOCKS = 2_000
+/** A gateway that answers with one of these, or a higher one, has not looked at the request. */
+const BAD_GATEWAY = 502
+const TOO_MANY_REQUESTS = 429
 
 /** `authorizationState(address,bytes32)` of EIP-3009. */
 const AUTHORIZATION_STATE = '0xe94a0102'
-/** `AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)`. */
-const AUTHORIZATION_USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
-/** `AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)`. */
-const AUTHORIZATION_CANCELED = '0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81'
-/** `Transfer(address indexed from, address indexed to, uint256 value)`. */
-const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
-
-export type ChainFault = 'unreachable'
-
-const quantity = z.pipe(
-  z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/)),
-  z.transform((hex: string) => BigInt(hex)),
-)
-const hash = z.pipe(
-  z.string().check(z.regex(/^0x[0-9a-fA-F]{64}$/)),
-  z.transform((hex: string) => hex.toLowerCase()),
-)
-
-const blockHeader = z.object({ number: quantity, timestamp: quantity })
-
-async function call<Schema extends z.core.$ZodType>(
-  rpcUrl: string,
-  method: string,
-  params: unknown[],
-  result: Schema,
-): Promise<Result<z.infer<Schema>, ChainFault>> {
-  const reply = await exchange(rpcUrl, { jsonrpc: '2.0', id: 1, method, params }, RPC_TIMEOUT_MS)
-  if (!reply.ok) return fail('unreachable')
-  const envelope = z.safeParse(z.object({ result: z.unknown() }), reply.value.json)
-  const parsed = z.safeParse(result, envelope.data?.result)
-  return parsed.success ? ok(parsed.data) : fail('unreachable')
-}
-
-/** A block's height and its time in Unix seconds. */
-export type Block = { number: bigint; time: bigint }
-
-/** The newest block. */
-export async function head(rpcUrl: string): Promise<Result<Block, ChainFault>> {
-  const found = await call(rpcUrl, 'eth_getBlockByNumber', ['latest', false], blockHeader)
-  return found.ok ? ok({ number: found.value.number, time: found.value.timestamp }) : found
-}
-
-/** Time of a block in Unix seconds. */
-export async function blockTime(rpcUrl: string, block: bigint): Promise<Result<bigint, ChainFault>> {
-  const found = await call(rpcUrl, 'eth_getBlockByNumber', [toHex(block), false], blockHeader)
-  return found.ok ? ok(found.value.timestamp) : found
-}
-
-const word = (hex: string) => hex.slice(2).toLowerCase().padStart(64, '0')
-const toHex = (number: bigint) => `0x${number.toString(16)}`
-
 /** `isValidSignature(bytes32,bytes)` of ERC-1271, which is also what it answers when the signature is good. */
 const IS_VALID_SIGNATURE = '0x1626ba7e'
 
+/** `refused`: a node answered, and said that it will not say; `unreachable`: everything else that is no answer. */
+export type ChainFault = 'unreachable' | 'refused'
+
+/** HTTP requests that may still be made. Each takes one; with none left every answer is `unreachable`. */
+export type Budget = { left: number }
+
+/** At most `most` requests of a budget that others share. */
+export function shareOf(budget: Budget, most: number): Budget {
+  let ownLeft = most
+  return {
+    get left() {
+      return Math.min(ownLeft, budget.left)
+    },
+    set left(left: number) {
+      const taken = this.left - left
+      ownLeft -= taken
+      budget.left -= taken
+    },
+  }
+}
+
+export type Call = { method: string; params: readonly unknown[] }
+export type Answer = Result<unknown, ChainFault>
+
+/** A block's height and its time in Unix seconds. */
+export type Block = { number: number; time: number }
+
+/** A head that was asked for, and when it was answered; null while it is not. */
+type SharedHead = { block: Promise<Block | null>; answeredAtMs: number | null }
+
+/** What was learnt of an RPC address. Plain data of no request, so that an isolate may keep it beyond one object. */
+export type RpcMemory = {
+  /** The chain it says it is; null while it has not said. */
+  chainId: number | null
+  /** Blocks of logs it answers for at once: smaller after each refusal. */
+  logBlocks: number
+  /** Whether it takes several calls in one request; null before the first try. */
+  takesBatches: boolean | null
+  /** Seconds from block to block, as last measured; null before. */
+  secondsPerBlock: number | null
+  /** The last block seen to be well behind the head. */
+  settled: Block | null
+}
+
+export const newRpcMemory = (): RpcMemory => ({
+  chainId: null,
+  logBlocks: LOG_BLOCKS,
+  takesBatches: null,
+  secondsPerBlock: null,
+  settled: null,
+})
+
+/** How many requests are out at once, over all the networks of one object. */
+export class Gate {
+  #out = 0
+  readonly #waiting: (() => void)[] = []
+
+  async enter(): Promise<void> {
+    // Who waits takes over the place of who leaves.
+    if (this.#out >= MOST_OUT) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#out += 1
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.#out -= 1
+  }
+}
+
+/** One RPC address as one payer's object sees it. Only its memory may be shared: replies belong to who asked. */
+export class Rpc {
+  readonly url: string
+  readonly chainId: number
+  readonly memory: RpcMemory
+  #fitting: Promise<boolean> | null = null
+  #head: SharedHead | null = null
+  readonly #gate: Gate
+
+  constructor(url: string, chainId: number, memory: RpcMemory = newRpcMemory(), gate: Gate = new Gate()) {
+    this.url = url
+    this.chainId = chainId
+    this.memory = memory
+    this.#gate = gate
+  }
+
+  /** The newest block; null where there is no answer. Whoever asks within a second gets the same. */
+  head(budget: Budget): Promise<Block | null> {
+    const known = this.#head
+    if (known && (known.answeredAtMs === null || Date.now() - known.answeredAtMs < HEAD_SHARED_MS)) return known.block
+    if (budget.left <= 0) return Promise.resolve(null)
+    const asked: SharedHead = { block: blockAt(this, 'latest', budget), answeredAtMs: null }
+    this.#head = asked
+    void asked.block.then((block) => {
+      asked.answeredAtMs = Date.now()
+      if (!block && this.#head === asked) this.#head = null
+    })
+    return asked.block
+  }
+
+  /** One call in one request. */
+  async ask(call: Call, budget: Budget): Promise<Answer> {
+    const reply = await this.#post({ jsonrpc: '2.0', id: 1, ...call }, budget)
+    return (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable')
+  }
+
+  /** Several calls: in one request, or one by one where that is refused, up to the first that has no answer. */
+  async askAll(calls: readonly Call[], budget: Budget): Promise<Answer[]> {
+    let isOtherWord = false
+    const triesBatch = this.memory.takesBatches !== false
+    if (triesBatch) {
+      const body = calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call }))
+      const reply = await this.#post(body, budget)
+      const isSilent = !reply || reply.status >= BAD_GATEWAY
+      // An endpoint that has never taken a batch may break off at the sight of one.
+      const isDown = isSilent && this.memory.takesBatches === true
+      if (isDown || reply?.status === TOO_MANY_REQUESTS) return calls.map(unreachable)
+      const answers = isSilent || !reply ? null : answersIn(reply, calls.length)
+      if (answers?.some(({ ok }) => ok)) this.memory.takesBatches = true
+      if (answers?.some((answer) => answer.ok || answer.error === 'unreachable')) return answers
+      isOtherWord = answers === null
+    }
+    const answers: Answer[] = []
+    for (const call of calls) {
+      const isOver = answers.some(({ ok }) => !ok)
+      answers.push(isOver ? fail('unreachable') : await this.ask(call, budget))
+    }
+    // It is the batch that it refuses where it answers the same calls one by one.
+    const isAnswered = answers.some((answer) => answer.ok || (isOtherWord && answer.error === 'refused'))
+    if (triesBatch && isAnswered) this.memory.takesBatches = false
+    return answers
+  }
+
+  /** A refused range of logs: the next is smaller. False when it was one block, and not the range is the trouble. */
+  refuseLogs(blocks: number): boolean {
+    const smaller = LOG_STEPS.find((step) => step < blocks)
+    this.memory.logBlocks = smaller === undefined ? LOG_BLOCKS : Math.min(this.memory.logBlocks, smaller)
+    return smaller !== undefined
+  }
+
+  async #post(body: unknown, budget: Budget): Promise<Reply | null> {
+    const fits = this.#fitsChain(budget)
+    if (budget.left <= 0 || this.#isOtherChain()) return null
+    budget.left -= 1
+    const reply = await this.#exchange(body)
+    return (await fits) ? reply : null
+  }
+
+  /** Asks for the chain id beside the first call, until it is known. */
+  #fitsChain(budget: Budget): Promise<boolean> {
+    if (this.memory.chainId !== null) return Promise.resolve(!this.#isOtherChain())
+    if (this.#fitting) return this.#fitting
+    if (budget.left <= 0) return Promise.resolve(false)
+    budget.left -= 1
+    this.#fitting = this.#askChainId().finally(() => {
+      this.#fitting = null
+    })
+    return this.#fitting
+  }
+
+  async #askChainId(): Promise<boolean> {
+    const reply = await this.#exchange({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })
+    const said = read(safeNumber, (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable'))
+    if (!said.ok) return false
+    this.memory.chainId = said.value
+    if (this.#isOtherChain()) console.error(JSON.stringify({ event: 'rpc_wrong_chain' }))
+    return !this.#isOtherChain()
+  }
+
+  #isOtherChain(): boolean {
+    return this.memory.chainId !== null && this.memory.chainId !== this.chainId
+  }
+
+  /** One HTTP request, when fewer than three others are out. */
+  async #exchange(body: unknown): Promise<Reply | null> {
+    await this.#gate.enter()
+    const reply = await exchange(this.url, body, RPC_TIMEOUT_MS, LARGEST_REPLY_BYTES)
+    this.#gate.leave()
+    return reply.ok ? reply.value : null
+  }
+}
+
+/** The ranges that free RPCs are known to allow, so that few refusals lead to the right one. */
+const LOG_STEPS = [500, 100, 10, 1] as const
+
+const unreachable = () => fail('unreachable' as const)
+
+const envelope = z.object({
+  id: z.optional(z.unknown()),
+  result: z.optional(z.unknown()),
+  error: z.optional(z.unknown()),
+})
+const rpcError = z.object({ code: z.number(), message: z.catch(z.string(), '') })
+
+/** What one JSON-RPC reply says; null where it is none. Too many requests are no word about the call. */
+function answerIn(json: unknown, status: number): Answer | null {
+  const { data } = z.safeParse(envelope, json)
+  if (!data) return null
+  if (data.error === undefined || data.error === null) return data.result === undefined ? null : ok(data.result)
+  const error = z.safeParse(rpcError, data.error)
+  if (!error.success) return null
+  const isHurried = status === TOO_MANY_REQUESTS || /\brate\b|too many requests/i.test(error.data.message)
+  return fail(isHurried ? 'unreachable' : 'refused')
+}
+
+/** The answers of a batch in the order of its calls; null where the reply is not an answer to each. */
+function answersIn({ json, status }: Reply, count: number): Answer[] | null {
+  if (!Array.isArray(json) || json.length !== count) return null
+  const byId = new Map(json.map((entry) => [z.safeParse(envelope, entry).data?.id, answerIn(entry, status)]))
+  const answers: Answer[] = []
+  for (let id = 0; id < count; id++) {
+    const answer = byId.get(id)
+    if (!answer) return null
+    answers.push(answer)
+  }
+  return answers
+}
+
+/** The value of an answer that has the expected shape. */
+export function read<Schema extends z.core.$ZodType>(
+  schema: Schema,
+  answer: Answer | undefined,
+): Result<z.infer<Schema>, ChainFault> {
+  if (!answer?.ok) return answer ?? fail('unreachable')
+  const parsed = z.safeParse(schema, answer.value)
+  return parsed.success ? ok(parsed.data) : fail('unreachable')
+}
+
+const hexQuantity = z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/))
+/** Heights, times and places are safe integers; what is larger is no answer. */
+export const safeNumber = z.pipe(z.pipe(hexQuantity, z.transform(Number)), z.int())
+export const toHex = (number: number) => `0x${number.toString(16)}`
+export const word = (text: string) => text.slice(2).toLowerCase().padStart(64, '0')
+
+export const blockCall = (at: number | 'latest'): Call => ({
+  method: 'eth_getBlockByNumber',
+  params: [at === 'latest' ? at : toHex(at), false],
+})
+
+const blockHeader = z.object({ number: safeNumber, timestamp: safeNumber })
+
+/** The block that was asked for, or null: not there, no answer, or another block. */
+export function blockIn(answer: Answer | undefined, at: number | 'latest'): Block | null {
+  const found = read(blockHeader, answer)
+  if (!found.ok || (at !== 'latest' && found.value.number !== at)) return null
+  return { number: found.value.number, time: found.value.timestamp }
+}
+
+export async function blockAt(rpc: Rpc, at: number | 'latest', budget: Budget): Promise<Block | null> {
+  return blockIn(await rpc.ask(blockCall(at), budget), at)
+}
+
+/** Whether the authorization's nonce was used or cancelled as of a block; null where there is no answer. */
+export async function isNonceUsed(
+  rpc: Rpc,
+  asset: string,
+  { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
+  at: number | 'latest',
+  budget: Budget,
+): Promise<boolean | null> {
+  const data = `${AUTHORIZATION_STATE}${word(from)}${word(nonce)}`
+  const params = [{ to: asset, data }, at === 'latest' ? at : toHex(at)]
+  const state = read(hexQuantity, await rpc.ask({ method: 'eth_call', params }, budget))
+  return state.ok ? BigInt(state.value) !== 0n : null
+}
+
 /** Whether a contract wallet says that a signature is its own (ERC-1271). Where there is no contract, it is not. */
 export async function isValidSignature(
-  rpcUrl: string,
+  rpc: Rpc,
   wallet: string,
   hash: string,
   signature: string,
+  budget: Budget,
 ): Promise<Result<boolean, ChainFault>> {
   const size = (signature.length - 2) / 2
   const bytes = signature.slice(2).padEnd(Math.ceil(size / 32) * 64, '0')
-  const data = `${IS_VALID_SIGNATURE}${word(hash)}${word('0x40')}${word(toHex(BigInt(size)))}${bytes}`
-  const answer = await call(rpcUrl, 'eth_call', [{ to: wallet, data }, 'latest'], z.string())
+  const data = `${IS_VALID_SIGNATURE}${word(hash)}${word('0x40')}${word(toHex(size))}${bytes}`
+  const answer = read(
+    z.string(),
+    await rpc.ask({ method: 'eth_call', params: [{ to: wallet, data }, 'latest'] }, budget),
+  )
   return answer.ok ? ok(answer.value.toLowerCase() === IS_VALID_SIGNATURE.padEnd(66, '0')) : answer
-}
-
-/** Whether the authorization's nonce was used or cancelled as of a block. */
-export async function isNonceUsed(
-  rpcUrl: string,
-  asset: string,
-  { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
-  atBlock: bigint,
-): Promise<Result<boolean, ChainFault>> {
-  const data = `${AUTHORIZATION_STATE}${word(from)}${word(nonce)}`
-  const state = await call(rpcUrl, 'eth_call', [{ to: asset, data }, toHex(atBlock)], quantity)
-  return state.ok ? ok(state.value !== 0n) : state
-}
-
-const log = z.object({
-  address: z.string(),
-  topics: z.array(z.string()),
-  data: z.string(),
-  transactionHash: hash,
-  blockNumber: quantity,
-})
-
-/** Public RPCs answer for about this many blocks of logs at once, and a search through more than this many parts ends. */
-const LOG_BLOCKS = 2_000n
-const MOST_PARTS = 50n
-
-/** Where the nonce was used or cancelled, in blocks `fromBlock` to `toBlock`; null when no log tells. */
-export async function findUse(
-  rpcUrl: string,
-  asset: string,
-  { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
-  fromBlock: bigint,
-  toBlock: bigint,
-): Promise<Result<{ transaction: string; block: bigint; isCanceled: boolean } | null, ChainFault>> {
-  if (toBlock - fromBlock > LOG_BLOCKS * MOST_PARTS) return fail('unreachable')
-  if (toBlock - fromBlock >= LOG_BLOCKS) {
-    const middle = fromBlock + LOG_BLOCKS - 1n
-    const first = await findUse(rpcUrl, asset, { from, nonce }, fromBlock, middle)
-    return !first.ok || first.value ? first : findUse(rpcUrl, asset, { from, nonce }, middle + 1n, toBlock)
-  }
-  const events = [AUTHORIZATION_USED, AUTHORIZATION_CANCELED]
-  const rest = [`0x${word(from)}`, nonce]
-  const filter = { address: asset, topics: [events, ...rest], fromBlock: toHex(fromBlock), toBlock: toHex(toBlock) }
-  const logs = await call(rpcUrl, 'eth_getLogs', [filter], z.array(log))
-  if (!logs.ok) return logs
-  const found = logs.value.find(
-    ({ address, topics: [event = '', ...given] }) =>
-      address.toLowerCase() === asset.toLowerCase() &&
-      events.includes(event.toLowerCase()) &&
-      rest.every((topic, i) => given[i]?.toLowerCase() === topic),
-  )
-  if (!found) return ok(null)
-  const isCanceled = found.topics[0]?.toLowerCase() === AUTHORIZATION_CANCELED
-  return ok({ transaction: found.transactionHash, block: found.blockNumber, isCanceled })
-}
-
-/** Whether a transaction succeeded and moved exactly this authorization's value from its payer to its payee. */
-export async function movedFunds(
-  rpcUrl: string,
-  asset: string,
-  { from, to, value }: Pick<Authorization, 'from' | 'to' | 'value'>,
-  transaction: string,
-): Promise<Result<boolean, ChainFault>> {
-  const receipt = await call(
-    rpcUrl,
-    'eth_getTransactionReceipt',
-    [transaction],
-    z.object({ status: quantity, logs: z.array(z.pick(log, { address: true, topics: true, data: true })) }),
-  )
-  if (!receipt.ok) return receipt
-  const topics = [TRANSFER, `0x${word(from)}`, `0x${word(to)}`]
-  return ok(
-    receipt.value.status === 1n &&
-      receipt.value.logs.some(
-        (entry) =>
-          entry.address.toLowerCase() === asset.toLowerCase() &&
-          topics.every((topic, i) => entry.topics[i]?.toLowerCase() === topic) &&
-          /^0x[0-9a-fA-F]{64}$/.test(entry.data) &&
-          BigInt(entry.data) === value,
-      ),
-  )
 }

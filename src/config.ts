@@ -20,7 +20,7 @@ export type Config = {
   networks: readonly Asset[]
   /** Base URLs without a trailing slash, in the order they are tried. */
   facilitators: readonly string[]
-  /** By CAIP-2 network; always has an entry for each of `networks`. */
+  /** By CAIP-2 network; an entry for each of `networks`, and whatever else `RPC_URLS` names. */
   rpcUrls: Readonly<Record<string, string>>
   /** Base URL without a trailing slash. */
   originUrl: string | null
@@ -259,7 +259,8 @@ function build(data: Parsed): Config {
     payTo: { eip155: data.PAY_TO.eip155 },
     networks: data.NETWORKS,
     facilitators: data.FACILITATORS ?? (data.FACILITATOR_URL ? [data.FACILITATOR_URL] : []),
-    rpcUrls: Object.fromEntries(data.NETWORKS.map((n) => [n.network, data.RPC_URLS?.[n.network] ?? n.rpcUrl])),
+    // A network that is no longer offered may have payments whose outcome is open.
+    rpcUrls: { ...Object.fromEntries(data.NETWORKS.map((n) => [n.network, n.rpcUrl])), ...data.RPC_URLS },
     originUrl: data.ORIGIN_URL ?? null,
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,

@@ -101,6 +101,8 @@ export type Refusal = {
   code: keyof typeof REFUSALS | PaymentReason
   /** The transaction this refusal is about, where one is known. */
   transaction?: string
+  /** The same payment once more where it was used: what a client does that has lost its answer. */
+  isRepeat?: true
 }
 
 /** The status, sentence and `Retry-After` of a refusal. Exhaustive by type: a code without its sentence does not compile. */
@@ -114,6 +116,23 @@ export type FailureReason =
   | 'invalid_payment_requirements'
   | 'payment_already_used'
   | 'settlement_pending'
+
+/**
+ * `errorReason` of a refusal. The protocol's `settlement_pending` names a transaction; where there is none, its clients
+ * are told another word.
+ */
+export const errorReason = (code: FailureReason, transaction: string): string =>
+  code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code
+
+/**
+ * Whether a refused payment counts against its client's address: it is the client's doing, and made somebody work. What
+ * cannot even be read costs no more than asking for the price.
+ */
+export const isCounted = ({ code, isRepeat }: Refusal): boolean =>
+  !isRepeat && [402, 409].includes(publicError(code).status)
+
+/** Whether a refused payment is its client's doing, and no fault of ours. */
+export const isClientsDoing = ({ code }: Refusal): boolean => [400, 402, 409].includes(publicError(code).status)
 
 /** True when the refusal is of a payment, which `PAYMENT-RESPONSE` then reports (x402 v2, http transport). */
 export function isPaymentFailure(code: Refusal['code']): code is FailureReason {

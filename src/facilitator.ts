@@ -1,88 +1,126 @@
 // The hosted facilitator: /settle, and /verify for what cannot be proven here. Envelopes are built field by field,
-// replies are checked against what was asked, and a failure to learn the outcome is `unknown`, never a refusal.
+// replies are checked against what was asked, and a failure to learn the outcome is never a refusal.
 import * as z from 'zod/mini'
-import { Breaker } from './breaker.ts'
+import type { Breaker } from './breaker.ts'
 import type { PaymentReason } from './errors.ts'
 import { exchange, type Reply } from './http.ts'
 import { assetOf } from './x402/assets.ts'
 import type { Authorization, Offer } from './x402/payment.ts'
 import { requirementsV2 } from './x402/v2.ts'
 
-/** A facilitator waits for the chain before it answers /settle; after this, the chain is asked instead. */
-const SETTLE_TIMEOUT_MS = 30_000
+/** One sending, to however many facilitators: they wait for the chain before they answer. Then the chain is asked. */
+const SETTLE_MS = 30_000
+/** With less time left nobody else is asked: no answer to a sending could be expected, and only doubt would remain. */
+const LEAST_LEFT_MS = 5_000
 const VERIFY_TIMEOUT_MS = 5_000
-/** How long a facilitator that did not answer may take to show that it is alive. */
+/** How long a facilitator may take to show that it is there. */
 const PROBE_TIMEOUT_MS = 2_000
 
 export type SignedPayment = { authorization: Authorization; signature: `0x${string}`; offer: Offer }
 
+/** Why a payment was refused, as its payer may see it. `payment_refused` is policy (sanctions, geography). */
+type Reason = PaymentReason | 'payment_refused'
+
+/** What one sending came to. Transactions are lower-case hashes; '' where none, or no hash, was named. */
 export type SettleReply =
   | { kind: 'settled'; transaction: string }
-  /** Refused for sure: nothing was broadcast. `payment_refused` is policy (sanctions, geography). */
-  | { kind: 'refused'; reason: PaymentReason | 'payment_refused' }
+  /** Refused for sure: nothing was broadcast, and nobody else may have got it in this sending. */
+  | { kind: 'refused'; reason: Reason }
+  /** Said to have failed, but a transaction may have been broadcast: the chain has to agree. */
+  | { kind: 'failed'; reason: Reason; transaction: string }
   /** The nonce is used on chain; only the chain can say what for. */
   | { kind: 'nonce_used' }
+  /** Broadcast, or about to be; the facilitator does not know the outcome either. */
+  | { kind: 'pending'; transaction: string }
+  /** Somebody who is there may have got it, and did not say what became of it. */
   | { kind: 'unknown' }
-  /** Nothing reached a facilitator. */
+  /** Nobody answered at all; somebody may have got it. */
+  | { kind: 'unanswered' }
+  /** It reached nobody. */
   | { kind: 'unsent' }
 
 export type VerifyReply =
   | { kind: 'valid' }
-  | { kind: 'refused'; reason: PaymentReason | 'payment_refused' }
+  | { kind: 'refused'; reason: Reason }
   /** Everything is in order but that the nonce is used: perhaps by this very payment. */
   | { kind: 'nonce_used' }
   | { kind: 'unavailable' }
 
-/** Of this isolate: what one payer's purchase learnt of a facilitator serves the next payer. */
-const breaker = new Breaker()
-
 /** One call, whose outcome the breaker hears of. */
-async function ask(base: string, path: '/settle' | '/verify', payment: SignedPayment, timeoutMs: number) {
+async function ask(
+  base: string,
+  path: '/settle' | '/verify',
+  breaker: Breaker,
+  payment: SignedPayment,
+  timeoutMs: number,
+) {
   const reply = await exchange(`${base}${path}`, envelope(payment), timeoutMs)
   breaker.note(base, reply.ok && reply.value.status < 500, Date.now())
   return reply
 }
 
+const text = z.optional(z.nullable(z.string()))
 const settleReply = z.object({
   success: z.boolean(),
-  errorReason: z.optional(z.nullable(z.string())),
-  transaction: z.optional(z.nullable(z.string())),
-  network: z.optional(z.nullable(z.string())),
-  payer: z.optional(z.nullable(z.string())),
-  amount: z.optional(z.nullable(z.string())),
+  errorReason: text,
+  transaction: text,
+  network: text,
+  payer: text,
+  amount: text,
 })
+const verifyReply = z.object({ isValid: z.boolean(), invalidReason: text, payer: text })
 
-const verifyReply = z.object({
-  isValid: z.boolean(),
-  invalidReason: z.optional(z.nullable(z.string())),
-  payer: z.optional(z.nullable(z.string())),
-})
-
-/** `POST /settle` at the first facilitator that can be reached (x402 v2 §7). Never throws. */
-export async function settle(facilitators: readonly string[], payment: SignedPayment): Promise<SettleReply> {
+/**
+ * `POST /settle` (x402 v2 §7), at the next facilitator only while the one before got nothing or is not there any more.
+ * Ends within 32 s: 30 s for everything, and the question whether the last one is alive. Never throws.
+ *
+ * `isAgain`: the payment may have been sent before. Then, and where the breaker is open, a facilitator has to show that
+ * it is there before it is sent anything; one that does not got nothing.
+ */
+export async function settle(
+  facilitators: readonly string[],
+  breaker: Breaker,
+  payment: SignedPayment,
+  isAgain: boolean,
+): Promise<SettleReply> {
+  const endMs = Date.now() + SETTLE_MS
+  // A clock that is set back must not make a wait longer.
+  const leftMs = () => Math.min(SETTLE_MS, endMs - Date.now())
+  let isDoubtful = false
   for (const base of breaker.order(facilitators, Date.now())) {
-    const reply = await ask(base, '/settle', payment, SETTLE_TIMEOUT_MS)
-    if (reply.ok) {
-      const outcome = readSettlement(reply.value, payment)
-      // A gateway in front of a facilitator that is down answers with an error page of its own.
-      const isGateway = reply.value.status >= 500 && reply.value.json === undefined
-      if (outcome.kind !== 'unsent' && !(isGateway && !(await isAlive(base)))) return outcome
-    } else if (reply.error === 'garbled' || (await isAlive(base))) {
-      return { kind: 'unknown' }
+    if (leftMs() < LEAST_LEFT_MS) break
+    if ((isAgain || breaker.isOpen(base, Date.now())) && !(await isAlive(base))) {
+      breaker.note(base, false, Date.now())
+      continue
     }
+    const reply = await ask(base, '/settle', breaker, payment, leftMs())
+    const outcome: SettleReply = reply.ok ? readReply(reply.value, payment) : { kind: 'unanswered' }
+    if (outcome.kind === 'unsent') continue
+    if (outcome.kind === 'unanswered') {
+      if (await isAlive(base)) return { kind: 'unknown' }
+      isDoubtful = true
+      continue
+    }
+    // What this one refuses, the one before may have broadcast.
+    const isRefusal = outcome.kind === 'refused' || outcome.kind === 'failed'
+    return isDoubtful && isRefusal ? { kind: 'unknown' } : outcome
   }
-  return { kind: 'unsent' }
+  return { kind: isDoubtful ? 'unanswered' : 'unsent' }
 }
 
 /** `POST /verify` at the first facilitator that answers. Never throws, charges nothing. */
-export async function verify(facilitators: readonly string[], payment: SignedPayment): Promise<VerifyReply> {
+export async function verify(
+  facilitators: readonly string[],
+  breaker: Breaker,
+  payment: SignedPayment,
+): Promise<VerifyReply> {
   for (const base of breaker.order(facilitators, Date.now())) {
-    const reply = await ask(base, '/verify', payment, VERIFY_TIMEOUT_MS)
+    const reply = await ask(base, '/verify', breaker, payment, VERIFY_TIMEOUT_MS)
     const parsed = reply.ok ? z.safeParse(verifyReply, reply.value.json) : null
     if (!parsed?.success) continue
     const { isValid, invalidReason, payer } = parsed.data
     if (!isValid && NONCE_USED.test(invalidReason ?? '')) return { kind: 'nonce_used' }
-    if (!isValid) return { kind: 'refused', reason: publicReason(invalidReason ?? '') }
+    if (!isValid) return { kind: 'refused', reason: publicReason(invalidReason ?? '') ?? 'unexpected_settle_error' }
     if (payer && payer.toLowerCase() !== payment.authorization.from) continue
     return { kind: 'valid' }
   }
@@ -90,8 +128,8 @@ export async function verify(facilitators: readonly string[], payment: SignedPay
 }
 
 /**
- * workerd does not tell a refused connection from one that broke off. A facilitator that still answers may have got
- * the payment; one that does not answer at all is passed over.
+ * Whether a facilitator answers anything at all. The platform does not tell a refused connection from one that broke
+ * off, so one that is still there may have got what was sent; an error page of its gateway says that it is not there.
  */
 async function isAlive(base: string): Promise<boolean> {
   const reply = await exchange(`${base}/supported`, undefined, PROBE_TIMEOUT_MS)
@@ -122,58 +160,81 @@ function envelope({ authorization, signature, offer }: SignedPayment) {
   }
 }
 
-function readSettlement({ status, json }: Reply, { authorization, offer }: SignedPayment): SettleReply {
+/** What one facilitator's answer says; `unsent`: it did not look at the payment, `unanswered`: nobody spoke for it. */
+function readReply({ status, json }: Reply, payment: SignedPayment): SettleReply {
+  // Whoever sends us elsewhere has read the payment, and is not followed.
+  if (status >= 300 && status < 400) return { kind: 'unknown' }
   const parsed = z.safeParse(settleReply, json)
-  if (!parsed.success) return { kind: isNotProcessed(status) ? 'unsent' : 'unknown' }
-  const { success, errorReason, transaction, network, payer, amount } = parsed.data
-  if (!success) return readFailure(errorReason ?? '', transaction ?? '')
+  const reply = parsed.data
+  if (reply?.success) return readSuccess(reply, payment)
+  if (reply?.errorReason || reply?.transaction) return readFailure(reply.errorReason ?? '', reply.transaction ?? '')
+  // Meant as a settlement, but not one: nothing can be concluded, whatever the status.
+  if (!parsed.success && typeof json === 'object' && json !== null && 'success' in json) return { kind: 'unknown' }
+  if (NOT_PROCESSED.has(status)) return { kind: 'unsent' }
+  return { kind: status >= 500 ? 'unanswered' : 'unknown' }
+}
+
+/** Answers that come before a payment is looked at: no key, no such path, too many requests, an edge without origin. */
+const NOT_PROCESSED = new Set([401, 403, 404, 405, 429, 521, 523, 525, 526, 530])
+
+/** A success counts only if it is one: of this payment, with its transaction, and without a reason for failing. */
+function readSuccess(reply: z.infer<typeof settleReply>, { authorization, offer }: SignedPayment): SettleReply {
+  const { errorReason, network, payer, amount } = reply
+  const transaction = hashOf(reply.transaction ?? '')
   const asAsked =
     (!network || network === offer.network || network === assetOf(offer.network)?.v1Name) &&
     (!payer || payer.toLowerCase() === authorization.from) &&
     (!amount || amount === offer.amount.toString())
-  if (!asAsked || !transaction || !/^0x[0-9a-fA-F]{64}$/.test(transaction)) return { kind: 'unknown' }
-  return { kind: 'settled', transaction: transaction.toLowerCase() }
+  return asAsked && !errorReason && transaction !== '' ? { kind: 'settled', transaction } : { kind: 'unknown' }
 }
 
-/** Answers that come before a payment is looked at: no key, no such path, too many requests, an edge without origin. */
-const isNotProcessed = (status: number) => [401, 403, 404, 405, 429, 521, 523, 525, 526, 530].includes(status)
+/** A transaction's hash in lower case, '' for anything else. */
+const hashOf = (named: string) => (/^0x[0-9a-fA-F]{64}$/.test(named) && !NONE.test(named) ? named.toLowerCase() : '')
+
+/** How facilitators write that there is no transaction. */
+const NONE = /^(?:0x)?0*$/
 
 /** What facilitators call it → what payers are told. The reference packages and the specification differ in names. */
-const REASONS: Record<string, PaymentReason> = {
-  insufficient_funds: 'insufficient_funds',
-  invalid_exact_evm_insufficient_balance: 'insufficient_funds',
-  invalid_exact_evm_payload_authorization_valid_after: 'invalid_exact_evm_payload_authorization_valid_after',
-  invalid_exact_evm_payload_authorization_valid_before: 'invalid_exact_evm_payload_authorization_valid_before',
-  payment_expired: 'invalid_exact_evm_payload_authorization_valid_before',
-  invalid_exact_evm_payload_authorization_value: 'invalid_exact_evm_payload_authorization_value_mismatch',
-  invalid_exact_evm_payload_authorization_value_mismatch: 'invalid_exact_evm_payload_authorization_value_mismatch',
-  invalid_exact_evm_authorization_value: 'invalid_exact_evm_payload_authorization_value_mismatch',
-  invalid_exact_evm_payload_recipient_mismatch: 'invalid_exact_evm_payload_recipient_mismatch',
-  invalid_exact_evm_recipient_mismatch: 'invalid_exact_evm_payload_recipient_mismatch',
-  invalid_exact_evm_payload_signature: 'invalid_exact_evm_payload_signature',
-  invalid_exact_evm_payload_signature_address: 'invalid_exact_evm_payload_signature',
-  invalid_exact_evm_signature: 'invalid_exact_evm_payload_signature',
-  invalid_exact_evm_failed_to_parse_signature: 'invalid_exact_evm_payload_signature',
-  invalid_exact_evm_payload_undeployed_smart_wallet: 'invalid_exact_evm_payload_signature',
-}
+const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReason>([
+  ['insufficient_funds', 'insufficient_funds'],
+  ['invalid_exact_evm_insufficient_balance', 'insufficient_funds'],
+  ['invalid_exact_evm_payload_authorization_valid_after', 'invalid_exact_evm_payload_authorization_valid_after'],
+  ['invalid_exact_evm_payload_authorization_valid_before', 'invalid_exact_evm_payload_authorization_valid_before'],
+  ['payment_expired', 'invalid_exact_evm_payload_authorization_valid_before'],
+  ['invalid_exact_evm_payload_authorization_value', 'invalid_exact_evm_payload_authorization_value_mismatch'],
+  ['invalid_exact_evm_payload_authorization_value_mismatch', 'invalid_exact_evm_payload_authorization_value_mismatch'],
+  ['invalid_exact_evm_authorization_value', 'invalid_exact_evm_payload_authorization_value_mismatch'],
+  ['invalid_exact_evm_payload_recipient_mismatch', 'invalid_exact_evm_payload_recipient_mismatch'],
+  ['invalid_exact_evm_recipient_mismatch', 'invalid_exact_evm_payload_recipient_mismatch'],
+  ['invalid_exact_evm_payload_signature', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_payload_signature_address', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_signature', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_failed_to_parse_signature', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_payload_undeployed_smart_wallet', 'invalid_exact_evm_payload_signature'],
+])
 
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
-const NONCE_USED = /nonce_already_used|^duplicate_settlement$|authorization_used/
+const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
+/** The facilitator itself does not know yet. */
+const PENDING = /pending|timed_out/
+/** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
+const ON_CHAIN =
+  /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute/
 /** Refusals that come from looking at the payment, before anything is broadcast. */
 const SURE =
   /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_disabled$|preflight_)/
-/** Of those, the ones only the chain can judge: a mined transaction may have been overtaken by another. */
-const OPEN = /transaction_failed|invalid_transaction_state|transfer_event|simulation_failed|pending|timed_out/
 
-function readFailure(reason: string, transaction: string): SettleReply {
-  if (NONCE_USED.test(reason)) return { kind: 'nonce_used' }
-  if (POLICY.test(reason)) return { kind: 'refused', reason: 'payment_refused' }
-  // A failure that names a transaction was broadcast, and a reason nobody knows says nothing.
-  if (!SURE.test(reason) || OPEN.test(reason) || transaction !== '') return { kind: 'unknown' }
-  return { kind: 'refused', reason: publicReason(reason) }
+/** Reasons are an open set: what nobody knows says nothing, but a transaction named beside it is worth a look. */
+function readFailure(word: string, named: string): SettleReply {
+  const transaction = hashOf(named)
+  if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
+  if (PENDING.test(word)) return { kind: 'pending', transaction }
+  const reason = publicReason(word)
+  if (ON_CHAIN.test(word)) return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
+  if (reason === null && !SURE.test(word)) return transaction ? { kind: 'pending', transaction } : { kind: 'unknown' }
+  if (!NONE.test(named)) return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
+  return { kind: 'refused', reason: reason ?? 'unexpected_settle_error' }
 }
 
-function publicReason(reason: string): PaymentReason | 'payment_refused' {
-  if (POLICY.test(reason)) return 'payment_refused'
-  return REASONS[reason] ?? 'unexpected_settle_error'
-}
+const publicReason = (word: string): Reason | null =>
+  POLICY.test(word) ? 'payment_refused' : (REASONS.get(word) ?? null)

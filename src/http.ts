@@ -1,20 +1,30 @@
 // One JSON request to a service we depend on: time limit, size limit, no redirects. What went wrong is data.
+// No timer outlives the call: an object that waits for nothing must be able to sleep.
 import { fail, ok, type Result } from './errors.ts'
 
-/** Larger replies are cut off: real ones have a few hundred bytes, logs of one authorization a few thousand. */
+/** Larger replies are cut off: those of a facilitator have a few hundred bytes. */
 const LARGEST_REPLY_BYTES = 64 * 1024
 
 export type Reply = { status: number; json: unknown }
 
-/** `unanswered`: no response began and the connection is gone; `garbled`: late, too large or broken off half-way. */
+/** `unanswered`: no response began, in time or at all; `garbled`: one began, and was late, too large or broken off. */
 export type Fault = 'unanswered' | 'garbled'
 
-/** Sends JSON (or, without a body, a GET). `json` is undefined where the reply holds none. */
-export async function exchange(url: string, body: unknown, timeoutMs: number): Promise<Result<Reply, Fault>> {
-  const signal = AbortSignal.timeout(timeoutMs)
-  let response: Response
+/**
+ * Sends JSON (or, without a body, a GET). `json` is undefined where the reply holds none. Ends within `timeoutMs`;
+ * of a reply, `maxBytes` are read.
+ */
+export async function exchange(
+  url: string,
+  body: unknown,
+  timeoutMs: number,
+  maxBytes = LARGEST_REPLY_BYTES,
+): Promise<Result<Reply, Fault>> {
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), timeoutMs)
+  let hasBegun = false
   try {
-    response = await fetch(url, {
+    const response = await fetch(url, {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         Accept: 'application/json',
@@ -22,27 +32,26 @@ export async function exchange(url: string, body: unknown, timeoutMs: number): P
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: 'manual',
-      signal,
+      signal: controller.signal,
     })
-  } catch {
-    return fail(signal.aborted ? 'garbled' : 'unanswered')
-  }
-  try {
-    const text = await readCapped(response)
+    hasBegun = true
+    const text = await readCapped(response, maxBytes)
     return text === null ? fail('garbled') : ok({ status: response.status, json: parseJson(text) })
   } catch {
-    return fail('garbled')
+    return fail(hasBegun ? 'garbled' : 'unanswered')
+  } finally {
+    clearTimeout(timer)
   }
 }
 
-async function readCapped(response: Response): Promise<string | null> {
+async function readCapped(response: Response, maxBytes: number): Promise<string | null> {
   if (!response.body) return ''
   const decoder = new TextDecoder()
   let text = ''
   let size = 0
   for await (const chunk of response.body) {
     size += chunk.byteLength
-    if (size > LARGEST_REPLY_BYTES) return null
+    if (size > maxBytes) return null
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

@@ -1,55 +1,57 @@
 // Composition root: Env → Config → Services → app. The only file that sees every part.
 import { createApp, type World } from './app.ts'
-import { type Config, type ConfigProblem, parseConfig } from './config.ts'
+import { Rpc } from './chain.ts'
+import type { Config } from './config.ts'
 import { type Found, fetchOrigin, findInKv, findInR2, type Origin } from './content.ts'
-import { fail, isPaymentReason, ok, type Refusal, type Result } from './errors.ts'
+import { fail, isClientsDoing, isCounted, ok, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
 import { findPayment, paymentsOf } from './ledger.ts'
-import { addressOf, Limits } from './limits.ts'
+import { addressOf } from './limits.ts'
 import { issueNonce } from './nonce.ts'
 import { type Grant, grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
-import type { RedeemOutcome, RedeemRequest } from './payer/redeem.ts'
+import { firstLook } from './payer/reconcile.ts'
+import { within } from './payer/waiting.ts'
 import type { Services } from './paywall.ts'
 import type { Sale } from './policy/policy.ts'
-import { type Resource, scopeOf, urlOf } from './policy/scope.ts'
+import { type Resource, urlOf } from './policy/scope.ts'
+import {
+  fingerprint,
+  handingOut,
+  isRecognised,
+  logFault,
+  objectionTo,
+  type World as PurchaseWorld,
+  payerOf,
+  redeem,
+  useUp,
+} from './purchase.ts'
 import { issueQuote, PAYMENT_SECONDS, quotedOffers } from './quote.ts'
 import { signIn } from './sign-in.ts'
+import { isolateOf, rpcMemoryOf, signerOf } from './site.ts'
 import { deriveKey } from './token.ts'
-import { encodeBytes } from './x402/base64.ts'
+import { assetOf } from './x402/assets.ts'
 import { signOffers, signReceipt } from './x402/extensions/offer-receipt.ts'
 import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
-import { importSigner, type Signer } from './x402/jws.ts'
-import type { Offer, VerifiedPayment } from './x402/payment.ts'
+import type { Offer } from './x402/payment.ts'
 
 export { Payer } from './payer/payer.ts'
 
-/**
- * What an isolate keeps per environment: the parsed configuration, the imported key and its memory of failures, nothing
- * of any request.
- */
-type Isolate = { config: Result<Config, ConfigProblem[]>; limits: Limits; signer: Signer | null }
-
-const isolates = new WeakMap<Env, Isolate>()
-
-function isolateOf(env: Env): Isolate {
-  const known = isolates.get(env)
-  if (known) return known
-  const isolate = { config: parseConfig({ ...env }), limits: new Limits(), signer: null }
-  isolates.set(env, isolate)
-  return isolate
-}
-
-/** The key, not the promise of it, is kept: a promise would belong to the request that began it. */
-async function signerOf(env: Env, { receiptKey }: Config): Promise<Signer | null> {
-  const isolate = isolateOf(env)
-  if (receiptKey !== null) isolate.signer ??= await importSigner(receiptKey)
-  return isolate.signer
-}
+/** Sending waits this long at most for the look at the chain, which runs beside the content. */
+const LOOK_TIMEOUT_MS = 1_500
+/** Chain id, head and state. */
+const MOST_LOOK_CALLS = 3
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
 const services: World['services'] = async (env, config, waitUntil): Promise<Services> => {
-  const { limits } = isolateOf(env)
+  const isolate = isolateOf(env)
+  const { limits, breaker } = isolate
+  const world: PurchaseWorld = { payers: env.PAYERS, waitUntil }
+  const rpcOf = (network: string): Rpc | null => {
+    const asset = assetOf(network)
+    const url = config.rpcUrls[network] ?? asset?.rpcUrl
+    return asset && url ? new Rpc(url, asset.chainId, rpcMemoryOf(isolate, url)) : null
+  }
   const isBlocked = (request: Request) => !limits.mayTry(addressOf(request), Date.now())
   const passKey = () => deriveKey(config.passSecret, 'pass')
   const quoteKey = () => deriveKey(config.passSecret, 'quote')
@@ -61,12 +63,9 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
   }
   const signedIn = async (header: string, request: Request, resource: Resource): Promise<Result<Grant[]>> => {
     if (isBlocked(request)) return fail({ code: 'too_many_requests' })
-    const recordOf = (network: string, address: string) => payerOf(env, network, address)
-    const world = { config, key: await signInKey(), nowSeconds: nowSeconds(), recordOf }
-    const signed = await signIn(header, resource, world).catch((fault: unknown): Result<Grant[]> => {
-      console.error(JSON.stringify({ event: 'payer_unavailable', problem: nameOf(fault) }))
-      return fail({ code: 'unavailable' })
-    })
+    const recordOf = (network: string, address: string) => payerOf(env.PAYERS, network, address)
+    const signInWorld = { config, key: await signInKey(), nowSeconds: nowSeconds(), recordOf, rpcOf }
+    const signed = await orUnavailable(() => signIn(header, resource, signInWorld))
     // These made a record, or the chain, work.
     const isCostly = !signed.ok && /^(?:sign_in_nothing_bought|invalid_siwx_signature)$/.test(signed.error.code)
     if (isCostly) await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
@@ -122,55 +121,50 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     },
     passCookie: cookieFor,
     isBlocked,
-    confirm: async ({ authorization, signature }, offer, request) => {
+    hadRefusal: (request) => limits.hadRefusal(addressOf(request), Date.now()),
+    noteRefusal: async (request, refused) => {
+      if (!isClientsDoing(refused)) return
+      await limits.failed(isCounted(refused) ? env.FAILED_PAYMENTS : undefined, addressOf(request), Date.now())
+    },
+    isRecognised: (payment, key) => orUnavailable(async () => ok(await isRecognised(world, payment, key))),
+    confirm: async ({ authorization, signature }, offer) => {
       const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
       const known = limits.refused.get(hash, Date.now())
       if (known) return fail(known)
-      if (isBlocked(request)) return fail({ code: 'too_many_requests' })
-      const reply = await verify(config.facilitators, { authorization, signature, offer })
+      const reply = await verify(config.facilitators, breaker, { authorization, signature, offer })
       if (reply.kind === 'valid') return ok(null)
-      if (reply.kind === 'nonce_used') return ok({ code: 'payment_already_used' })
+      if (reply.kind === 'nonce_used') return fail({ code: 'payment_already_used' })
       if (reply.kind === 'unavailable') return fail({ code: 'facilitator_unavailable' })
       const refusal = { code: reply.reason }
       limits.refused.set(hash, refusal, Date.now())
-      await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
       return fail(refusal)
     },
-    redeem: async (verified, objection, resource, request) => {
-      const { key, payment } = verified
-      const address = addressOf(request)
-      const payer = payerOf(env, payment.network, payment.authorization.from)
-      request.signal.addEventListener('abort', () => waitUntil(payer.abandon(key)))
-      const redeeming = redeem(env, await requestOf(verified, objection, resource))
-      // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
-      waitUntil(
-        redeeming.then(async (outcome) => {
-          if (request.signal.aborted && outcome.kind === 'granted' && outcome.lease !== null) {
-            await payer.released(key, outcome.lease)
-          }
-        }),
+    look: async ({ network, authorization }) => {
+      const asset = assetOf(network)
+      const rpc = rpcOf(network)
+      if (!asset || !rpc) return null
+      return within(firstLook(rpc, asset.asset, authorization, { left: MOST_LOOK_CALLS }), LOOK_TIMEOUT_MS)
+    },
+    objectionTo: async (verified, resource) => {
+      const known = await orUnavailable(async () =>
+        ok(await objectionTo(world, { verified, resource, objection: null, look: null })),
       )
-      const outcome = await redeeming
-      if (outcome.kind === 'refused') {
-        if (isPaymentReason(outcome.refusal.code)) await limits.failed(env.FAILED_PAYMENTS, address, Date.now())
-        return outcome
-      }
-      const { settlement, settledAtSeconds, scope: owned, endsAtSeconds, lease } = outcome
+      return known.ok ? known.value : known.error
+    },
+    redeem: async (verified, objection, look, resource, signal) => {
+      const outcome = await redeem(world, { verified, objection, look, resource }, signal)
+      if (outcome.kind === 'refused') return outcome
+      const { settlement, settledAtSeconds, scope: owned, endsAtSeconds, handout } = outcome
       const receipt =
         signer && (await signReceipt(resource.site, urlOf(resource), settlement, settledAtSeconds, signer))
       const grant =
         endsAtSeconds === null || endsAtSeconds <= nowSeconds()
           ? null
           : { scope: owned, method: resource.method, endsAtSeconds, payer: settlement.payer }
-      return { kind: 'granted', settlement, receipt, grant, lease }
+      return { kind: 'granted', settlement, receipt, grant, report: handingOut(world, verified, handout) }
     },
     useUp: async (verified, resource) => {
-      const { network, authorization } = verified.payment
-      await payerOf(env, network, authorization.from).useUp(await requestOf(verified, null, resource))
-    },
-    handedOut: ({ key, payment }, lease, delivered) => {
-      const payer = payerOf(env, payment.network, payment.authorization.from)
-      waitUntil(delivered ? payer.delivered(key, lease) : payer.released(key, lease))
+      await orUnavailable(async () => ok(await useUp(world, verified, resource)))
     },
     // A script stream: the platform's own transform streams cannot be piped into one another.
     watch: (body, taken) =>
@@ -225,45 +219,16 @@ function articleProblem({ key, problem }: { key: string; problem: string }): Res
   return fail({ code: 'configuration_error' })
 }
 
-const payerOf = (env: Env, network: string, address: string) =>
-  env.PAYERS.get(env.PAYERS.idFromName(`${network}:${address}`))
-
-async function requestOf(
-  { key, payment, offer }: VerifiedPayment,
-  objection: Refusal | null,
-  resource: Resource,
-): Promise<RedeemRequest> {
-  const scope = offer ? scopeOf(offer, resource) : ''
-  const accessSeconds = offer?.accessSeconds ?? 0
-  const signatureHash = await fingerprint(payment.signature)
-  return { key, payment, offer, objection, resource, scope, accessSeconds, signatureHash }
-}
-
-async function fingerprint(signature: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(signature))
-  return encodeBytes(new Uint8Array(digest))
-}
-
-/** Redeeming is idempotent, so a call that broke off on its way is made once more. */
-async function redeem(env: Env, request: RedeemRequest): Promise<RedeemOutcome> {
-  const { network, authorization } = request.payment
-  for (const isLast of [false, true]) {
-    try {
-      return await payerOf(env, network, authorization.from).redeem(request)
-    } catch (fault) {
-      console.error(JSON.stringify({ event: 'payer_unavailable', problem: nameOf(fault) }))
-      if (isLast || !isRetryable(fault)) break
-    }
+/** The payer's object may break off, as any call may. */
+async function orUnavailable<Value>(call: () => Promise<Result<Value>>): Promise<Result<Value>> {
+  try {
+    return await call()
+  } catch (fault) {
+    logFault(fault)
+    return fail({ code: 'unavailable' })
   }
-  return { kind: 'refused', refusal: { code: 'unavailable' } }
 }
 
 const nameOf = (fault: unknown) => (fault instanceof Error ? fault.name : typeof fault)
-
-const isRetryable = (fault: unknown) =>
-  fault instanceof Error &&
-  'retryable' in fault &&
-  fault.retryable === true &&
-  !('overloaded' in fault && fault.overloaded)
 
 export default createApp({ config: (env) => isolateOf(env).config, services, records })

@@ -1,46 +1,65 @@
 // The publisher's ledger in D1: one row per settled payment. Writing a row twice stores it once.
 import * as z from 'zod/mini'
-import type { Asset } from './x402/assets.ts'
 
 export type LedgerRow = {
   /** The replay key of the authorization. */
   id: string
   site: string
   resource: string
+  /** CAIP-2. */
+  network: string
+  /** The token contract. */
+  asset: string
   amount: bigint
   payer: string
   payTo: string
   transaction: string
+  /** Where in the transaction's receipt the proof stands; null where a facilitator's word was taken. */
+  position: number | null
   /** Name of the offer; "" is the resource itself. */
   offer: string
   accessSeconds: number
   settledAtSeconds: number
+  /** `refund_due`: it came beside another payment for the same wish. `unproven`: the chain does not bear it out. */
+  remark: 'refund_due' | 'unproven' | null
 }
 
-/** Throws when D1 does not answer; the caller keeps the row and tries again. */
-export async function recordPayment(db: D1Database, asset: Asset, row: LedgerRow): Promise<void> {
-  await db
+/**
+ * `disputed`: another payment is in the ledger with the same proof. Throws when D1 does not answer; the caller keeps the
+ * row and tries again.
+ */
+export async function recordPayment(db: D1Database, row: LedgerRow): Promise<'stored' | 'disputed'> {
+  const { meta } = await db
     .prepare(
-      `INSERT INTO payments (id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", offer,
-         access_seconds, settled_at_seconds)
-       VALUES (?, ?, ?, 'exact', ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO payments (id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", position,
+         offer, access_seconds, settled_at_seconds, remark)
+       VALUES (?, ?, ?, 'exact', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
     )
     .bind(
       row.id,
       row.site,
       row.resource,
-      asset.network,
-      asset.asset,
+      row.network,
+      row.asset,
       row.amount.toString(),
       row.payer,
       row.payTo,
       row.transaction,
+      row.position,
       row.offer,
       row.accessSeconds,
       row.settledAtSeconds,
+      row.remark,
     )
     .run()
+  if (meta.changes > 0) return 'stored'
+  // It is there already, and there is something to remark or a reply was lost; or another row is in its place.
+  const noted = await db
+    .prepare('UPDATE payments SET remark = coalesce(?, remark) WHERE id = ?')
+    .bind(row.remark, row.id)
+    .run()
+  return noted.meta.changes > 0 ? 'stored' : 'disputed'
 }
 
 const entry = z.pipe(

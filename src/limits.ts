@@ -3,7 +3,7 @@
 // could have seen in somebody else's payment.
 import type { Refusal } from './errors.ts'
 
-/** How long an address that failed too often waits, and a refused payment is remembered. */
+/** How long an address that failed too often waits, and a refused payment or a failure is remembered. */
 const REMEMBERED_MS = 60_000
 /** Bounds the memory of an isolate; the oldest goes first. */
 const MOST_REMEMBERED = 2_000
@@ -28,9 +28,10 @@ export class Fading<Value> {
   }
 }
 
-/** The memory of one isolate. */
+/** The memory of one isolate. Addresses are what `addressOf` makes of them. */
 export class Limits {
   readonly #blocked = new Fading<true>()
+  readonly #failing = new Fading<true>()
   readonly refused = new Fading<Refusal>()
 
   /** Whether an address may still try payments that cost us something. */
@@ -38,13 +39,60 @@ export class Limits {
     return address === null || this.#blocked.get(address, nowMs) === null
   }
 
-  /** Counts a failed payment; one too many closes the door for a while. Without the binding nothing is counted. */
+  /** Whether a payment from this address was counted as failed within the last minute, as far as this isolate knows. */
+  hadRefusal(address: string | null, nowMs: number): boolean {
+    return address !== null && this.#failing.get(address, nowMs) !== null
+  }
+
+  /** Counts a failed payment; one too many closes the door for a while. Without the binding it closes for nobody. */
   async failed(counter: RateLimit | undefined, address: string | null, nowMs: number): Promise<void> {
-    if (!counter || address === null) return
+    if (address === null) return
+    this.#failing.set(address, true, nowMs)
+    if (!counter) return
     const { success } = await counter.limit({ key: address })
     if (!success) this.#blocked.set(address, true, nowMs)
   }
 }
 
-/** The client's address as Cloudflare saw it; null where nothing is in front, as in tests. */
-export const addressOf = (request: Request): string | null => request.headers.get('CF-Connecting-IP')
+/** Whose failures are counted together, from the address Cloudflare saw; null where nothing is in front, as in tests. */
+export function addressOf(request: Request): string | null {
+  const address = request.headers.get('CF-Connecting-IP')
+  return address === null ? null : addressKey(address)
+}
+
+/** Longer than any address is written; bounds the memory where the header is not Cloudflare's. */
+const LONGEST_ADDRESS = 64
+
+/**
+ * One key per customer of a network: an IPv4 address as it is, also where it is written as IPv6 (`::ffff:192.0.2.1`);
+ * of IPv6 the /64, which is the least that one customer gets, in one spelling. What is no address stays as it is.
+ */
+export function addressKey(address: string): string {
+  const groups = ipv6Groups(address)
+  if (groups === null) return address.slice(0, LONGEST_ADDRESS)
+  const [high = 0, low = 0] = groups.slice(6)
+  const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)
+  if (isMapped) return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+  const network = groups.slice(0, 4).map((group) => group.toString(16))
+  return `${network.join(':')}::/64`
+}
+
+/** The eight groups of an IPv6 address (RFC 4291 §2.2); null for anything else. */
+function ipv6Groups(address: string): number[] | null {
+  if (address.length > LONGEST_ADDRESS || !address.includes(':')) return null
+  // A zone (`%eth0`) is local to a machine; an IPv4 tail stands for two groups.
+  const plain = address.replace(/%.*$/, '').replace(/\d+\.\d+\.\d+\.\d+$/, groupsOfIpv4)
+  const halves = plain.split('::').map((half) => (half === '' ? [] : half.split(':')))
+  const [before = [], after] = halves
+  const missing = 8 - before.length - (after?.length ?? 0)
+  if (halves.length > 2 || (after ? missing < 1 : missing !== 0)) return null
+  const groups = after ? [...before, ...Array<string>(missing).fill('0'), ...after] : before
+  return groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group)) ? groups.map((group) => parseInt(group, 16)) : null
+}
+
+/** `192.0.2.1` → `c000:201`; as it is where a part is no byte. */
+function groupsOfIpv4(dotted: string): string {
+  const [a = 256, b = 256, c = 256, d = 256] = dotted.split('.').map(Number)
+  const isAddress = [a, b, c, d].every((part) => part < 256)
+  return isAddress ? [a * 256 + b, c * 256 + d].map((group) => group.toString(16)).join(':') : dotted
+}

@@ -4,7 +4,7 @@ import { withBar } from './bar.ts'
 import { answerChallenge, type Item } from './challenge.ts'
 import type { Config } from './config.ts'
 import { fail, isPaymentFailure, ok, publicError, type Refusal, type Result } from './errors.ts'
-import { verifyPayment } from './networks/network.ts'
+import { type Verification, verifyPayment } from './networks/network.ts'
 import type { Grant, Grants } from './pass.ts'
 import { decide, priceHeaders, type Sale, salesAt } from './policy/policy.ts'
 import { canonicalPath, LONGEST_PATH, type Price, type Rule } from './policy/rules.ts'
@@ -14,7 +14,7 @@ import { openToScripts, preflight, privately, refuse, varying } from './respond.
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Signed } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
-import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
+import type { FirstLook, Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
 /** Ranges and conditions reach free content, ranges a pass holder's; a purchase is answered whole. */
@@ -30,7 +30,14 @@ type Found = {
 }
 
 export type Redeemed =
-  | { kind: 'granted'; settlement: Settlement; receipt: Signed | null; grant: Grant | null; lease: number | null }
+  | {
+      kind: 'granted'
+      settlement: Settlement
+      receipt: Signed | null
+      grant: Grant | null
+      /** To be called once: all of the content was taken, or it was not. */
+      report: (isTaken: boolean) => void
+    }
   | { kind: 'refused'; refusal: Refusal }
 
 /** The narrow verbs the pipeline needs from the world; `index` builds them. Faults throw. */
@@ -51,18 +58,27 @@ export type Services = {
   passCookie: (grants: readonly Grant[], site: string) => Promise<string>
   /** Whether payments from this client's address failed too often of late. */
   isBlocked: (request: Request) => boolean
-  /** Asks a facilitator whether a payment that cannot be proven here is good; as good, but used already, is an objection. */
-  confirm: (payment: Payment, offer: Offer, request: Request) => Promise<Result<Refusal | null>>
+  /** Whether payments from this client's address were refused within the last minute. */
+  hadRefusal: (request: Request) => boolean
+  /** Remembers for a minute that a payment from this client's address was refused, and counts what is its own doing. */
+  noteRefusal: (request: Request, refused: Refusal) => Promise<void>
+  /** Whether a payment that cannot be proven here was proven before. */
+  isRecognised: (payment: Payment, key: string) => Promise<Result<boolean>>
+  /** Asks a facilitator whether a payment that cannot be proven here is good. */
+  confirm: (payment: Payment, offer: Offer) => Promise<Result<null>>
+  /** What the chain says of a payment that nobody has sent yet; null where it does not answer in time. */
+  look: (payment: Payment) => Promise<FirstLook | null>
+  /** What a payment would be refused with, from what is known of it already. */
+  objectionTo: (verified: VerifiedPayment, resource: Resource) => Promise<Refusal | null>
   redeem: (
     verified: VerifiedPayment,
     objection: Refusal | null,
+    look: FirstLook | null,
     resource: Resource,
-    request: Request,
+    signal: AbortSignal,
   ) => Promise<Redeemed>
   /** Uses up a payment that came beside a pass: it counts as used here, and is never settled. */
   useUp: (verified: VerifiedPayment, resource: Resource) => Promise<void>
-  /** The content of a redeemed payment was handed out (true), or could not be. */
-  handedOut: (verified: VerifiedPayment, lease: number, delivered: boolean) => void
   /** Passes a body through and reports, once, whether all of it was taken. */
   watch: (body: ReadableStream, taken: (all: boolean) => void) => ReadableStream
   offerTerms: (sale: Sale, upfront: boolean) => Offer[]
@@ -154,60 +170,65 @@ async function serveGated(visit: Visit): Promise<Response> {
   if (grants.opening) return serveHolder(visit, grants.opening, grants)
   const answer = await sell(visit, grants)
   if (answer.ok) return answer.value
+  if (answer.error.isPaid) await services.noteRefusal(request, answer.error.refusal)
   await visit.found?.discard()
   return challengeOrRefuse(visit, answer.error)
 }
 
 /** For who holds a pass: the content with its ranges, not the origin's caching. */
 async function serveHolder(visit: Visit, grant: Grant, { headers }: Grants): Promise<Response> {
-  await useUpPayment(visit)
+  await useUpPayment(visit, grant)
   const opened = await openContent(visit, 'holder')
   if (opened.ok) return privately(withBar(visit.request, opened.value, grant), headers)
-  return challengeOrRefuse(visit, { refusal: opened.error, payment: null })
+  return challengeOrRefuse(visit, { refusal: opened.error, payment: null, isPaid: false })
 }
 
-/** A payment sent beside a pass is not settled: nobody pays twice. It counts as used all the same. */
-async function useUpPayment({ request, services, resource, offers }: Visit): Promise<void> {
+/** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */
+async function useUpPayment({ request, services, resource, offers }: Visit, { payer }: Grant): Promise<void> {
   const payment = readPayment(request)
   if (request.method === 'HEAD' || !payment.ok || !payment.value) return
+  if (payment.value.authorization.from !== payer.toLowerCase()) return
   const verification = await verifyPayment(payment.value, offers, services.nowSeconds())
   if (!verification.ok || verification.value.kind !== 'proven' || verification.value.objection) return
   await services.useUp(verification.value.verified, resource)
 }
 
-type Failure = { refusal: Refusal; payment: Payment | null }
+/** `isPaid`: something that claims to be a payment was sent. */
+type Failure = { refusal: Refusal; payment: Payment | null; isPaid: boolean }
 
 async function sell(visit: Visit, grants: Grants): Promise<Result<Response, Failure>> {
   const { request, services, resource, offers } = visit
   // HEAD never redeems a payment: it could not deliver what was paid for.
-  if (request.method === 'HEAD') return fail({ refusal: { code: 'payment_required' }, payment: null })
+  if (request.method === 'HEAD') return fail({ refusal: { code: 'payment_required' }, payment: null, isPaid: false })
   const decoded = readPayment(request)
-  if (!decoded.ok) return fail({ refusal: decoded.error, payment: null })
+  if (!decoded.ok) return fail({ refusal: decoded.error, payment: null, isPaid: true })
   const payment = decoded.value
-  if (!payment) return fail({ refusal: grants.objection ?? { code: 'payment_required' }, payment: null })
-  const failure = (refusal: Refusal) => fail({ refusal, payment })
+  if (!payment) return fail({ refusal: grants.objection ?? { code: 'payment_required' }, payment: null, isPaid: false })
+  const failure = (refusal: Refusal) => fail({ refusal, payment, isPaid: true })
 
   const quoted = payment.quote === null ? [] : await services.quoted(payment.quote, resource)
   const verification = await verifyPayment(payment, [...quoted, ...offers], services.nowSeconds())
   if (!verification.ok) return failure(verification.error)
-  let objection: Refusal | null = null
-  if (verification.value.kind === 'proven') objection = verification.value.objection
-  else {
-    const confirmed = await services.confirm(payment, verification.value.offer, request)
-    if (!confirmed.ok) return failure(confirmed.error)
-    objection = confirmed.value
-  }
-  const verified = verification.value.kind === 'proven' ? verification.value.verified : verification.value.confirm()
+  const proof = await prove(visit, payment, verification.value)
+  if (!proof.ok) return failure(proof.error)
+  const { verified } = proof.value
+  // A blocked address may still collect what it has paid for.
+  const isBlocked = services.isBlocked(request)
+  const objection = isBlocked ? { code: 'too_many_requests' as const } : proof.value.objection
 
-  // Who failed too often still gets what was paid for before.
-  if (!objection && services.isBlocked(request)) objection = { code: 'too_many_requests' }
   // What is safe to ask for is in hand before the payment is redeemed; the rest is settled upfront. A payment that may
   // only be recognised charges nothing any more, and is not worth asking the origin before it is.
-  const first = isSafe(request.method) && !objection ? await openContent(visit, 'purchase') : null
+  const isSendable = objection === null
+  if (isSendable && services.hadRefusal(request)) {
+    const known = await services.objectionTo(verified, resource)
+    if (known) return failure(known)
+  }
+  const looking = isSendable ? services.look(payment) : null
+  const first = isSendable && isSafe(request.method) ? await openContent(visit, 'purchase') : null
   if (first && !first.ok) return failure(first.error)
   if (first && !isDeliverable(first.value, request.method)) return ok(privately(first.value, {}))
 
-  const redeemed = await services.redeem(verified, objection, resource, request)
+  const redeemed = await services.redeem(verified, objection, await looking, resource, request.signal)
   if (redeemed.kind === 'refused') {
     await first?.value.body?.cancel()
     return failure(redeemed.refusal)
@@ -215,18 +236,34 @@ async function sell(visit: Visit, grants: Grants): Promise<Result<Response, Fail
   return ok(await deliver(visit, verified, redeemed, first?.value ?? null, grants.all))
 }
 
+/** The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. */
+async function prove(
+  { request, services }: Visit,
+  payment: Payment,
+  verification: Verification,
+): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
+  if (verification.kind === 'proven') return ok(verification)
+  const { key, confirm, offer, objection } = verification
+  if (services.isBlocked(request)) return fail({ code: 'too_many_requests' })
+  const recognised = await services.isRecognised(payment, key)
+  if (!recognised.ok) return recognised
+  if (!recognised.value) {
+    if (objection || !offer) return fail(objection ?? { code: 'invalid_payment_requirements' })
+    const confirmed = await services.confirm(payment, offer)
+    if (!confirmed.ok) return confirmed
+  }
+  return ok({ verified: confirm(), objection })
+}
+
 /** A paid answer. `content` is null where it is fetched only now, settled upfront. */
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
-  { settlement, receipt, grant, lease }: Extract<Redeemed, { kind: 'granted' }>,
+  { settlement, receipt, grant, report }: Extract<Redeemed, { kind: 'granted' }>,
   content: Response | null,
   grants: readonly Grant[],
 ): Promise<Response> {
   const { request, services, resource } = visit
-  const report = (delivered: boolean) => {
-    if (lease !== null) services.handedOut(verified, lease, delivered)
-  }
   const opened = content ? ok(content) : await openContent(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value, request.method)) {
     report(false)

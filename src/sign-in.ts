@@ -1,19 +1,19 @@
 // Signing in with a wallet: from a `SIGN-IN-WITH-X` header to the grants its address has paid for. Shape, site, time,
 // nonce and signature come first; then the payer's own record says what is owned. Nothing the client names grants anything.
-import { isValidSignature } from './chain.ts'
+import { isValidSignature, type Rpc } from './chain.ts'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { isSignedMessage, messageHash } from './networks/evm.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
 import { type Grant, grantFor } from './pass.ts'
-import type { SignInOutcome, SignInRequest } from './payer/sign-ins.ts'
+import { PROTOCOL, type SignInOutcome, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { checkSignIn, decodeSignIn, type SignIn, signInMessage } from './x402/extensions/sign-in-with-x.ts'
 
 /** The part of a payer's object that signing in needs. */
 export type SignInRecord = {
   /** Whether the payer has running access anywhere at a site. Writes nothing. */
-  ownsAt: (resource: Resource) => Promise<boolean>
+  ownsAt: (request: SignInRequest) => Promise<boolean>
   signIn: (request: SignInRequest) => Promise<SignInOutcome>
 }
 
@@ -22,11 +22,16 @@ export type SignInWorld = {
   key: CryptoKey
   nowSeconds: number
   recordOf: (network: string, address: string) => SignInRecord
+  /** Null for a network that is not known. */
+  rpcOf: (network: string) => Rpc | null
 }
+
+/** Chain id and the question itself. */
+const MOST_WALLET_CALLS = 3
 
 /** What the signer owns at the site of a resource, where some of it opens that. A nonce is used up where anything is owned. */
 export async function signIn(header: string, resource: Resource, world: SignInWorld): Promise<Result<Grant[]>> {
-  const { config, key, nowSeconds, recordOf } = world
+  const { config, key, nowSeconds, recordOf, rpcOf } = world
   const configured = config.networks.map(({ network }) => network)
   const decoded = decodeSignIn(header)
   if (!decoded.ok) return decoded
@@ -39,23 +44,27 @@ export async function signIn(header: string, resource: Resource, world: SignInWo
 
   const address = value.address.toLowerCase()
   const message = signInMessage(value)
+  // A key is one person on every network; a contract is itself on its own network only.
   const isOwnKey = await isSignedMessage(message, value.address, value.signature)
+  const record = recordOf(value.chainId, address)
+  const request: SignInRequest = {
+    protocol: PROTOCOL,
+    payer: address,
+    owner: isOwnKey ? 'key' : 'code',
+    network: value.chainId,
+    nonce: value.nonce,
+    nonceEndsAtSeconds: endsAtSeconds,
+    resource,
+  }
   if (!isOwnKey) {
-    const asked = await askWallet(value, message, recordOf(value.chainId, address), resource, config)
+    const asked = await askWallet(value, message, record, request, rpcOf)
     if (!asked.ok) return asked
   }
-  // A key is one person on every network; a contract is itself on its own network only.
-  const grants: Grant[] = []
-  let isPending = false
-  for (const network of isOwnKey ? configured : [value.chainId]) {
-    const request = { nonce: value.nonce, nonceEndsAtSeconds: endsAtSeconds, resource }
-    const found = await recordOf(network, address).signIn(request)
-    // In the configured order: of two at once, the one that comes second to the first record ends there.
-    if (found.kind === 'used') return fail({ code: 'invalid_siwx_nonce' })
-    if (found.kind === 'owned') grants.push(...found.grants)
-    else isPending ||= found.isPending
-  }
-  if (grantFor(grants, resource)) return ok(grants)
+  const found = await record.signIn(request)
+  if (found.kind === 'unavailable') return fail({ code: 'unavailable' })
+  if (found.kind === 'used') return fail({ code: 'invalid_siwx_nonce' })
+  if (found.kind === 'owned' && grantFor(found.grants, resource)) return ok(found.grants)
+  const isPending = found.kind === 'nothing' && found.isPending
   return fail({ code: isPending ? 'settlement_pending' : 'sign_in_nothing_bought' })
 }
 
@@ -64,13 +73,13 @@ async function askWallet(
   { address, chainId, signature }: SignIn,
   message: string,
   record: SignInRecord,
-  resource: Resource,
-  config: Config,
+  request: SignInRequest,
+  rpcOf: SignInWorld['rpcOf'],
 ): Promise<Result<null>> {
-  const rpcUrl = config.rpcUrls[chainId]
+  const rpc = rpcOf(chainId)
   const refused = fail({ code: 'invalid_siwx_signature' } as const)
-  if (!rpcUrl || !(await record.ownsAt(resource))) return refused
-  const valid = await isValidSignature(rpcUrl, address, messageHash(message), signature)
+  if (!rpc || !(await record.ownsAt(request))) return refused
+  const valid = await isValidSignature(rpc, address, messageHash(message), signature, { left: MOST_WALLET_CALLS })
   if (!valid.ok) return fail({ code: 'unavailable' })
   return valid.value ? ok(null) : refused
 }

@@ -2,7 +2,7 @@
 // same state. Miniflare writes workerd's configuration and starts it again; the port here is the worker's own, so that
 // nothing in between hides a hang-up.
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -88,8 +88,10 @@ export async function startSite(vars: Vars): Promise<SoakSite> {
     const db = await miniflare.getD1Database('LEDGER_DB')
     return db.prepare(text).all<Record<string, unknown>>()
   }
-  const migration = readFileSync(inCheckout('migrations/0001_payments.sql'), 'utf8')
-  for (const statement of migration.replace(/--.*$/gm, '').split(';')) if (statement.trim()) await sql(statement)
+  for (const file of readdirSync(inCheckout('migrations')).sort()) {
+    const migration = readFileSync(inCheckout(`migrations/${file}`), 'utf8')
+    for (const statement of migration.replace(/--.*$/gm, '').split(';')) if (statement.trim()) await sql(statement)
+  }
   const tables = async () =>
     (await sql(`SELECT name FROM sqlite_master WHERE type = 'table'`)).results.map((t) => t.name)
 

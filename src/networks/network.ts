@@ -1,7 +1,7 @@
-// Proof that a payment is good: terms → window → signature, the cheap before the costly. Makes every VerifiedPayment.
+// Proof that a payment is good: signature → terms → window. Makes every VerifiedPayment.
 import { fail, ok, type Refusal, type Result } from '../errors.ts'
 import { assetOf } from '../x402/assets.ts'
-import type { Offer, Payment, VerifiedPayment, Window } from '../x402/payment.ts'
+import type { Offer, Owner, Payment, VerifiedPayment, Window } from '../x402/payment.ts'
 import { isSignedByPayer, replayKey } from './evm.ts'
 
 /** Time a settlement needs before `validBefore`: the facilitator's own margin is 6 s; a block and a reply on top. */
@@ -9,14 +9,16 @@ const SETTLE_MARGIN_SECONDS = 8n
 /** Longest time an authorization may remain spendable. Longer ones would have to be remembered that long. */
 const LONGEST_WINDOW_SECONDS = 30n * 86_400n
 
+/** With an objection a payment may not be sent; it may be recognised as one that was redeemed before. */
 export type Verification =
-  /** Signed by the payer. With an objection it may only be recognised as one already redeemed. */
+  /** Signed by the payer's own key. */
   | { kind: 'proven'; verified: VerifiedPayment; objection: Refusal | null }
-  /** Nothing else is wrong, but the signature is not the payer's own key: ask a facilitator's `/verify`. */
-  | { kind: 'unproven'; confirm: () => VerifiedPayment; offer: Offer }
+  /** Not by the payer's own key, perhaps by a contract: recognised from an earlier time, or confirmed by `/verify`. */
+  | { kind: 'unproven'; key: string; confirm: () => VerifiedPayment; offer: Offer | null; objection: Refusal | null }
 
 /**
- * Checks a payment against the live offers at a resource. Errors are those no known payment can answer with.
+ * Checks a payment: signature, then the terms of the live offers at a resource, then the window. What was paid is
+ * recognised whatever is on offer today, so other terms are an objection and no error.
  *
  * @param nowSeconds Unix time
  */
@@ -26,20 +28,16 @@ export async function verifyPayment(
   nowSeconds: number,
 ): Promise<Result<Verification>> {
   const asset = assetOf(payment.network)
-  if (payment.scheme !== 'exact' || !asset || !offers.some((offer) => offer.network === payment.network)) {
-    return fail({ code: 'invalid_payment_requirements' })
-  }
+  if (payment.scheme !== 'exact' || !asset) return fail({ code: 'invalid_payment_requirements' })
+  const isProven = await isSignedByPayer(payment.authorization, payment.signature, asset)
   const terms = matchTerms(payment, offers)
-  if (!terms.ok && terms.error.code === 'invalid_exact_evm_payload_recipient_mismatch') return terms
   const window = windowOf(payment, nowSeconds)
   const objection = terms.ok ? WINDOW_OBJECTIONS[window] : terms.error
   const offer = terms.ok ? terms.value : null
-  const confirm = () => ({ payment, offer, window, key: replayKey(payment.authorization, asset) }) as VerifiedPayment
-  if (await isSignedByPayer(payment.authorization, payment.signature, asset)) {
-    return ok({ kind: 'proven', verified: confirm(), objection })
-  }
-  if (objection || !offer) return fail(objection ?? { code: 'invalid_payment_requirements' })
-  return ok({ kind: 'unproven', confirm, offer })
+  const key = replayKey(payment.authorization, asset)
+  const verifiedBy = (owner: Owner) => ({ payment, offer, window, owner, key }) as VerifiedPayment
+  if (isProven) return ok({ kind: 'proven', verified: verifiedBy('key'), objection })
+  return ok({ kind: 'unproven', key, confirm: () => verifiedBy('code'), offer, objection })
 }
 
 const WINDOW_OBJECTIONS: Record<Window, Refusal | null> = {

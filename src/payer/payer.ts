@@ -1,297 +1,323 @@
-// The durable truth about one payer's money on one network: claims an authorization, has it settled, remembers it.
-// Reached only with a proven signature. One thread per payer: between two awaits nothing else runs, so a check and the
-// write that follows it are one step. Never fetches inside `blockConcurrencyWhile`.
+// The durable truth about one payer's money on all EVM networks: gather a view, ask `next`, do what it says. Reached only
+// with a proven signature. Between two awaits nothing else runs, so gathering, deciding and the first write are one step.
 import { DurableObject } from 'cloudflare:workers'
-import { head } from '../chain.ts'
-import { type Config, parseConfig } from '../config.ts'
-import { type SettleReply, settle } from '../facilitator.ts'
-import type { Resource } from '../policy/scope.ts'
-import { type Asset, assetOf } from '../x402/assets.ts'
-import { answerOf } from './answer.ts'
-import { Handouts } from './handouts.ts'
-import { deliverOutbox } from './outbox.ts'
-import { Queue } from './queue.ts'
-import { reconcile } from './reconcile.ts'
-import { PaymentRecords } from './records.ts'
+import type { Budget } from '../chain.ts'
+import type { Refusal } from '../errors.ts'
+import type { Grant } from '../pass.ts'
+import { Book, log } from './book.ts'
+import { type Held, InFlight } from './in-flight.ts'
+import { isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
 import {
-  granted,
-  isAnotherSignature,
-  isSameResource,
-  nameOf,
+  type Handout,
+  PROTOCOL,
+  type RecogniseRequest,
   type RedeemOutcome,
   type RedeemRequest,
   refusal,
   refused,
-} from './redeem.ts'
-import { type RedemptionEvent, step } from './redemption.ts'
-import { claimOf, claimRow, ownedRow, type PaymentRow, signedPaymentOf, stateOf, type Wanted } from './rows.ts'
-import { type Outcome, Runs } from './runs.ts'
-import { isPendingFor, ownedAt, type SignInOutcome, type SignInRequest, UsedNonces } from './sign-ins.ts'
-import {
-  ALARM_MS,
-  CLAIM_SECONDS,
-  HEIGHT_TIMEOUT_MS,
-  HOLD_MS,
-  nowSeconds,
-  PATIENCE_MS,
-  POLL_MS,
-  poll,
-  REFUSAL_PATIENCE_MS,
-  retryMs,
-  within,
-} from './waiting.ts'
+  type SignInOutcome,
+  type SignInRequest,
+  type Spoken,
+  type UseUpRequest,
+} from './protocol.ts'
+import type { Truth } from './reconcile.ts'
+import { type Asked, MOST_COVERED } from './records.ts'
+import { CLAIMED, isOpen, step } from './redemption.ts'
+import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, type Wish } from './rows.ts'
+import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
+import { nowSeconds } from './waiting.ts'
+
+/** How long the chain is asked about a refusal, while it does not answer, before another signature pays. */
+const REFUSAL_PATIENCE_MS = 10_000
+/** A request decides this often at most; each decision uses something up, so this is never reached. */
+const MOST_STEPS = 100
+/** In place of the key of a payment: a pass has opened what it was sent for. */
+const BY_A_PASS = 'pass'
+/** A newer release wrote here and is not back yet: its alarm is put off. */
+const NEWER_RETRY_MS = 3_600_000
+/** More than a cookie holds. */
+const MOST_GRANTS = 50
+
+/** What opens a resource is what makes paying for one answer of it paying twice. */
+const wishOf = ({ resource }: SignInRequest): Wish => ({ resource, scope: `=${resource.id}`, accessSeconds: 0 })
+
+type Notes = { finished: Map<string, StillOpen | null>; asked: Set<string>; joined: Set<string> }
 
 export class Payer extends DurableObject<Env> {
-  #records: PaymentRecords
-  #nonces: UsedNonces
-  readonly #handouts = new Handouts()
-  readonly #queue = new Queue()
-  #config: ReturnType<typeof parseConfig> | null = null
-  readonly #runs = new Runs()
+  readonly #book: Book
+  readonly #settling: Settling
+  readonly #inFlight = new InFlight<StillOpen | null>()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    this.#records = new PaymentRecords(ctx.storage.sql)
-    this.#nonces = new UsedNonces(ctx.storage.sql)
+    this.#book = new Book(ctx, env.LEDGER_DB)
+    this.#settling = new Settling(this.#book, ctx, env)
+    const { isEmpty, isNewer } = this.#book.records
+    if (!isEmpty && !isNewer) ctx.blockConcurrencyWhile(() => this.#book.open())
   }
 
   /** Redeems a proven payment at most once. Identical requests in flight share one settlement. */
   async redeem(request: RedeemRequest): Promise<RedeemOutcome> {
-    const deadline = Date.now() + HOLD_MS
-    const { key, offer, objection, resource } = request
-    const known = this.#records.byKey(key)
-    if (!known && (objection || !offer)) return refusal(objection ?? { code: 'invalid_payment_requirements' })
-    const wanted = known ? { resource, scope: known.scope, accessSeconds: known.access_seconds } : request
-    const settle = () => this.#settleFor(request, wanted, deadline)
-    // Two payments for lasting access to one thing are never sent at once; single answers are bought side by side.
-    const isLasting = wanted.accessSeconds > 0
-    this.#runs.resume(key)
-    const turn = isLasting ? await this.#queue.run(nameOf(wanted), deadline, settle) : { value: await settle() }
-    if (!turn) return refused('payment_in_progress')
-    if (turn.value) return turn.value
-    // Nobody is there to be handed the content: the next to ask gets it.
-    if (this.#runs.resume(key)) return refused('payment_in_progress')
-    const asked = { key, identifier: request.payment.identifier, resource: resource.id }
-    return answerOf(this.#records, this.#handouts, asked, deadline)
-  }
-
-  /** Whoever sent a payment hung up: another payment for the same answer waits for its outcome. */
-  async abandon(key: string): Promise<void> {
-    this.#runs.abandon(key)
-  }
-
-  /** Sees to it that a payment is settled, or need not be. Null when the payment's own row has the answer. */
-  async #settleFor(request: RedeemRequest, wanted: Wanted, deadline: number): Promise<RedeemOutcome | null> {
-    const { key, payment, offer, objection } = request
-    const asked = new Set<string>()
-    const ask = async (rows: PaymentRow[], patienceMs: number): Promise<boolean> => {
-      const fresh = rows.filter((row) => !asked.has(row.key))
-      const patientUntil = Math.min(Date.now() + patienceMs, deadline)
-      for (const row of fresh) {
-        asked.add(row.key)
-        await this.#ask(row.key, patientUntil)
-      }
-      return fresh.length > 0
-    }
-    for (;;) {
-      const namesake = payment.identifier === null ? undefined : this.#records.byIdentifier(payment.identifier)
-      if (namesake && (namesake.key !== key || !isSameResource(namesake, request))) {
-        return refused('payment_identifier_conflict')
-      }
-      const known = this.#records.byKey(key)
-      if (known && (isAnotherSignature(known, request) || !isSameResource(known, request))) {
-        return refused('payment_already_used', known.tx)
-      }
-      if (known?.status === 'settled') return null
-      if (known?.status === 'refused' && objection) return refusal(objection)
-      if (known?.status === 'refused' && (known.reason === 'payment_already_used' || known.delivered === 1)) {
-        return refused('payment_already_used', known.tx)
-      }
-
-      // An earlier payment for the same thing comes first: if it landed, it is what pays.
-      const open = this.#records
-        .openFor(wanted)
-        .find((row) => row.key !== key && (row.access_seconds > 0 || !this.#runs.isAwaited(row.key)))
-      if (open) {
-        const why = await this.#finish(open.key, deadline)
-        if (why) return refused(why === 'facilitator_unavailable' ? why : 'settlement_pending', open.tx)
-        continue
-      }
-      // A refusal is a facilitator's word: before another signature pays, the chain is asked about the first.
-      const refusals = this.#records.refusedFor(wanted, nowSeconds()).filter((row) => row.key !== key)
-      if (await ask(refusals, REFUSAL_PATIENCE_MS)) continue
-      const paid = this.#records.paidFor(wanted, nowSeconds(), (held) => this.#handouts.isLeased(held))
-      if (paid && known && paid.access_seconds > 0) {
-        // What this payment became is for its own row to say; it is not sent again.
-        if (await ask([known], 0)) continue
-        // Like any payment for what is owned it is used now, whatever the chain says of it later.
-        this.#records.setDelivered(key)
-        return granted(paid, null)
-      }
-      if (!known && offer) {
-        const fresh = claimRow(key, payment, offer, request, request.signatureHash, nowSeconds())
-        if (paid) {
-          this.#passOn(paid, fresh)
-          return null
-        }
-        this.#records.insert(fresh)
-      }
-      this.#apply(key, { kind: 'retry' })
-      const why = await this.#finish(key, deadline)
-      return why ? refused(why, this.#row(key).tx) : null
+    if (!this.#speaks(request)) return refused('unavailable')
+    const held = this.#inFlight.enter(request.requestId, request.key)
+    if (!held) return refused('payment_in_progress')
+    try {
+      return await this.#redeem(request, held)
+    } finally {
+      this.#inFlight.leave(request.requestId)
     }
   }
 
-  /** A payment for what `paid` has bought already: it counts as used, and is answered in its place. */
-  #passOn(paid: PaymentRow, fresh: PaymentRow): void {
-    this.ctx.storage.transactionSync(() => {
-      if (paid.access_seconds === 0) this.#records.setDelivered(paid.key)
-      this.#records.insert(ownedRow(fresh, paid))
-    })
+  /** What a payment would be refused with, as far as that is known without asking or sending anything. Null: nothing. */
+  async objectionTo(request: RedeemRequest): Promise<Refusal | null> {
+    if (!this.#speaks(request)) return { code: 'unavailable' }
+    const now = next(
+      this.#gather(request, { finished: new Map(), asked: new Set(), joined: new Set() }, Number.POSITIVE_INFINITY),
+      request,
+    )
+    return now.kind === 'answer' ? now.refusal : null
+  }
+
+  /** Whoever made this request hung up. */
+  async hangUp({ requestId }: Spoken & { requestId: string }): Promise<void> {
+    this.#inFlight.hangUp(requestId)
+  }
+
+  /** Whether a payment was proven here before, with this very signature. */
+  async recognise(request: RecogniseRequest): Promise<boolean> {
+    return this.#speaks(request) && this.#book.records.byKey(request.key)?.signatureHash === request.signatureHash
   }
 
   /** Uses up a payment that was sent beside a valid pass: it buys nothing, and is never settled. */
-  async useUp({ key, payment, offer, signatureHash, ...wanted }: RedeemRequest): Promise<void> {
-    if (!offer || this.#records.byKey(key)) return
+  async useUp(request: UseUpRequest): Promise<void> {
+    const { offer, payment } = request
+    if (!this.#speaks(request) || !offer || this.#book.records.byKey(request.key)) return
+    if (
+      this.#book.records.loadOf({ owner: request.owner, network: payment.network }, nowSeconds()).covered >=
+      MOST_COVERED
+    )
+      return
     // Without its identifier, which stays free for a purchase.
-    const unnamed = { ...payment, identifier: null }
-    const used = claimRow(key, unnamed, offer, wanted, signatureHash, nowSeconds())
-    this.#records.insert({ ...used, status: 'refused', reason: 'payment_already_used', signature: null })
-    await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
+    const claim = { ...request, offer, payment: { ...payment, identifier: null }, seenBlock: null }
+    this.#book.insert(claimRow(claim, { ...CLAIMED, status: 'covered', coveredBy: BY_A_PASS }, nowSeconds()))
   }
 
-  /** Whether this payer has running access at the site of a resource. */
-  async ownsAt(resource: Resource): Promise<boolean> {
-    return ownedAt(this.#records, resource, nowSeconds()).length > 0
+  /** Whether this payer has running access at the site of a resource. Stores nothing. */
+  async ownsAt(request: SignInRequest): Promise<boolean> {
+    return this.#speaks(request) && this.#ownedAt(request).grants.length > 0
   }
 
   /** What this payer owns, for one use of a nonce. Who owns nothing leaves nothing behind. */
-  async signIn({ nonce, nonceEndsAtSeconds, resource }: SignInRequest): Promise<SignInOutcome> {
-    const grants = ownedAt(this.#records, resource, nowSeconds())
-    const isPending = isPendingFor(this.#records, resource, grants)
+  async signIn(request: SignInRequest): Promise<SignInOutcome> {
+    if (!this.#speaks(request)) return { kind: 'unavailable' }
+    const { nonce, nonceEndsAtSeconds } = request
+    const { grants, opens } = this.#ownedAt(request)
+    const isPending = !opens && this.#isPendingFor(request)
     if (isPending || grants.length === 0) return { kind: 'nothing', isPending }
-    if (!this.#nonces.use(nonce, nonceEndsAtSeconds)) return { kind: 'used' }
-    const alarmMs = await this.ctx.storage.getAlarm()
-    if (alarmMs === null || alarmMs > nonceEndsAtSeconds * 1000) {
-      await this.ctx.storage.setAlarm(nonceEndsAtSeconds * 1000)
-    }
+    if (!this.#book.records.useNonce(nonce, nonceEndsAtSeconds)) return { kind: 'used' }
+    this.#book.arm(nonceEndsAtSeconds * 1000)
     return { kind: 'owned', grants }
   }
 
-  /** The content of a payment was handed out. */
-  async delivered(key: string, lease: number): Promise<void> {
-    this.#records.setDelivered(key)
-    this.#handouts.end(key, lease)
+  /** The content of a payment was taken. */
+  async delivered({ protocol, key, number }: Spoken & Handout): Promise<void> {
+    if (!this.#speaks({ protocol })) return
+    const row = this.#book.records.byKey(key)
+    if (row) this.#book.save(row, { ...row, isDelivered: true })
+    this.#inFlight.endLease(key, number)
   }
 
-  /** The content of a payment could not be handed out: the same payment may ask again. */
-  async released(key: string, lease: number): Promise<void> {
-    this.#handouts.end(key, lease)
+  /** The content of a payment could not be handed out: it may be asked for again. */
+  async released({ protocol, key, number }: Spoken & Handout): Promise<void> {
+    if (!this.#speaks({ protocol })) return
+    const row = this.#book.records.byKey(key)
+    // In their order, each once: what a report was lost of does not count as taken back.
+    if (row && number === row.released + 1) this.#book.save(row, { ...row, released: number })
+    this.#inFlight.endLease(key, number)
   }
 
-  /** Clears up what crashes and hang-ups left open, and delivers what the ledger does not have yet. */
+  /** The content of a payment is still on its way. */
+  async stillOpen({ protocol, key, number }: Spoken & Handout): Promise<void> {
+    if (!this.#speaks({ protocol })) return
+    const row = this.#book.records.byKey(key)
+    if (row && !row.isDelivered && number <= row.handouts) this.#inFlight.renewLease(key, number)
+  }
+
+  /** Writes what the ledger lacks, asks the chain about what is due, and forgets what nothing depends on. Never throws. */
   override async alarm(): Promise<void> {
-    const refusedRows = [...this.#records.refusedLately(nowSeconds()), ...this.#records.refusedAndDue(nowSeconds())]
-    for (const open of [...this.#records.openRows(), ...refusedRows]) {
-      if (!this.#runs.has(open.key)) await this.#ask(open.key)
+    const book = this.#book
+    book.alarmed()
+    if (book.records.isNewer) return book.arm(Date.now() + NEWER_RETRY_MS)
+    try {
+      await book.emptyOutbox()
+      await this.#settling.lookAround((key) => this.#inFlight.isRunning(key))
+      book.forget()
+    } catch (fault) {
+      log('alarm_failed', fault instanceof Error ? fault.name : typeof fault)
+    } finally {
+      book.armForNext()
     }
-    await this.#deliverOutbox()
-    const dueSeconds = this.#records.forget(nowSeconds())
-    if (dueSeconds === null) return this.#forgetAll()
-    const nonceDueSeconds = this.#nonces.forget(nowSeconds()) ?? dueSeconds
-    const left = [...this.#records.openRows(), ...this.#records.outboxRows()]
-    const dueMs = left.length === 0 ? dueSeconds * 1000 : Date.now() + retryMs(left)
-    await this.ctx.storage.setAlarm(Math.min(dueMs, nonceDueSeconds * 1000))
   }
 
-  /** An empty object keeps no storage; a claim that comes later makes its table anew. */
-  async #forgetAll(): Promise<void> {
-    const emptied = this.ctx.storage.deleteAll()
-    this.#records = new PaymentRecords(this.ctx.storage.sql)
-    this.#nonces = new UsedNonces(this.ctx.storage.sql)
-    await emptied
+  #speaks({ protocol }: Spoken): boolean {
+    return protocol <= PROTOCOL && !this.#book.records.isNewer
   }
 
-  /** Settles a payment or joins the settlement under way. */
-  #finish(key: string, deadline: number): Promise<Outcome> {
-    return this.#runs.finish(key, deadline, () => {
-      const run = this.#settle(key)
-      // The object lives on until the settlement ends, whoever hangs up.
-      this.ctx.waitUntil(run)
-      return run
-    })
-  }
-
-  async #settle(key: string): Promise<Outcome> {
-    const deadline = Date.now() + HOLD_MS
-    await this.ctx.storage.setAlarm(deadline + ALARM_MS)
-    const { config, asset, rpcUrl } = this.#context(key)
-    const found = this.#row(key)
-    // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
-    if (found.status === 'settling') this.#apply(key, { kind: 'give_up' })
-    if ((found.status === 'settling' || found.status === 'unknown') && (await this.#ask(key))) return null
-    // Only a height read at the claim itself tells what landed after it; a payment asked for again keeps what it has.
-    if (found.claim_block === null && nowSeconds() - found.claimed_at <= CLAIM_SECONDS) {
-      const height = await within(head(rpcUrl), HEIGHT_TIMEOUT_MS)
-      if (height?.ok) this.#records.setClaimBlock(key, height.value.number)
+  async #redeem(request: RedeemRequest, held: Held): Promise<RedeemOutcome> {
+    const deadlineMs = Date.now() + HOLD_MS
+    const told: Notes = { finished: new Map(), asked: new Set(), joined: new Set() }
+    const budget: Budget = { left: REQUEST_BUDGET }
+    for (let steps = 0; steps < MOST_STEPS; steps++) {
+      const now = next(this.#gather(request, told, deadlineMs), request)
+      if (now.kind === 'answer') return refusal(now.refusal)
+      // Nobody is there to be handed the content: the next to ask gets it.
+      if (held.isGone()) return refused('payment_in_progress')
+      if (now.kind === 'hand out') return this.#handOut(now, request)
+      if (now.kind === 'claim') this.#claim(request)
+      else if (now.kind === 'cover') this.#cover(request, now.by)
+      else await this.#wait(now, held, told, deadlineMs, budget)
     }
-    const payment = signedPaymentOf(found, asset)
-    // What can no longer land is not sent again; the chain will say so.
-    if (!payment || found.valid_before <= BigInt(nowSeconds())) return 'settlement_pending'
-    this.#apply(key, { kind: 'send' })
-    // The claim is on disk before the money moves.
-    await this.ctx.storage.sync()
-    const sent = settle(config.facilitators, payment)
-    let reply: SettleReply | null = await within(sent, PATIENCE_MS)
-    for (;;) {
-      const isOver = reply !== null && this.#apply(key, { kind: 'reply', reply })
-      if (reply?.kind === 'settled' && isOver) return null
-      // A refusal is asked about too: a payment that somebody else broadcast first leaves an empty wallet, and has paid.
-      if ((await this.#ask(key)) || isOver) return null
-      // Nobody got it as far as we can tell, and the chain agrees: nothing to wait for.
-      if (reply?.kind === 'unsent') return 'facilitator_unavailable'
-      if (Date.now() >= deadline) break
-      if (reply) await scheduler.wait(POLL_MS)
-      else reply = await within(sent, POLL_MS)
+    log('too_many_steps', request.key)
+    return refused('payment_in_progress')
+  }
+
+  /** Everything the decision depends on, as of now. */
+  #gather(request: RedeemRequest, told: Notes, deadlineMs: number): View {
+    const { key, owner, payment, resource } = request
+    const records = this.#book.records
+    const now = nowSeconds()
+    const own = records.byKey(key)
+    const { scope, accessSeconds } = own ?? request
+    const asked: Asked = {
+      owner,
+      network: payment.network,
+      site: resource.site,
+      method: resource.method,
+      scope,
+      accessSeconds,
     }
-    this.#apply(key, { kind: 'give_up' })
-    return 'settlement_pending'
+    const paidBy = own?.state.coveredBy ? records.byKey(own.state.coveredBy) : null
+    const isOther = (row: PaymentRow) => row.key !== key
+    const isBeforeDecision = !own || isOpen(own.state) || own.state.status === 'refused'
+    const others = <Row>(find: () => Row[]): Row[] => (isBeforeDecision ? find() : [])
+    return {
+      nowSeconds: now,
+      isLate: Date.now() >= deadlineMs,
+      own: own && this.#seen(own),
+      paidBy: paidBy && this.#seen(paidBy),
+      namesakes: payment.identifier === null ? [] : records.byIdentifier(payment.identifier, asked),
+      open: others(() => records.openAt(asked, now).filter(isOther)).map((row) => this.#seen(row)),
+      refused: others(() => records.refusedFor(asked, now).filter(isOther)),
+      lasting: others(() => records.lastingFor(asked, now).filter(isOther)),
+      unclaimed: others(() => (accessSeconds === 0 ? records.unclaimedFor(asked).filter(isOther) : [])),
+      load: records.loadOf(asked, now),
+      told,
+    }
   }
 
-  /** Asks the chain what became of a payment, until `deadline` while it does not answer. True when that ends it. */
-  async #ask(key: string, deadline = 0): Promise<boolean> {
-    const found = this.#row(key)
-    const { asset, rpcUrl } = this.#context(key)
-    const look = () => reconcile(rpcUrl, claimOf(found, asset))
-    return this.#apply(key, { kind: 'truth', truth: await poll(look, ({ kind }) => kind !== 'unreachable', deadline) })
+  #seen(row: PaymentRow): Seen {
+    const { key } = row
+    const inFlight = this.#inFlight
+    return {
+      row,
+      isRunning: inFlight.isRunning(key),
+      isAwaited: inFlight.isAwaited(key),
+      isHandedOut: inFlight.isHandedOut(key),
+    }
   }
 
-  /** Applies an event to the stored state, in one step. True when the outcome is known now. */
-  #apply(key: string, event: RedemptionEvent): boolean {
-    const before = stateOf(this.#row(key))
-    const after = step(before, event)
-    if (after !== before) this.#records.setState(key, after, nowSeconds())
-    const isSettled = after.status === 'settled'
-    if (isSettled && before.status !== 'settled') this.ctx.waitUntil(this.#deliverOutbox())
-    return isSettled || after.status === 'refused'
+  /** The steps that take time. */
+  async #wait(
+    now: Extract<Step, { kind: 'wait' | 'ask' | 'finish' }>,
+    held: Held,
+    told: Notes,
+    deadlineMs: number,
+    budget: Budget,
+  ): Promise<void> {
+    switch (now.kind) {
+      case 'wait': {
+        const lease = this.#inFlight.leaseOf(now.key)
+        if (lease) await held.wait(lease.ended, Math.min(lease.silentAtMs, deadlineMs))
+        return
+      }
+      case 'ask': {
+        for (const key of now.keys) told.asked.add(key)
+        const untilMs = {
+          once: 0,
+          answered: Math.min(deadlineMs, Date.now() + REFUSAL_PATIENCE_MS),
+          certain: deadlineMs,
+        }
+        const isEnd = (truth: Truth) => now.patience === 'answered' && truth.kind !== 'unreachable'
+        const asking = now.keys.map((key) => this.#settling.ask(key, untilMs[now.patience], isEnd, budget))
+        await held.wait(Promise.all(asking), deadlineMs)
+        return
+      }
+      case 'finish': {
+        const isShared = this.#inFlight.isRunning(now.key)
+        const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, now.maySend, budget))
+        const ended = await held.wait(run, deadlineMs)
+        // A settlement that was ending as this request came is no answer to it: it sees for itself, once.
+        const isEarly = Date.now() < deadlineMs - HOLD_MS / 2
+        const isNews = ended && isShared && ended.value !== null && isEarly && !told.joined.has(now.key)
+        told.joined.add(now.key)
+        if (isNews) return
+        told.finished.set(now.key, ended ? ended.value : isShared ? 'payment_in_progress' : 'settlement_pending')
+      }
+    }
   }
 
-  /** What the ledger does not take stays for the alarm. */
-  async #deliverOutbox(): Promise<void> {
-    const delivered = await deliverOutbox(this.#records, this.env.LEDGER_DB)
-    if (!delivered) await this.ctx.storage.setAlarm(Date.now() + ALARM_MS)
+  #claim({ offer, ...request }: RedeemRequest): void {
+    if (!offer) throw new Error('only what answers an offer is claimed')
+    const seenBlock = request.look?.kind === 'unused' ? request.look.block : null
+    this.#book.insert(claimRow({ ...request, offer, seenBlock }, CLAIMED, nowSeconds()))
   }
 
-  #row(key: string): PaymentRow {
-    const found = this.#records.byKey(key)
-    if (!found) throw new Error('a payment that was claimed has no row')
-    return found
+  #cover({ offer, ...request }: RedeemRequest, by: PaymentRow): void {
+    const own = this.#book.records.byKey(request.key)
+    if (own) this.#book.apply(own, { kind: 'cover', by: by.key })
+    if (own) return
+    if (!offer) throw new Error('only what answers an offer is covered')
+    const state = step(CLAIMED, { kind: 'cover', by: by.key })
+    this.#book.insert(claimRow({ ...request, offer, seenBlock: null }, state, nowSeconds()))
   }
 
-  #context(key: string): { config: Config; asset: Asset; rpcUrl: string } {
-    this.#config ??= parseConfig({ ...this.env })
-    const asset = assetOf(this.#row(key).network)
-    if (!this.#config.ok || !asset) throw new Error('the payer needs a valid configuration and a known network')
-    return { config: this.#config.value, asset, rpcUrl: this.#config.value.rpcUrls[asset.network] ?? asset.rpcUrl }
+  #handOut({ content, paid, isLeased }: Extract<Step, { kind: 'hand out' }>, request: RedeemRequest): RedeemOutcome {
+    const number = content.handouts + 1
+    this.#book.save(content, { ...content, handouts: number })
+    if (isLeased) this.#inFlight.lease(content.key, number)
+    const { state, network, amount, scope, accessSeconds, settledAtSeconds, claimedAtSeconds } = paid
+    return {
+      kind: 'granted',
+      settlement: { transaction: state.transaction, network, payer: request.payment.authorization.from, amount },
+      settledAtSeconds: settledAtSeconds ?? claimedAtSeconds,
+      scope,
+      endsAtSeconds: accessSeconds === 0 ? null : endsAtSeconds(paid),
+      handout: { key: content.key, number },
+    }
+  }
+
+  #asked({ owner, network, resource }: SignInRequest): Asked {
+    const { site, method, id } = resource
+    return { owner, network, site, method, scope: `=${id}`, accessSeconds: 0 }
+  }
+
+  /** Running access at the site of a resource, what opens the resource first, then what lasts longest. */
+  #ownedAt(request: SignInRequest): { grants: Grant[]; opens: boolean } {
+    const wish = wishOf(request)
+    const rows = this.#book.records.lastingAt(this.#asked(request), nowSeconds(), MOST_GRANTS)
+    const grants = rows
+      .sort((a, b) => Number(isEnough(b, wish)) - Number(isEnough(a, wish)) || endsAtSeconds(b) - endsAtSeconds(a))
+      .filter((row, i, all) => all.findIndex(({ scope, method }) => scope === row.scope && method === row.method) === i)
+      .slice(0, MOST_GRANTS)
+      .map((row) => ({ scope: row.scope, method: row.method, endsAtSeconds: endsAtSeconds(row), payer: request.payer }))
+    return { grants, opens: rows.some((row) => isEnough(row, wish)) }
+  }
+
+  /** Whether a payment whose outcome is open may yet open the resource. */
+  #isPendingFor(request: SignInRequest): boolean {
+    const wish = wishOf(request)
+    return this.#book.records
+      .openAt(this.#asked(request), nowSeconds())
+      .some((row) => row.accessSeconds > 0 && !isUnresolved(row, nowSeconds()) && isEnough(row, wish))
   }
 }

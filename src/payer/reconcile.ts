@@ -1,65 +1,236 @@
-// What a settlement whose outcome is unknown turned out to be, as the chain tells it. A used nonce proves nothing by
-// itself: paid means a Transfer of that value to our payTo, in the transaction that used the nonce, after our claim.
-import { blockTime, findUse, head, isNonceUsed, movedFunds } from '../chain.ts'
-import type { Authorization } from '../x402/payment.ts'
+// What the chain says about a payment. A used nonce proves nothing by itself, and a verdict against the payer is read
+// at one numbered block well behind the head. It asks and concludes; it stores nothing.
+import { type Block, type Budget, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
+import type { Authorization, FirstLook } from '../x402/payment.ts'
+import { isHash, type Receipt, readReceipt, receiptOf } from './proof.ts'
+import { SETTLED_SECONDS, type Search, searchOn, settledBlock, startSearch } from './search.ts'
+
+export type { Search } from './search.ts'
+
+export type Question = {
+  /** CAIP-2. */
+  network: string
+  /** The token contract. */
+  asset: string
+  authorization: Authorization
+  /** A block at which the nonce was seen unused; null where nobody has seen it so. */
+  seenBlock: number | null
+  claimedAtSeconds: number
+  search: Search | null
+  /** A transaction that was named for it ("" for none): its receipt is asked first. */
+  transaction: string
+  /** Asks for a pinned "unused" even before `validBefore` (a facilitator reported a failure). */
+  wantsPinned: boolean
+}
 
 export type Truth =
-  | { kind: 'settled'; transaction: string }
-  /** Used before this site first saw it: it may have bought something elsewhere. */
-  | { kind: 'used_before'; transaction: string }
-  /** The nonce was cancelled, or spent by another authorization: this one can never pay. */
-  | { kind: 'spent_otherwise' }
-  /** Not used, and no longer usable. */
+  /** `position`: place of `AuthorizationUsed` among all logs of the receipt. */
+  | { kind: 'settled'; transaction: string; position: number }
+  /** Pinned: cancelled, or the token's next log is a transfer of another payee or value. */
+  | { kind: 'void'; transaction: string }
+  /** The whole window was searched twice, ten minutes apart, and nothing found; used all the same. */
+  | { kind: 'used_before' }
+  /** Pinned: unused at a block later than `validBefore` and 20 s behind the head. */
   | { kind: 'expired' }
-  /** Not used yet; it may still land. */
-  | { kind: 'unused' }
+  /**
+   * Unused at the head. `pinnedSeconds`: time of a block 20 s behind the head at which it was unused too; null where
+   * that was not asked, or the chain is younger. `reverted`: whether the named transaction failed; null where none was
+   * named or nobody knows it.
+   */
+  | { kind: 'unused'; pinnedSeconds: number | null; reverted: boolean | null }
+  /** Used, but not certain: not found so far, too fresh for a verdict, or an order of logs that proves nothing. */
+  | { kind: 'unclear'; why: 'searching' | 'too fresh' | 'strange logs' }
   /** The RPC does not answer, or leaves out what it must know: unknown stays unknown. */
   | { kind: 'unreachable' }
 
-export type Claim = {
-  authorization: Authorization
-  asset: string
-  /** Height of the chain when we first saw the authorization; null where the RPC did not answer then. */
-  block: bigint | null
-  atSeconds: number
+/** The truth as far as it is known, and what to remember for the next look: never less than was given. */
+export type Look = { truth: Truth; seenBlock: number | null; search: Search | null }
+
+/** HTTP requests one look makes at most, the chain id among them. A look that needs more goes on in the next. */
+export const LOOK_REQUESTS = 12
+/** A node that missed a log at first has it by then. */
+const SECOND_SEARCH_SECONDS = 600
+/** A transaction that nobody knows by then was never broadcast, or is lost. */
+const LOST_SECONDS = 600
+
+const UNREACHABLE: Truth = { kind: 'unreachable' }
+const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh' }
+
+type Place = { head: Block; settled: Block }
+
+/** What became of a payment. Makes `LOOK_REQUESTS` requests at most, and never throws. */
+export async function look(rpc: Rpc, question: Question, nowSeconds: number, budget: Budget): Promise<Look> {
+  const own = shareOf(budget, LOOK_REQUESTS)
+  const { asset, authorization, search } = question
+  // One spelling: the proof's place is unique by it.
+  const transaction = question.transaction.toLowerCase()
+  const [head, isUsed, receipt] = await Promise.all([
+    rpc.head(own),
+    isNonceUsed(rpc, asset, authorization, 'latest', own),
+    isHash(transaction) ? receiptOf(rpc, transaction, own) : null,
+  ])
+  const named = receipt?.ok ? receipt.value : null
+  const reading = named && readReceipt(named, asset, authorization)
+  // What is found counts at once.
+  if (reading?.kind === 'paid') {
+    return {
+      truth: { kind: 'settled', transaction, position: reading.position },
+      seenBlock: question.seenBlock,
+      search,
+    }
+  }
+  if (!head || isUsed === null) return { truth: UNREACHABLE, seenBlock: question.seenBlock, search }
+
+  if (!isUsed) {
+    const unused = await lookUnused(rpc, question, head, named && !named.isSuccess, own)
+    // Nodes that disagree, or lag so far, have not shown that it is unused.
+    if (unused?.kind === 'unreachable') return { truth: unused, seenBlock: question.seenBlock, search }
+    if (unused) {
+      const truth = receipt?.ok === false ? UNREACHABLE : unused
+      return { truth, seenBlock: Math.max(question.seenBlock ?? 0, head.number), search }
+    }
+  }
+  if (receipt?.ok === false) return { truth: UNREACHABLE, seenBlock: question.seenBlock, search }
+  const settled = await settledBlock(rpc, head, own)
+  if (!settled) return { truth: UNREACHABLE, seenBlock: question.seenBlock, search }
+  const place = { head, settled }
+  if (named && reading && reading.kind !== 'absent') {
+    const truth = await weigh(rpc, question, transaction, named, place, own)
+    return { truth, seenBlock: question.seenBlock, search }
+  }
+  return { seenBlock: question.seenBlock, ...(await lookForUse(rpc, question, place, nowSeconds, own)) }
 }
 
-/** Public RPCs answer for about this many blocks of logs at once; it bounds the search where the claim has no height. */
-const SEARCH_BLOCKS = 2_000n
-/** A block this much later than the window is not undone together with one that could still have taken the payment. */
-const EXPIRY_MARGIN_SECONDS = 20n
+/** What an unused nonce means; null where a node that is well behind the head has it used. */
+async function lookUnused(
+  rpc: Rpc,
+  { asset, authorization, wantsPinned }: Question,
+  head: Block,
+  reverted: boolean | null,
+  budget: Budget,
+): Promise<Truth | null> {
+  const mayBeExpired = BigInt(head.time - SETTLED_SECONDS) > authorization.validBefore
+  if (!wantsPinned && !mayBeExpired) return { kind: 'unused', pinnedSeconds: null, reverted }
+  const settled = await settledBlock(rpc, head, budget)
+  if (!settled) return UNREACHABLE
+  if (settled.number < 0) return { kind: 'unused', pinnedSeconds: null, reverted }
+  const isUsed = await isNonceUsed(rpc, asset, authorization, settled.number, budget)
+  if (isUsed === null) return UNREACHABLE
+  if (isUsed) return null
+  if (BigInt(settled.time) > authorization.validBefore) return { kind: 'expired' }
+  return { kind: 'unused', pinnedSeconds: settled.time, reverted }
+}
 
-export async function reconcile(rpcUrl: string, claim: Claim): Promise<Truth> {
-  const { authorization, asset } = claim
-  const unreachable: Truth = { kind: 'unreachable' }
-  const newest = await head(rpcUrl)
-  if (!newest.ok) return unreachable
-  // Asked as of that very block: behind one address there may be nodes that lag.
-  const used = await isNonceUsed(rpcUrl, asset, authorization, newest.value.number)
-  if (!used.ok) return unreachable
-  if (!used.value) {
-    const isOver = newest.value.time > authorization.validBefore + EXPIRY_MARGIN_SECONDS
-    return { kind: isOver ? 'expired' : 'unused' }
+/** Searches for the transaction that used the nonce, a part at a time. */
+async function lookForUse(
+  rpc: Rpc,
+  question: Question,
+  place: Place,
+  nowSeconds: number,
+  budget: Budget,
+): Promise<{ truth: Truth; search: Search | null }> {
+  const { asset, authorization } = question
+  const before = question.search ?? (await startSearch(rpc, place.head, question, budget))
+  if (!before) return { truth: UNREACHABLE, search: null }
+  const found = await searchOn(rpc, asset, authorization, before, place, budget)
+  const { emptySinceSeconds } = before
+  // The second search begins ten minutes after the first: what is not found until then is no second time.
+  const isWaiting = emptySinceSeconds !== null && nowSeconds - emptySinceSeconds < SECOND_SEARCH_SECONDS
+  const anew = before.fromBlock - 1
+  const search = { ...before, searchedTo: isWaiting ? before.searchedTo : found.searchedTo }
+  switch (found.kind) {
+    case 'unreachable':
+      return { truth: UNREACHABLE, search }
+    case 'searching': {
+      // All there is so far has been searched: the next look begins anew, since a node may have left out what it has.
+      const isThrough = search.searchedTo >= place.settled.number
+      return {
+        truth: { kind: 'unclear', why: 'searching' },
+        search: isThrough ? { ...search, searchedTo: anew } : search,
+      }
+    }
+    case 'found': {
+      const receipt = await receiptOf(rpc, found.transaction, budget)
+      // A log whose transaction nobody knows was undone a moment ago.
+      if (!receipt.ok || !receipt.value) return { truth: UNREACHABLE, search }
+      return { truth: await weigh(rpc, question, found.transaction, receipt.value, place, budget), search }
+    }
+    case 'nothing': {
+      const again = { ...before, searchedTo: anew, emptySinceSeconds: emptySinceSeconds ?? nowSeconds }
+      if (emptySinceSeconds === null || isWaiting) {
+        return { truth: { kind: 'unclear', why: 'searching' }, search: again }
+      }
+      const isUsed = await isNonceUsed(rpc, asset, authorization, place.settled.number, budget)
+      if (isUsed === null) return { truth: UNREACHABLE, search: again }
+      // Unused at a block past `validBefore`: it was cancelled after that.
+      return { truth: { kind: isUsed ? 'used_before' : 'expired' }, search: again }
+    }
   }
-  const earliest = newest.value.number - SEARCH_BLOCKS
-  const from = claim.block ?? (earliest > 0n ? earliest : 0n)
-  const use = await findUse(rpcUrl, asset, authorization, from, newest.value.number)
-  if (!use.ok) return unreachable
-  if (use.value === null) {
-    // No log since the claim: only the state as of then can say that it was used before. Nodes keep old states briefly.
-    const before = claim.block === null ? null : await isNonceUsed(rpcUrl, asset, authorization, claim.block)
-    return before?.ok && before.value ? { kind: 'used_before', transaction: '' } : unreachable
+}
+
+/** What the transaction that used the nonce proves. Against the payer only what can no longer be undone. */
+async function weigh(
+  rpc: Rpc,
+  { asset, authorization }: Question,
+  transaction: string,
+  receipt: Receipt,
+  { settled }: Place,
+  budget: Budget,
+): Promise<Truth> {
+  const reading = readReceipt(receipt, asset, authorization)
+  switch (reading.kind) {
+    case 'paid':
+      return { kind: 'settled', transaction, position: reading.position }
+    case 'strange':
+      return { kind: 'unclear', why: 'strange logs' }
+    case 'absent':
+      return UNREACHABLE
+    case 'spent': {
+      if (receipt.block > settled.number) return TOO_FRESH
+      const isUsed = await isNonceUsed(rpc, asset, authorization, settled.number, budget)
+      if (isUsed === null) return UNREACHABLE
+      return isUsed ? { kind: 'void', transaction } : TOO_FRESH
+    }
   }
-  if (claim.block !== null && use.value.block <= claim.block) {
-    return { kind: 'used_before', transaction: use.value.transaction }
+}
+
+/** Whether a nonce is unused when a payment first comes; null where there is no answer. */
+export async function firstLook(
+  rpc: Rpc,
+  asset: string,
+  authorization: Pick<Authorization, 'from' | 'nonce'>,
+  budget: Budget,
+): Promise<FirstLook | null> {
+  const [head, isUsed] = await Promise.all([rpc.head(budget), isNonceUsed(rpc, asset, authorization, 'latest', budget)])
+  if (isUsed === true) return { kind: 'used' }
+  return head && isUsed === false ? { kind: 'unused', block: head.number } : null
+}
+
+/** Where in a transaction the proof of an authorization stands, for successes taken on a facilitator's word. */
+export type Proof =
+  | { kind: 'proven'; position: number }
+  /** 20 s old and no such log; or failed or unknown ten minutes after. */
+  | { kind: 'missing' }
+  | { kind: 'unclear' }
+
+export async function proofOf(
+  rpc: Rpc,
+  question: { asset: string; authorization: Authorization; transaction: string; settledAtSeconds: number },
+  nowSeconds: number,
+  budget: Budget,
+): Promise<Proof> {
+  const own = shareOf(budget, LOOK_REQUESTS)
+  const { asset, authorization, transaction, settledAtSeconds } = question
+  const [head, receipt] = await Promise.all([rpc.head(own), receiptOf(rpc, transaction, own)])
+  if (!receipt.ok) return { kind: 'unclear' }
+  const reading = receipt.value && readReceipt(receipt.value, asset, authorization)
+  if (reading?.kind === 'paid') return { kind: 'proven', position: reading.position }
+  if (!head) return { kind: 'unclear' }
+  if (!receipt.value?.isSuccess) {
+    // By both clocks: a chain that stands still has not lost it.
+    const isLost = Math.min(head.time, nowSeconds) >= settledAtSeconds + LOST_SECONDS
+    return { kind: isLost ? 'missing' : 'unclear' }
   }
-  if (claim.block === null) {
-    const time = await blockTime(rpcUrl, use.value.block)
-    if (!time.ok) return unreachable
-    if (time.value < BigInt(claim.atSeconds)) return { kind: 'used_before', transaction: use.value.transaction }
-  }
-  if (use.value.isCanceled) return { kind: 'spent_otherwise' }
-  const paid = await movedFunds(rpcUrl, asset, authorization, use.value.transaction)
-  if (!paid.ok) return unreachable
-  return paid.value ? { kind: 'settled', transaction: use.value.transaction } : { kind: 'spent_otherwise' }
+  const settled = await settledBlock(rpc, head, own)
+  return { kind: settled && receipt.value.block <= settled.number ? 'missing' : 'unclear' }
 }

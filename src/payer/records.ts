@@ -1,200 +1,324 @@
-// What one payer's object keeps in SQLite: a row per authorization, from its claim on. Rows are parsed when read.
+// What one payer's object keeps in SQLite: rows in, rows out. Numbered migrations; no list without a bound.
 // docs/storage.md describes the columns.
-import * as z from 'zod/mini'
-import { scopeIncludes } from '../policy/scope.ts'
-import type { Redemption } from './redemption.ts'
-import { MOST_HANDOUTS, type PaymentRow, paymentRow, type Wanted } from './rows.ts'
+import type { Owner } from '../x402/payment.ts'
+import { type Columns, readRow, writeRow } from './columns.ts'
+import { CLOCK_MARGIN_SECONDS, FOREVER_SECONDS, MOST_HANDOUTS, type PaymentRow, UNRESOLVED_SECONDS } from './rows.ts'
 
-/** Times are Unix seconds; amounts decimal text. `outbox` 1: the ledger does not have this payment yet. */
-const SCHEMA = `CREATE TABLE IF NOT EXISTS payments (
-  key TEXT PRIMARY KEY, identifier TEXT UNIQUE, network TEXT NOT NULL, site TEXT NOT NULL, method TEXT NOT NULL, resource TEXT NOT NULL,
-  scope TEXT NOT NULL, access_seconds INTEGER NOT NULL, offer TEXT, flow TEXT NOT NULL, pay_to TEXT NOT NULL,
-  amount TEXT NOT NULL, payer TEXT NOT NULL, recipient TEXT NOT NULL, valid_after TEXT NOT NULL,
-  valid_before TEXT NOT NULL, nonce TEXT NOT NULL, signature TEXT, signature_hash TEXT NOT NULL,
-  status TEXT NOT NULL, doubt INTEGER NOT NULL,
-  reason TEXT, tx TEXT NOT NULL, claim_block TEXT, claimed_at INTEGER NOT NULL, settled_at INTEGER,
-  handouts INTEGER NOT NULL, delivered INTEGER NOT NULL, outbox INTEGER NOT NULL) STRICT`
+/** Append only. Each runs once, in one transaction; times are Unix seconds, amounts decimal text. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE payments (
+     seq INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, identifier TEXT, owner TEXT NOT NULL, network TEXT NOT NULL,
+     site TEXT NOT NULL, method TEXT NOT NULL, resource TEXT NOT NULL, scope TEXT NOT NULL,
+     access_seconds INTEGER NOT NULL, flow TEXT NOT NULL, amount TEXT NOT NULL, valid_before INTEGER NOT NULL,
+     status TEXT NOT NULL, sent INTEGER NOT NULL, doubt INTEGER NOT NULL, reason TEXT, failed_at INTEGER,
+     tx TEXT NOT NULL, position INTEGER, covered_by TEXT,
+     claimed_at INTEGER NOT NULL, sent_at INTEGER, settled_at INTEGER, ends_at INTEGER,
+     handouts INTEGER NOT NULL, released INTEGER NOT NULL, delivered INTEGER NOT NULL,
+     outbox TEXT NOT NULL, look_at INTEGER, keep_until INTEGER NOT NULL,
+     seen_block INTEGER, search TEXT, signature_hash TEXT NOT NULL, terms TEXT NOT NULL) STRICT;
+   CREATE UNIQUE INDEX payments_proof ON payments (network, tx, position) WHERE position IS NOT NULL;
+   CREATE INDEX payments_tx ON payments (tx) WHERE status = 'settled';
+   CREATE INDEX payments_identifier ON payments (identifier) WHERE identifier IS NOT NULL;
+   CREATE INDEX payments_open ON payments (site, method, seq) WHERE status IN ('claimed', 'settling', 'unknown');
+   CREATE INDEX payments_refused ON payments (site, method, scope, seq) WHERE status = 'refused';
+   CREATE INDEX payments_sent ON payments (sent_at) WHERE status = 'refused';
+   CREATE INDEX payments_lasting ON payments (site, method, scope, ends_at)
+     WHERE status = 'settled' AND access_seconds > 0;
+   CREATE INDEX payments_ending ON payments (site, ends_at) WHERE status = 'settled' AND access_seconds > 0;
+   CREATE INDEX payments_single ON payments (site, method, scope)
+     WHERE status = 'settled' AND access_seconds = 0 AND delivered = 0;
+   CREATE INDEX payments_covered ON payments (covered_by) WHERE status = 'covered';
+   CREATE INDEX payments_look ON payments (look_at) WHERE look_at IS NOT NULL;
+   CREATE INDEX payments_due ON payments (seq) WHERE outbox = 'due';
+   CREATE INDEX payments_keep ON payments (keep_until);
+   CREATE TABLE used_nonces (nonce TEXT PRIMARY KEY, ends_at INTEGER NOT NULL) STRICT`,
+]
 
-const INDEX = 'CREATE INDEX IF NOT EXISTS payments_by_scope ON payments (scope, status)'
+const OPEN = "status IN ('claimed', 'settling', 'unknown')"
 
-/** An answer that was paid for and not handed out, or may be asked for by its identifier, waits this long. */
-const UNCLAIMED_SECONDS = 30 * 86_400
-/** The first alarm after a settlement comes 45 seconds after it began, the next 20 seconds later. */
-const LATELY_SECONDS = 120
-/** The chain's clock may be behind ours by this much when it still accepts an authorization. */
-const CLOCK_MARGIN_SECONDS = 3600
+/** A payer's open rows at one method of a site are looked through at each purchase. */
+export const MOST_OPEN = 256
+/** Payments used up without paying are remembered for as long as they could be spent. */
+export const MOST_COVERED = 1_000
+/** Refused payments for one thing that are worth a question. */
+const MOST_REFUSED = 3
+/** Patterns somebody may own at once, and rows that may share an identifier. */
+const MOST_PATTERNS = 64
 
-/**
- * Until when a row must be kept: while its outcome or its ledger entry is open, while its authorization could still be
- * settled, while its access lasts, and while its content may be asked for.
- */
-const KEPT_UNTIL = `CASE
-  WHEN outbox = 1 OR status IN ('claimed', 'settling', 'unknown') THEN 9e15
-  WHEN status = 'settled' THEN max(
-    CAST(valid_before AS INTEGER) + ${CLOCK_MARGIN_SECONDS},
-    settled_at + access_seconds,
-    settled_at + CASE WHEN identifier IS NOT NULL OR (delivered = 0 AND handouts < ${MOST_HANDOUTS})
-      THEN ${UNCLAIMED_SECONDS} ELSE 0 END)
-  ELSE CAST(valid_before AS INTEGER) + ${CLOCK_MARGIN_SECONDS} END`
+/** Who asks, and for what. */
+export type Asked = {
+  owner: Owner
+  network: string
+  site: string
+  method: string
+  scope: string
+  accessSeconds: number
+}
 
-/** The rows of one payer. Tables appear with the first claim, so that a look-up alone stores nothing. */
+/** Counts for one owner, bounded. */
+export type Load = { open: number; covered: number; refusedLately: number }
+
+/** `index`: where the planner would take another. `onUnreadable` hears of rows that are left out. */
+type Select = { index?: string; onUnreadable?: (key: string) => void }
+
+/** Rows of the same person: on the same network, or both proven by the same key. */
+const SAME_OWNER = `(network = ? OR (owner = 'key' AND ? = 'key'))`
+/** A scope that may open another is the same, or a pattern, which starts with a tilde. Asked one by one, for the index. */
+const SCOPES = ['scope = ?1', "scope >= '~' AND scope < char(127) AND scope <> ?1"]
+
 export class PaymentRecords {
-  readonly #sql: SqlStorage
-  #ready: boolean
+  readonly #storage: DurableObjectStorage
+  /** Number of migrations that ran; 0 before the first claim, so that a look-up alone stores nothing. */
+  #version: number
 
-  constructor(sql: SqlStorage) {
-    this.#sql = sql
-    this.#ready =
-      sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'payments'").toArray().length > 0
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage
+    this.#version = this.#storedVersion()
+    if (this.#version > 0) this.#migrate()
   }
 
-  #select(where: string, ...bindings: (string | number)[]): PaymentRow[] {
-    if (!this.#ready) return []
-    return this.#sql
-      .exec(`SELECT * FROM payments WHERE ${where}`, ...bindings)
+  /** A newer release has written here: nothing may be read or written by this one. */
+  get isNewer(): boolean {
+    return this.#version > MIGRATIONS.length
+  }
+
+  get isEmpty(): boolean {
+    return this.#version === 0
+  }
+
+  #storedVersion(): number {
+    const sql = this.#storage.sql
+    const isThere =
+      sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'version'").toArray().length > 0
+    return isThere ? Number(sql.exec('SELECT number FROM version').one().number) : 0
+  }
+
+  #migrate(): void {
+    if (this.#version >= MIGRATIONS.length) return
+    this.#storage.transactionSync(() => {
+      const sql = this.#storage.sql
+      if (this.#version === 0) {
+        sql.exec('CREATE TABLE version (number INTEGER NOT NULL) STRICT')
+        sql.exec('INSERT INTO version (number) VALUES (0)')
+      }
+      for (const migration of MIGRATIONS.slice(this.#version)) sql.exec(migration)
+      sql.exec('UPDATE version SET number = ?', MIGRATIONS.length)
+    })
+    this.#version = MIGRATIONS.length
+  }
+
+  /** A row that cannot be read is left out: it holds up no other. */
+  #select(where: string, bindings: (string | number)[], options: Select = {}): PaymentRow[] {
+    if (this.#version === 0) return []
+    return this.#storage.sql
+      .exec(`SELECT * FROM payments ${options.index ?? ''} WHERE ${where}`, ...bindings)
       .toArray()
-      .map((found) => z.parse(paymentRow, found))
+      .flatMap((stored) => {
+        try {
+          return [readRow(stored)]
+        } catch {
+          console.error(JSON.stringify({ event: 'payment_unreadable', payment: String(stored.key) }))
+          options.onUnreadable?.(String(stored.key))
+          return []
+        }
+      })
   }
 
-  byKey(key: string): PaymentRow | undefined {
-    return this.#select('key = ?', key)[0]
+  /** Throws where the row is there and cannot be read: what is not understood is not sent again. */
+  byKey(key: string): PaymentRow | null {
+    if (this.#version === 0) return null
+    const [stored] = this.#storage.sql.exec('SELECT * FROM payments WHERE key = ?', key).toArray()
+    return stored ? readRow(stored) : null
   }
 
-  byIdentifier(identifier: string): PaymentRow | undefined {
-    return this.#select('identifier = ?', identifier)[0]
+  /** Payments of one owner that carry an identifier. */
+  byIdentifier(identifier: string, { owner, network }: Pick<Asked, 'owner' | 'network'>): PaymentRow[] {
+    return this.#select(`identifier = ? AND ${SAME_OWNER} LIMIT ${MOST_PATTERNS}`, [identifier, network, owner])
   }
 
-  /** Payments for the same thing whose outcome is open. */
-  openFor({ resource, scope }: Wanted): PaymentRow[] {
+  /** Payments at a site whose outcome is open, the earliest first. */
+  openAt({ owner, network, site, method }: Asked, nowSeconds: number): PaymentRow[] {
     return this.#select(
-      "status IN ('claimed', 'settling', 'unknown') AND site = ? AND method = ? AND scope = ? ORDER BY claimed_at",
-      resource.site,
-      resource.method,
-      scope,
+      `${OPEN} AND site = ? AND method = ? AND valid_before > ? AND ${SAME_OWNER} ORDER BY seq LIMIT ${MOST_OPEN}`,
+      [site, method, nowSeconds - UNRESOLVED_SECONDS, network, owner],
     )
   }
 
-  /** A settled payment that makes paying for this paying twice: access that lasts, or an answer never handed out. */
-  paidFor(wanted: Wanted, nowSeconds: number, isHeld: (key: string) => boolean): PaymentRow | undefined {
-    const { resource, scope, accessSeconds } = wanted
-    const lasting = this.#select(
-      `status = 'settled' AND (scope = ? OR scope GLOB '~*') AND site = ? AND method = ? AND access_seconds > 0
-       AND access_seconds >= ? AND settled_at + access_seconds > ? ORDER BY settled_at + access_seconds DESC`,
-      scope,
-      resource.site,
-      resource.method,
-      accessSeconds,
-      nowSeconds,
-    )
-    const owned = lasting.find((paid) => scopeIncludes(paid.scope, scope, resource))
-    if (owned || accessSeconds > 0) return owned
-    return this.#select(
-      `status = 'settled' AND scope = ? AND site = ? AND method = ? AND access_seconds = 0 AND delivered = 0
-       AND handouts < ${MOST_HANDOUTS}`,
-      scope,
-      resource.site,
-      resource.method,
-    ).find((paid) => !isHeld(paid.key))
-  }
-
-  /** Settled payments for lasting access at a site that has not ended. */
-  lastingAt(site: string, nowSeconds: number): PaymentRow[] {
-    return this.#select(
-      "status = 'settled' AND site = ? AND access_seconds > 0 AND settled_at + access_seconds > ?",
-      site,
-      nowSeconds,
+  /** Running access that may open what is wanted, and lasts as long. */
+  lastingFor({ owner, network, site, method, scope, accessSeconds }: Asked, nowSeconds: number): PaymentRow[] {
+    return SCOPES.flatMap((isScope) =>
+      this.#select(
+        `status = 'settled' AND access_seconds > 0 AND ${isScope} AND site = ? AND method = ? AND ends_at > ?
+         AND access_seconds >= ? AND ${SAME_OWNER} ORDER BY ends_at DESC LIMIT ${MOST_PATTERNS}`,
+        [scope, site, method, nowSeconds, accessSeconds, network, owner],
+        { index: 'INDEXED BY payments_lasting' },
+      ),
     )
   }
 
-  /** Refused payments for the same thing that the chain would still have accepted a moment ago: the newest few. */
-  refusedFor({ resource, scope }: Wanted, nowSeconds: number): PaymentRow[] {
+  /** Single answers that were paid for, and whose handouts, if any, were all taken back. */
+  unclaimedFor({ owner, network, site, method, scope }: Asked): PaymentRow[] {
     return this.#select(
-      `status = 'refused' AND reason <> 'payment_already_used' AND scope = ? AND site = ? AND method = ?
-       AND CAST(valid_before AS INTEGER) > ? ORDER BY claimed_at DESC LIMIT 3`,
-      scope,
-      resource.site,
-      resource.method,
-      nowSeconds - CLOCK_MARGIN_SECONDS,
+      `status = 'settled' AND access_seconds = 0 AND delivered = 0 AND handouts = released AND handouts < ${MOST_HANDOUTS}
+       AND site = ? AND method = ? AND scope = ? AND ${SAME_OWNER} ORDER BY seq LIMIT ${MOST_PATTERNS}`,
+      [site, method, scope, network, owner],
     )
   }
 
-  /** The newest few payments refused a moment ago: a facilitator may have settled one all the same, or do so yet. */
-  refusedLately(nowSeconds: number): PaymentRow[] {
-    return this.#select(
-      `status = 'refused' AND reason <> 'payment_already_used' AND claimed_at > ? ORDER BY claimed_at DESC LIMIT 5`,
-      nowSeconds - LATELY_SECONDS,
+  /** The newest refused payments for the same thing that the chain would have accepted a moment ago. */
+  refusedFor({ owner, network, site, method, scope }: Asked, nowSeconds: number): PaymentRow[] {
+    return SCOPES.flatMap((isScope) =>
+      this.#select(
+        `status = 'refused' AND look_at IS NOT NULL AND ${isScope} AND site = ? AND method = ? AND valid_before > ?
+         AND ${SAME_OWNER} ORDER BY seq DESC LIMIT ${MOST_REFUSED}`,
+        [scope, site, method, nowSeconds - CLOCK_MARGIN_SECONDS, network, owner],
+      ),
     )
   }
 
-  /** Refused payments about to be forgotten. */
-  refusedAndDue(nowSeconds: number): PaymentRow[] {
-    return this.#select(`status = 'refused' AND reason <> 'payment_already_used' AND ${KEPT_UNTIL} <= ?`, nowSeconds)
+  /** Other payments that were settled in a transaction. */
+  byTransaction(network: string, transaction: string): PaymentRow[] {
+    return this.#select("status = 'settled' AND tx = ? AND network = ? LIMIT 2", [transaction, network])
   }
 
-  /** Forgets what nothing can depend on any more. Returns when the next row is due (Unix seconds), null with no rows left. */
-  forget(nowSeconds: number): number | null {
-    if (!this.#ready) return null
-    this.#sql.exec(`DELETE FROM payments WHERE ${KEPT_UNTIL} <= ?`, nowSeconds)
-    const due = this.#sql.exec(`SELECT min(${KEPT_UNTIL}) AS due FROM payments`).one().due
-    return typeof due === 'number' ? due : null
-  }
-
-  openRows(): PaymentRow[] {
-    return this.#select("status IN ('claimed', 'settling', 'unknown')")
-  }
-
-  outboxRows(): PaymentRow[] {
-    return this.#select('outbox = 1')
-  }
-
-  insert(fresh: PaymentRow): void {
-    if (!this.#ready) {
-      this.#sql.exec(SCHEMA)
-      this.#sql.exec(INDEX)
+  /** How much of one owner is under way or remembered. */
+  loadOf({ owner, network }: Pick<Asked, 'owner' | 'network'>, nowSeconds: number): Load {
+    const count = (where: string, most: number, ...bindings: (string | number)[]): number => {
+      if (this.#version === 0) return 0
+      const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM payments WHERE ${where} AND ${SAME_OWNER} LIMIT ${most})`
+      return Number(this.#storage.sql.exec(sql, ...bindings, network, owner).one().n)
     }
-    this.#ready = true
-    const stored = Object.entries(fresh).map(([name, value]): [string, string | number | null] => [
-      name,
-      typeof value === 'bigint' ? value.toString() : value,
-    ])
-    const names = stored.map(([name]) => name).join(', ')
-    const marks = stored.map(() => '?').join(', ')
-    this.#sql.exec(`INSERT INTO payments (${names}) VALUES (${marks})`, ...stored.map(([, value]) => value))
+    return {
+      open: count(`${OPEN} AND valid_before > ?`, MOST_OPEN, nowSeconds - UNRESOLVED_SECONDS),
+      covered: count("status = 'covered'", MOST_COVERED),
+      refusedLately: count("status = 'refused' AND sent_at > ?", 100, nowSeconds - 60),
+    }
   }
 
-  /** Records a state. A settled payment enters the outbox in the same write; a finished one forgets its signature. */
-  setState(key: string, state: Redemption, nowSeconds: number): void {
-    const settled = state.status === 'settled'
-    this.#sql.exec(
-      `UPDATE payments SET status = ?, doubt = ?, reason = ?, tx = ?,
-         settled_at = CASE WHEN ? THEN ? ELSE settled_at END, outbox = CASE WHEN ? THEN 1 ELSE outbox END,
-         signature = CASE WHEN ? THEN NULL ELSE signature END
-       WHERE key = ?`,
-      state.status,
-      state.status === 'settling' && state.doubt ? 1 : 0,
-      state.status === 'refused' ? state.reason : null,
-      state.status === 'settled' || state.status === 'refused' ? state.transaction : '',
-      settled ? 1 : 0,
-      nowSeconds,
-      settled ? 1 : 0,
-      settled ? 1 : 0,
-      key,
+  /** Running access of one owner at a site: what may open a scope first, then what lasts longest. */
+  lastingAt(asked: Asked, nowSeconds: number, most: number): PaymentRow[] {
+    const { owner, network, site } = asked
+    const others = this.#select(
+      `status = 'settled' AND access_seconds > 0 AND site = ? AND ends_at > ? AND ${SAME_OWNER}
+       ORDER BY ends_at DESC LIMIT ${most}`,
+      [site, nowSeconds, network, owner],
+    )
+    return [...this.lastingFor(asked, nowSeconds), ...others]
+  }
+
+  /** Rows the chain is to be asked about now, the longest overdue first. */
+  lookDue(nowSeconds: number, most: number): PaymentRow[] {
+    const tomorrow = nowSeconds + 86_400
+    return this.#select(`look_at <= ? ORDER BY look_at LIMIT ${most}`, [nowSeconds], {
+      onUnreadable: (key) => this.postpone(key, tomorrow),
+    })
+  }
+
+  /** Rows the ledger lacks. One that cannot be read is set aside: it holds up no other, and keeps nobody awake. */
+  outboxDue(most: number): PaymentRow[] {
+    const found = this.#select(`outbox = 'due' ORDER BY seq LIMIT ${4 * most}`, [], {
+      onUnreadable: (key) => this.dispute(key),
+    })
+    return found.slice(0, most)
+  }
+
+  /** Stores a new row under the next number. */
+  insert(row: PaymentRow): void {
+    this.#migrate()
+    const stored = writeRow(row)
+    const names = Object.keys(stored)
+    this.#storage.sql.exec(
+      `INSERT INTO payments (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+      ...Object.values(stored),
     )
   }
 
-  setClaimBlock(key: string, block: bigint): void {
-    this.#sql.exec('UPDATE payments SET claim_block = ? WHERE key = ?', block.toString(), key)
+  /** Stores what is different. Throws where another row holds the same proof. */
+  update(before: PaymentRow, after: PaymentRow): void {
+    const old = writeRow(before)
+    const changed: Columns = Object.fromEntries(
+      Object.entries(writeRow(after)).filter(([name, value]) => old[name] !== value),
+    )
+    const names = Object.keys(changed)
+    if (names.length === 0) return
+    this.#storage.sql.exec(
+      `UPDATE payments SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE key = ?`,
+      ...Object.values(changed),
+      after.key,
+    )
   }
 
-  countHandout(key: string): void {
-    this.#sql.exec('UPDATE payments SET handouts = handouts + 1 WHERE key = ?', key)
+  /** Whether another row already stands for a log of a transaction. */
+  isProofTaken(network: string, transaction: string, position: number, key: string): boolean {
+    return (
+      this.#select('network = ? AND tx = ? AND position = ? AND key <> ? LIMIT 1', [
+        network,
+        transaction,
+        position,
+        key,
+      ]).length > 0
+    )
   }
 
-  setDelivered(key: string): void {
-    this.#sql.exec('UPDATE payments SET delivered = 1 WHERE key = ?', key)
+  /** Takes a row out of the outbox that the ledger is not to be told of. */
+  dispute(key: string): void {
+    this.#storage.sql.exec("UPDATE payments SET outbox = 'disputed' WHERE key = ?", key)
   }
 
-  setLedgered(key: string): void {
-    this.#sql.exec('UPDATE payments SET outbox = 0 WHERE key = ?', key)
+  /** Puts a row off that could not be looked at. */
+  postpone(key: string, untilSeconds: number): void {
+    this.#storage.sql.exec('UPDATE payments SET look_at = ? WHERE key = ?', untilSeconds, key)
+  }
+
+  /** Uses up a nonce of a sign-in, which ends by itself at a time (Unix seconds). False when it has been used. */
+  useNonce(nonce: string, nonceEndsAtSeconds: number): boolean {
+    const { rowsWritten } = this.#storage.sql.exec(
+      'INSERT INTO used_nonces (nonce, ends_at) VALUES (?, ?) ON CONFLICT (nonce) DO NOTHING',
+      nonce,
+      nonceEndsAtSeconds,
+    )
+    return rowsWritten > 0
+  }
+
+  /** Forgets what nothing depends on any more. A row lives as long as one that points to it. */
+  forget(nowSeconds: number): void {
+    if (this.#version === 0) return
+    const sql = this.#storage.sql
+    sql.exec(
+      `DELETE FROM payments WHERE keep_until <= ? AND NOT EXISTS
+         (SELECT 1 FROM payments AS pointing
+          WHERE pointing.status = 'covered' AND pointing.covered_by = payments.key AND pointing.keep_until > ?)`,
+      nowSeconds,
+      nowSeconds,
+    )
+    sql.exec('DELETE FROM used_nonces WHERE ends_at <= ?', nowSeconds)
+  }
+
+  /** When something is to be done next (Unix seconds): a look, the ledger, a row or a nonce to forget. Null: nothing. */
+  dueSeconds(nowSeconds: number, ledgerRetrySeconds: number): number | null {
+    if (this.#version === 0) return null
+    const due = this.#storage.sql
+      .exec(
+        `SELECT (SELECT min(look_at) FROM payments WHERE look_at IS NOT NULL) AS look,
+           (SELECT 1 FROM payments WHERE outbox = 'due' LIMIT 1) AS ledger,
+           (SELECT min(keep_until) FROM payments WHERE keep_until > ?) AS forget, (SELECT min(ends_at) FROM used_nonces) AS nonce`,
+        nowSeconds,
+      )
+      .one()
+    const times = [due.look, due.ledger === null ? null : nowSeconds + ledgerRetrySeconds, due.forget, due.nonce]
+    const known = times.filter((time) => typeof time === 'number' && time < FOREVER_SECONDS)
+    return known.length === 0 ? null : Math.min(...known.map(Number))
+  }
+
+  /** Whether there is nothing left to remember. */
+  isForgotten(): boolean {
+    if (this.#version === 0) return true
+    const sql = 'SELECT EXISTS (SELECT 1 FROM payments) + EXISTS (SELECT 1 FROM used_nonces) AS n'
+    return this.#storage.sql.exec(sql).one().n === 0
+  }
+
+  /** The storage has been emptied. */
+  reset(): void {
+    this.#version = 0
   }
 }

@@ -1,14 +1,291 @@
-// One row of a payer's records: its shape, and what it stands for in the rest of the house.
+// One row of a payer's records, and what follows from it alone: how long it is kept, when the chain is next asked about
+// it, what it stands for at the facilitator, on chain and in the ledger. Pure.
 import * as z from 'zod/mini'
 import type { SignedPayment } from '../facilitator.ts'
+import type { LedgerRow } from '../ledger.ts'
 import type { Resource } from '../policy/scope.ts'
 import { PAYMENT_SECONDS } from '../quote.ts'
 import type { Asset } from '../x402/assets.ts'
-import type { Authorization, Offer, Payment } from '../x402/payment.ts'
-import type { Claim } from './reconcile.ts'
-import type { Redemption } from './redemption.ts'
+import type { Authorization, Offer, Owner, Payment } from '../x402/payment.ts'
+import type { Look, Question, Search } from './reconcile.ts'
+import { isOpen, type Redemption, step, wasSent } from './redemption.ts'
 
-const bigint = z.pipe(
+/** What is being bought: the thing, what a purchase of it opens, and for how long. */
+export type Wish = { resource: Resource; scope: string; accessSeconds: number }
+
+export type PaymentRow = {
+  /** Order of claims. A payment waits for earlier ones only. */
+  seq: number
+  key: string
+  identifier: string | null
+  owner: Owner
+  network: string
+  site: string
+  method: string
+  /** Canonical path and identifying query. */
+  resource: string
+  scope: string
+  accessSeconds: number
+  /** `upfront`: settled before the request is carried out. */
+  flow: Offer['flow']
+  amount: bigint
+  validBeforeSeconds: number
+  state: Redemption
+  claimedAtSeconds: number
+  /** When the last sending began. */
+  sentAtSeconds: number | null
+  settledAtSeconds: number | null
+  /** How often the content was handed out; up to which number each was taken back; whether it was taken. */
+  handouts: number
+  released: number
+  isDelivered: boolean
+  outbox: Outbox
+  /** When the chain is asked about it next; null when there is nothing left to ask. */
+  lookAtSeconds: number | null
+  seenBlock: number | null
+  search: Search | null
+  signatureHash: string
+  /** The rest, as JSON; `termsOf` reads it. */
+  terms: string
+}
+
+export type Outbox = 'empty' | 'due' | 'disputed'
+
+/** The signed payment and the offer as sold. */
+export type Terms = {
+  authorization: Authorization
+  /** Null once it is not to be sent any more. */
+  signature: `0x${string}` | null
+  payTo: string
+  /** Name of the offer; null is the resource itself. */
+  offer: string | null
+}
+
+/** Three in all: a hang-up or a failing origin must not cost the payer, nor hand out content without end. */
+export const MOST_HANDOUTS = 3
+/** An answer that was paid for and not handed out, or may be asked for by its identifier, waits this long. */
+const UNCLAIMED_SECONDS = 30 * 86_400
+/** The chain's clock may be behind ours by this much when it still accepts an authorization. */
+export const CLOCK_MARGIN_SECONDS = 3600
+/** Nobody could say for this long after an authorization ended what became of it: it is given up. */
+export const UNRESOLVED_SECONDS = 30 * 86_400
+/** No end in sight. */
+export const FOREVER_SECONDS = 9_000_000_000_000
+
+/** The first look after a sending; until then its request, or the next one, sees to it. */
+const FIRST_LOOK_SECONDS = 45
+const SOONEST_LOOK_SECONDS = 20
+const LATEST_LOOK_SECONDS = 3600
+/** Between two looks at what can only land by its signer's own hand: at least this, then ever longer. */
+const RARE_LOOK_SECONDS = 600
+/** After the end of the window, so that the answer is settled: the chain is asked about blocks 20 s old. */
+const FINAL_LOOK_SECONDS = 60
+
+export const endsAtSeconds = (row: PaymentRow) => (row.settledAtSeconds ?? row.claimedAtSeconds) + row.accessSeconds
+
+/** Nobody will ever say. It is kept, holds up no purchase, and is asked about no more. */
+export const isUnresolved = (row: PaymentRow, nowSeconds: number) =>
+  isOpen(row.state) && nowSeconds >= row.validBeforeSeconds + UNRESOLVED_SECONDS
+
+/** Until when a row must be kept (Unix seconds): this is the protection against replay. */
+export function keptUntilSeconds(row: PaymentRow): number {
+  const { state } = row
+  if (isOpen(state) || row.outbox === 'due' || row.lookAtSeconds !== null) return FOREVER_SECONDS
+  const spendable = row.validBeforeSeconds + CLOCK_MARGIN_SECONDS
+  if (state.status !== 'settled') return spendable
+  const settledAt = row.settledAtSeconds ?? row.claimedAtSeconds
+  const isWanted = row.identifier !== null || (!row.isDelivered && row.handouts < MOST_HANDOUTS)
+  return Math.max(spendable, endsAtSeconds(row), isWanted ? settledAt + UNCLAIMED_SECONDS : 0)
+}
+
+/**
+ * When the chain is to be asked next about a row in this state; null for never. `isAnswered`: a look has just been
+ * answered, and found nothing that changed the state.
+ */
+export function nextLookSeconds(row: PaymentRow, nowSeconds: number, isAnswered: boolean): number | null {
+  const { state, claimedAtSeconds, sentAtSeconds, validBeforeSeconds } = row
+  const since = Math.max(claimedAtSeconds, sentAtSeconds ?? 0, row.settledAtSeconds ?? 0)
+  const age = Math.max(0, nowSeconds - since)
+  const backoff = nowSeconds + Math.min(Math.max(SOONEST_LOOK_SECONDS, Math.floor(age / 2)), LATEST_LOOK_SECONDS)
+  const first = since + FIRST_LOOK_SECONDS
+  const soon = age < FIRST_LOOK_SECONDS ? first : backoff
+  if (nowSeconds >= validBeforeSeconds + UNRESOLVED_SECONDS) return null
+  const final = validBeforeSeconds + FINAL_LOOK_SECONDS
+  const rare = Math.min(
+    Math.max(final, nowSeconds + SOONEST_LOOK_SECONDS),
+    nowSeconds + Math.max(RARE_LOOK_SECONDS, age),
+  )
+  switch (state.status) {
+    case 'claimed':
+    case 'settling':
+    case 'unknown':
+      return soon
+    case 'settled':
+      return state.position === null ? soon : null
+    case 'void':
+      return null
+    case 'refused':
+    case 'covered': {
+      // Until the chain has come to the end of the window, and says so.
+      if (isAnswered || (state.status === 'covered' && !wasSent(state))) return rare
+      return soon
+    }
+  }
+}
+
+/** What the facilitator is sent for a row; null where the signature is gone. */
+export function signedPaymentOf(row: PaymentRow, asset: Asset): SignedPayment | null {
+  const { authorization, signature, payTo, offer } = termsOf(row)
+  if (signature === null) return null
+  return {
+    signature,
+    authorization,
+    offer: {
+      network: row.network,
+      asset: asset.asset,
+      payTo,
+      amount: row.amount,
+      eip712: asset.eip712,
+      maxTimeoutSeconds: PAYMENT_SECONDS,
+      name: offer,
+      accessSeconds: row.accessSeconds,
+      scope: null,
+      flow: row.flow,
+    },
+  }
+}
+
+/** What the chain is asked about a row. */
+export const questionOf = (row: PaymentRow, asset: Asset): Question => ({
+  network: row.network,
+  asset: asset.asset,
+  authorization: termsOf(row).authorization,
+  seenBlock: row.seenBlock,
+  claimedAtSeconds: row.claimedAtSeconds,
+  search: row.search,
+  transaction: row.state.transaction,
+  wantsPinned: row.state.failedAtSeconds !== null,
+})
+
+/** Only a facilitator has said that it is paid, and the chain shows no log that bears it out. */
+const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
+  state.status === 'settled' && state.position === null && lookAtSeconds === null
+
+/** What the ledger is told of a settled payment. */
+export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
+  const { authorization, payTo, offer } = termsOf(row)
+  return {
+    id: row.key,
+    site: row.site,
+    resource: row.resource,
+    network: asset.network,
+    asset: asset.asset,
+    amount: row.amount,
+    payer: authorization.from,
+    payTo,
+    transaction: row.state.transaction,
+    position: row.state.position,
+    offer: offer ?? '',
+    accessSeconds: row.accessSeconds,
+    settledAtSeconds: row.settledAtSeconds ?? row.claimedAtSeconds,
+    remark: row.state.coveredBy !== null ? 'refund_due' : isUnproven(row) ? 'unproven' : null,
+  }
+}
+
+export type Claim = Wish & {
+  key: string
+  owner: Owner
+  payment: Payment
+  offer: Offer
+  signatureHash: string
+  seenBlock: number | null
+}
+
+/** A new row; `insert` gives it its number. */
+export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): PaymentRow {
+  const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock } = claim
+  const { authorization, signature, identifier } = payment
+  const terms: Terms = { authorization, signature, payTo: offer.payTo, offer: offer.name }
+  return withLook(
+    {
+      seq: 0,
+      key,
+      identifier,
+      owner,
+      network: offer.network,
+      site: resource.site,
+      method: resource.method,
+      resource: resource.id,
+      scope,
+      accessSeconds,
+      flow: offer.flow,
+      amount: offer.amount,
+      validBeforeSeconds: Number(authorization.validBefore),
+      state,
+      claimedAtSeconds: nowSeconds,
+      sentAtSeconds: null,
+      settledAtSeconds: null,
+      handouts: 0,
+      released: 0,
+      isDelivered: false,
+      outbox: 'empty',
+      lookAtSeconds: null,
+      seenBlock,
+      search: null,
+      signatureHash,
+      terms: termsText(state.status === 'covered' ? { ...terms, signature: null } : terms),
+    },
+    nowSeconds,
+  )
+}
+
+const withLook = (row: PaymentRow, nowSeconds: number): PaymentRow => ({
+  ...row,
+  lookAtSeconds: nextLookSeconds(row, nowSeconds, false),
+})
+
+/** The row with another state, and all that follows from it. */
+export function withState(row: PaymentRow, state: Redemption, nowSeconds: number): PaymentRow {
+  if (state === row.state) return row
+  const isSettled = state.status === 'settled'
+  const isNew = isSettled && row.state.status !== 'settled'
+  const isSending = state.status === 'settling' && state.sent > row.state.sent
+  const isOver = isSettled || state.status === 'void' || state.status === 'covered'
+  const next: PaymentRow = {
+    ...row,
+    state,
+    sentAtSeconds: isSending ? nowSeconds : row.sentAtSeconds,
+    settledAtSeconds: isNew ? nowSeconds : row.settledAtSeconds,
+    outbox: isNew ? 'due' : row.outbox,
+    // What is not to be sent any more keeps no signature.
+    terms: isOver && !row.terms.includes(NO_SIGNATURE) ? termsText({ ...termsOf(row), signature: null }) : row.terms,
+  }
+  return withLook(next, nowSeconds)
+}
+
+/**
+ * The row after a look at the chain: what it found, and what of the search need not be done again. While a request is
+ * held, what says nothing new is not written; `isDue`: the look was due, and the next one is.
+ */
+export function withLooked(
+  row: PaymentRow,
+  { truth, seenBlock, search }: Look,
+  nowSeconds: number,
+  isDue: boolean,
+): PaymentRow {
+  const next = withState(row, step(row.state, { kind: 'truth', truth }), nowSeconds)
+  const isSearching =
+    search?.searchedTo !== row.search?.searchedTo || search?.emptySinceSeconds !== row.search?.emptySinceSeconds
+  const isWorthIt = isDue || next !== row || isSearching || row.seenBlock === null
+  const looked = isWorthIt ? { ...next, seenBlock, search } : next
+  // What has expired for certain can never land.
+  if (truth.kind === 'expired') return { ...looked, lookAtSeconds: null }
+  const isAnswered = truth.kind !== 'unreachable' && truth.kind !== 'unclear'
+  return isDue ? { ...looked, lookAtSeconds: nextLookSeconds(looked, nowSeconds, isAnswered) } : looked
+}
+
+/** Decimal text of an amount. */
+export const amountText = z.pipe(
   z.string().check(z.regex(/^[0-9]+$/)),
   z.transform((text: string) => BigInt(text)),
 )
@@ -17,164 +294,27 @@ const hex = z.pipe(
   z.transform((text: string): `0x${string}` => `0x${text.slice(2)}`),
 )
 
-export const paymentRow = z.object({
-  key: z.string(),
-  identifier: z.nullable(z.string()),
-  network: z.string(),
-  site: z.string(),
-  method: z.string(),
-  resource: z.string(),
-  scope: z.string(),
-  access_seconds: z.number(),
-  offer: z.nullable(z.string()),
-  flow: z.enum(['authorization', 'upfront']),
-  pay_to: z.string(),
-  amount: bigint,
-  payer: hex,
-  recipient: hex,
-  valid_after: bigint,
-  valid_before: bigint,
+const NO_SIGNATURE = '"signature":null'
+
+const termsSchema = z.object({
+  from: hex,
+  to: hex,
+  value: amountText,
+  validAfter: amountText,
+  validBefore: amountText,
   nonce: hex,
   signature: z.nullable(hex),
-  signature_hash: z.string(),
-  status: z.enum(['claimed', 'settling', 'unknown', 'settled', 'refused']),
-  doubt: z.number(),
-  reason: z.nullable(z.string()),
-  tx: z.string(),
-  claim_block: z.nullable(bigint),
-  claimed_at: z.number(),
-  settled_at: z.nullable(z.number()),
-  handouts: z.number(),
-  delivered: z.number(),
-  outbox: z.number(),
+  payTo: z.string(),
+  offer: z.nullable(z.string()),
 })
 
-export type PaymentRow = z.infer<typeof paymentRow>
+const termsText = ({ authorization, signature, payTo, offer }: Terms): string =>
+  JSON.stringify({ ...authorization, signature, payTo, offer }, (_, value) =>
+    typeof value === 'bigint' ? value.toString() : value,
+  )
 
-/** What identifies the thing that is being bought. */
-export type Wanted = { resource: Resource; scope: string; accessSeconds: number }
-
-/** Three in all: a hang-up or a failing origin must not cost the payer, nor hand out content without end. */
-export const MOST_HANDOUTS = 3
-
-export const isUndelivered = (paid: PaymentRow) => paid.delivered === 0 && paid.handouts < MOST_HANDOUTS
-
-/** Whether a purchase may be asked for again by its identifier: content always, what was carried out three times in all. */
-export const mayRepeat = (paid: PaymentRow) => paid.flow === 'authorization' || paid.handouts < MOST_HANDOUTS
-
-export const settledAtSeconds = (paid: PaymentRow) => paid.settled_at ?? paid.claimed_at
-export const endsAtSeconds = (paid: PaymentRow) => settledAtSeconds(paid) + paid.access_seconds
-
-/** The stored state as the state machine knows it. */
-export function stateOf(found: PaymentRow): Redemption {
-  switch (found.status) {
-    case 'claimed':
-    case 'unknown':
-      return { status: found.status }
-    case 'settling':
-      return { status: 'settling', doubt: found.doubt === 1 }
-    case 'settled':
-      return { status: 'settled', transaction: found.tx }
-    case 'refused':
-      return { status: 'refused', reason: z.parse(refusalReason, found.reason), transaction: found.tx }
-  }
+/** The signed payment and the offer of a row. Throws where the row cannot be read. */
+export function termsOf(row: PaymentRow): Terms {
+  const { signature, payTo, offer, ...authorization } = z.parse(termsSchema, JSON.parse(row.terms))
+  return { authorization, signature, payTo, offer }
 }
-
-const refusalReason = z.custom<Extract<Redemption, { status: 'refused' }>['reason']>(
-  (value) => typeof value === 'string',
-)
-
-/** A new claim. The signature is kept until the outcome is known, so that it can be settled after a crash. */
-export function claimRow(
-  key: string,
-  payment: Payment,
-  offer: Offer,
-  wanted: Wanted,
-  signatureHash: string,
-  nowSeconds: number,
-): PaymentRow {
-  const { authorization, signature, identifier } = payment
-  return {
-    key,
-    identifier,
-    network: offer.network,
-    site: wanted.resource.site,
-    method: wanted.resource.method,
-    resource: wanted.resource.id,
-    scope: wanted.scope,
-    access_seconds: wanted.accessSeconds,
-    offer: offer.name,
-    flow: offer.flow,
-    pay_to: offer.payTo,
-    amount: offer.amount,
-    payer: authorization.from,
-    recipient: authorization.to,
-    valid_after: authorization.validAfter,
-    valid_before: authorization.validBefore,
-    nonce: authorization.nonce,
-    signature,
-    signature_hash: signatureHash,
-    status: 'claimed',
-    doubt: 0,
-    reason: null,
-    tx: '',
-    claim_block: null,
-    claimed_at: nowSeconds,
-    settled_at: null,
-    handouts: 0,
-    delivered: 0,
-    outbox: 0,
-  }
-}
-
-/** A payment for what `paid` already bought: used here, never settled, and it opens no more than `paid` does. */
-export const ownedRow = (fresh: PaymentRow, paid: PaymentRow): PaymentRow => ({
-  ...fresh,
-  scope: paid.scope,
-  access_seconds: paid.access_seconds,
-  amount: paid.amount,
-  status: 'settled',
-  tx: paid.tx,
-  settled_at: paid.settled_at,
-  signature: null,
-  // A single answer passed on to a second signature is still the same answer: three handouts in all.
-  handouts: paid.access_seconds === 0 ? paid.handouts : 0,
-})
-
-/** What is signed and asked for in a row, as it is sent to a facilitator; null once the signature is forgotten. */
-export function signedPaymentOf(found: PaymentRow, asset: Asset): SignedPayment | null {
-  if (found.signature === null) return null
-  return {
-    signature: found.signature,
-    authorization: authorizationOf(found),
-    offer: {
-      network: found.network,
-      asset: asset.asset,
-      payTo: found.pay_to,
-      amount: found.amount,
-      eip712: asset.eip712,
-      maxTimeoutSeconds: PAYMENT_SECONDS,
-      name: found.offer,
-      accessSeconds: found.access_seconds,
-      scope: null,
-      flow: found.flow,
-    },
-  }
-}
-
-/** What the chain is asked about a row. */
-export const claimOf = (found: PaymentRow, asset: Asset): Claim => ({
-  authorization: authorizationOf(found),
-  asset: asset.asset,
-  block: found.claim_block,
-  atSeconds: found.claimed_at,
-})
-
-const authorizationOf = (found: PaymentRow): Authorization => ({
-  from: found.payer,
-  to: found.recipient,
-  value: found.amount,
-  validAfter: found.valid_after,
-  validBefore: found.valid_before,
-  nonce: found.nonce,
-})

@@ -47,20 +47,27 @@ export type Payment = {
   quote: string | null
 }
 
+/** What the chain said of an authorization before anything was sent. `block`: a height at which it was unused. */
+export type FirstLook = { kind: 'unused'; block: number } | { kind: 'used' }
+
 /** Whether the chain would still accept the authorization at the time it was checked. */
 export type Window = 'open' | 'not_yet' | 'over'
+
+/** `key`: proven by recovery, one person on every network. `code`: by a contract, which is itself on its network only. */
+export type Owner = 'key' | 'code'
 
 declare const verified: unique symbol
 
 /**
  * A payment whose signature is proven, here or by a facilitator's `/verify`. Made by `networks/network.ts` alone.
- * `terms` is null when it answers no live quote: such a payment may only be recognised, never settled.
+ * `offer` is null when it answers no live quote: such a payment may only be recognised, never settled.
  */
 export type VerifiedPayment = {
   readonly [verified]: true
   payment: Payment
   offer: Offer | null
   window: Window
+  owner: Owner
   /** Replay key, from signed fields only: one per authorization, whatever it came wrapped in. */
   key: string
 }

@@ -1,7 +1,6 @@
 // x402 version 1: challenge in the body, payment in `X-PAYMENT`, outcome in `X-PAYMENT-RESPONSE`.
 // Shapes: specs/x402-specification-v1.md and transports-v1/http.md of the protocol.
 import * as z from 'zod/mini'
-import type { FailureReason } from '../errors.ts'
 import { ASSETS, assetOf } from './assets.ts'
 import { offersExtension } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER } from './extensions/payment-identifier.ts'
@@ -63,9 +62,9 @@ export function challengeV1(resource: ResourceInfo, offers: readonly Offer[], qu
 }
 
 /** v1's own name of a reason, where it differs. */
-const REASONS: Partial<Record<FailureReason, string>> = {
-  invalid_exact_evm_payload_authorization_value_mismatch: 'invalid_exact_evm_payload_authorization_value',
-}
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['invalid_exact_evm_payload_authorization_value_mismatch', 'invalid_exact_evm_payload_authorization_value'],
+])
 
 const v1Network = (network: string) => assetOf(network)?.v1Name ?? network
 
@@ -76,9 +75,9 @@ export const settlementV1 = (settlement: Settlement) => ({
   payer: settlement.payer,
 })
 
-export const failureV1 = (reason: FailureReason, network: string, payer: string, transaction: string) => ({
+export const failureV1 = (reason: string, network: string, payer: string, transaction: string) => ({
   success: false,
-  errorReason: REASONS[reason] ?? reason,
+  errorReason: REASONS.get(reason) ?? reason,
   transaction,
   network: v1Network(network),
   payer,

@@ -1,7 +1,6 @@
 // x402 version 2: challenge in `PAYMENT-REQUIRED`, payment in `PAYMENT-SIGNATURE`, outcome in `PAYMENT-RESPONSE`.
 // Shapes: specs/x402-specification-v2.md §5 and transports-v2/http.md of the protocol.
 import * as z from 'zod/mini'
-import type { FailureReason } from '../errors.ts'
 import { offersExtension, receiptExtension, type Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierDeclaration } from './extensions/payment-identifier.ts'
 import { SIGN_IN_WITH_X, type SignInChallenge, signInDeclaration } from './extensions/sign-in-with-x.ts'
@@ -89,7 +88,7 @@ export const settlementV2 = (settlement: Settlement, receipt: Signed | null) => 
   ...receiptExtension(receipt),
 })
 
-export const failureV2 = (reason: FailureReason, network: string, payer: string, transaction: string) => ({
+export const failureV2 = (reason: string, network: string, payer: string, transaction: string) => ({
   success: false,
   errorReason: reason,
   transaction,

@@ -1,24 +1,35 @@
 // What anybody can do on the chain with an authorization they have seen, or with their own money.
-import { encodeFunctionData, parseAbi } from 'viem'
+import { encodeFunctionData, type Hex, parseAbi } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { CHAIN_ID, type Chain, USDC } from '../../dev/chain.ts'
+import { CHAIN_ID, type Chain, MULTICALL3, USDC } from '../../dev/chain.ts'
 import { wallets } from '../../dev/wallets.ts'
 import { type Signed, sign } from './attack-payment.ts'
 
 const abi = parseAbi([
   'function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature)',
   'function cancelAuthorization(address authorizer, bytes32 nonce, bytes signature)',
+  'struct Call { address target; bool allowFailure; bytes callData; }',
+  'function aggregate3(Call[] calls)',
 ])
 
-/** Somebody else broadcasts an authorization; resolves once it is in a block. */
-export async function broadcast(chain: Chain, { authorization, signature }: Signed): Promise<void> {
+function transferCall({ authorization, signature }: Signed): Hex {
   const { from, to, value, validAfter, validBefore, nonce } = authorization
-  const data = encodeFunctionData({
+  return encodeFunctionData({
     abi,
     functionName: 'transferWithAuthorization',
     args: [from, to, BigInt(value), BigInt(validAfter), BigInt(validBefore), nonce, signature],
   })
-  await chain.send({ to: USDC, data })
+}
+
+/** Somebody else broadcasts an authorization; resolves once it is in a block. */
+export async function broadcast(chain: Chain, signed: Signed): Promise<void> {
+  await chain.send({ to: USDC, data: transferCall(signed) })
+}
+
+/** Several authorizations in one transaction, in this order: all of them land, or none. */
+export async function broadcastTogether(chain: Chain, all: readonly Signed[]): Promise<void> {
+  const calls = all.map((signed) => ({ target: USDC, allowFailure: false, callData: transferCall(signed) }))
+  await chain.send({ to: MULTICALL3, data: encodeFunctionData({ abi, functionName: 'aggregate3', args: [calls] }) })
 }
 
 /** A payer moves all their money out of reach. */

@@ -11,8 +11,11 @@ import { BASE_VARS, type Vars } from './site.ts'
 
 export type Workerd = {
   port: number
-  /** Ends it with SIGKILL and starts it again on the same port and disk; resolves when it answers. */
-  restart(): Promise<void>
+  /**
+   * Ends it with SIGKILL and starts it again on the same port and disk; resolves when it answers. `change` lies over the
+   * variables it had.
+   */
+  restart(change?: Vars): Promise<void>
   stop(): Promise<void>
 }
 
@@ -52,7 +55,7 @@ export async function startWorkerd(vars: Vars): Promise<Workerd> {
   const folder = await mkdtemp(join(tmpdir(), 'newsstand-'))
   const port = await freePort()
   const file = join(folder, 'config.capnp')
-  const all = { ...BASE_VARS, PASS_SECRET: 'a secret for tests, long enough', ...vars }
+  let all = { ...BASE_VARS, PASS_SECRET: 'a secret for tests, long enough', ...vars }
   await copyFile('.wrangler/test-build/index.js', join(folder, 'index.js'))
   await writeFile(file, configuration(port, folder, all))
   const answers = async () => {
@@ -75,8 +78,10 @@ export async function startWorkerd(vars: Vars): Promise<Workerd> {
   let kill = await start()
   return {
     port,
-    async restart() {
+    async restart(change = {}) {
       await kill()
+      all = { ...all, ...change }
+      await writeFile(file, configuration(port, folder, all))
       kill = await start()
     },
     async stop() {

@@ -295,16 +295,19 @@ describe('a payment is checked against the terms it answers', () => {
 
   test.each([
     ['another scheme', () => v1({ scheme: 'upto' })],
-    ['a network that is not for sale here', () => v1({ network: 'base' })],
     ['a network nobody knows', () => v1({ network: 'nowhere' })],
   ])('%s is other terms', async (_, wire) => {
     expect(await check(base64(wire()))).toEqual({ ok: false, error: { code: 'invalid_payment_requirements' } })
   })
 
-  test('a payee who is not us', async () => {
-    expect(await check(base64(v2({}, { to: account.address })))).toEqual({
-      ok: false,
-      error: { code: 'invalid_exact_evm_payload_recipient_mismatch' },
+  test('other terms than those on offer are an objection: what was paid once is recognised all the same', async () => {
+    expect(await check(base64(v1({ network: 'base' })))).toMatchObject({
+      ok: true,
+      value: { objection: { code: 'invalid_payment_requirements' } },
+    })
+    expect(await check(base64(v2({}, { to: account.address })))).toMatchObject({
+      ok: true,
+      value: { objection: { code: 'invalid_exact_evm_payload_recipient_mismatch' } },
     })
   })
 

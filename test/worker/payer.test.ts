@@ -1,4 +1,5 @@
-// The payer's object from inside: what it stores for strangers, and what its alarm clears up after a crash.
+// The payer's object from inside, in the real runtime: what it stores and for whom, what its alarm does beside what is
+// broken, and what it forgets.
 import {
   applyD1Migrations,
   evictDurableObject,
@@ -7,233 +8,727 @@ import {
   runInDurableObject,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Payer } from '../../src/payer/payer.ts'
-import { PaymentRecords } from '../../src/payer/records.ts'
-import type { RedeemRequest } from '../../src/payer/redeem.ts'
-import { claimRow } from '../../src/payer/rows.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Payer } from '../../src/payer/payer.ts'
+import { PROTOCOL, type RedeemRequest, type SignInRequest } from '../../src/payer/protocol.ts'
+import { type Asked, PaymentRecords } from '../../src/payer/records.ts'
+import { CLAIMED, type Redemption } from '../../src/payer/redemption.ts'
+import { claimRow, type PaymentRow } from '../../src/payer/rows.ts'
 
 const NETWORK = 'eip155:84532'
+const OTHER_NETWORK = 'eip155:8453'
+const SITE = 'https://news.example'
 const PAYER = '0x90f79bf6eb2c4f870365e785982e1f101e93b906'
 const TX = `0x${'ab'.repeat(32)}`
 const NOW = Math.floor(Date.now() / 1000)
+const DAY = 86_400
+const NAME = 'a_name_of_sixteen'
 
-const request: RedeemRequest = {
-  key: '3009|84532|0x036c|0x90f7|0x01',
-  payment: {
-    x402Version: 2,
-    scheme: 'exact',
-    network: NETWORK,
-    authorization: {
-      from: PAYER,
-      to: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
-      value: 50_000n,
-      validAfter: 0n,
-      validBefore: BigInt(NOW + 300),
-      nonce: `0x${'01'.repeat(32)}`,
+const UNKNOWN: Redemption = { ...CLAIMED, status: 'unknown', sent: 1, doubt: 1 }
+const SETTLED: Redemption = { ...CLAIMED, status: 'settled', sent: 1, transaction: TX, position: 0 }
+const REFUSED: Redemption = { ...CLAIMED, status: 'refused', sent: 1, reason: 'insufficient_funds' }
+
+const nonceOf = (number: number): `0x${string}` => `0x${number.toString(16).padStart(64, '0')}`
+
+function requestFor(number = 1, over: Partial<RedeemRequest> = {}) {
+  const request = {
+    protocol: PROTOCOL,
+    requestId: `request ${number}`,
+    key: `payment ${number}`,
+    owner: 'key',
+    payment: {
+      x402Version: 2,
+      scheme: 'exact',
+      network: NETWORK,
+      authorization: {
+        from: PAYER,
+        to: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
+        value: 50_000n,
+        validAfter: 0n,
+        validBefore: BigInt(NOW + 300),
+        nonce: nonceOf(number),
+      },
+      signature: `0x${'22'.repeat(65)}`,
+      accepted: null,
+      identifier: null,
+      quote: null,
     },
-    signature: `0x${'22'.repeat(65)}`,
-    accepted: null,
-    identifier: null,
-    quote: null,
-  },
-  offer: {
-    network: NETWORK,
-    asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
-    payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
-    amount: 50_000n,
-    eip712: { name: 'USDC', version: '2' },
-    maxTimeoutSeconds: 300,
-    name: null,
-    accessSeconds: 86_400,
-    scope: null,
-    flow: 'authorization',
-  },
-  objection: null,
-  resource: { site: 'https://news.example', method: 'GET', path: '/articles/hello', id: '/articles/hello' },
-  scope: '=/articles/hello',
-  accessSeconds: 86_400,
-  signatureHash: 'a hash',
+    offer: {
+      network: NETWORK,
+      asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+      payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+      amount: 50_000n,
+      eip712: { name: 'USDC', version: '2' },
+      maxTimeoutSeconds: 300,
+      name: null,
+      accessSeconds: DAY,
+      scope: null,
+      flow: 'authorization',
+    },
+    objection: null,
+    resource: { site: SITE, method: 'GET', path: '/articles/hello', id: '/articles/hello' },
+    scope: '=/articles/hello',
+    accessSeconds: DAY,
+    signatureHash: 'a hash',
+    look: null,
+  } satisfies RedeemRequest
+  return { ...request, ...over }
 }
 
-const object = () => env.PAYERS.get(env.PAYERS.idFromName(`${NETWORK}:${PAYER}`))
-const rows = () =>
-  runInDurableObject(object(), (_: Payer, state) =>
-    state.storage.sql.exec('SELECT status, reason, tx, outbox, signature FROM payments').toArray(),
+/** A row as it is left behind; what is settled has its own place in the receipt. */
+function rowOf(number: number, state: Redemption, over: Partial<PaymentRow> = {}): PaymentRow {
+  const { offer, ...request } = requestFor(number)
+  if (!offer) throw new Error('the request has an offer')
+  return {
+    ...claimRow({ ...request, offer, seenBlock: 900 }, CLAIMED, NOW - 60),
+    state: state.position === null ? state : { ...state, position: number },
+    sentAtSeconds: state.sent > 0 ? NOW - 60 : null,
+    settledAtSeconds: state.status === 'settled' ? NOW - 60 : null,
+    lookAtSeconds: null,
+    ...over,
+  }
+}
+const due = { lookAtSeconds: NOW - 1 }
+const many = (count: number, row: (number: number) => PaymentRow) => Array.from({ length: count }, (_, i) => row(i + 1))
+
+const object = () => env.PAYERS.get(env.PAYERS.idFromName(`eip155:${PAYER}`))
+const inside = <Value>(act: (state: DurableObjectState, payer: Payer) => Value | Promise<Value>) =>
+  runInDurableObject(object(), (payer: Payer, state) => act(state, payer))
+const rows = (): Promise<Record<string, unknown>[]> =>
+  inside((state) => state.storage.sql.exec('SELECT * FROM payments ORDER BY seq').toArray())
+const alarmAt = () => inside((state) => state.storage.getAlarm())
+const sql = (text: string, ...bindings: (string | number)[]) =>
+  inside((state) => void state.storage.sql.exec(text, ...bindings))
+const tables = () =>
+  inside((state) =>
+    state.storage.sql
+      .exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")
+      .toArray()
+      .map(({ name }) => name),
   )
 
-/** Stores a claim as a crashed object would have left it. */
-async function leave(status: 'claimed' | 'settling' | 'unknown' | 'settled', outbox = 0) {
-  const { offer } = request
-  if (!offer) throw new Error('the request has an offer')
-  await runInDurableObject(object(), async (_: Payer, state) => {
-    const fresh = claimRow(request.key, request.payment, offer, request, request.signatureHash, NOW)
-    const settled = status === 'settled' ? { tx: TX, settled_at: NOW, signature: null } : {}
-    new PaymentRecords(state.storage.sql).insert({ ...fresh, status, outbox, ...settled })
-    await state.storage.setAlarm(Date.now() + 60_000)
+/** Stores rows as an object that has died would have left them. */
+async function leave(...left: PaymentRow[]) {
+  await inside((state) => {
+    const records = new PaymentRecords(state.storage)
+    for (const row of left) records.insert(row)
   })
   await evictDurableObject(object())
 }
 
-/** The chain, as an RPC would tell of it: `used` is the state of the nonce, `time` that of the newest block. */
-function chainSays(answers: { used: boolean; time: number }) {
-  const word = (value: number) => `0x${value.toString(16).padStart(64, '0')}`
-  const results: Record<string, unknown> = {
-    eth_call: word(answers.used ? 1 : 0),
-    eth_getBlockByNumber: { number: '0x10', timestamp: `0x${answers.time.toString(16)}` },
-    eth_getLogs: [],
-  }
-  return vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
-    const { method } = JSON.parse(String(init?.body))
-    return Response.json({ jsonrpc: '2.0', id: 1, result: results[method] })
+/** Rings the alarm of an object in which something of the environment is replaced. */
+const ringWith = (over: Record<string, unknown>) =>
+  inside(async (state) => {
+    // The alarm of the object that is there already is out of the way.
+    await state.storage.setAlarm(Date.now() + 3_600_000)
+    const payer = new Payer(state, Object.assign({ ...env }, over))
+    await payer.alarm()
+    return state.storage.getAlarm()
   })
+async function ring() {
+  await inside((state) => state.storage.setAlarm(Date.now() + 3_600_000))
+  await runDurableObjectAlarm(object())
+}
+const at = async <Value>(seconds: number, act: () => Promise<Value>): Promise<Value> => {
+  vi.useFakeTimers({ now: seconds * 1000, toFake: ['Date'] })
+  try {
+    return await act()
+  } finally {
+    vi.useRealTimers()
+  }
 }
 
+/** The chain, as an RPC tells of it: whether the nonces are used, and the time of the newest block, 1000. */
+function chainSays({ used, time }: { used: boolean; time: number }) {
+  const HEAD = 1_000
+  const answer = ({ id, method, params }: { id: number; method: string; params: unknown[] }) => {
+    const number = typeof params[0] === 'string' && params[0].startsWith('0x') ? Number(params[0]) : HEAD
+    const results: Record<string, unknown> = {
+      eth_chainId: '0x14a34',
+      eth_call: `0x${(used ? '1' : '0').padStart(64, '0')}`,
+      eth_getBlockByNumber: {
+        number: `0x${number.toString(16)}`,
+        hash: TX,
+        timestamp: `0x${(time - (HEAD - number) * 2).toString(16)}`,
+      },
+      eth_getLogs: [],
+      eth_getTransactionReceipt: null,
+    }
+    return { jsonrpc: '2.0', id, result: results[method] }
+  }
+  return vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
+    const asked: unknown = JSON.parse(String(init?.body))
+    return Response.json(Array.isArray(asked) ? asked.map(answer) : answer(Object(asked)))
+  })
+}
+const nobodyAnswers = () => vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('no connection'))
+
+const ledger = async () =>
+  (await env.LEDGER_DB.prepare('SELECT id, amount, "transaction", remark FROM payments ORDER BY id').all()).results
+
+/** The events that were logged. */
+let events: string[] = []
 beforeEach(async () => {
+  events = []
+  vi.spyOn(console, 'error').mockImplementation((line) => void events.push(String(line)))
   await applyD1Migrations(env.LEDGER_DB, env.TEST_MIGRATIONS)
 })
 afterEach(async () => {
+  vi.useRealTimers()
   vi.restoreAllMocks()
   await reset()
 })
 
-test('a payment that may not be redeemed stores nothing', async () => {
-  const objection = { code: 'invalid_payment_requirements' } as const
-  const outcome = await object().redeem({ ...request, objection })
-  expect(outcome).toEqual({ kind: 'refused', refusal: objection })
-  const tables = await runInDurableObject(object(), (_: Payer, state) =>
-    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'payments'").toArray(),
-  )
-  expect(tables).toEqual([])
+const asked: Asked = {
+  owner: 'key',
+  network: NETWORK,
+  site: SITE,
+  method: 'GET',
+  scope: '=/articles/hello',
+  accessSeconds: DAY,
+}
+const signInFor = (over: Partial<SignInRequest> = {}): SignInRequest => ({
+  protocol: PROTOCOL,
+  payer: PAYER,
+  owner: 'key',
+  network: NETWORK,
+  nonce: '0123456789abcdef',
+  nonceEndsAtSeconds: NOW + 300,
+  resource: requestFor().resource,
+  ...over,
 })
 
-const NONCE = '0123456789abcdef0123456789abcdef'
-const tables = () =>
-  runInDurableObject(object(), (_: Payer, state) =>
-    state.storage.sql
-      .exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")
-      .toArray(),
-  )
-const signIn = (nonce = NONCE, over: Partial<typeof request.resource> = {}) =>
-  object().signIn({ nonce, nonceEndsAtSeconds: NOW + 300, resource: { ...request.resource, ...over } })
-
-test('a sign-in of who bought nothing stores nothing', async () => {
-  expect(await signIn()).toEqual({ kind: 'nothing', isPending: false })
-  expect(await object().ownsAt(request.resource)).toBe(false)
-  expect(await tables()).toEqual([])
-  expect(await runInDurableObject(object(), (_: Payer, state) => state.storage.getAlarm())).toBeNull()
-})
-
-test('a sign-in is told what was bought at its site, once per nonce', async () => {
-  await leave('settled')
-  const grant = { scope: '=/articles/hello', method: 'GET', endsAtSeconds: NOW + 86_400, payer: PAYER }
-  expect(await signIn(NONCE, { site: 'https://other.example' })).toEqual({ kind: 'nothing', isPending: false })
-  expect(await signIn()).toEqual({ kind: 'owned', grants: [grant] })
-  expect(await signIn()).toEqual({ kind: 'used' })
-  await evictDurableObject(object())
-  expect(await signIn()).toEqual({ kind: 'used' })
-  expect(await signIn('f'.repeat(32))).toEqual({ kind: 'owned', grants: [grant] })
-})
-
-test('access that has ended is nothing to sign in for', async () => {
-  await leave('settled')
-  await runInDurableObject(object(), (_: Payer, state) => {
-    state.storage.sql.exec('UPDATE payments SET settled_at = ?', NOW - 86_400)
+describe('a stranger leaves nothing behind', () => {
+  test.each<[string, () => Promise<unknown>]>([
+    [
+      'a payment that may not be sent',
+      () => object().redeem(requestFor(1, { objection: { code: 'invalid_payment_requirements' } })),
+    ],
+    ['a payment that was used before', () => object().redeem(requestFor(1, { look: { kind: 'used' } }))],
+    ['a question what would be refused', () => object().objectionTo(requestFor())],
+    ['a signature nobody has proven', () => object().recognise({ protocol: PROTOCOL, key: 'x', signatureHash: 'y' })],
+    ['a sign-in of who bought nothing', () => object().signIn(signInFor())],
+    ['a question what somebody owns', () => object().ownsAt(signInFor())],
+    ['a report of a handout that never was', () => object().delivered({ protocol: PROTOCOL, key: 'x', number: 1 })],
+    ['a handout taken back that never was', () => object().released({ protocol: PROTOCOL, key: 'x', number: 1 })],
+    ['a word that it is still open', () => object().stillOpen({ protocol: PROTOCOL, key: 'x', number: 1 })],
+  ])('%s', async (_, act) => {
+    await act()
+    expect(await tables()).toEqual([])
+    expect(await alarmAt()).toBeNull()
   })
-  expect(await signIn()).toEqual({ kind: 'nothing', isPending: false })
 })
 
-test('a payment with an open outcome is pending, which uses no nonce up', async () => {
-  await leave('unknown')
-  expect(await signIn()).toEqual({ kind: 'nothing', isPending: true })
-  expect(await signIn(NONCE, { path: '/articles/other', id: '/articles/other' })).toMatchObject({ isPending: false })
-  expect(await tables()).toEqual([{ name: 'payments' }])
-})
-
-test('the alarm comes when a nonce ends, and forgets it', async () => {
-  await leave('settled')
-  await runInDurableObject(object(), (_: Payer, state) => state.storage.setAlarm(Date.now() + 86_400_000))
-  await signIn()
-  const alarm = () => runInDurableObject(object(), (_: Payer, state) => state.storage.getAlarm())
-  expect(await alarm()).toBe((NOW + 300) * 1000)
-  const nonces = () =>
-    runInDurableObject(object(), (_: Payer, state) => state.storage.sql.exec('SELECT nonce FROM used_nonces').toArray())
-  expect(await nonces()).toHaveLength(1)
-  await runInDurableObject(object(), (_: Payer, state) => {
-    state.storage.sql.exec('UPDATE used_nonces SET ends_at = ?', NOW - 1)
+describe('who owns what', () => {
+  test('a sign-in is told what was bought at its site, once per nonce', async () => {
+    await leave(rowOf(1, SETTLED))
+    const grant = { scope: '=/articles/hello', method: 'GET', endsAtSeconds: NOW - 60 + DAY, payer: PAYER }
+    const elsewhere = { ...requestFor().resource, site: 'https://other.example' }
+    expect(await object().signIn(signInFor({ resource: elsewhere }))).toEqual({ kind: 'nothing', isPending: false })
+    expect(await object().signIn(signInFor())).toEqual({ kind: 'owned', grants: [grant] })
+    expect(await object().signIn(signInFor())).toEqual({ kind: 'used' })
+    await evictDurableObject(object())
+    expect(await object().signIn(signInFor())).toEqual({ kind: 'used' })
+    expect(await object().signIn(signInFor({ nonce: 'f'.repeat(16) }))).toEqual({ kind: 'owned', grants: [grant] })
   })
-  await runDurableObjectAlarm(object())
-  expect(await nonces()).toEqual([])
-  expect(await alarm()).toBeGreaterThan((NOW + 3_600) * 1000)
-})
 
-test('a claim whose authorization lapsed is refused by the alarm, and nothing is sent to a facilitator', async () => {
-  await leave('settling')
-  const chain = chainSays({ used: false, time: NOW + 1_000 })
-  await runDurableObjectAlarm(object())
-  expect(await rows()).toMatchObject([
-    { status: 'refused', reason: 'invalid_exact_evm_payload_authorization_valid_before' },
-  ])
-  for (const [url] of chain.mock.calls) expect(String(url)).not.toMatch(/settle/)
-})
-
-test('a claim that may still land stays unknown, and the alarm comes again', async () => {
-  await leave('unknown')
-  chainSays({ used: false, time: NOW })
-  await runDurableObjectAlarm(object())
-  expect(await rows()).toMatchObject([{ status: 'unknown' }])
-  expect(await runInDurableObject(object(), (_: Payer, state) => state.storage.getAlarm())).not.toBeNull()
-})
-
-test('a used nonce without a log proves nothing', async () => {
-  await leave('unknown')
-  chainSays({ used: true, time: NOW })
-  await runDurableObjectAlarm(object())
-  expect(await rows()).toMatchObject([{ status: 'unknown' }])
-})
-
-test('the ledger is caught up with once D1 is back', async () => {
-  await leave('settled', 1)
-  await env.LEDGER_DB.exec('ALTER TABLE payments RENAME TO away')
-  await runDurableObjectAlarm(object())
-  expect(await rows()).toMatchObject([{ outbox: 1 }])
-
-  await env.LEDGER_DB.exec('ALTER TABLE away RENAME TO payments')
-  await runDurableObjectAlarm(object())
-  expect(await rows()).toMatchObject([{ outbox: 0 }])
-  const stored = await env.LEDGER_DB.prepare('SELECT id, amount, "transaction" FROM payments').all()
-  expect(stored.results).toEqual([{ id: request.key, amount: '50000', transaction: TX }])
-})
-
-test('a settled payment forgets its signature', async () => {
-  await leave('unknown')
-  await runInDurableObject(object(), (_: Payer, state) =>
-    new PaymentRecords(state.storage.sql).setState(request.key, { status: 'settled', transaction: TX }, NOW),
-  )
-  expect(await rows()).toMatchObject([{ status: 'settled', tx: TX, outbox: 1, signature: null }])
-})
-
-test('what nothing depends on is forgotten, and an empty object keeps no storage', async () => {
-  await leave('settled')
-  const later = NOW + 2 * 86_400
-  await runInDurableObject(object(), (_: Payer, state) => {
-    const records = new PaymentRecords(state.storage.sql)
-    records.setDelivered(request.key)
-    expect(records.forget(NOW + 86_399)).toBe(NOW + 86_400)
+  test('access that has ended is nothing to sign in for', async () => {
+    await leave(rowOf(1, SETTLED, { settledAtSeconds: NOW - DAY }))
+    expect(await object().signIn(signInFor())).toEqual({ kind: 'nothing', isPending: false })
   })
-  vi.useFakeTimers({ now: later * 1000, toFake: ['Date'] })
-  await runDurableObjectAlarm(object())
-  vi.useRealTimers()
-  const tables = await runInDurableObject(object(), (_: Payer, state) =>
-    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'payments'").toArray(),
-  )
-  expect(tables).toEqual([])
+
+  test('a payment with an open outcome is pending, which uses no nonce up', async () => {
+    await leave(rowOf(1, UNKNOWN))
+    expect(await object().signIn(signInFor())).toEqual({ kind: 'nothing', isPending: true })
+    const other = { ...requestFor().resource, path: '/articles/other', id: '/articles/other' }
+    expect(await object().signIn(signInFor({ resource: other }))).toMatchObject({ isPending: false })
+    expect(await inside((state) => state.storage.sql.exec('SELECT * FROM used_nonces').toArray())).toEqual([])
+  })
+
+  test('a contract at the same address on another network owns nothing, squats nothing and fills nothing', async () => {
+    const foreign = { owner: 'code', network: OTHER_NETWORK, identifier: NAME } as const
+    const single = { ...foreign, accessSeconds: 0 }
+    await leave(
+      rowOf(1, SETTLED, foreign),
+      rowOf(2, SETTLED, single),
+      rowOf(3, UNKNOWN, foreign),
+      rowOf(4, { ...REFUSED }, { ...foreign, ...due }),
+      rowOf(5, { ...CLAIMED, status: 'covered' }, foreign),
+    )
+    expect(await object().ownsAt(signInFor())).toBe(false)
+    expect(await object().ownsAt(signInFor({ owner: 'code' }))).toBe(false)
+    expect(await object().ownsAt(signInFor({ owner: 'code', network: OTHER_NETWORK }))).toBe(true)
+    const found = await inside((state) => {
+      const records = new PaymentRecords(state.storage)
+      return {
+        named: records.byIdentifier(NAME, asked),
+        open: records.openAt(asked, NOW),
+        refused: records.refusedFor(asked, NOW),
+        lasting: records.lastingFor(asked, NOW),
+        unclaimed: records.unclaimedFor({ ...asked, accessSeconds: 0 }),
+        load: records.loadOf(asked, NOW),
+      }
+    })
+    expect(found).toEqual({
+      named: [],
+      open: [],
+      refused: [],
+      lasting: [],
+      unclaimed: [],
+      load: { open: 0, covered: 0, refusedLately: 0 },
+    })
+  })
+
+  test('a key owns on one network what it bought on another', async () => {
+    await leave(rowOf(1, SETTLED, { network: OTHER_NETWORK }))
+    expect(await object().ownsAt(signInFor())).toBe(true)
+  })
 })
 
-test('an answer that was paid for and never handed out is kept for thirty days', async () => {
-  await leave('settled')
-  const due = await runInDurableObject(object(), (_: Payer, state) =>
-    new PaymentRecords(state.storage.sql).forget(NOW + 29 * 86_400),
-  )
-  expect(due).toBe(NOW + 30 * 86_400)
+describe('the tables', () => {
+  test('are made in one transaction: after a crash in the middle there is nothing, and then everything', async () => {
+    const crash = (statements: number) =>
+      inside((state) => {
+        const { storage } = state
+        let left = statements
+        const exec = (text: string, ...bindings: unknown[]) => {
+          if (!text.startsWith('SELECT') && left-- === 0) throw new Error('the power is gone')
+          return storage.sql.exec(text, ...bindings)
+        }
+        const broken = new Proxy(storage, {
+          get: (_, name) =>
+            name === 'sql'
+              ? { exec }
+              : name === 'transactionSync'
+                ? storage.transactionSync.bind(storage)
+                : Reflect.get(storage, name),
+        })
+        expect(() => new PaymentRecords(broken).insert(rowOf(1, CLAIMED))).toThrow('the power is gone')
+      })
+    for (const statements of [0, 1, 2, 3]) {
+      await crash(statements)
+      expect(await tables()).toEqual([])
+    }
+    await leave(rowOf(1, CLAIMED))
+    expect(await tables()).toEqual(['version', 'payments', 'used_nonces'])
+    expect(await rows()).toHaveLength(1)
+  })
+
+  test('are made once: a second start changes nothing', async () => {
+    await leave(rowOf(1, SETTLED))
+    const before = await rows()
+    await evictDurableObject(object())
+    expect(await object().ownsAt(signInFor())).toBe(true)
+    expect(await rows()).toEqual(before)
+  })
+
+  test('of a newer release: 503, nothing asked, nothing written', async () => {
+    await leave(rowOf(1, SETTLED, { handouts: 1 }), rowOf(2, UNKNOWN, due))
+    await sql('UPDATE version SET number = number + 1')
+    await evictDurableObject(object())
+    const before = await rows()
+    const fetched = nobodyAnswers()
+    const unavailable = { kind: 'refused', refusal: { code: 'unavailable' } }
+    expect(await object().redeem(requestFor(1))).toMatchObject(unavailable)
+    expect(await object().redeem(requestFor(9))).toMatchObject(unavailable)
+    expect(await object().objectionTo(requestFor(9))).toEqual({ code: 'unavailable' })
+    expect(await object().signIn(signInFor())).toEqual({ kind: 'unavailable' })
+    const { requestId: _, objection: __, look: ___, ...used } = requestFor(9)
+    await object().useUp(used)
+    await ring()
+    expect(await rows()).toEqual(before)
+    expect(fetched).not.toHaveBeenCalled()
+  })
+
+  test('of a newer release: a report of a handout writes nothing either', async () => {
+    await leave(rowOf(1, SETTLED, { handouts: 1 }))
+    await sql('UPDATE version SET number = number + 1')
+    await evictDurableObject(object())
+    const before = await rows()
+    await object().delivered({ protocol: PROTOCOL, key: 'payment 1', number: 1 })
+    await object().released({ protocol: PROTOCOL, key: 'payment 1', number: 1 })
+    expect(await rows()).toEqual(before)
+  })
+
+  test('a worker that speaks a newer protocol is told to come again', async () => {
+    expect(await object().redeem(requestFor(1, { protocol: PROTOCOL + 1 }))).toMatchObject({
+      refusal: { code: 'unavailable' },
+    })
+    expect(await tables()).toEqual([])
+  })
+
+  test('two payments are never stored with one proof', async () => {
+    await leave(rowOf(1, SETTLED))
+    await expect(leave(rowOf(2, { ...SETTLED }, { state: { ...SETTLED, position: 1 } }))).rejects.toThrow('UNIQUE')
+    expect(await rows()).toHaveLength(1)
+  })
+})
+
+describe('the alarm beside what is broken', () => {
+  test('a configuration that does not parse: the ledger is written, and the looks are put off', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due' }), rowOf(2, UNKNOWN, due))
+    const fetched = nobodyAnswers()
+    const next = await ringWith({ PAY_TO: 'nonsense', NETWORKS: 'nonsense' })
+    expect(await rows()).toMatchObject([{ outbox: 'empty' }, { status: 'unknown' }])
+    expect(await ledger()).toMatchObject([{ id: 'payment 1' }])
+    expect(fetched).not.toHaveBeenCalled()
+    expect(next).toBeGreaterThan(Date.now())
+  })
+
+  test.each<[string, string]>([
+    ['its terms are garbage', "UPDATE payments SET terms = 'garbage' WHERE key = 'payment 1'"],
+    ['a column is garbage', "UPDATE payments SET search = 'garbage' WHERE key = 'payment 1'"],
+    ['a status nobody knows', "UPDATE payments SET status = 'lost' WHERE key = 'payment 1'"],
+  ])('one row that cannot be read (%s): the ledger and the looks of the others go on', async (_, spoil) => {
+    await leave(
+      rowOf(1, SETTLED, { outbox: 'due', ...due }),
+      rowOf(2, SETTLED, { outbox: 'due' }),
+      rowOf(3, UNKNOWN, due),
+    )
+    await sql(spoil)
+    chainSays({ used: false, time: NOW + 1_000 })
+    await ring()
+    expect(await rows()).toMatchObject([{}, { outbox: 'empty' }, { status: 'refused' }])
+    expect(await ledger()).toMatchObject([{ id: 'payment 2' }])
+    expect(await alarmAt()).toBeGreaterThan(Date.now())
+  })
+
+  test('one row that cannot be read: what it is to the ledger does not keep the object awake for ever', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due' }))
+    await sql("UPDATE payments SET search = 'garbage'")
+    for (let rung = 0; rung < 5; rung++) await ring()
+    expect((await alarmAt()) ?? Number.POSITIVE_INFINITY).toBeGreaterThan(Date.now() + 60_000)
+  })
+
+  test('a dozen rows that cannot be read: the ledger takes the thirteenth', async () => {
+    await leave(...many(13, (number) => rowOf(number, SETTLED, { outbox: 'due' })))
+    await sql("UPDATE payments SET terms = 'garbage' WHERE seq <= 12")
+    await ring()
+    await ring()
+    expect(await ledger()).toMatchObject([{ id: 'payment 13' }])
+  })
+
+  test('two hundred open rows and no RPC: the ledger first, few fetches, and an alarm again', async () => {
+    await leave(...many(200, (number) => rowOf(number, UNKNOWN, due)), rowOf(999, SETTLED, { outbox: 'due' }))
+    let entered = 0
+    const fetched = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => {
+      entered ||= (await ledger()).length
+      throw new TypeError('no connection')
+    })
+    await ring()
+    expect(entered).toBe(1)
+    expect(fetched.mock.calls.length).toBeGreaterThan(0)
+    expect(fetched.mock.calls.length).toBeLessThanOrEqual(32)
+    expect(await alarmAt()).toBeGreaterThan(Date.now())
+    expect(await alarmAt()).toBeLessThan(Date.now() + 60_000)
+  })
+
+  test('two hundred open rows, and a platform that allows 45 requests: it ends, and none is lost', async () => {
+    await leave(...many(200, (number) => rowOf(number, UNKNOWN, due)))
+    const chain = chainSays({ used: true, time: NOW })
+    const answer = chain.getMockImplementation()
+    let calls = 0
+    chain.mockImplementation(async (...request) => {
+      if (++calls > 45 || !answer) throw new Error('Too many subrequests')
+      return answer(...request)
+    })
+    await ring()
+    expect(calls).toBeLessThanOrEqual(45)
+    expect((await rows()).filter(({ status, look_at }) => status === 'unknown' && look_at !== null)).toHaveLength(200)
+    expect(await alarmAt()).toBeGreaterThan(Date.now())
+  })
+
+  test('a conflict in the ledger beside twenty good rows: twenty are stored, one is disputed', async () => {
+    await leave(...many(21, (number) => rowOf(number, SETTLED, { outbox: 'due' })))
+    await env.LEDGER_DB.prepare(
+      `INSERT INTO payments (id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", position,
+         offer, access_seconds, settled_at_seconds) VALUES ('another', '', '', 'exact', ?, '', '1', '', '', ?, 7, '', 0, 0)`,
+    )
+      .bind(NETWORK, TX)
+      .run()
+    // Eight at a time.
+    for (let rung = 0; rung < 3; rung++) await ring()
+    const states = (await rows()).map(({ outbox }) => outbox)
+    expect(states.filter((state) => state === 'empty')).toHaveLength(20)
+    expect(states[6]).toBe('disputed')
+    expect(await ledger()).toHaveLength(21)
+    expect(events.join()).toContain('ledger_disputed')
+  })
+
+  test('a ledger that never answers: the alarm ends in time, asks the chain, and comes again', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due' }), rowOf(2, UNKNOWN, due))
+    chainSays({ used: false, time: NOW + 1_000 })
+    const never = () => Promise.withResolvers().promise
+    const statement = { bind: () => statement, run: never, first: never }
+    const began = Date.now()
+    const next = await ringWith({ LEDGER_DB: { prepare: () => statement } })
+    expect(Date.now() - began).toBeLessThan(10_000)
+    expect(await rows()).toMatchObject([{ outbox: 'due' }, { status: 'refused' }])
+    expect(next).toBeGreaterThan(Date.now())
+  }, 15_000)
+
+  test('the ledger is caught up with once D1 is back', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due' }))
+    await env.LEDGER_DB.exec('ALTER TABLE payments RENAME TO away')
+    await ring()
+    expect(await rows()).toMatchObject([{ outbox: 'due' }])
+    expect(await alarmAt()).toBeGreaterThan(Date.now())
+
+    await env.LEDGER_DB.exec('ALTER TABLE away RENAME TO payments')
+    await ring()
+    expect(await rows()).toMatchObject([{ outbox: 'empty' }])
+    expect(await ledger()).toEqual([{ id: 'payment 1', amount: '50000', transaction: TX, remark: null }])
+  })
+
+  test('an entry whose reply was lost is entered once', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due' }))
+    await ring()
+    await sql("UPDATE payments SET outbox = 'due'")
+    await evictDurableObject(object())
+    await ring()
+    expect(await rows()).toMatchObject([{ outbox: 'empty' }])
+    expect(await ledger()).toHaveLength(1)
+  })
+
+  test('money beside another payment is entered to be given back', async () => {
+    await leave(rowOf(1, { ...SETTLED, coveredBy: 'payment 2' }, { outbox: 'due' }))
+    await ring()
+    expect(await ledger()).toMatchObject([{ remark: 'refund_due' }])
+  })
+})
+
+describe('when the alarm comes', () => {
+  test('a payer that claims every thirty seconds: its first row is still looked at in time', async () => {
+    const fetched = nobodyAnswers()
+    const first = NOW - 45
+    await inside((state) => {
+      const records = new PaymentRecords(state.storage)
+      records.insert(rowOf(1, UNKNOWN, { lookAtSeconds: first + 45, claimedAtSeconds: first }))
+    })
+    await evictDurableObject(object())
+    // Waking up sets the alarm; the claims that follow leave it where it is.
+    await object().ownsAt(signInFor())
+    const armed = await alarmAt()
+    expect(armed).not.toBeNull()
+    for (let claim = 2; claim < 12; claim++) {
+      await at(NOW + claim * 30, async () => {
+        const { requestId: _, objection: __, look: ___, ...used } = requestFor(claim)
+        await object().useUp(used)
+      })
+      expect(await alarmAt()).toBe(armed)
+    }
+    await runDurableObjectAlarm(object())
+    expect(fetched).toHaveBeenCalled()
+  })
+
+  test('a row that is due sooner moves it', async () => {
+    await leave(rowOf(1, UNKNOWN, { lookAtSeconds: NOW + 3_000 }))
+    await object().ownsAt(signInFor())
+    expect(await alarmAt()).toBe((NOW + 3_000) * 1000)
+    const { requestId: _, objection: __, look: ___, ...used } = requestFor(2)
+    await object().useUp(used)
+    expect(await alarmAt()).toBeLessThan((NOW + 3_000) * 1000)
+  })
+
+  test('an object that starts with open rows and no alarm sets one', async () => {
+    await leave(rowOf(1, UNKNOWN, due))
+    expect(await object().ownsAt(signInFor())).toBe(false)
+    expect(await alarmAt()).not.toBeNull()
+  })
+
+  test('a nonce that ends is forgotten', async () => {
+    await leave(rowOf(1, SETTLED))
+    await object().signIn(signInFor())
+    expect(await alarmAt()).toBe((NOW + 300) * 1000)
+    await at(NOW + 301, ring)
+    expect(await inside((state) => state.storage.sql.exec('SELECT * FROM used_nonces').toArray())).toEqual([])
+  })
+})
+
+describe('what the alarm finds', () => {
+  test('an authorization that lapsed: refused, and nothing is sent to a facilitator', async () => {
+    await leave(rowOf(1, { ...UNKNOWN, status: 'settling' }, due))
+    const chain = chainSays({ used: false, time: NOW + 1_000 })
+    await ring()
+    expect(await rows()).toMatchObject([
+      { status: 'refused', reason: 'invalid_exact_evm_payload_authorization_valid_before', look_at: null },
+    ])
+    for (const [url] of chain.mock.calls) expect(String(url)).not.toMatch(/settle/)
+  })
+
+  test('what may still land stays open, and is looked at again', async () => {
+    await leave(rowOf(1, UNKNOWN, due))
+    chainSays({ used: false, time: NOW })
+    await ring()
+    expect(await rows()).toMatchObject([{ status: 'unknown' }])
+    expect(await alarmAt()).toBeGreaterThan(Date.now())
+  })
+
+  test('a used nonce without a log proves nothing', async () => {
+    await leave(rowOf(1, UNKNOWN, due))
+    chainSays({ used: true, time: NOW })
+    await ring()
+    expect(await rows()).toMatchObject([{ status: 'unknown' }])
+  })
+
+  test('a refused row whose last question nobody answers is kept, and asked about again', async () => {
+    await leave(rowOf(1, REFUSED, due))
+    nobodyAnswers()
+    for (const later of [400, 4_000, 20_000]) await at(NOW + later, ring)
+    expect(await rows()).toMatchObject([{ status: 'refused' }])
+    expect((await rows())[0]?.look_at).toBeGreaterThan(NOW + 20_000)
+  })
+
+  test('a row that was sent again and refused is looked at soon after that', async () => {
+    await leave(rowOf(1, REFUSED, { lookAtSeconds: NOW + 3_000 }))
+    const kinds = [{ x402Version: 2, scheme: 'exact', network: NETWORK }]
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (url) => {
+      if (String(url).endsWith('/supported')) return Response.json({ kinds, extensions: [], signers: {} })
+      if (!String(url).endsWith('/settle')) throw new TypeError('no connection')
+      return Response.json({ success: false, errorReason: 'insufficient_funds', transaction: '', network: NETWORK })
+    })
+    await object().redeem(requestFor(1))
+    const [row] = await rows()
+    expect(row).toMatchObject({ status: 'refused', sent: 2 })
+    expect(row?.look_at).toBeLessThanOrEqual(Math.floor(Date.now() / 1000) + 45)
+  }, 30_000)
+
+  test('nobody can say for thirty days: it is given up, kept without an alarm, and holds up nothing', async () => {
+    await leave(rowOf(1, UNKNOWN, due))
+    nobodyAnswers()
+    const end = NOW + 300 + 30 * DAY
+    await at(end + 1, ring)
+    expect(await rows()).toMatchObject([{ status: 'unknown', look_at: null }])
+    expect(await alarmAt()).toBeNull()
+    expect(events.join()).toContain('payment_unresolved')
+  })
+
+  test('as many given up as may be open: they hold up nothing', async () => {
+    await leave(...many(256, (number) => rowOf(number, UNKNOWN)))
+    const load = await inside((state) => new PaymentRecords(state.storage).loadOf(asked, NOW + 300 + 30 * DAY))
+    expect(load.open).toBe(0)
+  })
+})
+
+describe('twenty thousand rows', () => {
+  /** Rows read by each query. */
+  const readFor = () =>
+    inside((state) => {
+      const { storage } = state
+      let read = 0
+      const counting = new Proxy(storage, {
+        get: (_, name) =>
+          name === 'sql'
+            ? {
+                exec: (text: string, ...bindings: unknown[]) => {
+                  const cursor = storage.sql.exec(text, ...bindings)
+                  const all = cursor.toArray()
+                  read += cursor.rowsRead
+                  return { toArray: () => all, one: () => all[0] }
+                },
+              }
+            : Reflect.get(storage, name),
+      })
+      const records = new PaymentRecords(counting)
+      const count = (act: () => unknown) => {
+        read = 0
+        act()
+        return read
+      }
+      return {
+        byKey: count(() => records.byKey('payment 5')),
+        byIdentifier: count(() => records.byIdentifier(NAME, asked)),
+        openAt: count(() => records.openAt(asked, NOW)),
+        refusedFor: count(() => records.refusedFor(asked, NOW)),
+        lastingFor: count(() => records.lastingFor(asked, NOW)),
+        unclaimedFor: count(() => records.unclaimedFor({ ...asked, accessSeconds: 0 })),
+        byTransaction: count(() => records.byTransaction(NETWORK, `0x${'cd'.repeat(32)}`)),
+        loadOf: count(() => records.loadOf(asked, NOW)),
+        lastingAt: count(() => records.lastingAt({ ...asked, accessSeconds: 0 }, NOW, 50)),
+        lookDue: count(() => records.lookDue(NOW, 8)),
+        outboxDue: count(() => records.outboxDue(12)),
+        dueSeconds: count(() => records.dueSeconds(NOW, 20)),
+        forget: count(() => records.forget(NOW)),
+        isForgotten: count(() => records.isForgotten()),
+      }
+    })
+  const fill = (count: number) =>
+    inside((state) => {
+      const records = new PaymentRecords(state.storage)
+      const taken = { isDelivered: true, handouts: 1 }
+      state.storage.transactionSync(() => {
+        records.insert(rowOf(1, SETTLED, { ...taken, scope: '~/articles/*', accessSeconds: 30 * DAY }))
+        for (let number = 2; number <= count; number++) {
+          const single = number % 2 === 0 ? { accessSeconds: 0 } : {}
+          const state = { ...SETTLED, transaction: `0x${number.toString(16).padStart(64, '0')}` }
+          records.insert(
+            rowOf(number, state, {
+              ...taken,
+              ...single,
+              scope: `=/articles/${number}`,
+              resource: `/articles/${number}`,
+            }),
+          )
+        }
+      })
+    })
+
+  test('under a pass: no query reads more of them than of a hundred', async () => {
+    await fill(100)
+    const few = await readFor()
+    await reset()
+    await applyD1Migrations(env.LEDGER_DB, env.TEST_MIGRATIONS)
+    await fill(20_000)
+    const lots = await readFor()
+    const grown = Object.entries(lots).filter(([name, read]) => read > 2 * Number(Reflect.get(few, name)) + 60)
+    expect(grown).toEqual([])
+  }, 60_000)
+})
+
+describe('what is forgotten', () => {
+  test('what nothing depends on; and an empty object keeps no storage and no alarm', async () => {
+    await leave(rowOf(1, SETTLED, { isDelivered: true, handouts: 1 }))
+    await at(NOW + DAY - 120, ring)
+    expect(await rows()).toHaveLength(1)
+    await at(NOW + DAY + 1, ring)
+    expect(await tables()).toEqual([])
+    expect(await alarmAt()).toBeNull()
+  })
+
+  test('an emptied object is claimed in anew', async () => {
+    await leave(rowOf(1, REFUSED))
+    await at(NOW + DAY, ring)
+    expect(await tables()).toEqual([])
+    const { requestId: _, objection: __, look: ___, ...used } = requestFor(2)
+    await object().useUp(used)
+    expect(await rows()).toMatchObject([{ key: 'payment 2', status: 'covered' }])
+    expect(await alarmAt()).not.toBeNull()
+  })
+
+  test('not what was paid for and never handed out, for thirty days', async () => {
+    await leave(rowOf(1, SETTLED, { accessSeconds: 0 }))
+    await at(NOW + 29 * DAY, ring)
+    expect(await rows()).toHaveLength(1)
+    await at(NOW + 31 * DAY, ring)
+    expect(await tables()).toEqual([])
+  })
+
+  test('not a row that another one points to', async () => {
+    const covered = { ...CLAIMED, status: 'covered' as const, coveredBy: 'payment 1' }
+    const taken = { isDelivered: true, handouts: 1, accessSeconds: 0 }
+    await leave(rowOf(1, SETTLED, taken), rowOf(2, covered, { validBeforeSeconds: NOW + 10 * DAY }))
+    await at(NOW + 9 * DAY, ring)
+    expect(await rows()).toHaveLength(2)
+    await at(NOW + 11 * DAY, ring)
+    await at(NOW + 11 * DAY, ring)
+    expect(await tables()).toEqual([])
+  })
+
+  test('not what could be spent again: an hour beyond its window', async () => {
+    await leave(rowOf(1, REFUSED))
+    await at(NOW + 300 + 3_599, ring)
+    expect(await rows()).toHaveLength(1)
+    await at(NOW + 300 + 3_600, ring)
+    expect(await tables()).toEqual([])
+  })
 })

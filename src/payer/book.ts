@@ -1,0 +1,141 @@
+// The payer's records, and what has to follow each write: the next alarm in the same commit, and the ledger. The alarm
+// is only ever moved earlier.
+import { type LedgerRow, recordPayment } from '../ledger.ts'
+import { assetOf } from '../x402/assets.ts'
+import { PaymentRecords } from './records.ts'
+import { type RedemptionEvent, step } from './redemption.ts'
+import { isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
+import { nowSeconds, within } from './waiting.ts'
+
+/** Rows one alarm writes to the ledger, each with two calls at most. */
+const MOST_ENTRIES = 8
+const LEDGER_LIMIT_MS = 5_000
+const LEDGER_RETRY_SECONDS = 20
+const LONGEST_RETRY_SECONDS = 3_600
+/** Between two alarms when there is more to do than one alarm does. */
+const SOON_MS = 5_000
+
+/** The event, and the key of the payment it is about; never a signature. */
+export const log = (event: string, payment: string): void => console.error(JSON.stringify({ event, payment }))
+
+export class Book {
+  readonly records: PaymentRecords
+  readonly #ctx: DurableObjectState
+  readonly #ledger: D1Database
+  /** Keys on their way to the ledger. */
+  readonly #entering = new Set<string>()
+  #ledgerFailures = 0
+  /** `getAlarm` is asynchronous, and knows of no alarm while one runs. */
+  #alarmAtMs: number | null = null
+
+  constructor(ctx: DurableObjectState, ledger: D1Database) {
+    this.#ctx = ctx
+    this.#ledger = ledger
+    this.records = new PaymentRecords(ctx.storage)
+  }
+
+  /** After a start: rows that need looking after have an alarm, whatever became of the last one. */
+  async open(): Promise<void> {
+    this.#alarmAtMs = await this.#ctx.storage.getAlarm()
+    if (this.#alarmAtMs === null) this.armForNext()
+  }
+
+  /** Throws where there is no such row. */
+  row(key: string): PaymentRow {
+    const found = this.records.byKey(key)
+    if (!found) throw new Error('a payment that was claimed has no row')
+    return found
+  }
+
+  insert(row: PaymentRow): void {
+    this.records.insert(row)
+    if (row.lookAtSeconds !== null) this.arm(row.lookAtSeconds * 1000)
+  }
+
+  /** Stores what has changed of a row. */
+  save(before: PaymentRow, after: PaymentRow): void {
+    if (after === before) return
+    this.records.update(before, after)
+    if (after.lookAtSeconds !== null) this.arm(after.lookAtSeconds * 1000)
+    if (after.outbox === 'due' && before.outbox !== 'due') this.#ctx.waitUntil(this.#enter(after))
+    const isGivenUp = before.lookAtSeconds !== null && after.lookAtSeconds === null
+    if (isGivenUp && isUnresolved(after, nowSeconds())) log('payment_unresolved', after.key)
+  }
+
+  apply(row: PaymentRow, event: RedemptionEvent): void {
+    this.save(row, withState(row, step(row.state, event), nowSeconds()))
+  }
+
+  /** The alarm has come: the next one may be at any time. */
+  alarmed(): void {
+    this.#alarmAtMs = null
+  }
+
+  /** Moves the alarm to a time (milliseconds), if that is earlier. */
+  arm(atMs: number): void {
+    if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return
+    this.#alarmAtMs = atMs
+    void this.#ctx.storage.setAlarm(atMs)
+  }
+
+  armForNext(): void {
+    const dueSeconds = this.records.dueSeconds(nowSeconds(), this.#retrySeconds())
+    if (dueSeconds !== null) this.arm(Math.max(dueSeconds * 1000, Date.now() + SOON_MS))
+  }
+
+  /** Forgets what nothing depends on. An empty object keeps no storage; a claim that comes later makes its tables anew. */
+  forget(): void {
+    this.records.forget(nowSeconds())
+    if (this.records.isEmpty || !this.records.isForgotten()) return
+    void this.#ctx.storage.deleteAll()
+    this.records.reset()
+    this.#alarmAtMs = null
+  }
+
+  /** Writes what the ledger lacks, a bounded number of rows; none holds up another. */
+  async emptyOutbox(): Promise<void> {
+    await Promise.all(this.records.outboxDue(MOST_ENTRIES).map((row) => this.#enter(row)))
+  }
+
+  /** Writes one row to the ledger. What it does not take stays for the alarm. */
+  async #enter(row: PaymentRow): Promise<void> {
+    const { key } = row
+    const entry = this.#entryOf(row)
+    if (!entry || this.#entering.has(key)) return
+    this.#entering.add(key)
+    try {
+      const outcome = await within(recordPayment(this.#ledger, entry), LEDGER_LIMIT_MS)
+      if (outcome === null) throw new Error('the ledger takes too long')
+      if (outcome === 'disputed') log('ledger_disputed', key)
+      const stored = this.records.byKey(key)
+      if (stored) this.save(stored, { ...stored, outbox: outcome === 'disputed' ? 'disputed' : 'empty' })
+      this.#ledgerFailures = 0
+    } catch {
+      this.#ledgerFailures++
+      log('ledger_unavailable', key)
+      this.arm(Date.now() + this.#retrySeconds() * 1000)
+    } finally {
+      this.#entering.delete(key)
+    }
+  }
+
+  /** Null where the row cannot be read: it is set aside. */
+  #entryOf(row: PaymentRow): LedgerRow | null {
+    try {
+      const asset = assetOf(row.network)
+      if (!asset) throw new Error('an unknown network')
+      return ledgerRowOf(row, asset)
+    } catch {
+      log('payment_unreadable', row.key)
+      this.records.dispute(row.key)
+      return null
+    }
+  }
+
+  #retrySeconds(): number {
+    return Math.min(
+      LEDGER_RETRY_SECONDS * 2 ** Math.min(Math.max(0, this.#ledgerFailures - 1), 8),
+      LONGEST_RETRY_SECONDS,
+    )
+  }
+}

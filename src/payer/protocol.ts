@@ -1,0 +1,79 @@
+// What the worker asks of a payer's object, and what it is told. Two releases run side by side while one replaces the
+// other, so each request says which protocol it speaks.
+import type { Refusal } from '../errors.ts'
+import type { Grant } from '../pass.ts'
+import type { Resource } from '../policy/scope.ts'
+import type { FirstLook, Offer, Owner, Payment, Settlement } from '../x402/payment.ts'
+
+/** Raised when a request or an outcome changes its meaning. An object refuses what is newer than itself. */
+export const PROTOCOL = 1
+
+export type Spoken = { protocol: number }
+
+export type RedeemRequest = Spoken & {
+  /** Made by the worker, one per request, so that each has its own hang-up. */
+  requestId: string
+  /** Replay key of the payment, from signed fields only. */
+  key: string
+  owner: Owner
+  payment: Payment
+  /** Null when the payment answers no live quote: it may only be recognised. */
+  offer: Offer | null
+  /** Why the payment may not be sent. What is known of it here already is answered all the same. */
+  objection: Refusal | null
+  resource: Resource
+  /** Scope text of what is being bought. */
+  scope: string
+  accessSeconds: number
+  /** Of the signature as sent: by it a payment is recognised that the chain would no longer confirm. */
+  signatureHash: string
+  /** What the chain said before anything was sent; null where it did not answer in time. */
+  look: FirstLook | null
+}
+
+/** Which content is handed out, and for the how manieth time. `delivered`, `released` and `stillOpen` name it. */
+export type Handout = { key: string; number: number }
+
+export type RedeemOutcome =
+  | {
+      kind: 'granted'
+      settlement: Settlement
+      settledAtSeconds: number
+      /** Scope text of what is owned now. */
+      scope: string
+      /** Null where a single answer was bought. */
+      endsAtSeconds: number | null
+      handout: Handout
+    }
+  | { kind: 'refused'; refusal: Refusal }
+
+/** A payment whose signature nobody here can check: is it one that was proven before? */
+export type RecogniseRequest = Spoken & { key: string; signatureHash: string }
+
+export type UseUpRequest = Spoken & Omit<RedeemRequest, 'requestId' | 'look' | 'objection' | 'protocol'>
+
+/** `resource` is where the sign-in was sent to; what opens it comes first. `owner` and `network`: how it was proven. */
+export type SignInRequest = Spoken & {
+  /** Address of the payer, whose object is asked. */
+  payer: string
+  owner: Owner
+  network: string
+  nonce: string
+  nonceEndsAtSeconds: number
+  resource: Resource
+}
+
+export type SignInOutcome =
+  | { kind: 'owned'; grants: Grant[] }
+  /** The nonce has been used by this payer. */
+  | { kind: 'used' }
+  /** Nothing so far; pending: a payment that would open the resource may still turn out to have landed. */
+  | { kind: 'nothing'; isPending: boolean }
+  | { kind: 'unavailable' }
+
+export const refusal = (reason: Refusal): RedeemOutcome => ({ kind: 'refused', refusal: reason })
+
+export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({
+  kind: 'refused',
+  refusal: { code, transaction },
+})

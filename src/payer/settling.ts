@@ -1,0 +1,248 @@
+// Does what was decided about one payment: has it settled, hears what the facilitator says, asks the chain, and stores what
+// that comes to. It decides nothing: `redemption.ts` says what an answer means.
+import { type Budget, Gate, Rpc } from '../chain.ts'
+import { type SettleReply, settle } from '../facilitator.ts'
+import { isolateOf, rpcMemoryOf } from '../site.ts'
+import { type Asset, assetOf } from '../x402/assets.ts'
+import { type Book, log } from './book.ts'
+import type { StillOpen } from './next.ts'
+import { look, proofOf, type Truth } from './reconcile.ts'
+import { isOpen, maySend, wasSent } from './redemption.ts'
+import { nextLookSeconds, type PaymentRow, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
+import { nowSeconds, pause, Slots, within } from './waiting.ts'
+
+/** How long a request is held while its payment is settled or reconciled (contract §3). */
+export const HOLD_MS = 25_000
+/** A little less, so that its last look is answered while its request is still held. */
+const RUN_MS = 24_000
+/** A facilitator that has not answered by then is slow, and the chain is asked beside it. */
+const PATIENCE_MS = 4_000
+/** Between two looks of a held request: 1, 1, 2, 3 and then 5 seconds. */
+const PAUSES_MS = [1_000, 1_000, 2_000, 3_000, 5_000]
+/** A verdict against the payer needs twenty seconds: asking more often only spends the budget. */
+const FRESH_PAUSE_MS = 10_000
+/** The chain no longer takes, or a facilitator no longer sends, what ends this soon. */
+const SEND_MARGIN_SECONDS = 8
+/** Settlements of one payer under way at once: of the platform's six connections one is left for looking. */
+const MOST_SENDS = 5
+/** RPC requests of one held request, and of one alarm: with the rest below the 50 subrequests of the free plan. */
+export const REQUEST_BUDGET = 34
+const ALARM_BUDGET = 30
+/** Rows one alarm asks the chain about. */
+const MOST_LOOKS = 8
+
+/** What is needed to settle or look up a row. */
+type Means = { asset: Asset; rpc: Rpc; facilitators: readonly string[] }
+
+export class Settling {
+  readonly #book: Book
+  readonly #ctx: DurableObjectState
+  readonly #env: Env
+  readonly #sends = new Slots(MOST_SENDS)
+  readonly #rpcs = new Map<string, Rpc>()
+  readonly #gate = new Gate()
+
+  constructor(book: Book, ctx: DurableObjectState, env: Env) {
+    this.#book = book
+    this.#ctx = ctx
+    this.#env = env
+  }
+
+  /** Sees one payment through, for 25 seconds at most. Null when its row has the outcome. */
+  async settle(key: string, isWanted: boolean, budget: Budget): Promise<StillOpen | null> {
+    const deadlineMs = Date.now() + RUN_MS
+    const book = this.#book
+    const means = this.#meansFor(book.row(key))
+    if (!means) return 'unavailable'
+    // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
+    if (book.row(key).state.status === 'settling') book.apply(book.row(key), { kind: 'give_up' })
+    if (book.row(key).state.status === 'unknown') {
+      const truth = await this.#look(key, means, budget)
+      if (!isOpen(book.row(key).state)) return null
+      // Its nonce is used: sending it again changes nothing.
+      if (truth.kind === 'unclear') return this.#waitForTruth(key, means, budget, deadlineMs, null)
+    }
+    const slot = isWanted && this.#isSendable(key) && this.#sends.take(deadlineMs)
+    if (slot === false) return this.#waitForTruth(key, means, budget, deadlineMs, null)
+    if (slot !== true && !(await slot)) return 'payment_in_progress'
+    return this.#send(key, means, budget, deadlineMs)
+  }
+
+  /** Asks the chain about a payment, until `isEnd` is content, it is no longer open, or a time (milliseconds) comes. */
+  async ask(key: string, untilMs: number, isEnd: (truth: Truth) => boolean, budget: Budget): Promise<void> {
+    for (let looks = 0; ; looks++) {
+      const row = this.#book.records.byKey(key)
+      const means = row && this.#meansFor(row)
+      if (!row || !means) return
+      const truth = await this.#look(key, means, budget)
+      const isOver = isOpen(row.state) && !isOpen(this.#book.records.byKey(key)?.state ?? row.state)
+      if (isOver || isEnd(truth) || Date.now() >= untilMs) return
+      await pause(Math.min(pauseAfter(looks), Math.max(0, untilMs - Date.now())))
+    }
+  }
+
+  /** Asks the chain about what is due, a bounded number of rows; none holds up another. `isBusy`: a request sees to it. */
+  async lookAround(isBusy: (key: string) => boolean): Promise<void> {
+    const budget: Budget = { left: ALARM_BUDGET }
+    const silent = new Set<string>()
+    for (const row of this.#book.records.lookDue(nowSeconds(), MOST_LOOKS)) {
+      const means = this.#meansFor(row)
+      if (!means || budget.left <= 0 || silent.has(row.network) || isBusy(row.key)) {
+        this.#putOff(row)
+        continue
+      }
+      try {
+        const look =
+          row.state.status === 'settled' ? this.#prove(row, means, budget) : this.#lookDue(row, means, budget)
+        if (!(await look)) silent.add(row.network)
+      } catch {
+        log('look_failed', row.key)
+        this.#book.records.postpone(row.key, nowSeconds() + 3_600)
+      }
+    }
+  }
+
+  /** Holds a slot, and gives it back when the facilitator has answered. */
+  async #send(key: string, means: Means, budget: Budget, deadlineMs: number): Promise<StillOpen | null> {
+    const book = this.#book
+    // Looked at again, after the wait for a slot.
+    const payment = this.#isSendable(key) ? signedPaymentOf(book.row(key), means.asset) : null
+    if (!payment) {
+      this.#sends.give()
+      return this.#waitForTruth(key, means, budget, deadlineMs, null)
+    }
+    const isAgain = wasSent(book.row(key).state)
+    try {
+      book.apply(book.row(key), { kind: 'send' })
+      // The claim is on disk before the money moves.
+      await this.#ctx.storage.sync()
+    } catch (fault) {
+      this.#sends.give()
+      throw fault
+    }
+    const { breaker } = isolateOf(this.#env)
+    const heard = settle(means.facilitators, breaker, payment, isAgain).then((reply) => {
+      this.#sends.give()
+      this.#hear(key, reply)
+      return reply
+    })
+    // A reply that comes when nobody waits any more counts all the same.
+    this.#ctx.waitUntil(heard)
+    const first = await within(heard, PATIENCE_MS)
+    if (first?.kind === 'settled' && !isOpen(book.row(key).state)) return null
+    // A refusal is asked about too: a payment that somebody else broadcast first leaves an empty wallet, and has paid.
+    if (first) await this.#look(key, means, budget)
+    if (!isOpen(book.row(key).state)) return null
+    if (first?.kind === 'unsent' || first?.kind === 'unanswered') return 'facilitator_unavailable'
+    return this.#waitForTruth(key, means, budget, deadlineMs, first ? null : heard)
+  }
+
+  /** Asks the chain until the outcome is known or the time is over; `heard`: a reply that may still come. */
+  async #waitForTruth(
+    key: string,
+    means: Means,
+    budget: Budget,
+    deadlineMs: number,
+    heard: Promise<SettleReply> | null,
+  ): Promise<StillOpen | null> {
+    const book = this.#book
+    let coming = heard
+    for (let looks = 0; ; looks++) {
+      const truth = await this.#look(key, means, budget)
+      if (!isOpen(book.row(key).state)) return null
+      const leftMs = deadlineMs - Date.now()
+      if (leftMs <= 0) {
+        book.apply(book.row(key), { kind: 'give_up' })
+        return 'settlement_pending'
+      }
+      const isTooFresh = truth.kind === 'unclear' && truth.why === 'too fresh'
+      const pauseMs = Math.min(isTooFresh ? FRESH_PAUSE_MS : pauseAfter(looks), leftMs)
+      if (!coming) await pause(pauseMs)
+      else if (await within(coming, pauseMs)) coming = null
+      if (!isOpen(book.row(key).state)) return null
+    }
+  }
+
+  /** Whether a facilitator could still do something with it. */
+  #isSendable(key: string): boolean {
+    const { state, validBeforeSeconds } = this.#book.row(key)
+    return maySend(state) && validBeforeSeconds >= nowSeconds() + SEND_MARGIN_SECONDS
+  }
+
+  /** What a facilitator said, whenever it says so. */
+  #hear(key: string, said: SettleReply): void {
+    const { records } = this.#book
+    const row = records.byKey(key)
+    if (!row) return
+    // One transaction named for two payments: the chain has to show a log for each.
+    const isNamedTwice =
+      said.kind === 'settled' && records.byTransaction(row.network, said.transaction).some((other) => other.key !== key)
+    if (isNamedTwice) log('transaction_named_twice', key)
+    const reply: SettleReply = isNamedTwice ? { kind: 'pending', transaction: said.transaction } : said
+    this.#book.apply(row, { kind: 'reply', reply, nowSeconds: nowSeconds() })
+  }
+
+  /** One look at the chain, stored. `isDue`: in the alarm, where the next look is put off as well. */
+  async #look(key: string, means: Means, budget: Budget, isDue = false): Promise<Truth> {
+    const { records } = this.#book
+    const found = await look(means.rpc, questionOf(this.#book.row(key), means.asset), nowSeconds(), budget)
+    const { truth } = found
+    const row = records.byKey(key)
+    if (!row) return truth
+    if (truth.kind === 'unclear' && truth.why === 'strange logs') log('strange_logs', key)
+    // One log pays for one authorization.
+    const isTaken =
+      truth.kind === 'settled' && records.isProofTaken(row.network, truth.transaction, truth.position, key)
+    if (isTaken) log('proof_taken', key)
+    const looked = isTaken ? { ...found, truth: { kind: 'unreachable' } as const } : found
+    this.#book.save(row, withLooked(row, looked, nowSeconds(), isDue))
+    return looked.truth
+  }
+
+  /** False where the chain does not answer. */
+  async #lookDue(row: PaymentRow, means: Means, budget: Budget): Promise<boolean> {
+    const truth = await this.#look(row.key, means, budget, true)
+    return truth.kind !== 'unreachable'
+  }
+
+  /** Looks up the log that bears out a facilitator's word. False where the chain does not answer. */
+  async #prove(row: PaymentRow, { asset, rpc }: Means, budget: Budget): Promise<boolean> {
+    const { key, network } = row
+    const { transaction } = row.state
+    const { authorization } = termsOf(row)
+    const settledAtSeconds = row.settledAtSeconds ?? row.claimedAtSeconds
+    const question = { asset: asset.asset, authorization, transaction, settledAtSeconds }
+    const proof = await proofOf(rpc, question, nowSeconds(), budget)
+    const stored = this.#book.row(key)
+    if (stored.state.position !== null) return true
+    if (proof.kind === 'unclear') {
+      this.#putOff(stored)
+      return false
+    }
+    if (proof.kind === 'missing' || this.#book.records.isProofTaken(network, transaction, proof.position, key)) {
+      log('settlement_unproven', key)
+      this.#book.save(stored, { ...stored, lookAtSeconds: null, outbox: 'due' })
+      return true
+    }
+    this.#book.apply(stored, { kind: 'truth', truth: { kind: 'settled', transaction, position: proof.position } })
+    return true
+  }
+
+  #putOff(row: PaymentRow): void {
+    this.#book.save(row, { ...row, lookAtSeconds: nextLookSeconds(row, nowSeconds(), false) })
+  }
+
+  /** Null where the configuration cannot be read or the network is unknown. */
+  #meansFor({ network }: PaymentRow): Means | null {
+    const isolate = isolateOf(this.#env)
+    const asset = assetOf(network)
+    if (!isolate.config.ok || !asset) return null
+    const { rpcUrls, facilitators } = isolate.config.value
+    const url = rpcUrls[network] ?? asset.rpcUrl
+    const rpc = this.#rpcs.get(network) ?? new Rpc(url, asset.chainId, rpcMemoryOf(isolate, url), this.#gate)
+    this.#rpcs.set(network, rpc)
+    return { asset, rpc, facilitators }
+  }
+}
+
+const pauseAfter = (looks: number): number => PAUSES_MS[looks] ?? PAUSES_MS.at(-1) ?? 0

@@ -1,0 +1,18 @@
+// The platform's names, for tests in Node that import files of the worker; the worker's own check has the real globals.
+import type * as platform from '@cloudflare/workers-types'
+
+declare global {
+  type D1Database = platform.D1Database
+  type DurableObjectState = platform.DurableObjectState
+  type DurableObjectStorage = platform.DurableObjectStorage
+  type DurableObjectNamespace<Class extends platform.Rpc.DurableObjectBranded | undefined = undefined> =
+    platform.DurableObjectNamespace<Class>
+  type KVNamespace = platform.KVNamespace
+  type R2Bucket = platform.R2Bucket
+  type RateLimit = platform.RateLimit
+  type Fetcher = platform.Fetcher
+  /** What the files of the payer's room use of the worker's bindings. */
+  interface Env {
+    LEDGER_DB: D1Database
+  }
+}
