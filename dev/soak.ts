@@ -10,6 +10,7 @@ import { articles, catalogue, ROUTES, startPress, textOf } from './soak/catalogu
 import { misbehave, Witness, wait } from './soak/faults.ts'
 import { Journal } from './soak/journal.ts'
 import { Kills, wasDenied } from './soak/kills.ts'
+import { WINDOW_SECONDS } from './soak/payment.ts'
 import { Random } from './soak/random.ts'
 import { read } from './soak/reader.ts'
 import { print, sumOf } from './soak/report.ts'
@@ -25,7 +26,8 @@ const WEALTH = 100_000_000n
 /** One wallet runs dry, so that there are real refusals. */
 const POVERTY = 120_000n
 const PROGRESS_MS = 5_000
-const CALM_LIMIT_MS = 75_000
+/** What nobody can say is certain when its window is over, and a block twenty seconds later. */
+const CALM_LIMIT_MS = (WINDOW_SECONDS + 60) * 1_000
 /** An alarm comes 20 s after a failure, and another 20 s later. */
 const LEDGER_LIMIT_MS = 75_000
 /** The first alarm comes 45 s after a settlement began; later ones after half the age of what is open. */

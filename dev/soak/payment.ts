@@ -7,6 +7,9 @@ import type { Random } from './random.ts'
 
 const hex = z.templateLiteral(['0x', z.string()])
 
+/** Short, so that what was sent three times in vain, and is only asked about from then on, ends within the run. */
+export const WINDOW_SECONDS = 90
+
 const challenge = z.looseObject({
   resource: z.unknown(),
   accepts: z.tuple(
@@ -72,7 +75,7 @@ export async function signPayment(
     to: offer.payTo,
     value: BigInt(offer.amount),
     validAfter: 0n,
-    validBefore: BigInt(Math.floor(Date.now() / 1000) + offer.maxTimeoutSeconds),
+    validBefore: BigInt(Math.floor(Date.now() / 1000) + Math.min(offer.maxTimeoutSeconds, WINDOW_SECONDS)),
     nonce,
   }
   const signature = await account.signTypedData({

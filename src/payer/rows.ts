@@ -280,6 +280,8 @@ export function withLooked(
   const looked = isWorthIt ? { ...next, seenBlock, search } : next
   // What has expired for certain can never land.
   if (truth.kind === 'expired') return { ...looked, lookAtSeconds: null }
+  // A search that has got further goes on soon.
+  if (isDue && isSearching) return { ...looked, lookAtSeconds: nowSeconds + SOONEST_LOOK_SECONDS }
   const isAnswered = truth.kind !== 'unreachable' && truth.kind !== 'unclear'
   return isDue ? { ...looked, lookAtSeconds: nextLookSeconds(looked, nowSeconds, isAnswered) } : looked
 }

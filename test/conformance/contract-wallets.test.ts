@@ -4,10 +4,12 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/chain.ts'
 import { behaviours, says } from '../support/behaviour.ts'
+import { broadcast } from '../support/broadcast.ts'
 import { otherVersion, sign, VERSIONS, wrap } from '../support/payer.ts'
 import { type Cost, NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../support/shop.ts'
 
 const PAGE = '/articles/hello'
+const POOR = 'insufficient_funds'
 const facilitator = behaviours()
 let shop: Shop
 
@@ -114,5 +116,85 @@ describe.each(VERSIONS)('in %s', (version) => {
     expect(answer.status).toBe(402)
     expect(answer.text).not.toContain('the whole article')
     expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+  })
+
+  describe.each<[string, (from: Address) => void]>([
+    ['goes down', (from) => facilitator.set(from, says({ error: 'out of order' }, 500))],
+    ['falls silent', (from) => facilitator.set(from, async () => 'drop')],
+    [
+      'says that the wallet is too poor',
+      (from) => facilitator.set(from, says({ isValid: false, invalidReason: POOR })),
+    ],
+  ])('paid, where the facilitator %s meanwhile', (reason, change) => {
+    const isRefusing = reason.startsWith('says')
+
+    async function paid(identifier?: string) {
+      const { owner, from } = await wallet(PRICE)
+      const challenge = await shop.challenge(PAGE)
+      const signed = await sign(version, challenge, owner, { signed: { from } })
+      const named = identifier === undefined ? {} : { identifier }
+      const headers = wrap(version, challenge, signed, named)
+      return { from, challenge, signed, headers }
+    }
+
+    test('a payment with an identifier is recognised, and brings the content again', async () => {
+      const { from, headers } = await paid(`wallet ${reason} ${version}`.replaceAll(' ', '-'))
+      const first = await shop.ask(PAGE, { headers })
+      expect(first.status).toBe(200)
+      change(from)
+      const { result: again, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+      expect(again.text).toBe('the whole article')
+      expect(again.receipt).toEqual(first.receipt)
+      expect(cost).toEqual(NOTHING)
+    })
+
+    test('a payment that landed after its 503 is recognised, and brings the content', async () => {
+      const { from, signed, headers } = await paid()
+      shop.stack.facilitator.setHook(async ({ path }, proceed) => (path === '/verify' ? proceed() : 'drop'))
+      const first = await shop.ask(PAGE, { headers })
+      shop.stack.facilitator.setHook(facilitator.hook)
+      expect(first.status).toBe(503)
+      await broadcast(shop.stack.chain, signed)
+      change(from)
+      const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+      expect(answer.text).toBe('the whole article')
+      expect(answer.receipt?.success).toBe(true)
+      expect(cost).toEqual(NOTHING)
+      await expect.poll(() => shop.ledger(from)).toHaveLength(1)
+    })
+
+    test('a used payment is known for what it is, there and elsewhere', async () => {
+      const { from, headers } = await paid()
+      expect((await shop.ask(PAGE, { headers })).status).toBe(200)
+      change(from)
+      const { cost } = await shop.costOf(async () => {
+        for (const path of [PAGE, '/articles/other']) {
+          const answer = await shop.ask(path, { headers })
+          expect(answer.status).toBe(402)
+          expect(answer.error).toBe('payment_already_used')
+        }
+      })
+      expect(cost).toEqual(NOTHING)
+    })
+
+    test('another signature over the same nonce is not recognised', async () => {
+      const identifier = `stolen ${reason} ${version}`.replaceAll(' ', '-')
+      const { from, challenge, signed, headers } = await paid(identifier)
+      expect((await shop.ask(PAGE, { headers })).status).toBe(200)
+      change(from)
+      const { result: answers, cost } = await shop.costOf(() =>
+        Promise.all(
+          [`0x${'11'.repeat(65)}`, `0x${'11'.repeat(96)}`, `${signed.signature}00`].map((signature) =>
+            shop.ask(PAGE, { headers: wrap(version, challenge, signed, { identifier, signature: () => signature }) }),
+          ),
+        ),
+      )
+      for (const answer of answers) {
+        expect(answer.status).toBe(isRefusing ? 402 : 503)
+        expect(answer.text).not.toContain('the whole article')
+        expect(answer.receipt?.success).not.toBe(true)
+      }
+      expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+    })
   })
 })

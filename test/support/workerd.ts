@@ -2,7 +2,7 @@
 // hide hang-ups. It has Durable Objects on disk and the network, but neither KV, R2 nor a ledger that answers.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import workerd from 'workerd'
@@ -16,6 +16,8 @@ export type Workerd = {
    * variables it had.
    */
   restart(change?: Vars): Promise<void>
+  /** How many Durable Objects have storage. */
+  objects(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -83,6 +85,10 @@ export async function startWorkerd(vars: Vars): Promise<Workerd> {
       all = { ...all, ...change }
       await writeFile(file, configuration(port, folder, all))
       kill = await start()
+    },
+    async objects() {
+      const files = await readdir(folder, { recursive: true })
+      return files.filter((name) => name.endsWith('.sqlite')).length
     },
     async stop() {
       await kill()

@@ -101,7 +101,15 @@ describe('what comes back', () => {
 
   test('another limit is counted in bytes, whatever the parts', async () => {
     const parts = ['"é', 'é', 'é"'].map((part) => new TextEncoder().encode(part))
-    const inParts = () => new Response(ReadableStream.from(parts))
+    const inParts = () =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            for (const part of parts) controller.enqueue(part)
+            controller.close()
+          },
+        }),
+      )
     answering(inParts)
     expect(await exchange(SERVICE, {}, 1_000, 8)).toEqual({ ok: true, value: { status: 200, json: 'ééé' } })
     expect(await exchange(SERVICE, {}, 1_000, 7)).toEqual({ ok: false, error: 'garbled' })
