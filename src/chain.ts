@@ -10,6 +10,7 @@ const RPC_TIMEOUT_MS = 5_000
 const LARGEST_REPLY_BYTES = 2 * 1024 * 1024
 /** Of the platform's six connections some stay for settling. */
 const MOST_OUT = 3
+const MOST_OUT_OF_ONE = 2
 /** Requests that are held at the same time see one head; a block is rarely faster. */
 const HEAD_SHARED_MS = 1_000
 /** Public RPCs answer for about this many blocks of logs at once. */
@@ -75,21 +76,27 @@ export const newRpcMemory = (): RpcMemory => ({
   settled: null,
 })
 
-/** How many requests are out at once, over all the networks of one object. */
+/** How many requests are out at once, over all the networks of one object; a silent one leaves room for the others. */
 export class Gate {
-  #out = 0
-  readonly #waiting: (() => void)[] = []
+  readonly #out: string[] = []
+  readonly #waiting: { url: string; go: () => void }[] = []
 
-  async enter(): Promise<void> {
-    // Who waits takes over the place of who leaves.
-    if (this.#out >= MOST_OUT) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    else this.#out += 1
+  async enter(url: string): Promise<void> {
+    if (this.#hasRoom(url)) this.#out.push(url)
+    else await new Promise<void>((go) => this.#waiting.push({ url, go }))
   }
 
-  leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#out -= 1
+  leave(url: string): void {
+    this.#out.splice(this.#out.indexOf(url), 1)
+    const index = this.#waiting.findIndex((waiting) => this.#hasRoom(waiting.url))
+    const [next] = index < 0 ? [] : this.#waiting.splice(index, 1)
+    if (!next) return
+    this.#out.push(next.url)
+    next.go()
+  }
+
+  #hasRoom(url: string): boolean {
+    return this.#out.length < MOST_OUT && this.#out.filter((out) => out === url).length < MOST_OUT_OF_ONE
   }
 }
 
@@ -112,7 +119,8 @@ export class Rpc {
   /** The newest block; null where there is no answer. Whoever asks within a second gets the same. */
   head(budget: Budget): Promise<Block | null> {
     const known = this.#head
-    if (known && (known.answeredAtMs === null || Date.now() - known.answeredAtMs < HEAD_SHARED_MS)) return known.block
+    if (known && (known.answeredAtMs === null || Math.abs(Date.now() - known.answeredAtMs) < HEAD_SHARED_MS))
+      return known.block
     if (budget.left <= 0) return Promise.resolve(null)
     const asked: SharedHead = { block: blockAt(this, 'latest', budget), answeredAtMs: null }
     this.#head = asked
@@ -198,9 +206,9 @@ export class Rpc {
 
   /** One HTTP request, when fewer than three others are out. */
   async #exchange(body: unknown): Promise<Reply | null> {
-    await this.#gate.enter()
+    await this.#gate.enter(this.url)
     const reply = await exchange(this.url, body, RPC_TIMEOUT_MS, LARGEST_REPLY_BYTES)
-    this.#gate.leave()
+    this.#gate.leave(this.url)
     return reply.ok ? reply.value : null
   }
 }

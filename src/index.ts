@@ -126,15 +126,19 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
       if (!isClientsDoing(refused)) return
       await limits.failed(isCounted(refused) ? env.FAILED_PAYMENTS : undefined, addressOf(request), Date.now())
     },
-    isRecognised: (payment, key) => orUnavailable(async () => ok(await isRecognised(world, payment, key))),
-    confirm: async ({ authorization, signature }, offer) => {
+    isRecognised: (payment, key) => orUnavailable(() => isRecognised(world, payment, key)),
+    confirm: async ({ authorization, signature }, offer, request) => {
       const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
       const known = limits.refused.get(hash, Date.now())
       if (known) return fail(known)
       const reply = await verify(config.facilitators, breaker, { authorization, signature, offer })
       if (reply.kind === 'valid') return ok(null)
       if (reply.kind === 'nonce_used') return fail({ code: 'payment_already_used' })
-      if (reply.kind === 'unavailable') return fail({ code: 'facilitator_unavailable' })
+      if (reply.kind === 'unavailable') {
+        // What nobody has proven made a facilitator work, and perhaps fail: bounded as what it refuses.
+        await limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
+        return fail({ code: 'facilitator_unavailable' })
+      }
       const refusal = { code: reply.reason }
       limits.refused.set(hash, refusal, Date.now())
       return fail(refusal)

@@ -65,7 +65,7 @@ export type Services = {
   /** Whether a payment that cannot be proven here was proven before. */
   isRecognised: (payment: Payment, key: string) => Promise<Result<boolean>>
   /** Asks a facilitator whether a payment that cannot be proven here is good. */
-  confirm: (payment: Payment, offer: Offer) => Promise<Result<null>>
+  confirm: (payment: Payment, offer: Offer, request: Request) => Promise<Result<null>>
   /** What the chain says of a payment that nobody has sent yet; null where it does not answer in time. */
   look: (payment: Payment) => Promise<FirstLook | null>
   /** What a payment would be refused with, from what is known of it already. */
@@ -249,7 +249,7 @@ async function prove(
   if (!recognised.ok) return recognised
   if (!recognised.value) {
     if (objection || !offer) return fail(objection ?? { code: 'invalid_payment_requirements' })
-    const confirmed = await services.confirm(payment, offer)
+    const confirmed = await services.confirm(payment, offer, request)
     if (!confirmed.ok) return confirmed
   }
   return ok({ verified: confirm(), objection })

@@ -1,6 +1,6 @@
 // The worker's side of the payer's object: recognise, redeem with one repetition, tell of hang-ups, and report what became
 // of the content. Decides nothing about money.
-import type { Refusal } from './errors.ts'
+import { fail, ok, type Refusal, type Result } from './errors.ts'
 import type { Payer } from './payer/payer.ts'
 import { type Handout, PROTOCOL, type RedeemOutcome, type RedeemRequest, refused } from './payer/protocol.ts'
 import { type Resource, scopeOf } from './policy/scope.ts'
@@ -35,9 +35,10 @@ const objectOf = ({ payers }: World, { payment }: { payment: Payment }) =>
   payerOf(payers, payment.network, payment.authorization.from)
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
-export async function isRecognised(world: World, payment: Payment, key: string): Promise<boolean> {
+export async function isRecognised(world: World, payment: Payment, key: string): Promise<Result<boolean>> {
   const signatureHash = await fingerprint(payment.signature)
-  return objectOf(world, { payment }).recognise({ protocol: PROTOCOL, key, signatureHash })
+  const known = await objectOf(world, { payment }).recognise({ protocol: PROTOCOL, key, signatureHash })
+  return known === null ? fail({ code: 'unavailable' }) : ok(known)
 }
 
 /** What the payment would be refused with, from what is known already. Null: nothing. Faults throw. */

@@ -13,7 +13,7 @@ import { checkSignIn, decodeSignIn, type SignIn, signInMessage } from './x402/ex
 /** The part of a payer's object that signing in needs. */
 export type SignInRecord = {
   /** Whether the payer has running access anywhere at a site. Writes nothing. */
-  ownsAt: (request: SignInRequest) => Promise<boolean>
+  ownsAt: (request: SignInRequest) => Promise<boolean | null>
   signIn: (request: SignInRequest) => Promise<SignInOutcome>
 }
 
@@ -78,7 +78,10 @@ async function askWallet(
 ): Promise<Result<null>> {
   const rpc = rpcOf(chainId)
   const refused = fail({ code: 'invalid_siwx_signature' } as const)
-  if (!rpc || !(await record.ownsAt(request))) return refused
+  if (!rpc) return refused
+  const owns = await record.ownsAt(request)
+  if (owns === null) return fail({ code: 'unavailable' })
+  if (!owns) return refused
   const valid = await isValidSignature(rpc, address, messageHash(message), signature, { left: MOST_WALLET_CALLS })
   if (!valid.ok) return fail({ code: 'unavailable' })
   return valid.value ? ok(null) : refused

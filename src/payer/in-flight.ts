@@ -4,6 +4,8 @@ import { within } from './waiting.ts'
 
 /** Requests one payer may have waiting at once; more are told to come again. */
 const MOST_HELD = 128
+/** No request is held for longer (contract §3). */
+const LONGEST_WAIT_MS = 25_000
 /** A worker says every 20 s that it is still handing out; one that says nothing for this long is gone. */
 const SILENCE_MS = 45_000
 
@@ -15,7 +17,7 @@ export type Held = {
 }
 
 /** A call that broke off on its way is made again under the same name: `calls` of it are here. */
-type Asking = { key: string; calls: number; isGone: boolean; gone: Promise<void>; hangUp: () => void }
+type Asking = { key: string; person: string; calls: number; isGone: boolean; gone: Promise<void>; hangUp: () => void }
 type Lease = { number: number; heardAtMs: number; ended: Promise<void>; end: () => void }
 
 export class InFlight<Outcome> {
@@ -23,19 +25,21 @@ export class InFlight<Outcome> {
   readonly #runs = new Map<string, Promise<Outcome>>()
   readonly #leases = new Map<string, Lease>()
 
-  /** Null when too many requests are held already. Each `enter` needs its `leave`. */
-  enter(requestId: string, key: string): Held | null {
+  /** Null when too many requests of a person are held already. Each `enter` needs its `leave`. */
+  enter(requestId: string, key: string, person: string): Held | null {
     const known = this.#asking.get(requestId)
-    if (!known && this.#asking.size >= MOST_HELD) return null
+    const held = [...this.#asking.values()].filter((asking) => asking.person === person).length
+    if (!known && held >= MOST_HELD) return null
     const { promise, resolve } = Promise.withResolvers<void>()
-    const asking: Asking = known ?? { key, calls: 0, isGone: false, gone: promise, hangUp: resolve }
+    const asking: Asking = known ?? { key, person, calls: 0, isGone: false, gone: promise, hangUp: resolve }
     asking.calls += 1
     this.#asking.set(requestId, asking)
     return {
       isGone: () => asking.isGone,
       async wait(awaited, deadlineMs) {
         const either = Promise.race([awaited.then((value) => ({ value })), asking.gone.then(() => null)])
-        return within(either, deadlineMs - Date.now())
+        // A clock that is set back makes nobody wait for longer.
+        return within(either, Math.min(LONGEST_WAIT_MS, deadlineMs - Date.now()))
       },
     }
   }
@@ -82,7 +86,7 @@ export class InFlight<Outcome> {
 
   isHandedOut(key: string): boolean {
     const lease = this.#leases.get(key)
-    return lease !== undefined && Date.now() - lease.heardAtMs < SILENCE_MS
+    return lease !== undefined && Math.abs(Date.now() - lease.heardAtMs) < SILENCE_MS
   }
 
   /** The worker is still at it. */

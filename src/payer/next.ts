@@ -67,6 +67,9 @@ export type Step =
 /** Refused sendings of one payer within a minute; fresh signatures cost nothing. */
 export const MOST_REFUSED_A_MINUTE = 10
 
+/** Lesser payments in doubt that are looked at before a wish goes on: the newest. */
+const MOST_LESS = 8
+
 const answer = (code: Refusal['code'], transaction = ''): Step => ({ kind: 'answer', refusal: { code, transaction } })
 
 /** The payment has brought what it was for. */
@@ -145,24 +148,17 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
   const wish = { resource: request.resource, scope: row.scope, accessSeconds: row.accessSeconds }
   const isInDoubt = isOpen(state) && wasSent(state)
   const by = paidFor(view, wish)
-  if (by && !isInDoubt) return { kind: 'cover', by }
-  if (by) {
-    // It may still land, and is not sent again. The payer has what it was to buy, once; its own row will say the rest.
-    if (!view.told.asked.has(key)) return once([key])
-    if (by.accessSeconds > 0) {
-      const given = handOut(view, own, by, isNamed(row, request))
-      // What is in doubt is never told to be refused.
-      return given.kind === 'answer' ? answer('settlement_pending', state.transaction) : given
-    }
-    return { kind: 'hand out', content: by, paid: by, isLeased: true }
-  }
+  // What is in doubt is asked about first; if it lands after that, its money is owed back.
   const finished = view.told.finished.get(key)
+  if (by && own.isRunning && finished === undefined) return { kind: 'finish', key, maySend: false }
+  if (by && !own.isRunning) return isInDoubt && !view.told.asked.has(key) ? once([key]) : { kind: 'cover', by }
   if (finished !== undefined || (state.status === 'refused' && view.told.asked.has(key))) {
     if (state.status === 'refused') return answer(state.reason ?? 'unexpected_settle_error', state.transaction)
     return answer(finished ?? 'settlement_pending', state.transaction)
   }
   if (request.objection) {
-    return isInDoubt ? { kind: 'finish', key, maySend: false } : { kind: 'answer', refusal: request.objection }
+    const mayHaveLeft = isInDoubt || own.isRunning
+    return mayHaveLeft ? { kind: 'finish', key, maySend: false } : { kind: 'answer', refusal: request.objection }
   }
   if (state.status === 'refused' && state.sent >= MOST_SENDINGS) return once([key])
   // Nobody waits for what was refused, so it may wait for all; what is open waits for earlier ones only.
@@ -170,11 +166,8 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
   const first = earlierFirst(view, earlier, wish, row.amount) ?? (isInDoubt ? null : refusedFirst(view, wish))
   // What may have landed is asked about before it has to wait.
   if (first) return isInDoubt && !view.told.asked.has(key) ? once([key]) : first
-  if (state.status === 'refused') {
-    const tooMany = tooManyRefused(view)
-    if (tooMany) return tooMany
-  }
-  return { kind: 'finish', key, maySend: true }
+  const isAnew = !isInDoubt && !own.isRunning
+  return (isAnew ? tooManyRefused(view) : null) ?? { kind: 'finish', key, maySend: true }
 }
 
 const once = (keys: readonly string[]): Step => ({ kind: 'ask', keys, patience: 'once' })
@@ -193,6 +186,7 @@ function paidFor({ lasting, unclaimed, nowSeconds }: View, wish: Wish): PaymentR
 /** Earlier payments whose outcome decides whether this one pays twice. */
 function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: bigint): Step | null {
   const { told, nowSeconds } = view
+  const less: string[] = []
   for (const { row, isRunning, isAwaited } of open) {
     const { key, state } = row
     if (isUnresolved(row, nowSeconds)) continue
@@ -200,6 +194,8 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
     if (isEnough(row, wish)) {
       // Single answers are bought side by side; one that nobody waits for any more may pay for this one.
       if (row.accessSeconds === 0 && isAwaited) continue
+      // While refusals are many, nothing that was never sent is sent because of another.
+      if (!mayHaveLeft && tooManyRefused(view)) continue
       if (row.amount <= amount) {
         const outcome = told.finished.get(key)
         return outcome === undefined
@@ -212,9 +208,10 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
         ? answer('settlement_pending', state.transaction)
         : { kind: 'ask', keys: [key], patience: 'certain' }
     }
-    if (mayHaveLeft && isLess(row, wish) && !told.asked.has(key)) return once([key])
+    if (mayHaveLeft && isLess(row, wish)) less.push(key)
   }
-  return null
+  const unasked = less.slice(-MOST_LESS).filter((key) => !told.asked.has(key))
+  return unasked.length === 0 ? null : once(unasked)
 }
 
 /** A refusal is a facilitator's word: before another signature pays, the chain is asked about the first. */

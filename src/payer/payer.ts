@@ -23,7 +23,7 @@ import {
 import type { Truth } from './reconcile.ts'
 import { type Asked, MOST_COVERED } from './records.ts'
 import { CLAIMED, isOpen, step } from './redemption.ts'
-import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, type Wish } from './rows.ts'
+import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, type Wish } from './rows.ts'
 import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
 import { nowSeconds } from './waiting.ts'
 
@@ -31,6 +31,8 @@ import { nowSeconds } from './waiting.ts'
 const REFUSAL_PATIENCE_MS = 10_000
 /** A request decides this often at most; each decision uses something up, so this is never reached. */
 const MOST_STEPS = 100
+/** By how much the clocks of workers and objects may differ. */
+const NONCE_MARGIN_SECONDS = 60
 /** In place of the key of a payment: a pass has opened what it was sent for. */
 const BY_A_PASS = 'pass'
 /** A newer release wrote here and is not back yet: its alarm is put off. */
@@ -59,7 +61,7 @@ export class Payer extends DurableObject<Env> {
   /** Redeems a proven payment at most once. Identical requests in flight share one settlement. */
   async redeem(request: RedeemRequest): Promise<RedeemOutcome> {
     if (!this.#speaks(request)) return refused('unavailable')
-    const held = this.#inFlight.enter(request.requestId, request.key)
+    const held = this.#inFlight.enter(request.requestId, request.key, personOf(request.owner, request.payment.network))
     if (!held) return refused('payment_in_progress')
     try {
       return await this.#redeem(request, held)
@@ -83,9 +85,10 @@ export class Payer extends DurableObject<Env> {
     this.#inFlight.hangUp(requestId)
   }
 
-  /** Whether a payment was proven here before, with this very signature. */
-  async recognise(request: RecogniseRequest): Promise<boolean> {
-    return this.#speaks(request) && this.#book.records.byKey(request.key)?.signatureHash === request.signatureHash
+  /** Whether a payment was proven here before, with this very signature. Null: nobody can say now. */
+  async recognise(request: RecogniseRequest): Promise<boolean | null> {
+    if (!this.#speaks(request)) return null
+    return this.#book.records.byKey(request.key)?.signatureHash === request.signatureHash
   }
 
   /** Uses up a payment that was sent beside a valid pass: it buys nothing, and is never settled. */
@@ -102,9 +105,9 @@ export class Payer extends DurableObject<Env> {
     this.#book.insert(claimRow(claim, { ...CLAIMED, status: 'covered', coveredBy: BY_A_PASS }, nowSeconds()))
   }
 
-  /** Whether this payer has running access at the site of a resource. Stores nothing. */
-  async ownsAt(request: SignInRequest): Promise<boolean> {
-    return this.#speaks(request) && this.#ownedAt(request).grants.length > 0
+  /** Whether this payer has running access at the site of a resource; null: nobody can say now. Stores nothing. */
+  async ownsAt(request: SignInRequest): Promise<boolean | null> {
+    return this.#speaks(request) ? this.#ownedAt(request).grants.length > 0 : null
   }
 
   /** What this payer owns, for one use of a nonce. Who owns nothing leaves nothing behind. */
@@ -114,8 +117,10 @@ export class Payer extends DurableObject<Env> {
     const { grants, opens } = this.#ownedAt(request)
     const isPending = !opens && this.#isPendingFor(request)
     if (isPending || grants.length === 0) return { kind: 'nothing', isPending }
-    if (!this.#book.records.useNonce(nonce, nonceEndsAtSeconds)) return { kind: 'used' }
-    this.#book.arm(nonceEndsAtSeconds * 1000)
+    // A worker's clock may be behind: it is remembered for a little longer.
+    const untilSeconds = nonceEndsAtSeconds + NONCE_MARGIN_SECONDS
+    if (!this.#book.records.useNonce(nonce, untilSeconds)) return { kind: 'used' }
+    this.#book.arm(untilSeconds * 1000)
     return { kind: 'owned', grants }
   }
 
@@ -140,7 +145,8 @@ export class Payer extends DurableObject<Env> {
   async stillOpen({ protocol, key, number }: Spoken & Handout): Promise<void> {
     if (!this.#speaks({ protocol })) return
     const row = this.#book.records.byKey(key)
-    if (row && !row.isDelivered && number <= row.handouts) this.#inFlight.renewLease(key, number)
+    if (row && !row.isDelivered && number <= row.handouts && number > row.released)
+      this.#inFlight.renewLease(key, number)
   }
 
   /** Writes what the ledger lacks, asks the chain about what is due, and forgets what nothing depends on. Never throws. */

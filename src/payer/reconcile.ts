@@ -212,6 +212,7 @@ export type Proof =
   /** 20 s old and no such log; or failed or unknown ten minutes after. */
   | { kind: 'missing' }
   | { kind: 'unclear' }
+  | { kind: 'unreachable' }
 
 export async function proofOf(
   rpc: Rpc,
@@ -222,15 +223,16 @@ export async function proofOf(
   const own = shareOf(budget, LOOK_REQUESTS)
   const { asset, authorization, transaction, settledAtSeconds } = question
   const [head, receipt] = await Promise.all([rpc.head(own), receiptOf(rpc, transaction, own)])
-  if (!receipt.ok) return { kind: 'unclear' }
+  if (!receipt.ok) return { kind: 'unreachable' }
   const reading = receipt.value && readReceipt(receipt.value, asset, authorization)
   if (reading?.kind === 'paid') return { kind: 'proven', position: reading.position }
-  if (!head) return { kind: 'unclear' }
+  if (!head) return { kind: 'unreachable' }
   if (!receipt.value?.isSuccess) {
     // By both clocks: a chain that stands still has not lost it.
     const isLost = Math.min(head.time, nowSeconds) >= settledAtSeconds + LOST_SECONDS
     return { kind: isLost ? 'missing' : 'unclear' }
   }
   const settled = await settledBlock(rpc, head, own)
-  return { kind: settled && receipt.value.block <= settled.number ? 'missing' : 'unclear' }
+  if (!settled) return { kind: 'unreachable' }
+  return { kind: receipt.value.block <= settled.number ? 'missing' : 'unclear' }
 }

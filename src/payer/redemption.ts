@@ -81,7 +81,7 @@ export function step(state: Redemption, event: RedemptionEvent): Redemption {
     case 'give_up':
       return state.status === 'settling' ? { ...state, status: 'unknown' } : state
     case 'cover':
-      return state.status === 'claimed' || state.status === 'refused'
+      return state.status === 'claimed' || state.status === 'refused' || state.status === 'unknown'
         ? { ...state, status: 'covered', coveredBy: event.by }
         : state
     case 'reply':
@@ -144,8 +144,11 @@ function afterTruth(state: Redemption, truth: Truth): Redemption {
   if (state.status === 'settled' || state.status === 'void') return state
   switch (truth.kind) {
     case 'void':
+      // What another payment has paid for stays so.
+      if (state.status === 'covered') return { ...state, doubt: 0 }
       return { ...state, status: 'void', doubt: 0, transaction: truth.transaction }
     case 'used_before':
+      if (state.status === 'covered') return { ...state, doubt: 0 }
       return { ...state, status: 'void', doubt: 0, transaction: '' }
     case 'expired':
       return isOpen(state)

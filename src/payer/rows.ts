@@ -49,6 +49,12 @@ export type PaymentRow = {
   terms: string
 }
 
+/**
+ * Who shares a cap: a key on whichever network, or a contract on its own. A stranger's contract at the same address
+ * fills nobody else's.
+ */
+export const personOf = (owner: Owner, network: string): string => (owner === 'key' ? owner : network)
+
 export type Outbox = 'empty' | 'due' | 'disputed'
 
 /** The signed payment and the offer as sold. */
@@ -278,12 +284,15 @@ export function withLooked(
     search?.searchedTo !== row.search?.searchedTo || search?.emptySinceSeconds !== row.search?.emptySinceSeconds
   const isWorthIt = isDue || next !== row || isSearching || row.seenBlock === null
   const looked = isWorthIt ? { ...next, seenBlock, search } : next
-  // What has expired for certain can never land.
-  if (truth.kind === 'expired') return { ...looked, lookAtSeconds: null }
-  // A search that has got further goes on soon.
-  if (isDue && isSearching) return { ...looked, lookAtSeconds: nowSeconds + SOONEST_LOOK_SECONDS }
+  // These are the last word: it can never land any more.
+  if (truth.kind === 'expired' || truth.kind === 'void' || truth.kind === 'used_before') {
+    return { ...looked, lookAtSeconds: null }
+  }
+  if (!isDue) return looked
   const isAnswered = truth.kind !== 'unreachable' && truth.kind !== 'unclear'
-  return isDue ? { ...looked, lookAtSeconds: nextLookSeconds(looked, nowSeconds, isAnswered) } : looked
+  const at = nextLookSeconds(looked, nowSeconds, isAnswered)
+  // A search that has got further goes on soon.
+  return { ...looked, lookAtSeconds: at !== null && isSearching ? Math.min(at, nowSeconds + SOONEST_LOOK_SECONDS) : at }
 }
 
 /** Decimal text of an amount. */

@@ -5,10 +5,10 @@ import { type SettleReply, settle } from '../facilitator.ts'
 import { isolateOf, rpcMemoryOf } from '../site.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { type Book, log } from './book.ts'
-import type { StillOpen } from './next.ts'
+import { MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
 import { look, proofOf, type Truth } from './reconcile.ts'
 import { isOpen, maySend, wasSent } from './redemption.ts'
-import { nextLookSeconds, type PaymentRow, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
+import { nextLookSeconds, type PaymentRow, personOf, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
 import { nowSeconds, pause, Slots, within } from './waiting.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
@@ -25,7 +25,9 @@ const FRESH_PAUSE_MS = 10_000
 const SEND_MARGIN_SECONDS = 8
 /** Settlements of one payer under way at once: of the platform's six connections one is left for looking. */
 const MOST_SENDS = 5
-/** RPC requests of one held request, and of one alarm: with the rest below the 50 subrequests of the free plan. */
+/** A facilitator is asked whether it is there, to settle, and whether it is there still. */
+const CALLS_A_FACILITATOR = 3
+/** Requests to RPC and facilitators of one held request, and of one alarm: with the rest below the 50 subrequests of the free plan. */
 export const REQUEST_BUDGET = 34
 const ALARM_BUDGET = 30
 /** Rows one alarm asks the chain about. */
@@ -38,7 +40,8 @@ export class Settling {
   readonly #book: Book
   readonly #ctx: DurableObjectState
   readonly #env: Env
-  readonly #sends = new Slots(MOST_SENDS)
+  /** By person. */
+  readonly #sends = new Map<string, Slots>()
   readonly #rpcs = new Map<string, Rpc>()
   readonly #gate = new Gate()
 
@@ -62,10 +65,11 @@ export class Settling {
       // Its nonce is used: sending it again changes nothing.
       if (truth.kind === 'unclear') return this.#waitForTruth(key, means, budget, deadlineMs, null)
     }
-    const slot = isWanted && this.#isSendable(key) && this.#sends.take(deadlineMs)
+    const slots = this.#slotsOf(book.row(key))
+    const slot = isWanted && this.#isSendable(key) && slots.take(deadlineMs)
     if (slot === false) return this.#waitForTruth(key, means, budget, deadlineMs, null)
     if (slot !== true && !(await slot)) return 'payment_in_progress'
-    return this.#send(key, means, budget, deadlineMs)
+    return this.#send(key, means, budget, deadlineMs, slots)
   }
 
   /** Asks the chain about a payment, until `isEnd` is content, it is no longer open, or a time (milliseconds) comes. */
@@ -85,7 +89,10 @@ export class Settling {
   async lookAround(isBusy: (key: string) => boolean): Promise<void> {
     const budget: Budget = { left: ALARM_BUDGET }
     const silent = new Set<string>()
-    for (const row of this.#book.records.lookDue(nowSeconds(), MOST_LOOKS)) {
+    for (const { key } of this.#book.records.lookDue(nowSeconds(), MOST_LOOKS)) {
+      // A request may have seen to it meanwhile.
+      const row = this.#book.records.byKey(key)
+      if (!row || row.lookAtSeconds === null || row.lookAtSeconds > nowSeconds()) continue
       const means = this.#meansFor(row)
       if (!means || budget.left <= 0 || silent.has(row.network) || isBusy(row.key)) {
         this.#putOff(row)
@@ -103,26 +110,32 @@ export class Settling {
   }
 
   /** Holds a slot, and gives it back when the facilitator has answered. */
-  async #send(key: string, means: Means, budget: Budget, deadlineMs: number): Promise<StillOpen | null> {
+  async #send(key: string, means: Means, budget: Budget, deadlineMs: number, slots: Slots): Promise<StillOpen | null> {
     const book = this.#book
+    const cost = CALLS_A_FACILITATOR * means.facilitators.length
+    if (budget.left < cost || this.#isRefusedTooOften(book.row(key))) {
+      slots.give()
+      return 'payment_in_progress'
+    }
     // Looked at again, after the wait for a slot.
     const payment = this.#isSendable(key) ? signedPaymentOf(book.row(key), means.asset) : null
     if (!payment) {
-      this.#sends.give()
+      slots.give()
       return this.#waitForTruth(key, means, budget, deadlineMs, null)
     }
     const isAgain = wasSent(book.row(key).state)
+    budget.left -= cost
     try {
       book.apply(book.row(key), { kind: 'send' })
       // The claim is on disk before the money moves.
       await this.#ctx.storage.sync()
     } catch (fault) {
-      this.#sends.give()
+      slots.give()
       throw fault
     }
     const { breaker } = isolateOf(this.#env)
     const heard = settle(means.facilitators, breaker, payment, isAgain).then((reply) => {
-      this.#sends.give()
+      slots.give()
       this.#hear(key, reply)
       return reply
     })
@@ -158,9 +171,25 @@ export class Settling {
       const isTooFresh = truth.kind === 'unclear' && truth.why === 'too fresh'
       const pauseMs = Math.min(isTooFresh ? FRESH_PAUSE_MS : pauseAfter(looks), leftMs)
       if (!coming) await pause(pauseMs)
-      else if (await within(coming, pauseMs)) coming = null
+      else if (await within(coming, pauseMs)) {
+        coming = null
+        // A refusal that comes late is asked about as any other.
+        if (book.row(key).state.status === 'refused') await this.#look(key, means, budget)
+      }
       if (!isOpen(book.row(key).state)) return null
     }
+  }
+
+  #slotsOf({ owner, network }: PaymentRow): Slots {
+    const person = personOf(owner, network)
+    const slots = this.#sends.get(person) ?? new Slots(MOST_SENDS)
+    this.#sends.set(person, slots)
+    return slots
+  }
+
+  /** Many were sent at once: what the first of them met with is looked at before the next is sent. */
+  #isRefusedTooOften(row: PaymentRow): boolean {
+    return this.#book.records.loadOf(row, nowSeconds()).refusedLately >= MOST_REFUSED_A_MINUTE
   }
 
   /** Whether a facilitator could still do something with it. */
@@ -214,10 +243,13 @@ export class Settling {
     const question = { asset: asset.asset, authorization, transaction, settledAtSeconds }
     const proof = await proofOf(rpc, question, nowSeconds(), budget)
     const stored = this.#book.row(key)
-    if (stored.state.position !== null) return true
-    if (proof.kind === 'unclear') {
+    if (stored.state.position !== null) {
+      this.#book.save(stored, { ...stored, lookAtSeconds: null })
+      return true
+    }
+    if (proof.kind === 'unclear' || proof.kind === 'unreachable') {
       this.#putOff(stored)
-      return false
+      return proof.kind === 'unclear'
     }
     if (proof.kind === 'missing' || this.#book.records.isProofTaken(network, transaction, proof.position, key)) {
       log('settlement_unproven', key)

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Budget, blockAt, isNonceUsed, isValidSignature, newRpcMemory, Rpc, shareOf } from '../../src/chain.ts'
+import {
+  type Budget,
+  blockAt,
+  Gate,
+  isNonceUsed,
+  isValidSignature,
+  newRpcMemory,
+  Rpc,
+  shareOf,
+} from '../../src/chain.ts'
 import { imitatedRpc, TOKEN } from '../support/imitated-rpc.ts'
 
 const CHAIN_ID = 84_532
@@ -57,13 +66,25 @@ describe('the head', () => {
 })
 
 describe('requests', () => {
-  test('at most three are out at once, and each is made', async () => {
+  test('at most two of one endpoint are out at once, and each is made', async () => {
     const chain = imitatedRpc()
     const rpc = newRpc()
     const blocks = await Promise.all(Array.from({ length: 20 }, (_, i) => blockAt(rpc, i, plenty())))
     expect(blocks.map((found) => found?.number)).toEqual(Array.from({ length: 20 }, (_, i) => i))
-    expect(chain.counts.mostOut).toBe(3)
+    expect(chain.counts.mostOut).toBe(2)
     expect(chain.counts.requests).toBe(21)
+  })
+
+  test('at most three of one object are out at once, and a silent endpoint leaves room for another', async () => {
+    const gate = new Gate()
+    const entered: string[] = []
+    const enter = (url: string) => gate.enter(url).then(() => void entered.push(url))
+    for (const url of ['silent', 'silent', 'silent', 'well', 'well']) void enter(url)
+    await vi.waitFor(() => expect(entered).toEqual(['silent', 'silent', 'well']))
+    gate.leave('well')
+    await vi.waitFor(() => expect(entered).toEqual(['silent', 'silent', 'well', 'well']))
+    gate.leave('silent')
+    await vi.waitFor(() => expect(entered).toEqual(['silent', 'silent', 'well', 'well', 'silent']))
   })
 
   test('a request that fails gives its place to the next', async () => {

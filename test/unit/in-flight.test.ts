@@ -18,7 +18,7 @@ afterEach(() => {
 
 const inMs = (ms: number) => Date.now() + ms
 function enter(inFlight: InFlight<unknown>, requestId: string, key = KEY): Held {
-  const held = inFlight.enter(requestId, key)
+  const held = inFlight.enter(requestId, key, 'key')
   if (!held) throw new Error('there is room for this request')
   return held
 }
@@ -137,15 +137,15 @@ describe('how many are held', () => {
   test('a request too many is not held, and is told at once', () => {
     const inFlight = new InFlight()
     for (let i = 0; i < MOST_HELD; i++) enter(inFlight, `request ${i}`)
-    expect(inFlight.enter('one too many', KEY)).toBeNull()
+    expect(inFlight.enter('one too many', KEY, 'key')).toBeNull()
   })
 
   test('one that leaves makes room for one', () => {
     const inFlight = new InFlight()
     for (let i = 0; i < MOST_HELD; i++) enter(inFlight, `request ${i}`)
     inFlight.leave('request 7')
-    expect(inFlight.enter('the next', KEY)).not.toBeNull()
-    expect(inFlight.enter('one too many', KEY)).toBeNull()
+    expect(inFlight.enter('the next', KEY, 'key')).not.toBeNull()
+    expect(inFlight.enter('one too many', KEY, 'key')).toBeNull()
   })
 })
 

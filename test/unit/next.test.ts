@@ -421,10 +421,10 @@ table('a payment that is known and open', [
     'ask about own, once',
   ],
   [
-    'and then the content, for what the other paid',
+    'and then it is covered by what the other paid',
     { own: seen(own(ARTICLE, UNKNOWN)), lasting: [paid(DAY_PASS)], told: asked('own') },
     requestFor(ARTICLE),
-    'hand out own, paid by paid',
+    'covered by paid',
   ],
   [
     'never sent, an earlier one open: that one first',
@@ -467,20 +467,16 @@ table('what is in doubt is not failed, and not sent beside what has paid', [
     'ask about own, once',
   ],
   [
-    'asked about and still in doubt beside such an answer: that one is handed out',
+    'asked about and still in doubt beside such an answer: that one covers it',
     { own: seen(own(ANSWER, UNKNOWN)), unclaimed: [paid(ANSWER)], told: asked('own') },
     requestFor(ANSWER),
-    'hand out paid',
+    'covered by paid',
   ],
   [
-    'in doubt, its content delivered for what another paid: never a 402',
-    {
-      own: seen(own(ARTICLE, UNKNOWN, { isDelivered: true, handouts: 1 })),
-      lasting: [paid(DAY_PASS)],
-      told: asked('own'),
-    },
+    'on its way at this moment beside what has paid: its outcome is awaited, and it is not sent again',
+    { own: seen(own(ARTICLE, UNKNOWN), { isRunning: true }), lasting: [paid(DAY_PASS)] },
     requestFor(ARTICLE),
-    'answer settlement_pending',
+    'finish own, do not send',
   ],
 ])
 

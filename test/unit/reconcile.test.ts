@@ -760,6 +760,6 @@ describe('the proof of what a facilitator called settled', () => {
     const authorization = payment(chain)
     chain.knobs.isDown = true
     chain.passSeconds(10_000)
-    expect(await proofIn(chain, authorization, `0x${'9'.repeat(64)}`, 0)).toEqual({ kind: 'unclear' })
+    expect(await proofIn(chain, authorization, `0x${'9'.repeat(64)}`, 0)).toEqual({ kind: 'unreachable' })
   })
 })

@@ -539,8 +539,8 @@ describe('when the alarm comes', () => {
   test('a nonce that ends is forgotten', async () => {
     await leave(rowOf(1, SETTLED))
     await object().signIn(signInFor())
-    expect(await alarmAt()).toBe((NOW + 300) * 1000)
-    await at(NOW + 301, ring)
+    expect(await alarmAt()).toBe((NOW + 360) * 1000)
+    await at(NOW + 361, ring)
     expect(await inside((state) => state.storage.sql.exec('SELECT * FROM used_nonces').toArray())).toEqual([])
   })
 })
