@@ -16,6 +16,9 @@ const VERIFY_TIMEOUT_MS = 5_000
 /** How long a facilitator may take to show that it is there. */
 const PROBE_TIMEOUT_MS = 2_000
 
+/** Facilitators that one sending tries: the rest of a longer list wait for the breaker to pass over these. */
+export const MOST_TRIED = 4
+
 export type SignedPayment = { authorization: Authorization; signature: `0x${string}`; offer: Offer }
 
 /** Why a payment was refused, as its payer may see it. `payment_refused` is policy (sanctions, geography). */
@@ -87,7 +90,7 @@ export async function settle(
   // A clock that is set back must not make a wait longer.
   const leftMs = () => Math.min(SETTLE_MS, endMs - Date.now())
   let isDoubtful = false
-  for (const base of breaker.order(facilitators, Date.now())) {
+  for (const base of breaker.order(facilitators, Date.now()).slice(0, MOST_TRIED)) {
     if (leftMs() < LEAST_LEFT_MS) break
     if ((isAgain || breaker.isOpen(base, Date.now())) && !(await isAlive(base))) {
       breaker.note(base, false, Date.now())

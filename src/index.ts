@@ -122,6 +122,11 @@ const services: World['services'] = async (env, config, waitUntil): Promise<Serv
     passCookie: cookieFor,
     isBlocked,
     hadRefusal: (request) => limits.hadRefusal(addressOf(request), Date.now()),
+    countHangUp: (request) =>
+      request.signal.addEventListener('abort', () =>
+        waitUntil(limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())),
+      ),
+    countMiss: (request) => limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now()),
     noteRefusal: async (request, refused) => {
       if (!isClientsDoing(refused)) return
       await limits.failed(isCounted(refused) ? env.FAILED_PAYMENTS : undefined, addressOf(request), Date.now())

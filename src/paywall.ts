@@ -60,6 +60,10 @@ export type Services = {
   isBlocked: (request: Request) => boolean
   /** Whether payments from this client's address were refused within the last minute. */
   hadRefusal: (request: Request) => boolean
+  /** Counts a hang-up of a client whose payment makes somebody work: it would not hear that it is refused. */
+  countHangUp: (request: Request) => void
+  /** Counts a payment that was sent for what is not there. */
+  countMiss: (request: Request) => Promise<void>
   /** Remembers for a minute that a payment from this client's address was refused, and counts what is its own doing. */
   noteRefusal: (request: Request, refused: Refusal) => Promise<void>
   /** Whether a payment that cannot be proven here was proven before. */
@@ -223,10 +227,14 @@ async function sell(visit: Visit, grants: Grants): Promise<Result<Response, Fail
     const known = await services.objectionTo(verified, resource)
     if (known) return failure(known)
   }
+  services.countHangUp(request)
   const looking = isSendable ? services.look(payment) : null
   const first = isSendable && isSafe(request.method) ? await openContent(visit, 'purchase') : null
   if (first && !first.ok) return failure(first.error)
-  if (first && !isDeliverable(first.value, request.method)) return ok(privately(first.value, {}))
+  if (first && !isDeliverable(first.value, request.method)) {
+    if (first.value.status >= 400 && first.value.status < 500) await services.countMiss(request)
+    return ok(privately(first.value, {}))
+  }
 
   const redeemed = await services.redeem(verified, objection, await looking, resource, request.signal)
   if (redeemed.kind === 'refused') {
@@ -244,10 +252,10 @@ async function prove(
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   if (verification.kind === 'proven') return ok(verification)
   const { key, confirm, offer, objection } = verification
-  if (services.isBlocked(request)) return fail({ code: 'too_many_requests' })
   const recognised = await services.isRecognised(payment, key)
   if (!recognised.ok) return recognised
   if (!recognised.value) {
+    if (services.isBlocked(request)) return fail({ code: 'too_many_requests' })
     if (objection || !offer) return fail(objection ?? { code: 'invalid_payment_requirements' })
     const confirmed = await services.confirm(payment, offer, request)
     if (!confirmed.ok) return confirmed

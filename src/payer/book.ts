@@ -4,7 +4,7 @@ import { type LedgerRow, recordPayment } from '../ledger.ts'
 import { assetOf } from '../x402/assets.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
-import { isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
+import { isUnproven, isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
 import { nowSeconds, within } from './waiting.ts'
 
 /** Rows one alarm writes to the ledger, each with two calls at most. */
@@ -60,6 +60,7 @@ export class Book {
     if (after.outbox === 'due' && before.outbox !== 'due') this.#ctx.waitUntil(this.#enter(after))
     const isGivenUp = before.lookAtSeconds !== null && after.lookAtSeconds === null
     if (isGivenUp && isUnresolved(after, nowSeconds())) log('payment_unresolved', after.key)
+    if (isGivenUp && isUnproven(after)) log('settlement_unproven', after.key)
   }
 
   apply(row: PaymentRow, event: RedemptionEvent): void {

@@ -1,7 +1,7 @@
 // The durable truth about one payer's money on all EVM networks: gather a view, ask `next`, do what it says. Reached only
 // with a proven signature. Between two awaits nothing else runs, so gathering, deciding and the first write are one step.
 import { DurableObject } from 'cloudflare:workers'
-import type { Budget } from '../chain.ts'
+import { type Budget, shareOf } from '../chain.ts'
 import type { Refusal } from '../errors.ts'
 import type { Grant } from '../pass.ts'
 import { Book, log } from './book.ts'
@@ -29,6 +29,8 @@ import { nowSeconds } from './waiting.ts'
 
 /** How long the chain is asked about a refusal, while it does not answer, before another signature pays. */
 const REFUSAL_PATIENCE_MS = 10_000
+/** Of a request's calls, those for asking about other payments; the rest is for its own. */
+const ASK_BUDGET = 14
 /** A request decides this often at most; each decision uses something up, so this is never reached. */
 const MOST_STEPS = 100
 /** By how much the clocks of workers and objects may differ. */
@@ -173,6 +175,7 @@ export class Payer extends DurableObject<Env> {
     const deadlineMs = Date.now() + HOLD_MS
     const told: Notes = { finished: new Map(), asked: new Set(), joined: new Set() }
     const budget: Budget = { left: REQUEST_BUDGET }
+    const asking = shareOf(budget, ASK_BUDGET)
     for (let steps = 0; steps < MOST_STEPS; steps++) {
       const now = next(this.#gather(request, told, deadlineMs), request)
       if (now.kind === 'answer') return refusal(now.refusal)
@@ -181,7 +184,7 @@ export class Payer extends DurableObject<Env> {
       if (now.kind === 'hand out') return this.#handOut(now, request)
       if (now.kind === 'claim') this.#claim(request)
       else if (now.kind === 'cover') this.#cover(request, now.by)
-      else await this.#wait(now, held, told, deadlineMs, budget)
+      else await this.#wait(now, held, told, deadlineMs, now.kind === 'ask' ? asking : budget)
     }
     log('too_many_steps', request.key)
     return refused('payment_in_progress')
@@ -204,6 +207,8 @@ export class Payer extends DurableObject<Env> {
     }
     const paidBy = own?.state.coveredBy ? records.byKey(own.state.coveredBy) : null
     const isOther = (row: PaymentRow) => row.key !== key
+    // Its own request is about to be handed it.
+    const isLeft = (row: PaymentRow) => !this.#inFlight.isAwaited(row.key)
     const isBeforeDecision = !own || isOpen(own.state) || own.state.status === 'refused'
     const others = <Row>(find: () => Row[]): Row[] => (isBeforeDecision ? find() : [])
     return {
@@ -215,7 +220,7 @@ export class Payer extends DurableObject<Env> {
       open: others(() => records.openAt(asked, now).filter(isOther)).map((row) => this.#seen(row)),
       refused: others(() => records.refusedFor(asked, now).filter(isOther)),
       lasting: others(() => records.lastingFor(asked, now).filter(isOther)),
-      unclaimed: others(() => (accessSeconds === 0 ? records.unclaimedFor(asked).filter(isOther) : [])),
+      unclaimed: others(() => (accessSeconds === 0 ? records.unclaimedFor(asked).filter(isOther).filter(isLeft) : [])),
       load: records.loadOf(asked, now),
       told,
     }

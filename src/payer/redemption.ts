@@ -81,9 +81,7 @@ export function step(state: Redemption, event: RedemptionEvent): Redemption {
     case 'give_up':
       return state.status === 'settling' ? { ...state, status: 'unknown' } : state
     case 'cover':
-      return state.status === 'claimed' || state.status === 'refused' || state.status === 'unknown'
-        ? { ...state, status: 'covered', coveredBy: event.by }
-        : state
+      return isOpen(state) || state.status === 'refused' ? { ...state, status: 'covered', coveredBy: event.by } : state
     case 'reply':
       return afterReply(state, event.reply, event.nowSeconds)
     case 'truth':
@@ -112,7 +110,7 @@ function afterReply(state: Redemption, reply: SettleReply, nowSeconds: number): 
     case 'refused':
       return state.doubt <= 1
         ? { ...state, status: 'refused', doubt: 0, reason: reply.reason, failedAtSeconds: null, transaction: '' }
-        : { ...state, status: 'unknown', doubt: state.doubt - 1 }
+        : { ...state, status: 'unknown', doubt: state.doubt - 1, reason: state.reason ?? reply.reason }
     case 'unsent': {
       const left = { ...state, sent: state.sent - 1, doubt: state.doubt - 1 }
       if (left.doubt > 0) return { ...left, status: 'unknown' }

@@ -9,6 +9,7 @@ import type { Asset } from '../x402/assets.ts'
 import type { Authorization, Offer, Owner, Payment } from '../x402/payment.ts'
 import type { Look, Question, Search } from './reconcile.ts'
 import { isOpen, type Redemption, step, wasSent } from './redemption.ts'
+import { SETTLED_SECONDS } from './search.ts'
 
 /** What is being bought: the thing, what a purchase of it opens, and for how long. */
 export type Wish = { resource: Resource; scope: string; accessSeconds: number }
@@ -117,12 +118,14 @@ export function nextLookSeconds(row: PaymentRow, nowSeconds: number, isAnswered:
   const soon = age < FIRST_LOOK_SECONDS ? first : backoff
   if (nowSeconds >= validBeforeSeconds + UNRESOLVED_SECONDS) return null
   const final = validBeforeSeconds + FINAL_LOOK_SECONDS
-  const rare = Math.min(
-    Math.max(final, nowSeconds + SOONEST_LOOK_SECONDS),
-    nowSeconds + Math.max(RARE_LOOK_SECONDS, age),
-  )
+  const rare =
+    nowSeconds < final
+      ? Math.min(final, nowSeconds + Math.max(RARE_LOOK_SECONDS, age))
+      : nowSeconds + Math.min(Math.max(RARE_LOOK_SECONDS, Math.floor(age / 2)), LATEST_LOOK_SECONDS)
   switch (state.status) {
     case 'claimed':
+      // Nobody has sent it: only its signer could.
+      return age < FIRST_LOOK_SECONDS ? first : rare
     case 'settling':
     case 'unknown':
       return soon
@@ -162,7 +165,7 @@ export function signedPaymentOf(row: PaymentRow, asset: Asset): SignedPayment | 
 }
 
 /** What the chain is asked about a row. */
-export const questionOf = (row: PaymentRow, asset: Asset): Question => ({
+export const questionOf = (row: PaymentRow, asset: Asset, nowSeconds: number): Question => ({
   network: row.network,
   asset: asset.asset,
   authorization: termsOf(row).authorization,
@@ -170,11 +173,12 @@ export const questionOf = (row: PaymentRow, asset: Asset): Question => ({
   claimedAtSeconds: row.claimedAtSeconds,
   search: row.search,
   transaction: row.state.transaction,
-  wantsPinned: row.state.failedAtSeconds !== null,
+  // A block that is settled, and from after the report, there is not before.
+  wantsPinned: row.state.failedAtSeconds !== null && nowSeconds >= row.state.failedAtSeconds + SETTLED_SECONDS,
 })
 
 /** Only a facilitator has said that it is paid, and the chain shows no log that bears it out. */
-const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
+export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
   state.status === 'settled' && state.position === null && lookAtSeconds === null
 
 /** What the ledger is told of a settled payment. */
@@ -284,8 +288,9 @@ export function withLooked(
     search?.searchedTo !== row.search?.searchedTo || search?.emptySinceSeconds !== row.search?.emptySinceSeconds
   const isWorthIt = isDue || next !== row || isSearching || row.seenBlock === null
   const looked = isWorthIt ? { ...next, seenBlock, search } : next
-  // These are the last word: it can never land any more.
-  if (truth.kind === 'expired' || truth.kind === 'void' || truth.kind === 'used_before') {
+  // These are the last word: it can never land any more. What a facilitator called settled is proven in another way.
+  const isLastWord = truth.kind === 'expired' || truth.kind === 'void' || truth.kind === 'used_before'
+  if (isLastWord && next.state.status !== 'settled') {
     return { ...looked, lookAtSeconds: null }
   }
   if (!isDue) return looked

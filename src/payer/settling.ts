@@ -1,7 +1,7 @@
 // Does what was decided about one payment: has it settled, hears what the facilitator says, asks the chain, and stores what
 // that comes to. It decides nothing: `redemption.ts` says what an answer means.
 import { type Budget, Gate, Rpc } from '../chain.ts'
-import { type SettleReply, settle } from '../facilitator.ts'
+import { MOST_TRIED, type SettleReply, settle } from '../facilitator.ts'
 import { isolateOf, rpcMemoryOf } from '../site.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { type Book, log } from './book.ts'
@@ -74,14 +74,18 @@ export class Settling {
 
   /** Asks the chain about a payment, until `isEnd` is content, it is no longer open, or a time (milliseconds) comes. */
   async ask(key: string, untilMs: number, isEnd: (truth: Truth) => boolean, budget: Budget): Promise<void> {
+    const { records } = this.#book
+    const asked = records.byKey(key)
+    const means = asked && this.#meansFor(asked)
+    if (!means) return
+    const wasOpen = isOpen(asked.state)
     for (let looks = 0; ; looks++) {
-      const row = this.#book.records.byKey(key)
-      const means = row && this.#meansFor(row)
-      if (!row || !means) return
       const truth = await this.#look(key, means, budget)
-      const isOver = isOpen(row.state) && !isOpen(this.#book.records.byKey(key)?.state ?? row.state)
-      if (isOver || isEnd(truth) || Date.now() >= untilMs) return
+      if (isEnd(truth) || Date.now() >= untilMs) return
       await pause(Math.min(pauseAfter(looks), Math.max(0, untilMs - Date.now())))
+      // A facilitator may have said so meanwhile.
+      const row = records.byKey(key)
+      if (!row || (wasOpen && !isOpen(row.state))) return
     }
   }
 
@@ -112,10 +116,11 @@ export class Settling {
   /** Holds a slot, and gives it back when the facilitator has answered. */
   async #send(key: string, means: Means, budget: Budget, deadlineMs: number, slots: Slots): Promise<StillOpen | null> {
     const book = this.#book
-    const cost = CALLS_A_FACILITATOR * means.facilitators.length
+    const cost = CALLS_A_FACILITATOR * Math.min(means.facilitators.length, MOST_TRIED)
     if (budget.left < cost || this.#isRefusedTooOften(book.row(key))) {
       slots.give()
-      return 'payment_in_progress'
+      if (!wasSent(book.row(key).state)) return 'payment_in_progress'
+      return this.#waitForTruth(key, means, budget, deadlineMs, null)
     }
     // Looked at again, after the wait for a slot.
     const payment = this.#isSendable(key) ? signedPaymentOf(book.row(key), means.asset) : null
@@ -214,7 +219,12 @@ export class Settling {
   /** One look at the chain, stored. `isDue`: in the alarm, where the next look is put off as well. */
   async #look(key: string, means: Means, budget: Budget, isDue = false): Promise<Truth> {
     const { records } = this.#book
-    const found = await look(means.rpc, questionOf(this.#book.row(key), means.asset), nowSeconds(), budget)
+    const found = await look(
+      means.rpc,
+      questionOf(this.#book.row(key), means.asset, nowSeconds()),
+      nowSeconds(),
+      budget,
+    )
     const { truth } = found
     const row = records.byKey(key)
     if (!row) return truth
@@ -252,7 +262,6 @@ export class Settling {
       return proof.kind === 'unclear'
     }
     if (proof.kind === 'missing' || this.#book.records.isProofTaken(network, transaction, proof.position, key)) {
-      log('settlement_unproven', key)
       this.#book.save(stored, { ...stored, lookAtSeconds: null, outbox: 'due' })
       return true
     }

@@ -81,7 +81,7 @@ const TABLE = `
 | event                             | claimed      | settling     | settling+    | unknown      | unknown+     | failed       | failed tx    | settled     | proven | refused      | void        | covered     |
 | send                              | settling 1 1 | -            | -            | settling 2 2 | settling 3 3 | settling 2 2 | settling 2 2 | -           | -      | settling 2 1 | -           | -           |
 | give up                           | -            | unknown 1 1  | unknown 2 2  | -            | -            | -            | -            | -           | -      | -            | -           | -           |
-| cover                             | covered 0 0  | -            | -            | covered 1 1  | covered 2 2  | covered 1 1  | covered 1 1  | -           | -      | covered 1 0  | -           | -           |
+| cover                             | covered 0 0  | covered 1 1  | covered 2 2  | covered 1 1  | covered 2 2  | covered 1 1  | covered 1 1  | -           | -      | covered 1 0  | -           | -           |
 | says settled                      | settled 0 0  | settled 1 0  | settled 2 0  | settled 1 0  | settled 2 0  | settled 1 0  | settled 1 0  | -           | -      | settled 1 0  | -           | settled 0 0 |
 | says refused                      | x            | refused 1 0  | unknown 2 1  | refused 1 0  | unknown 2 1  | x            | x            | -           | -      | -            | -           | x           |
 | says failed                       | x            | unknown 1 1  | unknown 2 2  | unknown 1 1  | unknown 2 2  | x            | x            | -           | -      | -            | -           | x           |

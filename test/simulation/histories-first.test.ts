@@ -1,0 +1,13 @@
+// Histories by seed, the first half; and that a seed repeats.
+import { expect, test } from 'vitest'
+import { playSeeds } from './histories.ts'
+import { playHistory } from './history.ts'
+
+playSeeds(0, 200)
+
+test('a seed that is played twice gives the same trace', async () => {
+  for (const seed of ['7', '79', '101', '2332']) {
+    const [one, two] = [await playHistory(seed), await playHistory(seed)]
+    expect([two.hash, two.steps]).toEqual([one.hash, one.steps])
+  }
+})

@@ -1,0 +1,135 @@
+// What the imitated site sells, and the payments that readers sign for it. The one place that makes a verified payment
+// without a signature: the imitated chain proves none.
+
+import type { Resource } from '../../src/policy/scope.ts'
+import { assetOf } from '../../src/x402/assets.ts'
+import type { Authorization, Offer, Owner, VerifiedPayment } from '../../src/x402/payment.ts'
+import type { World } from './clock.ts'
+
+export const SITE = 'https://news.example'
+export const PAY_TO = `0x${'b2'.repeat(20)}` as const
+/** Base Sepolia and Polygon, as the suites have them: two seconds a block, and a quick one. */
+export const NETWORKS = ['eip155:84532', 'eip155:137'] as const
+export type Network = (typeof NETWORKS)[number]
+
+/** Something for sale at a resource. `scope` is a path pattern; null is the resource itself. */
+export type Product = {
+  name: string
+  method: 'GET' | 'POST'
+  path: string
+  scope: string | null
+  accessSeconds: number
+  amount: bigint
+  flow: Offer['flow']
+}
+
+const DAY_SECONDS = 86_400
+
+/** One answer of a page. */
+export const single = (path = '/a/1', amount = 50_000n): Product => ({
+  name: 'single',
+  method: 'GET',
+  path,
+  scope: null,
+  accessSeconds: 0,
+  amount,
+  flow: 'authorization',
+})
+/** A page for a day. */
+export const page = (path = '/a/1', amount = 100_000n): Product => ({
+  ...single(path, amount),
+  name: 'page',
+  accessSeconds: DAY_SECONDS,
+})
+/** All pages for a while, bought at one of them. */
+export const pass = (accessSeconds = DAY_SECONDS, amount = 500_000n, path = '/a/1'): Product => ({
+  ...single(path, amount),
+  name: `pass ${accessSeconds}`,
+  scope: '/a/*',
+  accessSeconds,
+})
+export const month = (path = '/a/1'): Product => pass(30 * DAY_SECONDS, 5_000_000n, path)
+/** Something an origin carries out, settled before. */
+export const job = (path = '/api/run', amount = 60_000n): Product => ({
+  ...single(path, amount),
+  name: 'job',
+  method: 'POST',
+  flow: 'upfront',
+})
+
+/** One signed payment. */
+export type Order = {
+  product: Product
+  network: string
+  authorization: Authorization
+  key: string
+  owner: Owner
+  identifier: string | null
+  verified: VerifiedPayment
+  resource: Resource
+}
+
+export type Signing = {
+  from: `0x${string}`
+  network: string
+  product: Product
+  windowSeconds?: number
+  identifier?: string | null
+  owner?: Owner
+  payTo?: `0x${string}`
+  nonce?: `0x${string}`
+}
+
+/** A payment its payer has signed; nobody has been shown it. */
+export function signOrder(world: World, signing: Signing): Order {
+  const { from, network, product, windowSeconds = 300, identifier = null, owner = 'key', payTo = PAY_TO } = signing
+  const asset = assetOf(network)
+  if (!asset) throw new Error(`no token on ${network}`)
+  const nowSeconds = Math.floor(world.now() / 1000)
+  const nonce = signing.nonce ?? world.random.hex(32)
+  const authorization: Authorization = {
+    from,
+    to: payTo,
+    value: product.amount,
+    validAfter: 0n,
+    validBefore: BigInt(nowSeconds + windowSeconds),
+    nonce,
+  }
+  const { method, path, scope, accessSeconds, amount, flow } = product
+  const offer: Offer = {
+    network,
+    asset: asset.asset,
+    payTo,
+    amount,
+    eip712: asset.eip712,
+    maxTimeoutSeconds: 300,
+    name: null,
+    accessSeconds,
+    scope,
+    flow,
+  }
+  const key = `3009|${asset.chainId}|${asset.asset.toLowerCase()}|${from}|${nonce}`
+  const payment = {
+    x402Version: 2 as const,
+    scheme: 'exact',
+    network,
+    authorization,
+    signature: `0x${nonce.slice(2)}${'22'.repeat(33)}` as const,
+    accepted: { amount, asset: asset.asset, payTo },
+    identifier,
+    quote: null,
+  }
+  return {
+    product,
+    network,
+    authorization,
+    key,
+    owner,
+    identifier,
+    verified: proven({ payment, offer, window: 'open', owner, key }),
+    resource: { site: SITE, method, path, id: path },
+  }
+}
+
+/** The brand of a verified payment is made by `networks/network.ts` alone; here a signature is taken as good. */
+const proven = (fields: object): VerifiedPayment => fields as VerifiedPayment

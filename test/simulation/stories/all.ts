@@ -1,0 +1,8 @@
+// Every story, in the order of its files.
+import './answers.ts'
+import './chain.ts'
+import './facilitators.ts'
+import './wallets.ts'
+import './wishes.ts'
+
+export { type Story, stories } from './telling.ts'
