@@ -11,7 +11,7 @@ import { nowSeconds, within } from './waiting.ts'
 const MOST_ENTRIES = 8
 const LEDGER_LIMIT_MS = 5_000
 const LEDGER_RETRY_SECONDS = 20
-const LONGEST_RETRY_SECONDS = 3_600
+const LONGEST_RETRY_SECONDS = 600
 /** Between two alarms when there is more to do than one alarm does. */
 const SOON_MS = 5_000
 

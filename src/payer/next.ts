@@ -19,7 +19,12 @@ export type Seen = {
 }
 
 /** Why a settlement has ended without an outcome. */
-export type StillOpen = 'settlement_pending' | 'payment_in_progress' | 'facilitator_unavailable' | 'unavailable'
+export type StillOpen =
+  | 'too_many_requests'
+  | 'settlement_pending'
+  | 'payment_in_progress'
+  | 'facilitator_unavailable'
+  | 'unavailable'
 
 /** What this request has learnt so far, by key of the payment. What was asked once is not asked again. */
 export type Told = {

@@ -284,8 +284,10 @@ export function withLooked(
   isDue: boolean,
 ): PaymentRow {
   const next = withState(row, step(row.state, { kind: 'truth', truth }), nowSeconds)
+  // A search that begins anew has not got further.
   const isSearching =
-    search?.searchedTo !== row.search?.searchedTo || search?.emptySinceSeconds !== row.search?.emptySinceSeconds
+    (search?.searchedTo ?? -1) > (row.search?.searchedTo ?? -1) ||
+    search?.emptySinceSeconds !== row.search?.emptySinceSeconds
   const isWorthIt = isDue || next !== row || isSearching || row.seenBlock === null
   const looked = isWorthIt ? { ...next, seenBlock, search } : next
   // These are the last word: it can never land any more. What a facilitator called settled is proven in another way.

@@ -23,15 +23,17 @@ const PAUSES_MS = [1_000, 1_000, 2_000, 3_000, 5_000]
 const FRESH_PAUSE_MS = 10_000
 /** The chain no longer takes, or a facilitator no longer sends, what ends this soon. */
 const SEND_MARGIN_SECONDS = 8
-/** Settlements of one payer under way at once: of the platform's six connections one is left for looking. */
+/** Settlements of one payer under way at once; more would only wait for one of the platform's six connections. */
 const MOST_SENDS = 5
 /** A facilitator is asked whether it is there, to settle, and whether it is there still. */
 const CALLS_A_FACILITATOR = 3
 /** Requests to RPC and facilitators of one held request, and of one alarm: with the rest below the 50 subrequests of the free plan. */
 export const REQUEST_BUDGET = 34
-const ALARM_BUDGET = 30
+const ALARM_BUDGET = 22
+/** With less than that a look may not get anywhere. */
+const LEAST_LOOK_BUDGET = 8
 /** Rows one alarm asks the chain about. */
-const MOST_LOOKS = 8
+const MOST_LOOKS = 5
 
 /** What is needed to settle or look up a row. */
 type Means = { asset: Asset; rpc: Rpc; facilitators: readonly string[] }
@@ -98,7 +100,9 @@ export class Settling {
       const row = this.#book.records.byKey(key)
       if (!row || row.lookAtSeconds === null || row.lookAtSeconds > nowSeconds()) continue
       const means = this.#meansFor(row)
-      if (!means || budget.left <= 0 || silent.has(row.network) || isBusy(row.key)) {
+      // The next alarm goes on here.
+      if (budget.left < LEAST_LOOK_BUDGET) return
+      if (!means || silent.has(row.network) || isBusy(row.key)) {
         this.#putOff(row)
         continue
       }
@@ -117,9 +121,10 @@ export class Settling {
   async #send(key: string, means: Means, budget: Budget, deadlineMs: number, slots: Slots): Promise<StillOpen | null> {
     const book = this.#book
     const cost = CALLS_A_FACILITATOR * Math.min(means.facilitators.length, MOST_TRIED)
-    if (budget.left < cost || this.#isRefusedTooOften(book.row(key))) {
+    const isTooOften = this.#isRefusedTooOften(book.row(key))
+    if (budget.left < cost || isTooOften) {
       slots.give()
-      if (!wasSent(book.row(key).state)) return 'payment_in_progress'
+      if (!wasSent(book.row(key).state)) return isTooOften ? 'too_many_requests' : 'payment_in_progress'
       return this.#waitForTruth(key, means, budget, deadlineMs, null)
     }
     // Looked at again, after the wait for a slot.
@@ -270,7 +275,10 @@ export class Settling {
   }
 
   #putOff(row: PaymentRow): void {
-    this.#book.save(row, { ...row, lookAtSeconds: nextLookSeconds(row, nowSeconds(), false) })
+    const lookAtSeconds = nextLookSeconds(row, nowSeconds(), false)
+    // Nobody will ever bear it out: the ledger is told.
+    const isUnproven = lookAtSeconds === null && row.state.status === 'settled'
+    this.#book.save(row, { ...row, lookAtSeconds, outbox: isUnproven ? 'due' : row.outbox })
   }
 
   /** Null where the configuration cannot be read or the network is unknown. */

@@ -1,7 +1,9 @@
 // Amplification: payments that cost their sender nothing (the wallet is empty, the signature is junk) and make somebody
 // else work: the facilitator, the chain, the publisher's origin.
 import { createServer, type Server } from 'node:http'
+import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { deployContractWallet } from '../../dev/chain.ts'
 import { broadcast } from '../support/attack-chain.ts'
 import { headerOf, sign } from '../support/attack-payment.ts'
 import {
@@ -180,16 +182,30 @@ describe('here', () => {
     expect(statuses(answers, 402)).toBe(TRIES)
   })
 
-  test('an address that has to wait still gets what it has paid for', async () => {
-    const signed = await sign(await scene.buyer(), { value: PRICE })
-    scene.facilitator.setHook(async () => 'drop')
+  /** Signs for a contract wallet of its own, which has the money. */
+  async function contractWallet(): Promise<PrivateKeyAccount> {
+    const owner = await scene.buyer(0n)
+    const address = await deployContractWallet(scene.chain, owner.address)
+    await scene.chain.fund(address, PRICE)
+    return { ...owner, address }
+  }
+
+  test.each<[string, string, () => Promise<PrivateKeyAccount>]>([
+    ['by its key', '203.0.113.7', () => scene.buyer()],
+    ['by a contract wallet', '203.0.113.9', contractWallet],
+  ])('an address that has to wait still gets what it has paid for %s', async (_, address, payer) => {
+    const signed = await sign(await payer(), { value: PRICE })
+    scene.facilitator.setHook(async ({ path }, proceed) => (path === '/verify' ? proceed() : 'drop'))
     expect((await scene.ask(REPORT, paying(headerOf(signed)))).status).toBe(503)
     await broadcast(scene.chain, signed)
     refuseAll()
-    expect(statuses(await flood(scene.site.url + REPORT, '203.0.113.7', junk), 429)).toBeGreaterThan(0)
-    const answer = await scene.ask(REPORT, { ...paying(headerOf(signed)), ...from('203.0.113.7') })
+    expect(statuses(await flood(scene.site.url + REPORT, address, junk), 429)).toBeGreaterThan(0)
+    const { value: answer, ...cost } = await scene.during(() =>
+      scene.ask(REPORT, { ...paying(headerOf(signed)), ...from(address) }),
+    )
     expect(answer.status).toBe(200)
     expect(answer.text).toBe(CONTENT)
+    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
   })
 
   describe('payments beside a pass', () => {

@@ -185,8 +185,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an alarm asks without end',
     file: 'payer/settling.ts',
-    from: 'const ALARM_BUDGET = ',
-    to: 'const ALARM_BUDGET = 500 + ',
+    from: 'lookDue(nowSeconds(), MOST_LOOKS)',
+    to: 'lookDue(nowSeconds(), 500).filter(() => Object.assign(budget, { left: 500 }))',
     plays: story('ten payments at once'),
   },
   {

@@ -55,6 +55,15 @@ describe('the head', () => {
     expect(await rpc.head(plenty())).toEqual({ number: chain.head(), time: chain.nowSeconds() })
   })
 
+  test('is not shared for an hour where the clock was set back by one', async () => {
+    const chain = imitatedRpc()
+    const rpc = newRpc()
+    await rpc.head(plenty())
+    chain.pass(3)
+    vi.setSystemTime(Date.now() - 3_540_000)
+    expect((await rpc.head(plenty()))?.number).toBe(chain.head())
+  })
+
   test('that nobody answered is asked again at once', async () => {
     const chain = imitatedRpc()
     const rpc = newRpc()

@@ -50,6 +50,15 @@ describe('a held request', () => {
     expect(await waiting).toBeNull()
   })
 
+  test('is not held for an hour where the clock was set back by one', async () => {
+    const held = enter(new InFlight(), 'one')
+    const deadlineMs = inMs(25_000)
+    vi.setSystemTime(inMs(-3_600_000))
+    const waiting = held.wait(Promise.withResolvers().promise, deadlineMs)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(await waiting).toBeNull()
+  })
+
   test('ends its wait when its client hangs up, and says so', async () => {
     const inFlight = new InFlight()
     const held = enter(inFlight, 'one')

@@ -310,6 +310,15 @@ describe('what a look changes', () => {
     expect(row.lookAtSeconds).not.toBeNull()
   })
 
+  test.each<Look['truth']>([{ kind: 'void', transaction: TX }, { kind: 'used_before' }, { kind: 'expired' }])(
+    'a success taken on a facilitator’s word stays to be proven, also where a look in flight says $kind',
+    (truth) => {
+      const word = quiet({ ...SETTLED, position: null }, { lookAtSeconds: NOW + 45 })
+      const row = withLooked(word, { truth, seenBlock: 9, search: null }, NOW + 2, false)
+      expect([row.state.status, row.lookAtSeconds]).toEqual(['settled', NOW + 45])
+    },
+  )
+
   test('a block at which the nonce was seen unused is remembered, and what is known of the search', () => {
     const search = { fromBlock: 4, searchedTo: 8, emptySinceSeconds: null }
     const row = quiet(UNKNOWN, { seenBlock: null })
