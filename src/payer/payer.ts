@@ -27,6 +27,8 @@ import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, type 
 import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
 import { nowSeconds } from './waiting.ts'
 
+/** How long one look at other payments may take before the wish goes on. */
+const LOOK_PATIENCE_MS = 6_000
 /** How long the chain is asked about a refusal, while it does not answer, before another signature pays. */
 const REFUSAL_PATIENCE_MS = 10_000
 /** Of a request's calls, those for asking about other payments; the rest is for its own. */
@@ -260,7 +262,9 @@ export class Payer extends DurableObject<Env> {
         }
         const isEnd = (truth: Truth) => now.patience === 'answered' && truth.kind !== 'unreachable'
         const asking = now.keys.map((key) => this.#settling.ask(key, untilMs[now.patience], isEnd, budget))
-        await held.wait(Promise.all(asking), deadlineMs)
+        // What one look has not told by then, the wish does not wait for.
+        const isOnce = now.patience === 'once'
+        await held.wait(Promise.all(asking), isOnce ? Math.min(deadlineMs, Date.now() + LOOK_PATIENCE_MS) : deadlineMs)
         return
       }
       case 'finish': {

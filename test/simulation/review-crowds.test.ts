@@ -8,8 +8,6 @@ import { countFrom, DAY_MS, DAY_SECONDS, loseAll, many, refuseAll, settleBy, sto
 
 /** A free worker may make no more subrequests for one request. */
 const MOST_SUBREQUESTS = 50
-/** A request is held no longer. */
-const HOLD_MS = 25_000
 
 const silence = ({ stage }: Tale, silent: string) => {
   for (const [network, { knobs }] of stage.rpcs) if (network === silent) knobs.state = 'silent'
@@ -36,28 +34,19 @@ async function passBesideSilence(tale: Tale): Promise<Order> {
   return tale.sign(pass(), { network: BASE })
 }
 
-// Looking at the articles takes most of the time of a request, so it depends on the seed whether one is enough.
-story(
-  'a dozen articles in doubt on a network that hangs: the day pass is bought on another, within one request',
-  async (tale) => {
-    const day = await passBesideSilence(tale)
-    const startMs = tale.stage.world.now()
-    expect(code(await tale.ask(day))).toBe('content')
-    expect(tale.stage.world.now() - startMs).toBeLessThan(HOLD_MS)
-  },
-  { seed: 's0' },
-)
-
-story(
-  'a dozen articles in doubt on a network that hangs: at the latest the second request has the pass, sent once',
-  async (tale) => {
-    const day = await passBesideSilence(tale)
-    const first = code(await tale.ask(day))
-    if (first !== 'content') expect([first, code(await tale.ask(day))]).toEqual(['settlement_pending', 'content'])
-    expect([tale.sent(day), tale.isPaid(day)]).toEqual([1, true])
-  },
-  { seed: 's5' },
-)
+for (const seed of ['s0', 's5', 's9']) {
+  story(
+    `a dozen articles in doubt on a network that hangs: the day pass is bought on another, within one request (${seed})`,
+    async (tale) => {
+      const day = await passBesideSilence(tale)
+      const startMs = tale.stage.world.now()
+      expect(code(await tale.ask(day))).toBe('content')
+      expect(tale.stage.world.now() - startMs).toBeLessThan(12_000)
+      expect([tale.sent(day), tale.isPaid(day)]).toEqual([1, true])
+    },
+    { seed },
+  )
+}
 
 story('sixty requests that ask a network that hangs leave room to ask another', async (tale) => {
   loseAll(tale)
