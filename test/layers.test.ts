@@ -101,7 +101,7 @@ test('the reference packages are the other side of the conversation', () => {
 })
 
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one, in at most 350. */
-const LONG = ['chain.ts', 'paywall.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts']
+const LONG = ['chain.ts', 'paywall.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts', 'payer/settling.ts']
 
 test('no source file is longer than 300 lines, or it is known to be one thought', () => {
   const lines = (file: string) => readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1

@@ -32,7 +32,7 @@ const LOOK_PATIENCE_MS = 6_000
 /** How long the chain is asked about a refusal, while it does not answer, before another signature pays. */
 const REFUSAL_PATIENCE_MS = 10_000
 /** Of a request's calls, those for asking about other payments; the rest is for its own. */
-const ASK_BUDGET = 14
+const ASK_BUDGET = 16
 /** A request decides this often at most; each decision uses something up, so this is never reached. */
 const MOST_STEPS = 100
 /** By how much the clocks of workers and objects may differ. */
@@ -186,7 +186,7 @@ export class Payer extends DurableObject<Env> {
       if (now.kind === 'hand out') return this.#handOut(now, request)
       if (now.kind === 'claim') this.#claim(request)
       else if (now.kind === 'cover') this.#cover(request, now.by)
-      else await this.#wait(now, held, told, deadlineMs, now.kind === 'ask' ? asking : budget)
+      else await this.#wait(now, request, held, told, deadlineMs, now.kind === 'ask' ? asking : budget)
     }
     log('too_many_steps', request.key)
     return refused('payment_in_progress')
@@ -242,6 +242,7 @@ export class Payer extends DurableObject<Env> {
   /** The steps that take time. */
   async #wait(
     now: Extract<Step, { kind: 'wait' | 'ask' | 'finish' }>,
+    request: RedeemRequest,
     held: Held,
     told: Notes,
     deadlineMs: number,
@@ -269,7 +270,11 @@ export class Payer extends DurableObject<Env> {
       }
       case 'finish': {
         const isShared = this.#inFlight.isRunning(now.key)
-        const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, now.maySend, budget))
+        const isToBeSent = () => {
+          const again = next(this.#gather(request, told, deadlineMs), request)
+          return now.maySend && again.kind === 'finish' && again.key === now.key && again.maySend
+        }
+        const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, isToBeSent, budget))
         const ended = await held.wait(run, deadlineMs)
         // A settlement that was ending as this request came is no answer to it: it sees for itself, once.
         const isEarly = Date.now() < deadlineMs - HOLD_MS / 2

@@ -19,7 +19,6 @@ const RUN_MS = 24_000
 const PATIENCE_MS = 4_000
 /** Between two looks of a held request: 1, 1, 2, 3 and then 5 seconds. */
 const PAUSES_MS = [1_000, 1_000, 2_000, 3_000, 5_000]
-/** A verdict against the payer needs twenty seconds: asking more often only spends the budget. */
 const FRESH_PAUSE_MS = 10_000
 /** The chain no longer takes, or a facilitator no longer sends, what ends this soon. */
 const SEND_MARGIN_SECONDS = 8
@@ -53,10 +52,14 @@ export class Settling {
     this.#env = env
   }
 
-  /** Sees one payment through, for 25 seconds at most. Null when its row has the outcome. */
-  async settle(key: string, isWanted: boolean, budget: Budget): Promise<StillOpen | null> {
+  /**
+   * Sees one payment through, for 25 seconds at most. Null when its row has the outcome. `isToBeSent` decides anew after
+   * each wait: what paid meanwhile makes sending it paying twice.
+   */
+  async settle(key: string, isToBeSent: () => boolean, budget: Budget): Promise<StillOpen | null> {
     const deadlineMs = Date.now() + RUN_MS
     const book = this.#book
+    const isWanted = isToBeSent()
     const means = this.#meansFor(book.row(key))
     if (!means) return 'unavailable'
     // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
@@ -65,12 +68,17 @@ export class Settling {
       const truth = await this.#look(key, means, budget)
       if (!isOpen(book.row(key).state)) return null
       // Its nonce is used: sending it again changes nothing.
-      if (truth.kind === 'unclear') return this.#waitForTruth(key, means, budget, deadlineMs, null)
+      if (truth.kind === 'unclear') return this.#waitForTruth(key, means, budget, deadlineMs, null, truth)
+      if (isWanted && !isToBeSent()) return 'payment_in_progress'
     }
     const slots = this.#slotsOf(book.row(key))
     const slot = isWanted && this.#isSendable(key) && slots.take(deadlineMs)
     if (slot === false) return this.#waitForTruth(key, means, budget, deadlineMs, null)
     if (slot !== true && !(await slot)) return 'payment_in_progress'
+    if (slot !== true && !isToBeSent()) {
+      slots.give()
+      return 'payment_in_progress'
+    }
     return this.#send(key, means, budget, deadlineMs, slots)
   }
 
@@ -84,7 +92,7 @@ export class Settling {
     for (let looks = 0; ; looks++) {
       const truth = await this.#look(key, means, budget)
       if (isEnd(truth) || Date.now() >= untilMs) return
-      await pause(Math.min(pauseAfter(looks), Math.max(0, untilMs - Date.now())))
+      await pause(Math.min(pauseAfter(looks + 2), Math.max(0, untilMs - Date.now())))
       // A facilitator may have said so meanwhile.
       const row = records.byKey(key)
       if (!row || (wasOpen && !isOpen(row.state))) return
@@ -160,26 +168,26 @@ export class Settling {
     return this.#waitForTruth(key, means, budget, deadlineMs, first ? null : heard)
   }
 
-  /** Asks the chain until the outcome is known or the time is over; `heard`: a reply that may still come. */
+  /** Asks the chain until the outcome is known or the time is over; `heard`: a reply that may still come; `looked`: what the chain said just now. */
   async #waitForTruth(
     key: string,
     means: Means,
     budget: Budget,
     deadlineMs: number,
     heard: Promise<SettleReply> | null,
+    looked: Truth | null = null,
   ): Promise<StillOpen | null> {
     const book = this.#book
     let coming = heard
     for (let looks = 0; ; looks++) {
-      const truth = await this.#look(key, means, budget)
+      const truth = (looks === 0 && looked) || (await this.#look(key, means, budget))
       if (!isOpen(book.row(key).state)) return null
       const leftMs = deadlineMs - Date.now()
       if (leftMs <= 0) {
         book.apply(book.row(key), { kind: 'give_up' })
         return 'settlement_pending'
       }
-      const isTooFresh = truth.kind === 'unclear' && truth.why === 'too fresh'
-      const pauseMs = Math.min(isTooFresh ? FRESH_PAUSE_MS : pauseAfter(looks), leftMs)
+      const pauseMs = Math.min(pauseFor(truth, looks), leftMs)
       if (!coming) await pause(pauseMs)
       else if (await within(coming, pauseMs)) {
         coming = null
@@ -292,6 +300,12 @@ export class Settling {
     this.#rpcs.set(network, rpc)
     return { asset, rpc, facilitators }
   }
+}
+
+/** A search costs more than a look at the state, and a verdict against the payer needs twenty seconds anyway. */
+function pauseFor(truth: Truth, looks: number): number {
+  if (truth.kind !== 'unclear') return pauseAfter(looks)
+  return truth.why === 'too fresh' ? FRESH_PAUSE_MS : pauseAfter(looks + 2)
 }
 
 const pauseAfter = (looks: number): number => PAUSES_MS[looks] ?? PAUSES_MS.at(-1) ?? 0

@@ -33,8 +33,12 @@ afterAll(async () => {
   await stack.stop()
 })
 
+/** Two requests may each be held for their 25 seconds, and the ledger is waited for after that. */
+const LONGEST_MS = 120_000
+
 test.concurrent.for(RPC)(
   'the RPC %s, and is back six seconds after the second signature',
+  { timeout: LONGEST_MS },
   async (fault, { expect }) => {
     const rpc = await startFaultyRpc(stack.chain.rpcUrl)
     const site = await startSite({ FACILITATORS: [stack.facilitator.url], RPC_URLS: { [NETWORK]: rpc.url }, ROUTES })
