@@ -270,9 +270,11 @@ export class Payer extends DurableObject<Env> {
       }
       case 'finish': {
         const isShared = this.#inFlight.isRunning(now.key)
+        // What has paid for the wish meanwhile makes sending this one paying twice.
         const isToBeSent = () => {
           const again = next(this.#gather(request, told, deadlineMs), request)
-          return now.maySend && again.kind === 'finish' && again.key === now.key && again.maySend
+          const isPaid = again.kind === 'cover' || (again.kind === 'finish' && !again.maySend)
+          return now.maySend && !isPaid
         }
         const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, isToBeSent, budget))
         const ended = await held.wait(run, deadlineMs)
