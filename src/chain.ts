@@ -204,7 +204,7 @@ export class Rpc {
     return this.memory.chainId !== null && this.memory.chainId !== this.chainId
   }
 
-  /** One HTTP request, when fewer than three others are out. */
+  /** One HTTP request, when the gate has room: three of one object, two of them to one endpoint. */
   async #exchange(body: unknown): Promise<Reply | null> {
     await this.#gate.enter(this.url)
     const reply = await exchange(this.url, body, RPC_TIMEOUT_MS, LARGEST_REPLY_BYTES)

@@ -63,7 +63,7 @@ export type Step =
   | { kind: 'wait'; key: string }
   /** See a payment through: send it where it may be sent, and ask the chain. */
   | { kind: 'finish'; key: string; maySend: boolean }
-  /** Ask the chain; `isPatient`: again for a while, as long as it says nothing certain. */
+  /** Ask the chain: one look each, or again until it answers at all, or until it is certain; each for a while only. */
   | { kind: 'ask'; keys: readonly string[]; patience: 'once' | 'answered' | 'certain' }
   /** It counts as used, and is not settled: `by` has paid for the wish. */
   | { kind: 'cover'; by: PaymentRow }
@@ -153,9 +153,9 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
   const wish = { resource: request.resource, scope: row.scope, accessSeconds: row.accessSeconds }
   const isInDoubt = isOpen(state) && wasSent(state)
   const by = paidFor(view, wish)
-  // What is in doubt is asked about first; if it lands after that, its money is owed back.
   const finished = view.told.finished.get(key)
   if (by && own.isRunning && finished === undefined) return { kind: 'finish', key, maySend: false }
+  // What is in doubt is asked about first; if it lands after that, its money is owed back.
   if (by && !own.isRunning) return isInDoubt && !view.told.asked.has(key) ? once([key]) : { kind: 'cover', by }
   if (finished !== undefined || (state.status === 'refused' && view.told.asked.has(key))) {
     if (state.status === 'refused') return answer(state.reason ?? 'unexpected_settle_error', state.transaction)
