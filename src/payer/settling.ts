@@ -162,10 +162,12 @@ export class Settling {
     const first = await within(heard, PATIENCE_MS)
     if (first?.kind === 'settled' && !isOpen(book.row(key).state)) return null
     // A refusal is asked about too: a payment that somebody else broadcast first leaves an empty wallet, and has paid.
-    if (first) await this.#look(key, means, budget)
+    const truth = first && (await this.#look(key, means, budget))
     if (!isOpen(book.row(key).state)) return null
-    if (first?.kind === 'unsent' || first?.kind === 'unanswered') return 'facilitator_unavailable'
-    return this.#waitForTruth(key, means, budget, deadlineMs, first ? null : heard)
+    // Nobody is there to settle it: only what the chain has already seen is waited for.
+    const isNobodyThere = first?.kind === 'unsent' || first?.kind === 'unanswered'
+    if (isNobodyThere && truth?.kind !== 'unclear') return 'facilitator_unavailable'
+    return this.#waitForTruth(key, means, budget, deadlineMs, first ? null : heard, truth)
   }
 
   /** Asks the chain until the outcome is known or the time is over; `heard`: a reply that may still come; `looked`: what the chain said just now. */

@@ -40,6 +40,22 @@ group('facilitators', () => {
     expect(code(await tale.ask(order))).toBe('content')
   })
 
+  story('all are down, somebody else broadcast it, and the logs lag: the content comes', async (tale) => {
+    for (const facilitator of [tale.first, tale.second]) facilitator.state = 'page'
+    for (const path of ['/a/1', '/a/2', '/a/3']) await tale.ask(tale.sign(single(path)))
+    // By now they are known to be down, and it has not left the house.
+    const order = tale.sign(single('/a/4'))
+    expect(code(await tale.ask(order))).toBe('facilitator_unavailable')
+    expect(tale.row(order)?.status).toBe('claimed')
+    tale.chain.send([{ kind: 'pay', authorization: order.authorization }])
+    await tale.wait(3_000)
+    tale.rpc.knobs.dropsLogs = true
+    const asked = tale.ask(order)
+    await tale.wait(8_000)
+    tale.rpc.knobs.dropsLogs = false
+    expect(code(await asked)).toBe('content')
+  })
+
   story('asked for again after it has landed, it is not sent again', async (tale) => {
     const order = tale.sign(single())
     await payInTheDark(tale, order)
