@@ -163,9 +163,12 @@ export class Settling {
     if (first?.kind === 'settled' && !isOpen(book.row(key).state)) return null
     // A refusal is asked about too: a payment that somebody else broadcast first leaves an empty wallet, and has paid.
     const truth = first && (await this.#look(key, means, budget))
-    if (!isOpen(book.row(key).state)) return null
-    // Nobody is there to settle it: only what the chain has already seen is waited for.
     const isNobodyThere = first?.kind === 'unsent' || first?.kind === 'unanswered'
+    const { state } = book.row(key)
+    // An earlier refusal is no answer to a sending that reached nobody.
+    const isAnswered = state.status !== 'refused' || !isNobodyThere || truth?.kind === 'expired'
+    if (!isOpen(state)) return isAnswered ? null : 'facilitator_unavailable'
+    // Nobody is there to settle it: only what the chain has already seen is waited for.
     if (isNobodyThere && truth?.kind !== 'unclear') return 'facilitator_unavailable'
     return this.#waitForTruth(key, means, budget, deadlineMs, first ? null : heard, truth)
   }
