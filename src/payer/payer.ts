@@ -21,7 +21,7 @@ import {
   type UseUpRequest,
 } from './protocol.ts'
 import type { Truth } from './reconcile.ts'
-import { type Asked, MOST_COVERED } from './records.ts'
+import { type Asked, MOST_COVERED, NO_LOAD } from './records.ts'
 import { CLAIMED, isOpen, step } from './redemption.ts'
 import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, type Wish } from './rows.ts'
 import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
@@ -223,7 +223,7 @@ export class Payer extends DurableObject<Env> {
       refused: others(() => records.refusedFor(asked, now).filter(isOther)),
       lasting: others(() => records.lastingFor(asked, now).filter(isOther)),
       unclaimed: others(() => (accessSeconds === 0 ? records.unclaimedFor(asked).filter(isOther).filter(isLeft) : [])),
-      load: records.loadOf(asked, now),
+      load: isBeforeDecision ? records.loadOf(asked, now) : NO_LOAD,
       told,
     }
   }

@@ -57,6 +57,7 @@ export type Asked = {
 
 /** Counts for one owner, bounded. */
 export type Load = { open: number; covered: number; refusedLately: number }
+export const NO_LOAD: Load = { open: 0, covered: 0, refusedLately: 0 }
 
 /** `index`: where the planner would take another. `onUnreadable` hears of rows that are left out. */
 type Select = { index?: string; onUnreadable?: (key: string) => void }
