@@ -159,7 +159,8 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
   if (by && !own.isRunning) return isInDoubt && !view.told.asked.has(key) ? once([key]) : { kind: 'cover', by }
   if (finished !== undefined || (state.status === 'refused' && view.told.asked.has(key))) {
     const isReached = finished !== 'facilitator_unavailable'
-    if (state.status === 'refused' && isReached) return answer(state.reason ?? 'unexpected_settle_error', state.transaction)
+    if (state.status === 'refused' && isReached)
+      return answer(state.reason ?? 'unexpected_settle_error', state.transaction)
     return answer(finished ?? 'settlement_pending', state.transaction)
   }
   if (request.objection) {
