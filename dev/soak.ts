@@ -9,7 +9,7 @@ import { retryAll, signAgain } from './soak/calm.ts'
 import { articles, catalogue, ROUTES, startPress, textOf } from './soak/catalogue.ts'
 import { misbehave, Witness, wait } from './soak/faults.ts'
 import { Journal } from './soak/journal.ts'
-import { Kills, wasDenied } from './soak/kills.ts'
+import { Kills } from './soak/kills.ts'
 import { WINDOW_SECONDS } from './soak/payment.ts'
 import { Random } from './soak/random.ts'
 import { read } from './soak/reader.ts'
@@ -89,7 +89,6 @@ async function main(): Promise<void> {
   }, PROGRESS_MS)
   stops.push(async () => clearInterval(progress))
 
-  const isDenied = (nonce: string) => wasDenied(nonce, witness, kills)
   const onChain = chainReader(chain.rpcUrl, USDC, wallets.publisher.address)
   let isIdle = false
   /** The last kill ends whatever the worker had in its memory: what walkers left is for alarms alone from then on. */
@@ -108,10 +107,7 @@ async function main(): Promise<void> {
     })
   }
   const alarms = endOfStorm().then(() =>
-    walkers.watch(
-      { onChain, ledger: site.ledger, isIdle: () => isIdle, wasDenied: isDenied },
-      Date.now() + alarmLimitMs(seconds),
-    ),
+    walkers.watch({ onChain, ledger: site.ledger, isIdle: () => isIdle }, Date.now() + alarmLimitMs(seconds)),
   )
   // Awaited when the readers are done; until then a failure waits.
   alarms.catch(() => undefined)
@@ -135,11 +131,12 @@ async function main(): Promise<void> {
   await alarms
   journal.phase = 'return'
   open.push(...(await retryAll(journal, walkers.entries.values(), Date.now() + CALM_LIMIT_MS)))
-  const bought = await untilComplete(site, onChain, isDenied)
+  const bought = await untilComplete(site, onChain)
+  // Of an answer that was cut off on its way its reader knows more than the worker: what lasts is theirs all the same.
   journal.phase = 'ownership'
   const all = [...accounts, ...walkers.accounts]
   open.push(...(await signAgain(journal, bought, all, random.fork('ownership'), Date.now() + CALM_LIMIT_MS)))
-  const { settlements, stray, ledger } = await untilComplete(site, onChain, isDenied)
+  const { settlements, stray, ledger } = await untilComplete(site, onChain)
   clearInterval(progress)
 
   const findings = audit({
@@ -150,7 +147,6 @@ async function main(): Promise<void> {
     witness,
     once: (path) => catalogue.find((item) => item.path === path)?.once ?? false,
     unfinished: walkers.unfinished(),
-    wasDenied: isDenied,
     open,
   })
   const isClean = print({ seed, startedAt, purchases, settlements, journal, witness, site, kills, walkers, findings })
@@ -198,18 +194,14 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Chain and ledger, once the ledger has all that is on chain and not `late`, or has had the time for it. */
-async function untilComplete(
-  site: SoakSite,
-  onChain: () => Promise<Truth>,
-  late: (nonce: string) => boolean,
-): Promise<Truth & { ledger: LedgerRow[] }> {
+/** Chain and ledger, once the ledger has all that is on chain, or has had the time for it. */
+async function untilComplete(site: SoakSite, onChain: () => Promise<Truth>): Promise<Truth & { ledger: LedgerRow[] }> {
   const deadline = Date.now() + LEDGER_LIMIT_MS
   for (;;) {
     const truth = await onChain()
     const ledger = await site.ledger()
     const written = new Set(ledger.map(nonceOf))
-    const isComplete = truth.settlements.every(({ nonce }) => written.has(nonce) || late(nonce))
+    const isComplete = truth.settlements.every(({ nonce }) => written.has(nonce))
     if (isComplete || Date.now() > deadline) return { ...truth, ledger }
     await wait(1_000)
   }

@@ -29,7 +29,6 @@ export type Evidence = {
   once: (path: string) => boolean
   /** Nonces of walk-aways on chain, not in the ledger, after the time alarms need. */
   unfinished: readonly string[]
-  wasDenied: (nonce: string) => boolean
   open: readonly Entry[]
 }
 
@@ -40,14 +39,10 @@ export type Findings = {
   served: number
   /** Single answers the reader or a kill cut off when the worker could not see it any more. */
   cutOff: number
-  /** Second settlements after a facilitator denied the first, while the RPC failed: nobody could have told. */
-  lied: number
   /** Handed out once more: a kill came while the first was under way. */
   againAfterKill: number
   /** Handed out once more: the reader hung up with the last byte. */
   againAfterHangUp: number
-  /** Not in the ledger yet, because the facilitator denied it while the RPC failed; the payer's alarm asks later. */
-  denied: number
   /** New signatures that opened what was owned. */
   reopened: number
 }
@@ -63,8 +58,6 @@ export function audit(evidence: Evidence): Findings {
     violations,
     served: 0,
     cutOff: 0,
-    lied: 0,
-    denied: 0,
     againAfterKill: 0,
     againAfterHangUp: 0,
     reopened: 0,
@@ -85,8 +78,7 @@ export function audit(evidence: Evidence): Findings {
     const { nonce, transaction, value, payer } = settlement
     const row = rowOf.get(nonce)
     const entry = journal.entries.get(nonce)
-    if (!row && evidence.wasDenied(nonce)) findings.denied += 1
-    else if (!row) report('missing from the ledger', `transaction ${transaction}`, [nonce])
+    if (!row) report('missing from the ledger', `transaction ${transaction}`, [nonce])
     else if (row.transaction !== transaction || BigInt(row.amount) !== value)
       report('missing from the ledger', `its row says ${row.transaction} ${row.amount}`, [nonce])
     const path = row?.resource ?? entry?.payment.items[0].path ?? ''
@@ -146,27 +138,11 @@ export function audit(evidence: Evidence): Findings {
         report('served unpaid', `${key}: an answer (${status}) without a settlement of its own`, nonces)
       for (const nonce of undelivered)
         report('paid unserved after retry', `${key}, a single answer`, [nonce, ...nonces])
-    } else if (paid.length > 1) {
-      if (isLie(group, witness)) findings.lied += paid.length - 1
-      else report('paid twice for the same thing', `${key}: ${paid.length} settlements`, nonces)
-    }
+    } else if (paid.length > 1) report('paid twice for the same thing', `${key}: ${paid.length} settlements`, nonces)
     if (!once(path) && paid.length > 0 && !opened.some(({ content }) => content === 'whole'))
       report('paid unserved after retry', `${key}, 24 hours`, nonces)
   }
   return findings
-}
-
-/** Every settlement but the last was denied by the facilitator, and the RPC failed before the next was sent. */
-function isLie({ paid, entries }: Group, witness: Witness): boolean {
-  const at = ({ nonce, timeSeconds }: Settlement) => witness.knownAt.get(nonce) ?? timeSeconds * 1_000
-  const inOrder = [...paid].sort((a, b) => at(a) - at(b))
-  return inOrder.slice(1).every(({ nonce }, i) => {
-    const tries = entries.find(({ payment }) => payment.nonce === nonce)?.tries ?? []
-    const earlier = inOrder[i]?.nonce ?? ''
-    const sentMs = witness.begunAt.get(nonce) ?? 0
-    const before = tries.filter(({ startedMs }) => startedMs <= sentMs)
-    return witness.liedAt.has(earlier) && before.some(({ startedMs }) => witness.wasStormy(startedMs, sentMs))
-  })
 }
 
 const repeated = (values: readonly string[]): string[] => values.filter((value, i) => values.indexOf(value) !== i)

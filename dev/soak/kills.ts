@@ -1,6 +1,6 @@
 // Kills of the worker: SIGKILL, and back on the same state. What a kill excuses is known exactly: the requests that were
 // under way at that moment, and nothing else.
-import { type Witness, wait } from './faults.ts'
+import { wait } from './faults.ts'
 import type { Journal } from './journal.ts'
 import type { Random } from './random.ts'
 import type { SoakSite } from './site.ts'
@@ -38,20 +38,4 @@ export class Kills {
       if (leftMs() > 0) await this.kill()
     }
   }
-
-  has(fromMs: number, toMs: number): boolean {
-    return this.atMs.some((at) => at > fromMs && at < toMs)
-  }
-}
-
-/** A refused payment is looked up on chain at once, and a look that fails takes no longer (src/chain.ts). */
-const LOOK_MS = 3_000
-
-/**
- * Whether a payment was settled, but refused by a lying facilitator when the chain could not be asked either. The worker
- * asks the chain again when somebody wants the same thing, or else before it forgets the refusal: an hour after it expired.
- */
-export function wasDenied(nonce: string, witness: Witness, kills: Kills): boolean {
-  const at = witness.liedAt.get(nonce)
-  return at !== undefined && (witness.wasStormy(at, at + LOOK_MS) || kills.has(at, at + LOOK_MS))
 }

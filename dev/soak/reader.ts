@@ -12,8 +12,7 @@ const WAYS = {
   plainly: 30,
   'hanging up': 30,
   'several times at once': 15,
-  'at two things at once': 8,
-  'at one thing after the other': 7,
+  'at two things at once': 15,
   impatiently: 10,
 }
 
@@ -44,7 +43,7 @@ async function buy(reading: Reading, way: keyof typeof WAYS): Promise<void> {
   const item = catalogue[random.below(catalogue.length)]
   if (!item) return
   const named = random.chance(0.35)
-  const isElsewhere = way === 'at two things at once' || way === 'at one thing after the other'
+  const isElsewhere = way === 'at two things at once'
   const items: [Item, ...Item[]] = isElsewhere ? [item, neighbourOf(item)] : [item]
   const payment = await journal.sign(account, items, random, named)
   if (!payment) return
@@ -67,9 +66,6 @@ async function buy(reading: Reading, way: keyof typeof WAYS): Promise<void> {
     }
     case 'at two things at once':
       await Promise.all(items.map((each) => journal.present(payment, each, versionBy(random), patienceOf(random))))
-      return
-    case 'at one thing after the other':
-      for (const each of items) await journal.present(payment, each, versionBy(random), patienceOf(random))
       return
     case 'impatiently': {
       const first = journal.present(payment, item, versionBy(random), patienceOf(random))

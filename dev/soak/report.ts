@@ -57,16 +57,11 @@ export function print(outcome: Outcome): boolean {
   line('settled on chain all the same', walkers.settled)
   line('left to alarms alone by the last kill', walkers.leftToAlarms.size)
   line('finished by them', walkers.finished.size)
-  line('denied by a lying facilitator, RPC failing: an alarm asks in 65 min', walkers.denied.size)
-
-  for (const nonce of walkers.denied) describe(nonce, outcome)
 
   console.log('\nexcused')
   line('handed out again: a kill came while it was on its way', findings.againAfterKill)
   line('handed out again: the reader hung up with the last byte', findings.againAfterHangUp)
   line('single answers cut off, by reader or kill, on their way', findings.cutOff)
-  line('paid twice after a lie of the facilitator, RPC failing', findings.lied)
-  line('not in the ledger yet after such a lie: an alarm asks in 65 min', findings.denied)
 
   console.log('\nmust be zero')
   for (const kind of KINDS) line(kind, findings.violations.filter((each) => each.kind === kind).length)

@@ -9,8 +9,6 @@ export type Settlement = {
   nonce: string
   transaction: string
   value: bigint
-  /** Of its block, in Unix seconds. */
-  timeSeconds: number
 }
 
 export type Truth = {
@@ -32,13 +30,6 @@ const abi = parseAbi([
  */
 export function chainReader(rpcUrl: string, token: Address, publisher: Address): () => Promise<Truth> {
   const client = createPublicClient({ transport: http(rpcUrl) })
-  const times = new Map<bigint, number>()
-  const timeOf = async (blockNumber: bigint): Promise<number> => {
-    const known = times.get(blockNumber) ?? Number((await client.getBlock({ blockNumber })).timestamp)
-    times.set(blockNumber, known)
-    return known
-  }
-
   const look = async (): Promise<Truth & { missing: bigint }> => {
     const toBlock = await client.getBlockNumber({ cacheTime: 0 })
     const range = { fromBlock: 0n, toBlock }
@@ -57,7 +48,7 @@ export function chainReader(rpcUrl: string, token: Address, publisher: Address):
     const settlements: Settlement[] = []
     const stray: string[] = []
     let sum = 0n
-    for (const { transactionHash, blockNumber, args } of transfers) {
+    for (const { transactionHash, args } of transfers) {
       const { from, value } = args
       sum += value ?? 0n
       const nonce = used.get(`${transactionHash} ${from}`)
@@ -70,7 +61,6 @@ export function chainReader(rpcUrl: string, token: Address, publisher: Address):
         nonce: nonce.toLowerCase(),
         transaction: transactionHash.toLowerCase(),
         value,
-        timeSeconds: await timeOf(blockNumber),
       })
     }
     return { settlements, stray, missing: balance - sum }

@@ -26,8 +26,6 @@ export class Walkers {
   /** Nonces that were on chain, but not in the ledger, when nothing but an alarm could finish them any more. */
   readonly leftToAlarms = new Set<string>()
   readonly finished = new Set<string>()
-  /** Left to an alarm that comes an hour later (`wasDenied`). */
-  readonly denied = new Set<string>()
   readonly #world: World
 
   constructor(world: World) {
@@ -79,7 +77,6 @@ export class Walkers {
       onChain: () => Promise<Truth>
       ledger: () => Promise<LedgerRow[]>
       isIdle: () => boolean
-      wasDenied: (nonce: string) => boolean
     },
     deadlineMs: number,
   ): Promise<void> {
@@ -93,10 +90,8 @@ export class Walkers {
         const written = new Set(rows.map(nonceOf))
         for (const { nonce } of settled) {
           if (written.has(nonce)) {
-            if (this.denied.delete(nonce)) this.leftToAlarms.add(nonce)
             if (this.leftToAlarms.has(nonce)) this.finished.add(nonce)
-          } else if (world.wasDenied(nonce)) this.denied.add(nonce)
-          else this.leftToAlarms.add(nonce)
+          } else this.leftToAlarms.add(nonce)
         }
         if (wasIdle && this.finished.size === this.leftToAlarms.size) return
       }
