@@ -60,7 +60,12 @@ export function createJudge(stage: Stage): Judge {
   const rowOf = ({ order }: Case) => rowsOf(stage, order.authorization.from).find((row) => row.key === order.key)
   const name = nameOf
   const isPaid = (order: Order) => paidBy(stage, order)
-  const isUndone = ({ order, paidBy: before }: Case) => before !== null && isPaid(order)?.transaction !== before
+  /** The same transaction may have another place for it, once the chain has thought again. */
+  const placeOf = ({ order }: Case) => {
+    const fate = isPaid(order)
+    return fate && `${fate.transaction} ${fate.position}`
+  }
+  const isUndone = (one: Case) => one.paidBy !== null && placeOf(one) !== one.paidBy
 
   const onSending = (one: Case) => {
     world.note(`SENT ${name(one)}`)
@@ -163,7 +168,7 @@ export function createJudge(stage: Stage): Judge {
       one.reachedMs = one.sentMs[0] ?? null
     },
     reorganises() {
-      for (const one of cases.values()) one.paidBy ??= isPaid(one.order)?.transaction ?? null
+      for (const one of cases.values()) one.paidBy ??= placeOf(one)
     },
     weigh(isEnd) {
       for (const problem of weighed(isEnd)) say(problem)
