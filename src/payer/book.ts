@@ -2,6 +2,7 @@
 // is only ever moved earlier.
 import { type LedgerRow, recordPayment } from '../ledger.ts'
 import { assetOf } from '../x402/assets.ts'
+import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
 import { isUnproven, isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
@@ -53,14 +54,22 @@ export class Book {
   }
 
   /** Stores what has changed of a row. */
-  save(before: PaymentRow, after: PaymentRow): void {
-    if (after === before) return
+  save(before: PaymentRow, changed: PaymentRow): void {
+    if (changed === before) return
+    const isNew = changed.state.status === 'settled' && before.state.status !== 'settled'
+    const after = isNew ? this.#owedBack(changed) : changed
     this.records.update(before, after)
     if (after.lookAtSeconds !== null) this.arm(after.lookAtSeconds * 1000)
     if (after.outbox === 'due' && before.outbox !== 'due') this.#ctx.waitUntil(this.#enter(after))
     const isGivenUp = before.lookAtSeconds !== null && after.lookAtSeconds === null
     if (isGivenUp && isUnresolved(after, nowSeconds())) log('payment_unresolved', after.key)
     if (isGivenUp && isUnproven(after)) log('settlement_unproven', after.key)
+  }
+
+  /** The row as it lands: with the payment that had paid for its wish, if one had. */
+  #owedBack(row: PaymentRow): PaymentRow {
+    const by = paidBefore(row, this.records.lastingFor(row, nowSeconds()))
+    return by ? { ...row, state: step(row.state, { kind: 'paid twice', by: by.key }) } : row
   }
 
   apply(row: PaymentRow, event: RedemptionEvent): void {

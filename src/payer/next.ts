@@ -16,6 +16,8 @@ export type Seen = {
   isAwaited: boolean
   /** Its content is on its way to somebody. */
   isHandedOut: boolean
+  /** Today's terms and its window still allow sending it. */
+  isSendable: boolean
 }
 
 /** Why a settlement has ended without an outcome. */
@@ -25,6 +27,9 @@ export type StillOpen =
   | 'payment_in_progress'
   | 'facilitator_unavailable'
   | 'unavailable'
+
+/** How a settlement has ended: null with an outcome, which its row has; or what comes first is to be decided anew. */
+export type Ending = StillOpen | 'decide anew' | null
 
 /** What this request has learnt so far, by key of the payment. What was asked once is not asked again. */
 export type Told = {
@@ -100,14 +105,19 @@ export function isEnough(owned: Grant, { resource, scope, accessSeconds }: Wish)
 }
 
 /** Whether the wish is enough for what an open payment was to buy: then the two overlap. */
-const isLess = (row: PaymentRow, { resource, scope, accessSeconds }: Wish): boolean => {
-  const { site, method } = resource
-  const other = { site, method, path: row.resource.split('?')[0] ?? '', id: row.resource }
-  return isEnough(
-    { site, method, scope, accessSeconds },
-    { resource: other, scope: row.scope, accessSeconds: row.accessSeconds },
-  )
-}
+const isLess = (row: PaymentRow, { resource: { site, method }, scope, accessSeconds }: Wish): boolean =>
+  isEnough({ site, method, scope, accessSeconds }, wishBehind(row))
+
+/** What a payment was to buy. */
+const wishBehind = ({ site, method, resource, scope, accessSeconds }: PaymentRow): Wish => ({
+  resource: { site, method, path: resource.split('?')[0] ?? '', id: resource },
+  scope,
+  accessSeconds,
+})
+
+/** Access that had paid for the wish of a payment that lands only now: its money is owed back. */
+export const paidBefore = (row: PaymentRow, lasting: readonly PaymentRow[]): PaymentRow | null =>
+  lasting.find((owned) => owned.key !== row.key && isEnough(owned, wishBehind(row))) ?? null
 
 /** The next thing to do for a request. Each step uses up something finite: see the tests. */
 export function next(view: View, request: RedeemRequest): Step {
@@ -158,8 +168,8 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
   // What is in doubt is asked about first; if it lands after that, its money is owed back.
   if (by && !own.isRunning) return isInDoubt && !view.told.asked.has(key) ? once([key]) : { kind: 'cover', by }
   if (finished !== undefined || (state.status === 'refused' && view.told.asked.has(key))) {
-    const isReached = finished !== 'facilitator_unavailable'
-    if (state.status === 'refused' && isReached)
+    // An earlier refusal is no answer to a sending that reached nobody.
+    if (state.status === 'refused' && !finished)
       return answer(state.reason ?? 'unexpected_settle_error', state.transaction)
     return answer(finished ?? 'settlement_pending', state.transaction)
   }
@@ -194,19 +204,20 @@ function paidFor({ lasting, unclaimed, nowSeconds }: View, wish: Wish): PaymentR
 function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: bigint): Step | null {
   const { told, nowSeconds } = view
   const less: string[] = []
-  for (const { row, isRunning, isAwaited } of open) {
+  for (const { row, isRunning, isAwaited, isSendable } of open) {
     const { key, state } = row
     if (isUnresolved(row, nowSeconds)) continue
     const mayHaveLeft = wasSent(state) || isRunning
     if (isEnough(row, wish)) {
       // Single answers are bought side by side; one that nobody waits for any more may pay for this one.
       if (row.accessSeconds === 0 && isAwaited) continue
-      // While refusals are many, nothing that was never sent is sent because of another.
-      if (!mayHaveLeft && tooManyRefused(view)) continue
+      // While refusals are many, nothing that was never sent is sent because of another; and what may not be sent
+      // today can only land by its signer's own hand.
+      if (!mayHaveLeft && (!isSendable || tooManyRefused(view))) continue
       if (row.amount <= amount) {
         const outcome = told.finished.get(key)
         return outcome === undefined
-          ? { kind: 'finish', key, maySend: true }
+          ? { kind: 'finish', key, maySend: isSendable }
           : answer(outcome ?? 'settlement_pending', state.transaction)
       }
       // Dearer than what is wished for: it is never sent because of it.

@@ -6,7 +6,7 @@ import type { Refusal } from '../errors.ts'
 import type { Grant } from '../pass.ts'
 import { Book, log } from './book.ts'
 import { type Held, InFlight } from './in-flight.ts'
-import { isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
+import { type Ending, isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
 import {
   type Handout,
   PROTOCOL,
@@ -32,7 +32,7 @@ const LOOK_PATIENCE_MS = 6_000
 /** How long the chain is asked about a refusal, while it does not answer, before another signature pays. */
 const REFUSAL_PATIENCE_MS = 10_000
 /** Of a request's calls, those for asking about other payments; the rest is for its own. */
-const ASK_BUDGET = 16
+const ASK_BUDGET = 18
 /** A request decides this often at most; each decision uses something up, so this is never reached. */
 const MOST_STEPS = 100
 /** By how much the clocks of workers and objects may differ. */
@@ -52,7 +52,7 @@ type Notes = { finished: Map<string, StillOpen | null>; asked: Set<string>; join
 export class Payer extends DurableObject<Env> {
   readonly #book: Book
   readonly #settling: Settling
-  readonly #inFlight = new InFlight<StillOpen | null>()
+  readonly #inFlight = new InFlight<Ending>()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -231,11 +231,16 @@ export class Payer extends DurableObject<Env> {
   #seen(row: PaymentRow): Seen {
     const { key } = row
     const inFlight = this.#inFlight
+    const settling = this.#settling
     return {
       row,
       isRunning: inFlight.isRunning(key),
       isAwaited: inFlight.isAwaited(key),
       isHandedOut: inFlight.isHandedOut(key),
+      // Read where it is asked for: most rows are never asked about.
+      get isSendable() {
+        return settling.isSendable(row)
+      },
     }
   }
 
@@ -256,34 +261,34 @@ export class Payer extends DurableObject<Env> {
       }
       case 'ask': {
         for (const key of now.keys) told.asked.add(key)
-        const untilMs = {
-          once: 0,
-          answered: Math.min(deadlineMs, Date.now() + REFUSAL_PATIENCE_MS),
-          certain: deadlineMs,
-        }
+        const within = (ms: number) => Math.min(deadlineMs, Date.now() + ms)
+        const untilMs = { once: 0, answered: within(REFUSAL_PATIENCE_MS), certain: deadlineMs }[now.patience]
         const isEnd = (truth: Truth) => now.patience === 'answered' && truth.kind !== 'unreachable'
-        const asking = now.keys.map((key) => this.#settling.ask(key, untilMs[now.patience], isEnd, budget))
+        const asking = now.keys.map((key) => this.#settling.ask(key, untilMs, isEnd, budget))
         // What one look has not told by then, the wish does not wait for.
-        const isOnce = now.patience === 'once'
-        await held.wait(Promise.all(asking), isOnce ? Math.min(deadlineMs, Date.now() + LOOK_PATIENCE_MS) : deadlineMs)
+        await held.wait(Promise.all(asking), now.patience === 'once' ? within(LOOK_PATIENCE_MS) : deadlineMs)
         return
       }
       case 'finish': {
         const isShared = this.#inFlight.isRunning(now.key)
-        // What has paid for the wish meanwhile makes sending this one paying twice.
-        const isToBeSent = () => {
-          const again = next(this.#gather(request, told, deadlineMs), request)
-          const isPaid = again.kind === 'cover' || (again.kind === 'finish' && !again.maySend)
-          return now.maySend && !isPaid
+        // What has paid for the wish meanwhile makes sending this one paying twice, and what comes first now may too.
+        const before = { ...told, finished: new Map(told.finished) }
+        const isStillFirst = () => {
+          const again = next(this.#gather(request, before, deadlineMs), request)
+          return again.kind === 'finish' && again.key === now.key && again.maySend
         }
-        const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, isToBeSent, budget))
+        const mayBeSent = now.maySend ? isStillFirst : null
+        const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, mayBeSent, budget))
         const ended = await held.wait(run, deadlineMs)
+        if (ended?.value === 'decide anew') return
         // A settlement that was ending as this request came is no answer to it: it sees for itself, once.
         const isEarly = Date.now() < deadlineMs - HOLD_MS / 2
         const isNews = ended && isShared && ended.value !== null && isEarly && !told.joined.has(now.key)
         told.joined.add(now.key)
         if (isNews) return
-        told.finished.set(now.key, ended ? ended.value : isShared ? 'payment_in_progress' : 'settlement_pending')
+        const isOutcome = !isOpen(this.#book.row(now.key).state)
+        const unheard = isOutcome ? null : isShared ? 'payment_in_progress' : 'settlement_pending'
+        told.finished.set(now.key, ended ? ended.value : unheard)
       }
     }
   }

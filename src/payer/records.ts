@@ -41,7 +41,8 @@ export const MOST_OPEN = 256
 /** Payments used up without paying are remembered for as long as they could be spent. */
 export const MOST_COVERED = 1_000
 /** Refused payments for one thing that are worth a question. */
-const MOST_REFUSED = 3
+const MOST_REFUSED = 8
+const MOST_REFUSED_PATTERNS = 3
 /** Patterns somebody may own at once, and rows that may share an identifier. */
 const MOST_PATTERNS = 64
 
@@ -168,10 +169,11 @@ export class PaymentRecords {
 
   /** The newest refused payments for the same thing that the chain would have accepted a moment ago. */
   refusedFor({ owner, network, site, method, scope }: Asked, nowSeconds: number): PaymentRow[] {
-    return SCOPES.flatMap((isScope) =>
+    const most = [MOST_REFUSED, MOST_REFUSED_PATTERNS]
+    return SCOPES.flatMap((isScope, i) =>
       this.#select(
         `status = 'refused' AND look_at IS NOT NULL AND ${isScope} AND site = ? AND method = ? AND valid_before > ?
-         AND ${SAME_OWNER} ORDER BY seq DESC LIMIT ${MOST_REFUSED}`,
+         AND ${SAME_OWNER} ORDER BY seq DESC LIMIT ${most[i]}`,
         [scope, site, method, nowSeconds - CLOCK_MARGIN_SECONDS, network, owner],
       ),
     )

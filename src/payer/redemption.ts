@@ -49,6 +49,8 @@ export type RedemptionEvent =
   | { kind: 'give_up' }
   /** Another payment has paid for the wish. */
   | { kind: 'cover'; by: string }
+  /** It has landed, although another payment had paid for the wish: its money is owed back. */
+  | { kind: 'paid twice'; by: string }
 
 export const CLAIMED: Redemption = {
   status: 'claimed',
@@ -82,6 +84,8 @@ export function step(state: Redemption, event: RedemptionEvent): Redemption {
       return state.status === 'settling' ? { ...state, status: 'unknown' } : state
     case 'cover':
       return isOpen(state) || state.status === 'refused' ? { ...state, status: 'covered', coveredBy: event.by } : state
+    case 'paid twice':
+      return state.status === 'settled' && state.coveredBy === null ? { ...state, coveredBy: event.by } : state
     case 'reply':
       return afterReply(state, event.reply, event.nowSeconds)
     case 'truth':

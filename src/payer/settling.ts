@@ -5,7 +5,7 @@ import { MOST_TRIED, type SettleReply, settle } from '../facilitator.ts'
 import { isolateOf, rpcMemoryOf } from '../site.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import { type Book, log } from './book.ts'
-import { MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
+import { type Ending, MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
 import { look, proofOf, type Truth } from './reconcile.ts'
 import { isOpen, maySend, wasSent } from './redemption.ts'
 import { nextLookSeconds, type PaymentRow, personOf, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
@@ -53,13 +53,12 @@ export class Settling {
   }
 
   /**
-   * Sees one payment through, for 25 seconds at most. Null when its row has the outcome. `isToBeSent` decides anew after
-   * each wait: what paid meanwhile makes sending it paying twice.
+   * Sees one payment through, for 25 seconds at most. `isStillFirst` says after each wait whether it is still to be
+   * sent; null: it is not to be sent at all.
    */
-  async settle(key: string, isToBeSent: () => boolean, budget: Budget): Promise<StillOpen | null> {
+  async settle(key: string, isStillFirst: (() => boolean) | null, budget: Budget): Promise<Ending> {
     const deadlineMs = Date.now() + RUN_MS
     const book = this.#book
-    const isWanted = isToBeSent()
     const means = this.#meansFor(book.row(key))
     if (!means) return 'unavailable'
     // A restart in the middle of settling leaves a row that nobody runs: what was sent then is in doubt.
@@ -69,17 +68,13 @@ export class Settling {
       if (!isOpen(book.row(key).state)) return null
       // Its nonce is used: sending it again changes nothing.
       if (truth.kind === 'unclear') return this.#waitForTruth(key, means, budget, deadlineMs, null, truth)
-      if (isWanted && !isToBeSent()) return 'payment_in_progress'
+      if (isStillFirst && !isStillFirst()) return 'decide anew'
     }
+    if (!isStillFirst || !this.#isTakenStill(key)) return this.#waitForTruth(key, means, budget, deadlineMs, null)
     const slots = this.#slotsOf(book.row(key))
-    const slot = isWanted && this.#isSendable(key) && slots.take(deadlineMs)
-    if (slot === false) return this.#waitForTruth(key, means, budget, deadlineMs, null)
+    const slot = slots.take(deadlineMs)
     if (slot !== true && !(await slot)) return 'payment_in_progress'
-    if (slot !== true && !isToBeSent()) {
-      slots.give()
-      return 'payment_in_progress'
-    }
-    return this.#send(key, means, budget, deadlineMs, slots)
+    return this.#send(key, means, budget, deadlineMs, slots, slot === true ? null : isStillFirst)
   }
 
   /** Asks the chain about a payment, until `isEnd` is content, it is no longer open, or a time (milliseconds) comes. */
@@ -125,52 +120,67 @@ export class Settling {
     }
   }
 
-  /** Holds a slot, and gives it back when the facilitator has answered. */
-  async #send(key: string, means: Means, budget: Budget, deadlineMs: number, slots: Slots): Promise<StillOpen | null> {
+  /** Holds a slot, and gives it back when the facilitator has answered. `isStillFirst`: it has waited for its slot. */
+  async #send(
+    key: string,
+    means: Means,
+    budget: Budget,
+    deadlineMs: number,
+    slots: Slots,
+    isStillFirst: (() => boolean) | null,
+  ): Promise<Ending> {
     const book = this.#book
-    const cost = CALLS_A_FACILITATOR * Math.min(means.facilitators.length, MOST_TRIED)
-    const isTooOften = this.#isRefusedTooOften(book.row(key))
-    if (budget.left < cost || isTooOften) {
-      slots.give()
-      if (!wasSent(book.row(key).state)) return isTooOften ? 'too_many_requests' : 'payment_in_progress'
-      return this.#waitForTruth(key, means, budget, deadlineMs, null)
-    }
-    // Looked at again, after the wait for a slot.
-    const payment = this.#isSendable(key) ? signedPaymentOf(book.row(key), means.asset) : null
-    if (!payment) {
-      slots.give()
-      return this.#waitForTruth(key, means, budget, deadlineMs, null)
-    }
-    const isAgain = wasSent(book.row(key).state)
-    budget.left -= cost
+    let heard: Promise<SettleReply> | null = null
     try {
-      book.apply(book.row(key), { kind: 'send' })
-      // The claim is on disk before the money moves.
-      await this.#ctx.storage.sync()
-    } catch (fault) {
-      slots.give()
-      throw fault
+      if (isStillFirst && !isStillFirst()) return 'decide anew'
+      const cost = CALLS_A_FACILITATOR * Math.min(means.facilitators.length, MOST_TRIED)
+      const isTooOften = this.#isRefusedTooOften(book.row(key))
+      const isNever = !wasSent(book.row(key).state)
+      if (isNever && (isTooOften || budget.left < cost)) return isTooOften ? 'too_many_requests' : 'payment_in_progress'
+      const isWaitedFor = isTooOften || budget.left < cost || !this.#isTakenStill(key)
+      const payment = isWaitedFor ? null : signedPaymentOf(book.row(key), means.asset)
+      if (payment) {
+        budget.left -= cost
+        book.apply(book.row(key), { kind: 'send' })
+        // The claim is on disk before the money moves.
+        await this.#ctx.storage.sync()
+        const { breaker } = isolateOf(this.#env)
+        heard = settle(means.facilitators, breaker, payment, !isNever).then((reply) => {
+          slots.give()
+          this.#hear(key, reply)
+          return reply
+        })
+      }
+    } finally {
+      if (!heard) slots.give()
     }
-    const { breaker } = isolateOf(this.#env)
-    const heard = settle(means.facilitators, breaker, payment, isAgain).then((reply) => {
-      slots.give()
-      this.#hear(key, reply)
-      return reply
-    })
+    if (!heard) return this.#waitForTruth(key, means, budget, deadlineMs, null)
     // A reply that comes when nobody waits any more counts all the same.
     this.#ctx.waitUntil(heard)
-    const first = await within(heard, PATIENCE_MS)
-    if (first?.kind === 'settled' && !isOpen(book.row(key).state)) return null
-    // A refusal is asked about too: a payment that somebody else broadcast first leaves an empty wallet, and has paid.
-    const truth = first && (await this.#look(key, means, budget))
-    const isNobodyThere = first?.kind === 'unsent' || first?.kind === 'unanswered'
-    const { state } = book.row(key)
-    // An earlier refusal is no answer to a sending that reached nobody.
-    const isAnswered = state.status !== 'refused' || !isNobodyThere || truth?.kind === 'expired'
+    const reply = await within(heard, PATIENCE_MS)
+    return reply
+      ? this.#check(key, means, budget, deadlineMs, reply)
+      : this.#waitForTruth(key, means, budget, deadlineMs, heard)
+  }
+
+  /** A reply has come. A refusal is asked about too: somebody else may have broadcast it first, and emptied the wallet. */
+  async #check(
+    key: string,
+    means: Means,
+    budget: Budget,
+    deadlineMs: number,
+    { kind }: SettleReply,
+  ): Promise<StillOpen | null> {
+    if (kind === 'settled' && !isOpen(this.#book.row(key).state)) return null
+    const truth = await this.#look(key, means, budget)
+    const { state } = this.#book.row(key)
+    const isNobodyThere = kind === 'unsent' || kind === 'unanswered'
+    // What was refused before has not been refused now.
+    const isAnswered = state.status !== 'refused' || !isNobodyThere || truth.kind === 'expired'
     if (!isOpen(state)) return isAnswered ? null : 'facilitator_unavailable'
     // Nobody is there to settle it: only what the chain has already seen is waited for.
-    if (isNobodyThere && truth?.kind !== 'unclear') return 'facilitator_unavailable'
-    return this.#waitForTruth(key, means, budget, deadlineMs, first ? null : heard, truth)
+    if (isNobodyThere && truth.kind !== 'unclear') return 'facilitator_unavailable'
+    return this.#waitForTruth(key, means, budget, deadlineMs, null, truth)
   }
 
   /** Asks the chain until the outcome is known or the time is over; `heard`: a reply that may still come; `looked`: what the chain said just now. */
@@ -183,22 +193,17 @@ export class Settling {
     looked: Truth | null = null,
   ): Promise<StillOpen | null> {
     const book = this.#book
-    let coming = heard
     for (let looks = 0; ; looks++) {
       const truth = (looks === 0 && looked) || (await this.#look(key, means, budget))
-      if (!isOpen(book.row(key).state)) return null
       const leftMs = deadlineMs - Date.now()
-      if (leftMs <= 0) {
+      const isOver = !isOpen(book.row(key).state)
+      if (!isOver && leftMs <= 0) {
         book.apply(book.row(key), { kind: 'give_up' })
         return 'settlement_pending'
       }
-      const pauseMs = Math.min(pauseFor(truth, looks), leftMs)
-      if (!coming) await pause(pauseMs)
-      else if (await within(coming, pauseMs)) {
-        coming = null
-        // A refusal that comes late is asked about as any other.
-        if (book.row(key).state.status === 'refused') await this.#look(key, means, budget)
-      }
+      const pauseMs = isOver ? 0 : Math.min(pauseFor(truth, looks), leftMs)
+      const reply = heard ? await within(heard, pauseMs) : await pause(pauseMs)
+      if (reply) return this.#check(key, means, budget, deadlineMs, reply)
       if (!isOpen(book.row(key).state)) return null
     }
   }
@@ -216,9 +221,22 @@ export class Settling {
   }
 
   /** Whether a facilitator could still do something with it. */
-  #isSendable(key: string): boolean {
-    const { state, validBeforeSeconds } = this.#book.row(key)
-    return maySend(state) && validBeforeSeconds >= nowSeconds() + SEND_MARGIN_SECONDS
+  #isTakenStill(key: string): boolean {
+    const row = this.#book.row(key)
+    return maySend(row.state) && isInTime(row)
+  }
+
+  /** Whether a payment may be sent because of another one: the terms of today are those it was signed for. */
+  isSendable(row: PaymentRow): boolean {
+    const { config } = isolateOf(this.#env)
+    if (!config.ok || !isInTime(row)) return false
+    const { networks, payTo } = config.value
+    if (!networks.some(({ network }) => network === row.network)) return false
+    try {
+      return termsOf(row).payTo.toLowerCase() === payTo.eip155.toLowerCase()
+    } catch {
+      return false
+    }
   }
 
   /** What a facilitator said, whenever it says so. */
@@ -312,5 +330,7 @@ function pauseFor(truth: Truth, looks: number): number {
   if (truth.kind !== 'unclear') return pauseAfter(looks)
   return truth.why === 'too fresh' ? FRESH_PAUSE_MS : pauseAfter(looks + 2)
 }
+
+const isInTime = ({ validBeforeSeconds }: PaymentRow) => validBeforeSeconds >= nowSeconds() + SEND_MARGIN_SECONDS
 
 const pauseAfter = (looks: number): number => PAUSES_MS[looks] ?? PAUSES_MS.at(-1) ?? 0

@@ -1,7 +1,7 @@
 // What a judge knows of each payment, and which payment makes which other one paying twice. Written from the design, not
 // from `next.ts`.
 import type { Fate } from './chain.ts'
-import { type Order, PAY_TO, type Product } from './orders.ts'
+import type { Order, Product } from './orders.ts'
 import { chainOf, rowsOf, type Stage } from './stage.ts'
 import type { Granted, Request } from './worker.ts'
 
@@ -61,5 +61,5 @@ export function paidBy(
   { network, authorization, product }: Order,
 ): Extract<Fate, { kind: 'moved' }> | null {
   const fate = chainOf(stage, network).truth.fateOf(authorization.from, authorization.nonce)
-  return fate.kind === 'moved' && fate.to === PAY_TO && fate.value === product.amount ? fate : null
+  return fate.kind === 'moved' && fate.to === authorization.to && fate.value === product.amount ? fate : null
 }

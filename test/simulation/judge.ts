@@ -121,9 +121,11 @@ export function createJudge(stage: Stage): Judge {
       const { product } = order
       if (product.accessSeconds > 0 || outcome.endsAtSeconds !== null) return
       const { key } = outcome.handout
-      // Whoever was passed it on before may ask again, as often as it is handed out.
+      // Whoever was passed it on before, and may not have heard of it, may ask again, as often as it is handed out.
+      const wasUnheard = one.requests.some(({ answeredMs, endMs }) => answeredMs === null && endMs !== null)
       if (
         one.grants.length === 1 &&
+        !wasUnheard &&
         key !== order.key &&
         (gone.has(key) || [...out].some((other) => other.key === key && other.request.endMs === null))
       ) {

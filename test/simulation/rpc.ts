@@ -10,6 +10,8 @@ export type RpcKnobs = {
   state: 'up' | 'lost' | 'silent' | 'busy' | 'page'
   /** How many blocks each node is behind; requests go to them in turn. */
   lags: number[]
+  /** How many blocks the nodes are behind that are asked for a state, at least. */
+  stateLag: number
   /** Whether the calls of one batch are answered by different nodes. */
   splitsBatches: boolean
   refusesBatches: boolean
@@ -40,6 +42,7 @@ export function serveRpc(world: World, chain: Chain, url: string, given: Partial
   const knobs: RpcKnobs = {
     state: 'up',
     lags: [0],
+    stateLag: 0,
     splitsBatches: false,
     refusesBatches: false,
     mostBlocks: 10_000,
@@ -57,7 +60,8 @@ export function serveRpc(world: World, chain: Chain, url: string, given: Partial
 
   const answer = (call: RpcCall, lag: number) => {
     calls += 1
-    return { jsonrpc: '2.0', id: call.id, ...answerOf(chain, knobs, call, Math.max(0, chain.headNumber() - lag)) }
+    const behind = call.method === 'eth_call' ? Math.max(lag, knobs.stateLag) : lag
+    return { jsonrpc: '2.0', id: call.id, ...answerOf(chain, knobs, call, Math.max(0, chain.headNumber() - behind)) }
   }
   serve(world, new URL(url).origin, async (request: WireRequest): Promise<WireReply> => {
     requests += 1

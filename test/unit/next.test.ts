@@ -72,6 +72,7 @@ const seen = (row: PaymentRow, over: Partial<Seen> = {}): Seen => ({
   isRunning: false,
   isAwaited: false,
   isHandedOut: false,
+  isSendable: true,
   ...over,
 })
 

@@ -80,7 +80,7 @@ group('a chain that does not answer', () => {
   })
 
   story('a payment lands in the last moment, and some nodes have not seen it', async (tale) => {
-    tale.rpc.knobs.lags = [0, 6]
+    tale.rpc.knobs.stateLag = 6
     tale.first.settling = () => ({ kind: 'pending', names: false, afterMs: 36_000 })
     const order = tale.sign(single(), { windowSeconds: 40 })
     const answers = []

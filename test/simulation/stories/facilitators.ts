@@ -56,17 +56,6 @@ group('facilitators', () => {
     expect(code(await asked)).toBe('content')
   })
 
-  story('refused, sent again, and nobody is there: no challenge, since nobody has refused it now', async (tale) => {
-    tale.first.settling = () => ({ kind: 'refuses', reason: 'insufficient_funds' })
-    const order = tale.sign(single(), { windowSeconds: 900 })
-    expect(code(await tale.ask(order))).toBe('insufficient_funds')
-    for (const facilitator of [tale.first, tale.second]) facilitator.state = 'page'
-    expect(code(await tale.ask(order))).toBe('facilitator_unavailable')
-    tale.first.state = 'up'
-    beHonest(tale)
-    expect(code(await tale.ask(order))).toBe('content')
-  })
-
   story('asked for again after it has landed, it is not sent again', async (tale) => {
     const order = tale.sign(single())
     await payInTheDark(tale, order)
