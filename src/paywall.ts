@@ -144,14 +144,16 @@ async function decideAndServe(request: Request, config: Config, services: Servic
     if (!looked.value) return fail({ code: 'not_found' })
     found = looked.value
   }
-  const price = found?.article.price ?? (decision.value.kind === 'free' ? 'free' : decision.value.price)
+  const decided = decision.value.kind === 'free' ? { price: 'free' as const, variant: '' } : decision.value
+  const price = found?.article.price ?? decided.price
   if (price === 'free') {
     const free = await (found ? openFound(found, request, request.headers.get('Range')) : reach(open))
     return free.ok ? ok(varying(free.value, priceHeaders(rule))) : free
   }
 
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  const id = path.value + (stored ? '' : identifyingQuery(new URLSearchParams(query)))
+  const variant = found?.article.price ? '' : decided.variant
+  const id = path.value + (stored ? '' : identifyingQuery(new URLSearchParams(query))) + variant
   const sales = salesAt(path.value, price, rule)
   const visit: Visit = {
     request,

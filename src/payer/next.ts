@@ -1,7 +1,7 @@
 // What to do about a payment, given the payer's others for the same wish. A pure function of a view: it never waits,
 // writes or asks. `payer.ts` gathers the view, does what it says, and gathers anew. docs/redemption.md has the table.
 import { isClientsDoing, type Refusal } from '../errors.ts'
-import { type Resource, scopeIncludes } from '../policy/scope.ts'
+import { pathOf, type Resource, scopeIncludes } from '../policy/scope.ts'
 import type { RedeemRequest } from './protocol.ts'
 import { type Load, MOST_COVERED, MOST_OPEN } from './records.ts'
 import { isOpen, MOST_SENDINGS, wasSent } from './redemption.ts'
@@ -110,7 +110,7 @@ const isLess = (row: PaymentRow, { resource: { site, method }, scope, accessSeco
 
 /** What a payment was to buy. */
 const wishBehind = ({ site, method, resource, scope, accessSeconds }: PaymentRow): Wish => ({
-  resource: { site, method, path: resource.split('?')[0] ?? '', id: resource },
+  resource: { site, method, path: pathOf(resource), id: resource },
   scope,
   accessSeconds,
 })

@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import type { SignedPayment } from '../facilitator.ts'
 import type { LedgerRow } from '../ledger.ts'
-import type { Resource } from '../policy/scope.ts'
+import { addressOf, type Resource } from '../policy/scope.ts'
 import { PAYMENT_SECONDS } from '../quote.ts'
 import type { Asset } from '../x402/assets.ts'
 import type { Authorization, Offer, Owner, Payment } from '../x402/payment.ts'
@@ -187,7 +187,7 @@ export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
   return {
     id: row.key,
     site: row.site,
-    resource: row.resource,
+    resource: addressOf(row.resource),
     network: asset.network,
     asset: asset.asset,
     amount: row.amount,

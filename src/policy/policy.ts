@@ -20,7 +20,11 @@ export type Sale = {
   scope: string | null
 }
 
-export type Decision = { kind: 'open' } | { kind: 'free'; rule: Rule } | { kind: 'gated'; rule: Rule; price: Price }
+/** `variant`: the headers that made the price, as part of a resource's identity; '' where none did. */
+export type Decision =
+  | { kind: 'open' }
+  | { kind: 'free'; rule: Rule }
+  | { kind: 'gated'; rule: Rule; price: Price; variant: string }
 
 /** HEAD shares the gate of GET, so that it never shows the headers of unpaid content. */
 const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
@@ -44,8 +48,9 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   const priced = rule.prices.flatMap((entry) => Object.keys(entry.query))
   // `?full=0&full=1`: software differs in which of the two it reads, and so would price and content.
   if (priced.some((name) => new Set(facts.query.getAll(name)).size > 1)) return fail({ code: 'invalid_path' })
-  const price = rule.prices.find((entry) => applies(entry, facts))?.price ?? rule.price
-  return ok(price === 'free' ? { kind: 'free', rule } : { kind: 'gated', rule, price })
+  const entry = rule.prices.find((candidate) => applies(candidate, facts))
+  const price = entry?.price ?? rule.price
+  return ok(price === 'free' ? { kind: 'free', rule } : { kind: 'gated', rule, price, variant: variantOf(entry) })
 }
 
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
@@ -54,6 +59,12 @@ function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
     Object.entries(entry.header).every(([name, value]) => facts.header(name) === value) &&
     (entry.country.length === 0 || (facts.country !== null && entry.country.includes(facts.country)))
   )
+}
+
+/** What is sold at one price must not open what the same address holds, for other headers, at another. */
+function variantOf(entry: Rule['prices'][number] | undefined): string {
+  const headers = new URLSearchParams(entry?.header).toString()
+  return headers === '' ? '' : `#${headers}`
 }
 
 /** Request headers on which the price at a route depends: what is free for one visitor must not be kept for another. */

@@ -10,12 +10,21 @@ export type Resource = {
   method: string
   /** Canonical path. */
   path: string
-  /** Canonical path, and the query where it tells content apart; what "the same resource" means. */
+  /**
+   * Canonical path, the query where it tells content apart, and behind a `#` the headers that made its price: what "the
+   * same resource" means.
+   */
   id: string
 }
 
 /** The address of a resource, as challenges and receipts name it. */
-export const urlOf = (resource: Resource): string => resource.site + resource.id
+export const urlOf = (resource: Resource): string => resource.site + addressOf(resource.id)
+
+/** Path and query of a resource's identity. */
+export const addressOf = (id: string): string => id.split('#')[0] ?? ''
+
+/** Only the path. */
+export const pathOf = (id: string): string => id.split(/[?#]/)[0] ?? ''
 
 /** The scope text of an offer sold at a resource. */
 export const scopeOf = (offer: { scope: string | null }, resource: Resource): string =>

@@ -35,6 +35,13 @@ beforeAll(async () => {
           { when: { header: { 'X-Plan': 'school' } }, price: 'free' },
         ],
       },
+      {
+        path: '/models/:name',
+        content: 'kv',
+        price: '$0.05',
+        access: '24h',
+        prices: [{ when: { header: { 'X-Model': 'large' } }, price: '$0.90' }],
+      },
       { path: '/exact', content: 'kv', price: '$0.05' },
       { path: '/other/*', content: 'kv', price: '$0.05' },
     ],
@@ -46,6 +53,7 @@ beforeAll(async () => {
     '/articles/free',
     '/rules/a',
     '/rules/a/b',
+    '/models/a',
     '/exact',
     '/other/a',
   ]
@@ -221,6 +229,34 @@ describe('price rules', () => {
     const { result: answer, cost } = await shop.costOf(() => shop.ask('/rules/a?full=1', at(NEWS, headers)))
     expect(answer.status).toBe(402)
     expect(cost).toEqual(NOTHING)
+  })
+
+  describe('by a header', () => {
+    const LARGE = { 'X-Model': 'large' }
+
+    test.each(VERSIONS)('what was offered at the low price, in %s, does not buy at the high one', async (version) => {
+      const reader = await shop.reader()
+      const low = await pay(version, await shop.challenge('/models/a', at(NEWS)), reader)
+      const { result: answer, cost } = await shop.costOf(() => shop.ask('/models/a', at(NEWS, { ...low, ...LARGE })))
+      expect(answer.status).toBe(402)
+      expect(answer.challenge.v2.accepts[0]?.amount).toBe('900000')
+      expect(cost).toEqual(NOTHING)
+      expect((await shop.ask('/models/a', at(NEWS, low))).status).toBe(200)
+    })
+
+    test('a pass opens what it was bought for, at its price', async () => {
+      const large = await shop.challenge('/models/a', at(NEWS, LARGE))
+      expect(large.v2.resource.url).toBe('https://news.example/models/a')
+      const bought = await shop.ask(
+        '/models/a',
+        at(NEWS, { ...(await pay('v2', large, await shop.reader())), ...LARGE }),
+      )
+      expect(bought.text).toBe('the whole of /models/a')
+      expect((await shop.ask('/models/a', at(NEWS, { Cookie: pairOf(bought), ...LARGE }))).status).toBe(200)
+      const cheap = pairOf(await buy('v2', NEWS, '/models/a'))
+      expect((await shop.ask('/models/a', at(NEWS, { Cookie: cheap }))).status).toBe(200)
+      expect((await shop.ask('/models/a', at(NEWS, { Cookie: cheap, ...LARGE }))).status).toBe(402)
+    })
   })
 })
 
