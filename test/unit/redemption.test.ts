@@ -53,6 +53,7 @@ const EVENTS: Record<string, RedemptionEvent> = {
   send,
   'give up': giveUp,
   cover,
+  'paid twice': { kind: 'paid twice', by: 'another' },
   'says settled': settled,
   'says refused': refused,
   'says failed': failed(''),
@@ -82,6 +83,7 @@ const TABLE = `
 | send                              | settling 1 1 | -            | -            | settling 2 2 | settling 3 3 | settling 2 2 | settling 2 2 | -           | -      | settling 2 1 | -           | -           |
 | give up                           | -            | unknown 1 1  | unknown 2 2  | -            | -            | -            | -            | -           | -      | -            | -           | -           |
 | cover                             | covered 0 0  | covered 1 1  | covered 2 2  | covered 1 1  | covered 2 2  | covered 1 1  | covered 1 1  | -           | -      | covered 1 0  | -           | -           |
+| paid twice                        | -            | -            | -            | -            | -            | -            | -            | settled 1 0 | settled 1 0 | -            | -           | -           |
 | says settled                      | settled 0 0  | settled 1 0  | settled 2 0  | settled 1 0  | settled 2 0  | settled 1 0  | settled 1 0  | -           | -      | settled 1 0  | -           | settled 0 0 |
 | says refused                      | x            | refused 1 0  | unknown 2 1  | refused 1 0  | unknown 2 1  | x            | x            | -           | -      | -            | -           | x           |
 | says failed                       | x            | unknown 1 1  | unknown 2 2  | unknown 1 1  | unknown 2 2  | x            | x            | -           | -      | -            | -           | x           |
