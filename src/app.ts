@@ -1,77 +1,68 @@
-// HTTP: what is reserved, what goes to the paywall, and the one place where a fault becomes an answer.
+// HTTP: what is reserved goes to hono, everything else straight to the paywall; and the one place where a fault becomes
+// an answer.
 import { type Context, Hono } from 'hono'
-import type { Config, ConfigProblem } from './config.ts'
-import type { Refusal, Result } from './errors.ts'
+import { getPath } from 'hono/utils/url'
+import type { Refusal } from './errors.ts'
+import { log } from './log.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
-import { paywall, type Services } from './paywall.ts'
-import { answerDid, answerReceipt, answerReceipts, type Records } from './receipt.ts'
-import { openToScripts, preflight, refuse } from './respond.ts'
+import { paywall } from './paywall.ts'
+import { answerDid, answerReceipt, answerReceipts } from './receipt.ts'
+import { type Answer, dressed, preflight, refuse } from './respond.ts'
+import { type World, worldOf } from './site.ts'
 import { DID_PATH } from './x402/did.ts'
-
-/** What `index` hands in: the configuration as far as it is one, and the world. */
-export type World = {
-  config: (env: Env) => Result<Config, ConfigProblem[]>
-  services: (env: Env, config: Config, waitUntil: (work: Promise<unknown>) => void) => Promise<Services>
-  records: (env: Env, config: Config) => Promise<Records>
-}
 
 /** Paths this worker keeps for itself. */
 const RESERVED = ['/_newsstand', '/_newsstand/*', '/.well-known/x402', DID_PATH]
 
-type Site = { Bindings: Env }
+const isReserved = (path: string): boolean =>
+  RESERVED.some((kept) => path === kept || (kept.endsWith('*') && path.startsWith(kept.slice(0, -1))))
 
-export function createApp(world: World) {
-  const app = new Hono<Site>()
-
-  const configured = (answerWith: (c: Context<Site>, config: Config) => Promise<Response>) => (c: Context<Site>) => {
-    const config = world.config(c.env)
-    if (config.ok) return answerWith(c, config.value)
-    for (const problem of config.error) console.error(`configuration_error ${problem.path}: ${problem.message}`)
-    return answer(c.req.raw, { code: 'configuration_error' })
+/** Answers one request. */
+export async function answer(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  try {
+    return isReserved(getPath(request))
+      ? await reserved.fetch(request, env, context)
+      : dressed(await configured(request, env, context, paywall))
+  } catch (fault) {
+    const problem = fault instanceof Error ? `${fault.name}: ${fault.message}` : typeof fault
+    log({ event: 'fault', problem })
+    return dressed(await plainly(request, { code: 'internal_error' }))
   }
-
-  app.get(
-    DID_PATH,
-    configured(async (c, config) =>
-      openToScripts(await answerDid(c.req.raw, config, await world.records(c.env, config))),
-    ),
-  )
-  app.get(
-    RECEIPTS,
-    configured(async (c, config) => {
-      const records = await world.records(c.env, config)
-      return openToScripts(await answerReceipts(c.req.raw, config, records))
-    }),
-  )
-  app.get(
-    `${RECEIPTS}/:transaction`,
-    configured(async (c, config) => {
-      const records = await world.records(c.env, config)
-      return openToScripts(await answerReceipt(c.req.raw, config, records, c.req.param('transaction') ?? ''))
-    }),
-  )
-
-  for (const path of RESERVED) {
-    app.options(path, (c) => openToScripts(preflight(c.req.raw)))
-    app.all(path, (c) => answer(c.req.raw, { code: 'not_found' }))
-  }
-
-  app.all(
-    '*',
-    configured(async (c, config) => {
-      const services = await world.services(c.env, config, (work) => c.executionCtx.waitUntil(work))
-      return paywall(c.req.raw, config, services)
-    }),
-  )
-
-  app.onError((fault, c) => {
-    console.error(JSON.stringify({ event: 'fault', name: fault.name, problem: fault.message }))
-    return answer(c.req.raw, { code: 'internal_error' })
-  })
-
-  return app
 }
 
-const answer = async (request: Request, refused: Refusal): Promise<Response> =>
-  openToScripts(await refuse(request, NO_BRAND, refused))
+/** With a configuration that cannot be read nothing is served and nothing is sold. */
+async function configured(
+  request: Request,
+  env: Env,
+  context: Pick<ExecutionContext, 'waitUntil'>,
+  answerIn: (request: Request, world: World) => Promise<Answer>,
+): Promise<Answer> {
+  const world = worldOf(env, context)
+  if (world.ok) return answerIn(request, world.value)
+  for (const { path, message } of world.error) log({ event: 'configuration_error', path, problem: message })
+  return plainly(request, { code: 'configuration_error' })
+}
+
+/** A refusal in nobody's colours. */
+const plainly = (request: Request, refusal: Refusal): Promise<Answer> => refuse(request, NO_BRAND, refusal)
+
+type Reserved = Context<{ Bindings: Env }>
+
+const reservedBy =
+  (answerIn: (request: Request, world: World, c: Reserved) => Promise<Answer>) =>
+  async (c: Reserved): Promise<Response> =>
+    dressed(await configured(c.req.raw, c.env, c.executionCtx, (request, world) => answerIn(request, world, c)))
+
+const reserved = new Hono<{ Bindings: Env }>()
+  .onError((fault) => {
+    throw fault
+  })
+  .get(DID_PATH, reservedBy(answerDid))
+  .get(RECEIPTS, reservedBy(answerReceipts))
+  .get(
+    `${RECEIPTS}/:transaction`,
+    reservedBy((request, world, c) => answerReceipt(request, world, c.req.param('transaction') ?? '')),
+  )
+  .options('*', (c) => dressed(preflight(c.req.raw)))
+  .all('*', async (c) => dressed(await plainly(c.req.raw, { code: 'not_found' })))

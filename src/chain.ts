@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { exchange, type Reply } from './http.ts'
+import { log } from './log.ts'
 import type { Authorization } from './x402/payment.ts'
 
 const RPC_TIMEOUT_MS = 5_000
@@ -196,7 +197,7 @@ export class Rpc {
     const said = read(safeNumber, (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable'))
     if (!said.ok) return false
     this.memory.chainId = said.value
-    if (this.#isOtherChain()) console.error(JSON.stringify({ event: 'rpc_wrong_chain' }))
+    if (this.#isOtherChain()) log({ event: 'rpc_wrong_chain', url: new URL(this.url).origin })
     return !this.#isOtherChain()
   }
 

@@ -1,12 +1,16 @@
 // The challenge: one 402 that both wire versions and people understand.
-import type { Config } from './config.ts'
+import type { Article } from './content.ts'
 import type { Refusal } from './errors.ts'
+import { issueNonce } from './nonce.ts'
 import { paywallPage } from './pages/paywall.tsx'
 import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
-import { refusal } from './respond.ts'
+import { issueQuote } from './quote.ts'
+import { type Answer, refusal } from './respond.ts'
+import { keyOf, nowSeconds, signerOf, type World } from './site.ts'
 import { encodeChallenge } from './x402/codec.ts'
+import { signOffers } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
 import type { Offer } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
@@ -15,50 +19,64 @@ import type { QuoteToken } from './x402/wire.ts'
 export type Item = {
   rule: Rule
   resource: Resource
-  article: {
-    title: string | null
-    description: string | null
-    contentType: string | null
-    teaser: string | null
-  } | null
+  article: Article | null
   sales: readonly Sale[]
   offers: readonly Offer[]
-  /** What who has bought it may sign in its place. */
-  signIn: SignInChallenge | null
 }
 
 /** @param outcome headers that report on the payment this challenge answers, if there was one */
-export function answerChallenge(
+export async function answerChallenge(
   request: Request,
-  config: Config,
+  world: World,
   refused: Refusal,
-  { rule, resource, article, sales, offers, signIn }: Item,
-  quote: QuoteToken,
+  { rule, resource, article, sales, offers }: Item,
   outcome: Record<string, string>,
-): Promise<Response> {
+): Promise<Answer> {
+  const { brand, networks } = world.config
   const title = article?.title ?? ''
   const info = {
     url: urlOf(resource),
     description: article?.description ?? (rule.description || title),
     mimeType: article?.contentType ?? rule.mimeType,
   }
+  const quote = await quoteOf(world, offers, resource)
+  const signIn = await signInOf(world, offers, resource)
   const { header, body } = encodeChallenge(refused.code, info, offers, quote, signIn)
   return refusal(request, refused, {
     headers: { 'PAYMENT-REQUIRED': header, ...outcome },
     json: body,
     page: (strings) =>
       paywallPage({
-        brand: config.brand,
+        brand,
         strings,
         title: title || info.description || resource.path,
         description: info.description,
         teaser: article?.teaser ?? article?.description ?? null,
         refused,
         offers: sales,
-        networks: config.networks,
+        networks,
         resourceUrl: info.url,
         // A browser asks with GET; what another method asked for, a page cannot ask for again.
         challenge: resource.method === 'GET' ? header : null,
       }),
   })
+}
+
+/** The offers as this challenge quotes them, signed where the site has a key for that. */
+async function quoteOf(world: World, offers: readonly Offer[], resource: Resource): Promise<QuoteToken> {
+  const random = crypto.getRandomValues(new Uint8Array(9))
+  const quote = await issueQuote(offers, resource, await keyOf(world, 'quote'), nowSeconds(), random)
+  const signer = await signerOf(world)
+  const signedOffers =
+    signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
+  return { ...quote, signedOffers: signedOffers ?? [] }
+}
+
+/** What who has bought it may sign instead of paying; null where nothing lasting is sold. */
+async function signInOf(world: World, offers: readonly Offer[], { site }: Resource): Promise<SignInChallenge | null> {
+  if (!offers.some((offer) => offer.accessSeconds > 0)) return null
+  const issuedAtSeconds = nowSeconds()
+  const random = crypto.getRandomValues(new Uint8Array(4))
+  const nonce = await issueNonce(site, await keyOf(world, 'sign-in'), issuedAtSeconds, random)
+  return { site, nonce, issuedAtSeconds, networks: world.config.networks.map(({ network }) => network) }
 }

@@ -1,9 +1,12 @@
 // Where the content is: KV, R2 or the publisher's own origin. It is found before it is sold, and streamed. Requests go
 // to the origin without anything of ours; answers come from it without anything that only we may say.
 import * as z from 'zod/mini'
+import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
+import { log, nameOf } from './log.ts'
 import { cookieName } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
+import type { World } from './site.ts'
 
 /** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
 export type Article = {
@@ -30,8 +33,57 @@ const metadata = z.object({
   teaser: z.optional(z.string()),
 })
 
+/**
+ * What lies under a path of a route that is not the origin's: `not_found` where there is none, or nothing in it,
+ * `configuration_error` where its metadata cannot be read, `unavailable` where the store does not answer.
+ */
+export async function findStored(
+  env: Pick<Env, 'CONTENT_KV' | 'CONTENT_R2'>,
+  source: 'kv' | 'r2',
+  path: string,
+  mimeType: string,
+): Promise<Result<Found>> {
+  try {
+    const found = await (source === 'kv'
+      ? findInKv(env.CONTENT_KV, path, mimeType)
+      : findInR2(env.CONTENT_R2, path, mimeType))
+    if (!found.ok) log({ event: 'configuration_error', path: found.error.key, problem: found.error.problem })
+    if (!found.ok) return fail({ code: 'configuration_error' })
+    return found.value ? ok(found.value) : fail({ code: 'not_found' })
+  } catch (fault) {
+    log({ event: `${source}_unavailable`, problem: nameOf(fault) })
+    return fail({ code: 'unavailable' })
+  }
+}
+
+/** Opens what was found: to `HEAD` without its body. */
+export async function openStored(found: Found, request: Request, range: string | null): Promise<Result<Response>> {
+  const content = await reached(() => found.open(range))
+  if (!content.ok || request.method !== 'HEAD') return content
+  await content.value.body?.cancel()
+  return ok(new Response(null, content.value))
+}
+
+/** The origin's answer; `content_unavailable` where it cannot be reached. */
+export const askOrigin = ({ env, config }: World, request: Request, wanted: OriginRequest): Promise<Result<Response>> =>
+  reached(() => fetchOrigin(originOf(env, config), request, wanted))
+
+async function reached(open: () => Promise<Response>): Promise<Result<Response>> {
+  try {
+    return ok(await open())
+  } catch (fault) {
+    log({ event: 'content_unavailable', problem: fault instanceof Error ? fault.message : '' })
+    return fail({ code: 'content_unavailable' })
+  }
+}
+
+function originOf(env: Env, config: Config): Origin {
+  if (env.ORIGIN) return { kind: 'service', service: env.ORIGIN }
+  return config.originUrl === null ? { kind: 'zone' } : { kind: 'url', url: config.originUrl }
+}
+
 /** What is wrong with an article's metadata, for the publisher's log. */
-export type ArticleProblem = { key: string; problem: string }
+type ArticleProblem = { key: string; problem: string }
 
 function parseArticle(key: string, raw: unknown): Result<Article, ArticleProblem> {
   const parsed = z.safeParse(metadata, raw ?? {})
@@ -63,7 +115,7 @@ async function firstOf<Value>(keys: string[], find: (key: string) => Promise<Val
 }
 
 /** An article in KV under its canonical path; null where there is none, or nothing in it. */
-export async function findInKv(
+async function findInKv(
   kv: KVNamespace,
   path: string,
   mimeType: string,
@@ -89,7 +141,7 @@ export async function findInKv(
 }
 
 /** A file in R2 under its path without the leading slash; null where there is none, or nothing in it. */
-export async function findInR2(
+async function findInR2(
   bucket: R2Bucket,
   path: string,
   mimeType: string,
@@ -158,7 +210,7 @@ export async function peek(stream: ReadableStream<Uint8Array>): Promise<Readable
 }
 
 /** Where `content = "origin"` is fetched from, by precedence: the service binding, `ORIGIN_URL`, the zone's own origin. */
-export type Origin = { kind: 'service'; service: Fetcher } | { kind: 'url'; url: string } | { kind: 'zone' }
+type Origin = { kind: 'service'; service: Fetcher } | { kind: 'url'; url: string } | { kind: 'zone' }
 
 /** Marks a request to the zone's own origin: should it come back here, the zone has no origin behind this worker. */
 const HOP = 'X-Newsstand-Hop'
@@ -181,7 +233,7 @@ export type OriginRequest = {
 }
 
 /** Forwards a request. Throws when the origin cannot be reached. */
-export async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Response> {
+async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Response> {
   if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
   const headers = new Headers(request.headers)

@@ -1,5 +1,7 @@
 // The publisher's ledger in D1: one row per settled payment. Writing a row twice stores it once.
 import * as z from 'zod/mini'
+import { fail, ok, type Result } from './errors.ts'
+import { log, nameOf } from './log.ts'
 
 export type LedgerRow = {
   /** The replay key of the authorization. */
@@ -91,32 +93,43 @@ export type LedgerEntry = z.infer<typeof entry>
 
 /**
  * What one of these payers paid in a transaction at a site; null when there is no such row. Addresses and the hash are
- * lower case. Throws when D1 does not answer.
+ * lower case. `content_unavailable` when D1 does not answer.
  */
-export async function findPayment(
+export const findPayment = (
   db: D1Database,
   transaction: string,
   payers: readonly string[],
   site: string,
-): Promise<LedgerEntry | null> {
-  const row = await db
-    .prepare(
-      `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND lower("transaction") = ? AND site = ?
-       ORDER BY settled_at_seconds LIMIT 1`,
-    )
-    .bind(...payers, transaction, site)
-    .first()
-  return row === null ? null : z.parse(entry, row)
-}
+): Promise<Result<LedgerEntry | null>> =>
+  reading(async () => {
+    const row = await db
+      .prepare(
+        `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND lower("transaction") = ? AND site = ?
+         ORDER BY settled_at_seconds LIMIT 1`,
+      )
+      .bind(...payers, transaction, site)
+      .first()
+    return row === null ? null : z.parse(entry, row)
+  })
 
-/** What these payers paid at a site, the newest first. Throws when D1 does not answer. */
-export async function paymentsOf(db: D1Database, payers: readonly string[], site: string): Promise<LedgerEntry[]> {
-  const { results } = await db
-    .prepare(
-      `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND site = ?
-       ORDER BY settled_at_seconds DESC LIMIT ${MOST_LISTED}`,
-    )
-    .bind(...payers, site)
-    .all()
-  return z.parse(z.array(entry), results)
+/** What these payers paid at a site, the newest first. `content_unavailable` when D1 does not answer. */
+export const paymentsOf = (db: D1Database, payers: readonly string[], site: string): Promise<Result<LedgerEntry[]>> =>
+  reading(async () => {
+    const { results } = await db
+      .prepare(
+        `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND site = ?
+         ORDER BY settled_at_seconds DESC LIMIT ${MOST_LISTED}`,
+      )
+      .bind(...payers, site)
+      .all()
+    return z.parse(z.array(entry), results)
+  })
+
+async function reading<Value>(read: () => Promise<Value>): Promise<Result<Value>> {
+  try {
+    return ok(await read())
+  } catch (fault) {
+    log({ event: 'ledger_unavailable', problem: nameOf(fault) })
+    return fail({ code: 'content_unavailable' })
+  }
 }

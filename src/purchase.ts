@@ -1,17 +1,18 @@
-// The worker's side of the payer's object: recognise, redeem with one repetition, tell of hang-ups, and report what became
-// of the content. Decides nothing about money.
-import { fail, ok, type Refusal, type Result } from './errors.ts'
-import type { Payer } from './payer/payer.ts'
+// The worker's side of the payer's object, and what strangers may cost: prove, look, redeem with one repetition, tell of
+// hang-ups, report what became of the content, count failures. Decides nothing about money.
+import { fail, isClientsDoing, isCounted, ok, type Refusal, type Result } from './errors.ts'
+import { verify } from './facilitator.ts'
+import { addressOf } from './limits.ts'
+import { log, nameOf } from './log.ts'
+import type { Verification } from './networks/network.ts'
 import { type Handout, PROTOCOL, type RedeemOutcome, type RedeemRequest, refused } from './payer/protocol.ts'
+import { firstLook } from './payer/reconcile.ts'
+import { within } from './payer/waiting.ts'
 import { type Resource, scopeOf } from './policy/scope.ts'
+import { rpcOf, type World } from './site.ts'
+import { assetOf } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
-import type { FirstLook, Payment, VerifiedPayment } from './x402/payment.ts'
-
-/** The platform, as far as a purchase needs it. */
-export type World = {
-  payers: DurableObjectNamespace<Payer>
-  waitUntil: (work: Promise<unknown>) => void
-}
+import type { FirstLook, Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** A proven payment, and what it is sent for. */
 export type Purchase = {
@@ -22,32 +23,125 @@ export type Purchase = {
   look: FirstLook | null
 }
 
+/** The part of the world in which a payer's object is found. */
+type Payers = { env: Pick<Env, 'PAYERS'>; waitUntil: World['waitUntil'] }
+
 /** A worker says this often that content is still on its way. */
 const STILL_OPEN_MS = 20_000
+/** Sending waits this long at most for the look at the chain, which runs beside the content. */
+const LOOK_TIMEOUT_MS = 1_500
+/** Chain id, head and state. */
+const MOST_LOOK_CALLS = 3
 
 /** One object per payer on all networks of a kind: its name is the signed payer alone. */
-export function payerOf(payers: DurableObjectNamespace<Payer>, network: string, address: string) {
+export function payerOf({ env: { PAYERS } }: Pick<Payers, 'env'>, network: string, address: string) {
   const [namespace = ''] = network.split(':')
-  return payers.get(payers.idFromName(`${namespace}:${address.toLowerCase()}`))
+  return PAYERS.get(PAYERS.idFromName(`${namespace}:${address.toLowerCase()}`))
 }
 
-const objectOf = ({ payers }: World, { payment }: { payment: Payment }) =>
-  payerOf(payers, payment.network, payment.authorization.from)
+const objectOf = (world: Payers, { payment }: { payment: Payment }) =>
+  payerOf(world, payment.network, payment.authorization.from)
+
+/** Whether payments from this client's address failed too often of late. It may still collect what it has paid for. */
+export const isBlocked = ({ isolate: { limits } }: World, request: Request): boolean =>
+  !limits.mayTry(addressOf(request), Date.now())
+
+/** Whether payments from this client's address were refused within the last minute. */
+export const hadRefusal = ({ isolate: { limits } }: World, request: Request): boolean =>
+  limits.hadRefusal(addressOf(request), Date.now())
+
+/** Counts what made somebody work for nothing against the client's address. */
+export const countFailure = ({ env, isolate: { limits } }: World, request: Request): Promise<void> =>
+  limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
+
+/** Counts a hang-up of a client whose payment makes somebody work: it would not hear that it is refused. */
+export const countHangUp = (world: World, request: Request): void =>
+  request.signal.addEventListener('abort', () => world.waitUntil(countFailure(world, request)))
+
+/** Remembers for a minute that a payment from this client's address was refused, and counts what is its own doing. */
+export async function noteRefusal({ env, isolate }: World, request: Request, refusal: Refusal): Promise<void> {
+  if (!isClientsDoing(refusal)) return
+  const counter = isCounted(refusal) ? env.FAILED_PAYMENTS : undefined
+  await isolate.limits.failed(counter, addressOf(request), Date.now())
+}
+
+/** The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. */
+export async function prove(
+  world: World,
+  request: Request,
+  payment: Payment,
+  verification: Verification,
+): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
+  if (verification.kind === 'proven') return ok(verification)
+  const { key, confirm, offer, objection } = verification
+  const recognised = await orUnavailable(() => recognise(world, payment, key))
+  if (!recognised.ok) return recognised
+  if (!recognised.value) {
+    if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
+    if (objection || !offer) return fail(objection ?? { code: 'invalid_payment_requirements' })
+    const confirmed = await askFacilitator(world, request, payment, offer)
+    if (!confirmed.ok) return confirmed
+  }
+  return ok({ verified: confirm(), objection })
+}
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
-export async function isRecognised(world: World, payment: Payment, key: string): Promise<Result<boolean>> {
+async function recognise(world: World, payment: Payment, key: string): Promise<Result<boolean>> {
   const signatureHash = await fingerprint(payment.signature)
   const known = await objectOf(world, { payment }).recognise({ protocol: PROTOCOL, key, signatureHash })
   return known === null ? fail({ code: 'unavailable' }) : ok(known)
 }
 
-/** What the payment would be refused with, from what is known already. Null: nothing. Faults throw. */
-export async function objectionTo(world: World, purchase: Purchase): Promise<Refusal | null> {
-  return objectOf(world, purchase.verified).objectionTo(await requestOf(purchase))
+/** Asks a facilitator whether a payment that cannot be proven here is good. What it refuses is remembered for a minute. */
+async function askFacilitator(
+  world: World,
+  request: Request,
+  { authorization, signature }: Payment,
+  offer: Offer,
+): Promise<Result<null>> {
+  const { limits, breaker } = world.isolate
+  const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
+  const known = limits.refused.get(hash, Date.now())
+  if (known) return fail(known)
+  const reply = await verify(world.config.facilitators, breaker, { authorization, signature, offer })
+  switch (reply.kind) {
+    case 'valid':
+      return ok(null)
+    case 'nonce_used':
+      return fail({ code: 'payment_already_used' })
+    case 'unavailable':
+      // What nobody has proven made a facilitator work, and perhaps fail: bounded as what it refuses.
+      await countFailure(world, request)
+      return fail({ code: 'facilitator_unavailable' })
+    case 'refused': {
+      const refusal = { code: reply.reason }
+      limits.refused.set(hash, refusal, Date.now())
+      return fail(refusal)
+    }
+  }
+}
+
+/** What the chain says of a payment that nobody has sent yet; null where it does not answer in time. */
+export async function lookFirst(world: World, { network, authorization }: Payment): Promise<FirstLook | null> {
+  const asset = assetOf(network)
+  const rpc = rpcOf(world.isolate, world.config, network)
+  if (!asset || !rpc) return null
+  return within(firstLook(rpc, asset.asset, authorization, { left: MOST_LOOK_CALLS }), LOOK_TIMEOUT_MS)
+}
+
+/** What the payment would be refused with, from what is known already. Null: nothing. */
+export async function objectionTo(
+  world: World,
+  verified: VerifiedPayment,
+  resource: Resource,
+): Promise<Refusal | null> {
+  const request = await requestOf({ verified, resource, objection: null, look: null })
+  const known = await orUnavailable(async () => ok(await objectOf(world, verified).objectionTo(request)))
+  return known.ok ? known.value : known.error
 }
 
 /** Redeems a payment. A client that hangs up is taken out of what it waits for, and what it was granted is taken back. */
-export async function redeem(world: World, purchase: Purchase, signal: AbortSignal): Promise<RedeemOutcome> {
+export async function redeem(world: Payers, purchase: Purchase, signal: AbortSignal): Promise<RedeemOutcome> {
   const request = await requestOf(purchase)
   if (signal.aborted) return refused('payment_in_progress')
   const payer = objectOf(world, purchase.verified)
@@ -65,7 +159,7 @@ export async function redeem(world: World, purchase: Purchase, signal: AbortSign
 }
 
 /** Redeeming is idempotent, so a call that broke off on its way is made once more. */
-async function redeemTwice(world: World, verified: VerifiedPayment, request: RedeemRequest): Promise<RedeemOutcome> {
+async function redeemTwice(world: Payers, verified: VerifiedPayment, request: RedeemRequest): Promise<RedeemOutcome> {
   for (const isLast of [false, true]) {
     try {
       return await objectOf(world, verified).redeem(request)
@@ -81,7 +175,7 @@ async function redeemTwice(world: World, verified: VerifiedPayment, request: Red
  * Content is being handed out: until the returned function is called, once, the object hears that it is still on its
  * way. `isTaken`: all of it was taken; else it may be asked for again.
  */
-export function handingOut(world: World, verified: VerifiedPayment, handout: Handout): (isTaken: boolean) => void {
+export function handingOut(world: Payers, verified: VerifiedPayment, handout: Handout): (isTaken: boolean) => void {
   const say = () => {
     world.waitUntil(
       objectOf(world, verified)
@@ -100,7 +194,7 @@ export function handingOut(world: World, verified: VerifiedPayment, handout: Han
   }
 }
 
-async function report(world: World, verified: VerifiedPayment, handout: Handout, isTaken: boolean): Promise<void> {
+async function report(world: Payers, verified: VerifiedPayment, handout: Handout, isTaken: boolean): Promise<void> {
   const said = { protocol: PROTOCOL, ...handout }
   for (const isLast of [false, true]) {
     try {
@@ -113,9 +207,10 @@ async function report(world: World, verified: VerifiedPayment, handout: Handout,
   }
 }
 
-/** Uses up a payment that came beside a pass: it counts as used here, and is never settled. Faults throw. */
+/** Uses up a payment that came beside a pass: it counts as used here, and is never settled. */
 export async function useUp(world: World, verified: VerifiedPayment, resource: Resource): Promise<void> {
-  await objectOf(world, verified).useUp(await requestOf({ verified, resource, objection: null, look: null }))
+  const request = await requestOf({ verified, resource, objection: null, look: null })
+  await orUnavailable(async () => ok(await objectOf(world, verified).useUp(request)))
 }
 
 async function requestOf({ verified, objection, resource, look }: Purchase): Promise<RedeemRequest> {
@@ -137,15 +232,22 @@ async function requestOf({ verified, objection, resource, look }: Purchase): Pro
 }
 
 /** SHA-256 of a signature or of a whole payment, by which it is recognised. */
-export async function fingerprint(text: string): Promise<string> {
+async function fingerprint(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return encodeBytes(new Uint8Array(digest))
 }
 
-const nameOf = (fault: unknown) => (fault instanceof Error ? fault.name : typeof fault)
+/** The payer's object may break off, as any call may. */
+export async function orUnavailable<Value>(call: () => Promise<Result<Value>>): Promise<Result<Value>> {
+  try {
+    return await call()
+  } catch (fault) {
+    logFault(fault)
+    return fail({ code: 'unavailable' })
+  }
+}
 
-export const logFault = (fault: unknown): void =>
-  console.error(JSON.stringify({ event: 'payer_unavailable', problem: nameOf(fault) }))
+const logFault = (fault: unknown): void => log({ event: 'payer_unavailable', problem: nameOf(fault) })
 
 const isRetryable = (fault: unknown) =>
   fault instanceof Error &&

@@ -5,13 +5,11 @@ import { type Resource, scopeOf } from './policy/scope.ts'
 import { openToken, sealToken } from './token.ts'
 import { assetOf } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
-import type { Offer } from './x402/payment.ts'
+import { type Offer, offerOf } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
 /** How long a quote is honoured: time to read the page, find the wallet and sign. */
 export const QUOTE_SECONDS = 600
-/** `maxTimeoutSeconds` of every offer: how long an authorization may take to be settled; shorter than a quote. */
-export const PAYMENT_SECONDS = 300
 
 const terms = z.tuple([
   z.string(), // network
@@ -67,18 +65,7 @@ export async function quotedOffers(
   if (nowSeconds > expiresAtSeconds) return []
   return rows.flatMap(([network, amount, payTo, accessSeconds, scope, name, upfront]) => {
     const asset = assetOf(network)
-    if (!asset) return []
-    return {
-      network,
-      asset: asset.asset,
-      eip712: asset.eip712,
-      payTo,
-      amount: BigInt(amount),
-      maxTimeoutSeconds: PAYMENT_SECONDS,
-      accessSeconds,
-      scope,
-      name,
-      flow: upfront === 1 ? 'upfront' : 'authorization',
-    }
+    const flow = upfront === 1 ? 'upfront' : 'authorization'
+    return asset ? offerOf(asset, { payTo, amount: BigInt(amount), accessSeconds, scope, name, flow }) : []
   })
 }

@@ -1,44 +1,22 @@
 // What a site says about its sales afterwards: the receipt of a payment, to its payer alone, and the key it signs with.
-import type { Config } from './config.ts'
-import type { Refusal, Result } from './errors.ts'
+import { payersIn } from './access.ts'
+import type { Refusal } from './errors.ts'
+import { findPayment, paymentsOf } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { receiptPage, receiptsPage } from './pages/receipt.tsx'
 import type { Strings } from './pages/strings/strings.ts'
 import { siteOf } from './request.ts'
-import { inPrivate, inPublic, refuse } from './respond.ts'
+import { type Answer, inPrivate, inPublic, refuse } from './respond.ts'
+import { signerOf, type World } from './site.ts'
 import { assetOf, transactionUrl } from './x402/assets.ts'
 import { DID_PATH, didDocument } from './x402/did.ts'
-import { signReceipt } from './x402/extensions/offer-receipt.ts'
-import type { Signer } from './x402/jws.ts'
-
-/** A settled payment, as the ledger has it. Amount in atomic units. */
-type Purchase = {
-  resource: string
-  /** Name of the offer; "" is the resource itself. */
-  offer: string
-  network: string
-  asset: string
-  amount: bigint
-  payer: string
-  payTo: string
-  transaction: string
-  settledAtSeconds: number
-}
-
-/** What `index` hands in. */
-export type Records = {
-  /** Null without `RECEIPT_KEY`. */
-  signer: Signer | null
-  /** Addresses whose live purchases the request's pass holds; none without a pass of this site. */
-  payersOf: (request: Request, site: string) => Promise<string[]>
-  /** What they paid for at this site, the newest first. */
-  list: (payers: readonly string[], site: string) => Promise<Result<Purchase[]>>
-  /** The payment one of them made in this transaction at this site. */
-  find: (transaction: string, payers: readonly string[], site: string) => Promise<Result<Purchase | null>>
-}
+import { type Signed, signReceipt } from './x402/extensions/offer-receipt.ts'
+import type { Settlement } from './x402/payment.ts'
 
 /** `GET /.well-known/did.json`. */
-export async function answerDid(request: Request, config: Config, { signer }: Records): Promise<Response> {
+export async function answerDid(request: Request, world: World): Promise<Answer> {
+  const { config } = world
+  const signer = await signerOf(world)
   const site = siteOf(request, config)
   if (site === null) return refuse(request, config.brand, { code: 'misdirected_request' })
   if (signer === null) return refuse(request, config.brand, { code: 'not_found' })
@@ -46,13 +24,14 @@ export async function answerDid(request: Request, config: Config, { signer }: Re
 }
 
 /** `GET /_newsstand/receipts`: what the holder of a pass has bought here. */
-export async function answerReceipts(request: Request, config: Config, { payersOf, list }: Records): Promise<Response> {
+export async function answerReceipts(request: Request, world: World): Promise<Answer> {
+  const { config } = world
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })
   const site = siteOf(request, config)
   if (site === null) return no('misdirected_request')
-  const payers = await payersOf(request, site)
+  const payers = await payersIn(request, world, site)
   if (payers.length === 0) return no('not_found')
-  const found = await list(payers, site)
+  const found = await paymentsOf(world.env.LEDGER_DB, payers, site)
   if (!found.ok) return no(found.error.code)
   const rows = found.value.map(({ resource, offer, amount, transaction, settledAtSeconds }) => ({
     resource: site + resource,
@@ -68,25 +47,21 @@ export async function answerReceipts(request: Request, config: Config, { payersO
 const isoTime = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000', '')
 
 /** `GET /_newsstand/receipts/<transaction>`. Whose receipt it is not cannot learn whether there is one. */
-export async function answerReceipt(
-  request: Request,
-  config: Config,
-  { signer, payersOf, find }: Records,
-  transaction: string,
-): Promise<Response> {
+export async function answerReceipt(request: Request, world: World, transaction: string): Promise<Answer> {
+  const { config } = world
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })
   const site = siteOf(request, config)
   if (site === null) return no('misdirected_request')
-  const payers = await payersOf(request, site)
+  const payers = await payersIn(request, world, site)
   if (payers.length === 0 || !/^0x[0-9a-fA-F]{64}$/.test(transaction)) return no('not_found')
-  const found = await find(transaction.toLowerCase(), payers, site)
+  const found = await findPayment(world.env.LEDGER_DB, transaction.toLowerCase(), payers, site)
   if (!found.ok) return no(found.error.code)
   const purchase = found.value
   if (!purchase) return no('receipt_not_found')
 
   const { offer, network, asset, amount, payer, payTo, settledAtSeconds } = purchase
   const resource = site + purchase.resource
-  const receipt = signer && (await signReceipt(site, resource, purchase, settledAtSeconds, signer))
+  const receipt = await receiptFor(world, site, resource, purchase, settledAtSeconds)
   const paidAt = isoTime(settledAtSeconds)
   const shown = { resource, offer, paidAt, network, asset, payTo, payer, transaction: purchase.transaction }
   const page = (strings: Strings) =>
@@ -100,4 +75,16 @@ export async function answerReceipt(
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },
     })
   return inPrivate(request, { ...shown, amount: amount.toString(), receipt }, { page })
+}
+
+/** The signed receipt of a payment; null without `RECEIPT_KEY`. `resource` is its address. */
+export async function receiptFor(
+  world: World,
+  site: string,
+  resource: string,
+  settlement: Pick<Settlement, 'network' | 'payer' | 'transaction'>,
+  settledAtSeconds: number,
+): Promise<Signed | null> {
+  const signer = await signerOf(world)
+  return signer && signReceipt(site, resource, settlement, settledAtSeconds, signer)
 }

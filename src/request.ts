@@ -1,6 +1,46 @@
-// What a request says before policy looks at it: its site, its path as sent, its country, its payment.
+// What a request says before policy looks at it: its site, its path in one spelling, its country, its payment.
 import type { Config } from './config.ts'
+import { fail, ok, type Result } from './errors.ts'
+import type { RequestFacts } from './policy/policy.ts'
+import { canonicalPath } from './policy/rules.ts'
 import { decodePayment } from './x402/codec.ts'
+import type { Payment } from './x402/payment.ts'
+
+/** What is asked for, and all that policy may look at. */
+export type Asked = {
+  /** Canonical origin of the site. */
+  site: string
+  /** Canonical path. */
+  path: string
+  /** The same with the trailing slash the client sent, and its query as sent: what the origin is asked for. */
+  originPath: string
+  query: string
+  facts: RequestFacts
+}
+
+/** `misdirected_request` for a host that is not served; `invalid_path` for a path that can be read in two ways. */
+export function askedFor(request: Request, config: Config): Result<Asked> {
+  const site = siteOf(request, config)
+  if (site === null) return fail({ code: 'misdirected_request' })
+  const { rawPath, query } = splitUrl(request.url)
+  const canonical = canonicalPath(rawPath)
+  if (!canonical.ok) return canonical
+  const path = canonical.value
+  return ok({
+    site,
+    path,
+    originPath: path !== '/' && rawPath.endsWith('/') ? `${path}/` : path,
+    query,
+    facts: {
+      host: new URL(site).host,
+      method: request.method,
+      path,
+      query: new URLSearchParams(query),
+      header: (name) => request.headers.get(name),
+      country: countryOf(request),
+    },
+  })
+}
 
 /** The site a request is for: the only one, or the listed one that `Host` picks; null for a host that is not listed. */
 export function siteOf(request: Request, config: Config): string | null {
@@ -10,20 +50,23 @@ export function siteOf(request: Request, config: Config): string | null {
 }
 
 /** Path and query exactly as sent: a URL parser would resolve the very spellings that must be refused. */
-export function splitUrl(url: string): { rawPath: string; query: string } {
+function splitUrl(url: string): { rawPath: string; query: string } {
   const [, rawPath = '', query = ''] = /^[a-z]+:\/\/[^/?#]*([^?#]*)(\?[^#]*)?/i.exec(url) ?? []
   return { rawPath: rawPath || '/', query }
 }
 
 /** Cloudflare's own finding; a header could be written by anybody. */
-export function countryOf(request: Request): string | null {
+function countryOf(request: Request): string | null {
   const country = request.cf?.country
   return typeof country === 'string' ? country : null
 }
 
 /** The payment in its headers, well-formed or an error; null where there is none. */
-export const readPayment = (request: Request) =>
+export const readPayment = (request: Request): Result<Payment | null> =>
   decodePayment({
     paymentSignature: request.headers.get('PAYMENT-SIGNATURE'),
     xPayment: request.headers.get('X-PAYMENT'),
   })
+
+/** Methods that only read: what they ask for is in hand before it is paid for. */
+export const isSafe = (method: string): boolean => method === 'GET' || method === 'HEAD'

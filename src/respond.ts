@@ -1,6 +1,5 @@
-// How answers are dressed: CORS and Vary on all, no caching of what is paid or refused, JSON for programs and a page
-// for browsers. Together with paywall, bar and content, the only file that makes a Response.
-
+// What every answer wears, by its kind, put on where every answer leaves (`dressed`): CORS and Vary, no caching of what is
+// paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
 import { publicError, type Refusal } from './errors.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
@@ -34,50 +33,77 @@ const CACHING = [
   'surrogate-key',
 ]
 
-/** CORS without credentials: a script may buy with its own wallet, and never read through a reader's cookie. */
-export function openToScripts(response: Response): Response {
-  if (response.status === 101) return response
-  const headers = new Headers(response.headers)
-  if (!headers.has('Access-Control-Allow-Origin')) headers.set('Access-Control-Allow-Origin', '*')
-  headers.append('Access-Control-Expose-Headers', EXPOSED)
-  return rebuilt(response, response.status, headers)
+/** An answer on its way out. */
+export type Answer =
+  /** Not for sale: the publisher's own, untouched. */
+  | { kind: 'open'; response: Response }
+  /** Free, but by these request headers only for some. */
+  | { kind: 'free'; response: Response; dependsOn: readonly string[] }
+  /** The content of a gated address for who may have it, with what newsstand says beside it. */
+  | { kind: 'gated'; response: Response; headers: Record<string, string> }
+  /** newsstand's own words: refusals, challenges, preflights, receipts. */
+  | { kind: 'ours'; response: Response }
+
+/** The answer as it leaves. */
+export function dressed(answer: Answer): Response {
+  const { response } = answer
+  switch (answer.kind) {
+    case 'open':
+      return response
+    case 'free':
+      return varying(response, answer.dependsOn)
+    case 'gated':
+      return openToScripts(privately(response, answer.headers))
+    case 'ours':
+      return openToScripts(response)
+  }
 }
 
-/** Dresses the content of a gated address for the one who may have it. */
-export function privately(response: Response, extra: Record<string, string>): Response {
+/** CORS without credentials: a script may buy with its own wallet, and never read through a reader's cookie. */
+function openToScripts(response: Response): Response {
+  const headers = new Headers(response.headers)
+  headers.set('Access-Control-Allow-Origin', '*')
+  headers.append('Access-Control-Expose-Headers', EXPOSED)
+  return rebuilt(response, headers)
+}
+
+/** What only one reader may have: kept by nobody else, and open to the scripts of no other origin by the origin's word. */
+function privately(response: Response, extra: Record<string, string>): Response {
   const headers = new Headers(response.headers)
   for (const name of CACHING) headers.delete(name)
   for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name)
   headers.set('Cache-Control', 'private, no-store')
   headers.append('Vary', VARY)
   for (const [name, value] of Object.entries(extra)) headers.append(name, value)
-  return rebuilt(response, response.status, headers)
+  return rebuilt(response, headers)
 }
 
 /**
  * Content that is free, but by these request headers only for some: every cache asks here before it gives it to anybody.
  * Many shared caches ignore `Vary`, so it does not do alone. Search engines keep no copy of it for everybody either.
  */
-export function varying(response: Response, names: readonly string[]): Response {
-  if (names.length === 0) return response
+function varying(response: Response, names: readonly string[]): Response {
+  if (names.length === 0 || response.status === 101) return response
   const headers = new Headers(response.headers)
   for (const name of CACHING) if (name !== 'etag' && name !== 'last-modified') headers.delete(name)
   headers.set('Cache-Control', 'no-cache')
   headers.append('Vary', names.join(', '))
   headers.append('X-Robots-Tag', 'noarchive')
-  return rebuilt(response, response.status, headers)
+  return rebuilt(response, headers)
 }
 
 /** Statuses that have no body (Fetch standard). */
 const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)
 
-function rebuilt(response: Response, status: number, headers: Headers): Response {
-  const body = isNullBody(status) ? null : response.body
-  return new Response(body, { status, statusText: response.statusText, headers })
+function rebuilt(response: Response, headers: Headers): Response {
+  const { status, statusText } = response
+  return new Response(isNullBody(status) ? null : response.body, { status, statusText, headers })
 }
 
+const ours = (response: Response): Answer => ({ kind: 'ours', response })
+
 /** The answer to `OPTIONS` at a gated address: never charged, never forwarded. */
-export function preflight(request: Request): Response {
+export function preflight(request: Request): Answer {
   const wanted = (request.headers.get('Access-Control-Request-Headers') ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -85,7 +111,7 @@ export function preflight(request: Request): Response {
     .slice(0, 32)
   const known = ALLOWED.map((name) => name.toLowerCase())
   const allowed = [...ALLOWED, ...wanted.filter((name) => !known.includes(name.toLowerCase()))]
-  return new Response(null, {
+  const response = new Response(null, {
     status: 204,
     headers: {
       'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
@@ -95,6 +121,7 @@ export function preflight(request: Request): Response {
       Vary: `${VARY}, Access-Control-Request-Headers`,
     },
   })
+  return ours(response)
 }
 
 export type RefusalParts = {
@@ -106,7 +133,7 @@ export type RefusalParts = {
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
-export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Response> {
+export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Answer> {
   const { status, message, retryAfterSeconds } = publicError(code)
   const page = await pageFor(request, parts)
   const headers = new Headers({
@@ -119,7 +146,7 @@ export async function refusal(request: Request, { code }: Refusal, parts: Refusa
     ...parts.headers,
   })
   const body = page ? page.html : JSON.stringify({ error: code, message, ...parts.json })
-  return new Response(request.method === 'HEAD' ? null : body, { status, headers })
+  return ours(new Response(request.method === 'HEAD' ? null : body, { status, headers }))
 }
 
 /** A refusal that no payment can mend. */
@@ -128,7 +155,7 @@ export function refuse(
   brand: Brand,
   refused: Refusal,
   headers: Record<string, string> = {},
-): Promise<Response> {
+): Promise<Answer> {
   return refusal(request, refused, { headers, json: {}, page: (strings) => errorPage(refused, brand, strings) })
 }
 
@@ -137,7 +164,7 @@ export async function inPrivate(
   request: Request,
   json: Record<string, unknown>,
   parts: Pick<RefusalParts, 'page'>,
-): Promise<Response> {
+): Promise<Answer> {
   const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
@@ -146,18 +173,20 @@ export async function inPrivate(
     Vary: 'Accept, Accept-Language, Authorization, Cookie',
     ...(page ? pageHeaders(page) : {}),
   })
-  return new Response(page ? page.html : JSON.stringify(json), { headers })
+  return ours(new Response(page ? page.html : JSON.stringify(json), { headers }))
 }
 
 /** Something of newsstand's own for everybody: JSON that may be kept for an hour. */
-export const inPublic = (json: Record<string, unknown>): Response =>
-  new Response(JSON.stringify(json), {
-    headers: {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Cache-Control': 'public, max-age=3600',
-      'X-Content-Type-Options': 'nosniff',
-    },
-  })
+export const inPublic = (json: Record<string, unknown>): Answer =>
+  ours(
+    new Response(JSON.stringify(json), {
+      headers: {
+        'Content-Type': 'application/json; charset=utf-8',
+        'Cache-Control': 'public, max-age=3600',
+        'X-Content-Type-Options': 'nosniff',
+      },
+    }),
+  )
 
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>

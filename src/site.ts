@@ -1,19 +1,31 @@
-// What an isolate keeps per environment: the parsed configuration, the imported key and its memory of failures. Plain
-// data, nothing of any request.
+// What surrounds a request: its environment, and what the isolate keeps for that environment. Plain data, nothing of any
+// other request.
 import { Breaker } from './breaker.ts'
-import { newRpcMemory, type RpcMemory } from './chain.ts'
+import { type Gate, newRpcMemory, Rpc, type RpcMemory } from './chain.ts'
 import { type Config, type ConfigProblem, parseConfig } from './config.ts'
-import type { Result } from './errors.ts'
+import { ok, type Result } from './errors.ts'
 import { Limits } from './limits.ts'
+import { deriveKey, type KeyPurpose } from './token.ts'
+import { assetOf } from './x402/assets.ts'
 import { importSigner, type Signer } from './x402/jws.ts'
 
+/** What an isolate keeps per environment. Losing it costs calls, never money. */
 export type Isolate = {
   config: Result<Config, ConfigProblem[]>
   limits: Limits
   breaker: Breaker
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
+  keys: Map<KeyPurpose, CryptoKey>
   signer: Signer | null
+}
+
+/** What a step may use beside the request: bindings, settings, the isolate's memory, and work that outlives the answer. */
+export type World = {
+  env: Env
+  config: Config
+  isolate: Isolate
+  waitUntil: (work: Promise<unknown>) => void
 }
 
 const isolates = new WeakMap<Env, Isolate>()
@@ -26,22 +38,49 @@ export function isolateOf(env: Env): Isolate {
     limits: new Limits(),
     breaker: new Breaker(),
     rpcs: new Map(),
+    keys: new Map(),
     signer: null,
   }
   isolates.set(env, isolate)
   return isolate
 }
 
-/** What this isolate has learnt of an RPC endpoint. */
-export function rpcMemoryOf({ rpcs }: Isolate, url: string): RpcMemory {
-  const known = rpcs.get(url) ?? newRpcMemory()
-  rpcs.set(url, known)
-  return known
+/** The world of one request; the problems of a configuration that cannot be read. */
+export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>): Result<World, ConfigProblem[]> {
+  const isolate = isolateOf(env)
+  const { config } = isolate
+  if (!config.ok) return config
+  return ok({ env, config: config.value, isolate, waitUntil: (work) => context.waitUntil(work) })
 }
 
-/** The key, not the promise of it, is kept: a promise would belong to the request that began it. */
-export async function signerOf(env: Env, { receiptKey }: Config): Promise<Signer | null> {
-  const isolate = isolateOf(env)
-  if (receiptKey !== null) isolate.signer ??= await importSigner(receiptKey)
+export const nowSeconds = (): number => Math.floor(Date.now() / 1000)
+
+/** The RPC of a network, with what this isolate has learnt of it; null for a network that is not known. */
+export function rpcOf(
+  { rpcs }: Isolate,
+  { rpcUrls }: Pick<Config, 'rpcUrls'>,
+  network: string,
+  gate?: Gate,
+): Rpc | null {
+  const asset = assetOf(network)
+  if (!asset) return null
+  const url = rpcUrls[network] ?? asset.rpcUrl
+  const memory = rpcs.get(url) ?? newRpcMemory()
+  rpcs.set(url, memory)
+  return new Rpc(url, asset.chainId, memory, gate)
+}
+
+/** A key made of `PASS_SECRET`. The key, not the promise of it, is kept: a promise would belong to the request that began it. */
+export async function keyOf({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey> {
+  const known = isolate.keys.get(purpose)
+  if (known) return known
+  const key = await deriveKey(config.passSecret, purpose)
+  isolate.keys.set(purpose, key)
+  return key
+}
+
+/** What offers and receipts are signed with; null without `RECEIPT_KEY`. */
+export async function signerOf({ isolate, config }: World): Promise<Signer | null> {
+  if (config.receiptKey !== null) isolate.signer ??= await importSigner(config.receiptKey)
   return isolate.signer
 }

@@ -4,8 +4,11 @@ import { decodeText, encodeBytes } from './x402/base64.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
+/** What a token of this site is for. */
+export type KeyPurpose = 'pass' | 'quote' | 'sign-in'
+
 /** The key for one purpose (HKDF-SHA-256): a token of one kind never passes as one of another. */
-export async function deriveKey(secret: string, purpose: 'pass' | 'quote' | 'sign-in'): Promise<CryptoKey> {
+export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<CryptoKey> {
   const base = await crypto.subtle.importKey('raw', utf8(secret), 'HKDF', false, ['deriveKey'])
   return crypto.subtle.deriveKey(
     { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: utf8(`newsstand ${purpose} v1`) },

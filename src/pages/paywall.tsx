@@ -1,6 +1,7 @@
 // The page of a 402: what it is, what it costs, what will be signed, and how to pay. It explains itself without script;
 // the script reads what it needs from the page.
 import type { Refusal } from '../errors.ts'
+import type { Sale } from '../policy/policy.ts'
 import { formatPrice } from '../policy/rules.ts'
 import type { Asset } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
@@ -10,8 +11,6 @@ import type { Strings, Unit } from './strings/strings.ts'
 
 export const CHECKOUT_SCRIPT = '/_newsstand/checkout.js'
 
-type PaywallOffer = { name: string | null; micros: bigint; accessSeconds: number; scope: string | null }
-
 export type PaywallView = {
   brand: Brand
   strings: Strings
@@ -20,7 +19,7 @@ export type PaywallView = {
   teaser: string | null
   /** Why this page is shown again after a payment. */
   refused: Refusal
-  offers: readonly PaywallOffer[]
+  offers: readonly Sale[]
   networks: readonly Asset[]
   /** Canonical address. */
   resourceUrl: string
@@ -112,7 +111,7 @@ const Offers = ({ view: { offers, strings } }: { view: PaywallView }) => (
   </fieldset>
 )
 
-function terms({ accessSeconds, scope }: PaywallOffer, { pay }: Strings): string {
+function terms({ accessSeconds, scope }: Sale, { pay }: Strings): string {
   const access = accessSeconds === 0 ? pay.once : pay.lasting(...inUnits(accessSeconds))
   return scope === null ? access : `${pay.section(scope.replace(/\*$/, ''))}, ${access}`
 }

@@ -1,12 +1,14 @@
 // The payer's records, and what has to follow each write: the next alarm in the same commit, and the ledger. The alarm
 // is only ever moved earlier.
 import { type LedgerRow, recordPayment } from '../ledger.ts'
+import { log } from '../log.ts'
+import { nowSeconds } from '../site.ts'
 import { assetOf } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
 import { isUnproven, isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
-import { nowSeconds, within } from './waiting.ts'
+import { within } from './waiting.ts'
 
 /** Rows one alarm writes to the ledger, each with two calls at most. */
 const MOST_ENTRIES = 8
@@ -15,9 +17,6 @@ const LEDGER_RETRY_SECONDS = 20
 const LONGEST_RETRY_SECONDS = 600
 /** Between two alarms when there is more to do than one alarm does. */
 const SOON_MS = 5_000
-
-/** The event, and the key of the payment it is about; never a signature. */
-export const log = (event: string, payment: string): void => console.error(JSON.stringify({ event, payment }))
 
 export class Book {
   readonly records: PaymentRecords
@@ -62,8 +61,8 @@ export class Book {
     if (after.lookAtSeconds !== null) this.arm(after.lookAtSeconds * 1000)
     if (after.outbox === 'due' && before.outbox !== 'due') this.#ctx.waitUntil(this.#enter(after))
     const isGivenUp = before.lookAtSeconds !== null && after.lookAtSeconds === null
-    if (isGivenUp && isUnresolved(after, nowSeconds())) log('payment_unresolved', after.key)
-    if (isGivenUp && isUnproven(after)) log('settlement_unproven', after.key)
+    if (isGivenUp && isUnresolved(after, nowSeconds())) log({ event: 'payment_unresolved', payment: after.key })
+    if (isGivenUp && isUnproven(after)) log({ event: 'settlement_unproven', payment: after.key })
   }
 
   /** The row as it lands: with the payment that had paid for its wish, if one had. */
@@ -116,13 +115,13 @@ export class Book {
     try {
       const outcome = await within(recordPayment(this.#ledger, entry), LEDGER_LIMIT_MS)
       if (outcome === null) throw new Error('the ledger takes too long')
-      if (outcome === 'disputed') log('ledger_disputed', key)
+      if (outcome === 'disputed') log({ event: 'ledger_disputed', payment: key })
       const stored = this.records.byKey(key)
       if (stored) this.save(stored, { ...stored, outbox: outcome === 'disputed' ? 'disputed' : 'empty' })
       this.#ledgerFailures = 0
     } catch {
       this.#ledgerFailures++
-      log('ledger_unavailable', key)
+      log({ event: 'ledger_unavailable', payment: key })
       this.arm(Date.now() + this.#retrySeconds() * 1000)
     } finally {
       this.#entering.delete(key)
@@ -136,7 +135,7 @@ export class Book {
       if (!asset) throw new Error('an unknown network')
       return ledgerRowOf(row, asset)
     } catch {
-      log('payment_unreadable', row.key)
+      log({ event: 'payment_unreadable', payment: row.key })
       this.records.dispute(row.key)
       return null
     }

@@ -3,8 +3,10 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Budget, shareOf } from '../chain.ts'
 import type { Refusal } from '../errors.ts'
+import { log, nameOf } from '../log.ts'
 import type { Grant } from '../pass.ts'
-import { Book, log } from './book.ts'
+import { nowSeconds } from '../site.ts'
+import { Book } from './book.ts'
 import { type Held, InFlight } from './in-flight.ts'
 import { type Ending, isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
 import {
@@ -25,7 +27,6 @@ import { type Asked, MOST_COVERED, NO_LOAD } from './records.ts'
 import { CLAIMED, isOpen, step } from './redemption.ts'
 import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, type Wish } from './rows.ts'
 import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
-import { nowSeconds } from './waiting.ts'
 
 /** How long one look at other payments may take before the wish goes on. */
 const LOOK_PATIENCE_MS = 6_000
@@ -163,7 +164,7 @@ export class Payer extends DurableObject<Env> {
       await this.#settling.lookAround((key) => this.#inFlight.isRunning(key))
       book.forget()
     } catch (fault) {
-      log('alarm_failed', fault instanceof Error ? fault.name : typeof fault)
+      log({ event: 'alarm_failed', problem: nameOf(fault) })
     } finally {
       book.armForNext()
     }
@@ -188,7 +189,7 @@ export class Payer extends DurableObject<Env> {
       else if (now.kind === 'cover') this.#cover(request, now.by)
       else await this.#wait(now, request, held, told, deadlineMs, now.kind === 'ask' ? asking : budget)
     }
-    log('too_many_steps', request.key)
+    log({ event: 'too_many_steps', payment: request.key })
     return refused('payment_in_progress')
   }
 

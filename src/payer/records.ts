@@ -1,5 +1,6 @@
 // What one payer's object keeps in SQLite: rows in, rows out. Numbered migrations; no list without a bound.
 // docs/storage.md describes the columns.
+import { log } from '../log.ts'
 import type { Owner } from '../x402/payment.ts'
 import { type Columns, readRow, writeRow } from './columns.ts'
 import { CLOCK_MARGIN_SECONDS, FOREVER_SECONDS, MOST_HANDOUTS, type PaymentRow, UNRESOLVED_SECONDS } from './rows.ts'
@@ -119,7 +120,7 @@ export class PaymentRecords {
         try {
           return [readRow(stored)]
         } catch {
-          console.error(JSON.stringify({ event: 'payment_unreadable', payment: String(stored.key) }))
+          log({ event: 'payment_unreadable', payment: String(stored.key) })
           options.onUnreadable?.(String(stored.key))
           return []
         }

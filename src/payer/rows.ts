@@ -4,9 +4,8 @@ import * as z from 'zod/mini'
 import type { SignedPayment } from '../facilitator.ts'
 import type { LedgerRow } from '../ledger.ts'
 import { addressOf, type Resource } from '../policy/scope.ts'
-import { PAYMENT_SECONDS } from '../quote.ts'
 import type { Asset } from '../x402/assets.ts'
-import type { Authorization, Offer, Owner, Payment } from '../x402/payment.ts'
+import { type Authorization, type Offer, type Owner, offerOf, type Payment } from '../x402/payment.ts'
 import type { Look, Question, Search } from './reconcile.ts'
 import { isOpen, type Redemption, step, wasSent } from './redemption.ts'
 import { SETTLED_SECONDS } from './search.ts'
@@ -146,22 +145,9 @@ export function nextLookSeconds(row: PaymentRow, nowSeconds: number, isAnswered:
 export function signedPaymentOf(row: PaymentRow, asset: Asset): SignedPayment | null {
   const { authorization, signature, payTo, offer } = termsOf(row)
   if (signature === null) return null
-  return {
-    signature,
-    authorization,
-    offer: {
-      network: row.network,
-      asset: asset.asset,
-      payTo,
-      amount: row.amount,
-      eip712: asset.eip712,
-      maxTimeoutSeconds: PAYMENT_SECONDS,
-      name: offer,
-      accessSeconds: row.accessSeconds,
-      scope: null,
-      flow: row.flow,
-    },
-  }
+  const { amount, accessSeconds, flow } = row
+  const sold = offerOf(asset, { payTo, amount, name: offer, accessSeconds, scope: null, flow })
+  return { signature, authorization, offer: sold }
 }
 
 /** What the chain is asked about a row. */

@@ -1,15 +1,16 @@
 // Does what was decided about one payment: has it settled, hears what the facilitator says, asks the chain, and stores what
 // that comes to. It decides nothing: `redemption.ts` says what an answer means.
-import { type Budget, Gate, Rpc } from '../chain.ts'
+import { type Budget, Gate, type Rpc } from '../chain.ts'
 import { MOST_TRIED, type SettleReply, settle } from '../facilitator.ts'
-import { isolateOf, rpcMemoryOf } from '../site.ts'
+import { log } from '../log.ts'
+import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
-import { type Book, log } from './book.ts'
+import type { Book } from './book.ts'
 import { type Ending, MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
 import { look, proofOf, type Truth } from './reconcile.ts'
 import { isOpen, maySend, wasSent } from './redemption.ts'
 import { nextLookSeconds, type PaymentRow, personOf, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
-import { nowSeconds, pause, Slots, within } from './waiting.ts'
+import { pause, Slots, within } from './waiting.ts'
 
 /** How long a request is held while its payment is settled or reconciled (contract §3). */
 export const HOLD_MS = 25_000
@@ -114,7 +115,7 @@ export class Settling {
           row.state.status === 'settled' ? this.#prove(row, means, budget) : this.#lookDue(row, means, budget)
         if (!(await look)) silent.add(row.network)
       } catch {
-        log('look_failed', row.key)
+        log({ event: 'look_failed', payment: row.key })
         this.#book.records.postpone(row.key, nowSeconds() + 3_600)
       }
     }
@@ -247,7 +248,7 @@ export class Settling {
     // One transaction named for two payments: the chain has to show a log for each.
     const isNamedTwice =
       said.kind === 'settled' && records.byTransaction(row.network, said.transaction).some((other) => other.key !== key)
-    if (isNamedTwice) log('transaction_named_twice', key)
+    if (isNamedTwice) log({ event: 'transaction_named_twice', payment: key })
     const reply: SettleReply = isNamedTwice ? { kind: 'pending', transaction: said.transaction } : said
     this.#book.apply(row, { kind: 'reply', reply, nowSeconds: nowSeconds() })
   }
@@ -264,11 +265,11 @@ export class Settling {
     const { truth } = found
     const row = records.byKey(key)
     if (!row) return truth
-    if (truth.kind === 'unclear' && truth.why === 'strange logs') log('strange_logs', key)
+    if (truth.kind === 'unclear' && truth.why === 'strange logs') log({ event: 'strange_logs', payment: key })
     // One log pays for one authorization.
     const isTaken =
       truth.kind === 'settled' && records.isProofTaken(row.network, truth.transaction, truth.position, key)
-    if (isTaken) log('proof_taken', key)
+    if (isTaken) log({ event: 'proof_taken', payment: key })
     const looked = isTaken ? { ...found, truth: { kind: 'unreachable' } as const } : found
     this.#book.save(row, withLooked(row, looked, nowSeconds(), isDue))
     return looked.truth
@@ -317,9 +318,10 @@ export class Settling {
     const isolate = isolateOf(this.#env)
     const asset = assetOf(network)
     if (!isolate.config.ok || !asset) return null
-    const { rpcUrls, facilitators } = isolate.config.value
-    const url = rpcUrls[network] ?? asset.rpcUrl
-    const rpc = this.#rpcs.get(network) ?? new Rpc(url, asset.chainId, rpcMemoryOf(isolate, url), this.#gate)
+    const { value } = isolate.config
+    const { facilitators } = value
+    const rpc = this.#rpcs.get(network) ?? rpcOf(isolate, value, network, this.#gate)
+    if (!rpc) return null
     this.#rpcs.set(network, rpc)
     return { asset, rpc, facilitators }
   }

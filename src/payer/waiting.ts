@@ -14,8 +14,6 @@ export async function within<Value>(promise: Promise<Value>, ms: number): Promis
 /** Resolves after a while. */
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms))
 
-export const nowSeconds = () => Math.floor(Date.now() / 1000)
-
 /** So many at a time; the others wait in order. */
 export class Slots {
   #free: number

@@ -1,5 +1,7 @@
 // Who pays what: request facts and rules in, a decision out. It does not fetch, and does not know the wire.
 import { fail, ok, type Result } from '../errors.ts'
+import type { Asset } from '../x402/assets.ts'
+import { type Offer, offerOf } from '../x402/payment.ts'
 import { type ExtraOffer, matchesLoosely, matchesPattern, type Price, type Rule } from './rules.ts'
 
 /** What policy may look at. `path` is canonical, `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
@@ -21,10 +23,7 @@ export type Sale = {
 }
 
 /** `variant`: the headers that made the price, as part of a resource's identity; '' where none did. */
-export type Decision =
-  | { kind: 'open' }
-  | { kind: 'free'; rule: Rule }
-  | { kind: 'gated'; rule: Rule; price: Price; variant: string }
+export type Decision = { kind: 'open' } | { kind: 'free' | 'gated'; rule: Rule; price: Price; variant: string }
 
 /** HEAD shares the gate of GET, so that it never shows the headers of unpaid content. */
 const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
@@ -50,7 +49,7 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   if (priced.some((name) => new Set(facts.query.getAll(name)).size > 1)) return fail({ code: 'invalid_path' })
   const entry = rule.prices.find((candidate) => applies(candidate, facts))
   const price = entry?.price ?? rule.price
-  return ok(price === 'free' ? { kind: 'free', rule } : { kind: 'gated', rule, price, variant: variantOf(entry) })
+  return ok({ kind: price === 'free' ? 'free' : 'gated', rule, price, variant: variantOf(entry) })
 }
 
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
@@ -90,3 +89,17 @@ const saleOfOffer = (offer: ExtraOffer): Sale => ({
   accessSeconds: offer.accessSeconds,
   scope: offer.scope.text,
 })
+
+/** The sales on each of a site's networks, in the configured order. All assets have six decimals, as prices do. */
+export const saleOffers = (
+  sales: readonly Sale[],
+  networks: readonly Asset[],
+  payTo: string,
+  isSafe: boolean,
+): Offer[] =>
+  sales.flatMap(({ micros, name, accessSeconds, scope }) =>
+    networks.map((asset) => {
+      const flow = isSafe ? 'authorization' : 'upfront'
+      return offerOf(asset, { payTo, amount: micros, name, accessSeconds, scope, flow })
+    }),
+  )

@@ -1,7 +1,7 @@
 // Which wire version is spoken: headers in, one Payment out; offers in, one 402 for both versions out.
 // The wire version ends here.
 import * as z from 'zod/mini'
-import { errorReason, type FailureReason, fail, ok, type Result } from '../errors.ts'
+import { errorReason, fail, ok, publicError, type Refusal, type Result } from '../errors.ts'
 import { decodeJson, encodeJson } from './base64.ts'
 import type { Signed } from './extensions/offer-receipt.ts'
 import type { SignInChallenge } from './extensions/sign-in-with-x.ts'
@@ -122,8 +122,9 @@ export function encodeSettlement(
   }
 }
 
-/** As `encodeSettlement`, for a payment that did not go through. `transaction` is "" where there is none. */
-export function encodeFailure(code: FailureReason, payment: Payment, transaction: string): Record<string, string> {
+/** As `encodeSettlement`, for a payment that did not go through; none where the refusal is not of a payment. */
+export function encodeFailure({ code, transaction = '' }: Refusal, payment: Payment): Record<string, string> {
+  if (!publicError(code).isReported) return {}
   const { network, authorization } = payment
   const reason = errorReason(code, transaction)
   return {

@@ -1,6 +1,8 @@
 // The vocabulary of a payment, free of wire versions: Offer → Payment → VerifiedPayment → Settlement.
 // Each stage is made in one file; skipping one does not compile.
 
+import type { Asset } from './assets.ts'
+
 /** One entry of `accepts`, with what it buys (x402 v2 §5.1). Amounts are atomic units. */
 export type Offer = {
   network: string
@@ -18,6 +20,21 @@ export type Offer = {
   /** `upfront`: settled before the request is carried out (exact scheme, "payment flows"). */
   flow: 'authorization' | 'upfront'
 }
+
+/** `maxTimeoutSeconds` of every offer: how long an authorization may take to be settled; shorter than a quote. */
+const PAYMENT_SECONDS = 300
+
+/** What differs from one offer to the next. */
+type OfferTerms = Pick<Offer, 'payTo' | 'amount' | 'name' | 'accessSeconds' | 'scope' | 'flow'>
+
+/** The offer of these terms in an asset. Every offer is made here. */
+export const offerOf = ({ network, asset, eip712 }: Asset, terms: OfferTerms): Offer => ({
+  network,
+  asset,
+  eip712,
+  maxTimeoutSeconds: PAYMENT_SECONDS,
+  ...terms,
+})
 
 /** EIP-3009 `TransferWithAuthorization`. Addresses and nonce are lower case. */
 export type Authorization = {

@@ -1,13 +1,9 @@
-// The worker's side of one request, as `paywall.ts` and `index.ts` have it around `purchase.ts`: look, redeem, hand out,
+// The worker's side of one request, as `paywall.ts` has it around `purchase.ts`: look, redeem, hand out,
 // report. And what readers do to it: they hang up, read slowly, or leave; the worker's process may die.
-import { Rpc as Asked } from '../../src/chain.ts'
 import type { Refusal } from '../../src/errors.ts'
 import type { Handout, RedeemOutcome } from '../../src/payer/protocol.ts'
-import { firstLook } from '../../src/payer/reconcile.ts'
-import { within } from '../../src/payer/waiting.ts'
-import { handingOut, redeem } from '../../src/purchase.ts'
-import { isolateOf, rpcMemoryOf } from '../../src/site.ts'
-import { assetOf } from '../../src/x402/assets.ts'
+import { handingOut, lookFirst, redeem } from '../../src/purchase.ts'
+import { worldOf } from '../../src/site.ts'
 import type { FirstLook } from '../../src/x402/payment.ts'
 import type { Process } from './clock.ts'
 import { type Order, signOrder } from './orders.ts'
@@ -66,8 +62,6 @@ export type Request = {
 
 /** After so long a request that nobody reports as ended has ended. */
 const LONGEST_HOLD_MS = 26_000
-/** As `index.ts` has it. */
-const LOOK_TIMEOUT_MS = 1_500
 const SETTLE_MARGIN_SECONDS = 8n
 /** A body that is there at once. */
 const QUICK_MS = 20
@@ -130,7 +124,7 @@ async function serve(
   const { order, path } = request
   const verified = visit.isOffTerms ? { ...order.verified, offer: null } : order.verified
   const purchase = {
-    payers: payersOf(stage.env),
+    env: realEnv(stage.env),
     waitUntil: (work: Promise<unknown>) => {
       work.catch((fault) => world.note(`in the background of ${process.name}: ${String(fault)}`))
     },
@@ -172,20 +166,13 @@ function objectionOf({ authorization }: Order, nowMs: number): Refusal | null {
   return left < SETTLE_MARGIN_SECONDS ? { code: 'invalid_exact_evm_payload_authorization_valid_before' } : null
 }
 
-async function lookAt(env: StageEnv, { network, authorization }: Order): Promise<FirstLook | null> {
-  const isolate = isolateOf(realEnv(env))
-  const asset = assetOf(network)
-  if (!asset || !isolate.config.ok) return null
-  const url = isolate.config.value.rpcUrls[network] ?? asset.rpcUrl
-  const rpc = new Asked(url, asset.chainId, rpcMemoryOf(isolate, url))
-  return within(firstLook(rpc, asset.asset, authorization, { left: 3 }), LOOK_TIMEOUT_MS)
+async function lookAt(env: StageEnv, { verified }: Order): Promise<FirstLook | null> {
+  const around = worldOf(realEnv(env), { waitUntil: () => {} })
+  return around.ok ? lookFirst(around.value, verified.payment) : null
 }
 
 /** The imitated environment, for code that is given the real one. */
 const realEnv = (env: StageEnv): Env => env as unknown as Env
-/** Its namespace of objects. */
-const payersOf = (env: StageEnv) => env.PAYERS as Parameters<typeof redeem>[0]['payers']
-
 /** Signs a payment and lets every chain of its network know. */
 export function sign(
   stage: Stage,

@@ -1,5 +1,6 @@
 // The platform's names, for tests in Node that import files of the worker; the worker's own check has the real globals.
 import type * as platform from '@cloudflare/workers-types'
+import type { Payer } from '../../src/payer/payer.ts'
 
 declare global {
   type D1Database = platform.D1Database
@@ -11,8 +12,11 @@ declare global {
   type R2Bucket = platform.R2Bucket
   type RateLimit = platform.RateLimit
   type Fetcher = platform.Fetcher
-  /** What the files of the payer's room use of the worker's bindings. */
+  type ExecutionContext = platform.ExecutionContext
+  /** What the payer's room and the way to it use of the worker's bindings. */
   interface Env {
     LEDGER_DB: D1Database
+    FAILED_PAYMENTS: RateLimit
+    PAYERS: DurableObjectNamespace<Payer>
   }
 }

@@ -281,11 +281,13 @@ describe('what goes out is ASCII, and fits', () => {
   })
 
   test('a v1 payer hears v1 names, everybody hears v2', () => {
-    const headers = encodeFailure('insufficient_funds', decoded(base64(v1())), '')
+    const headers = encodeFailure({ code: 'insufficient_funds' }, decoded(base64(v1())))
     const read = (name: string) => JSON.parse(Buffer.from(headers[name] ?? '', 'base64').toString())
     expect(read('PAYMENT-RESPONSE')).toMatchObject({ success: false, network: 'eip155:84532', transaction: '' })
     expect(read('X-PAYMENT-RESPONSE')).toMatchObject({ success: false, network: 'base-sepolia' })
-    expect(Object.keys(encodeFailure('insufficient_funds', decoded(base64(v2())), ''))).toEqual(['PAYMENT-RESPONSE'])
+    expect(Object.keys(encodeFailure({ code: 'insufficient_funds' }, decoded(base64(v2()))))).toEqual([
+      'PAYMENT-RESPONSE',
+    ])
   })
 })
 

@@ -1,0 +1,136 @@
+// What a request holds already: a pass, else a sign-in with a wallet. Of a sign-in, shape, site, time, nonce and signature
+// come first; then the payer's own record says what is owned. Nothing the client names grants anything.
+import { isValidSignature } from './chain.ts'
+import { fail, ok, type Refusal, type Result } from './errors.ts'
+import { isSignedMessage, messageHash } from './networks/evm.ts'
+import { nonceEndsAtSeconds } from './nonce.ts'
+import { type Grant, grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
+import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
+import type { Resource } from './policy/scope.ts'
+import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
+import { keyOf, nowSeconds, rpcOf, type World } from './site.ts'
+import {
+  checkSignIn,
+  decodeSignIn,
+  SIGN_IN_WITH_X,
+  type SignIn,
+  signInMessage,
+} from './x402/extensions/sign-in-with-x.ts'
+
+/** What a request may open. */
+export type Access = {
+  all: Grant[]
+  /** The one that opens the resource it asks for. */
+  opening: Grant | null
+  /** What the answer to it carries: the pass, where it comes from signing in. */
+  headers: Record<string, string>
+  /** Why signing in opened nothing. A payment sent along counts all the same. */
+  objection: Refusal | null
+}
+
+/** Chain id and the question itself. */
+const MOST_WALLET_CALLS = 3
+/** Refused sign-ins that made a record, or the chain, work. */
+const COSTLY = ['sign_in_nothing_bought', 'invalid_siwx_signature']
+
+/** What a request may open at a resource. HEAD uses no sign-in up: it could not deliver what is asked for. */
+export async function accessOf(request: Request, world: World, resource: Resource): Promise<Access> {
+  const held = await grantsIn(request, world, resource.site)
+  const opening = grantFor(held, resource) ?? null
+  const header = request.headers.get(SIGN_IN_WITH_X)
+  if (opening || header === null || request.method === 'HEAD') {
+    return { all: held, opening, headers: {}, objection: null }
+  }
+  const signed = await signIn(header, request, world, resource)
+  if (!signed.ok) return { all: held, opening, headers: {}, objection: signed.error }
+  const owned = [...signed.value, ...held].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
+  const opened = grantFor(owned, resource) ?? null
+  // First, so that it is in the cookie, whatever else has no room there.
+  const all = opened ? [opened, ...owned] : owned
+  return { all, opening: opened, headers: await passHeaders(world, all, resource.site), objection: null }
+}
+
+/** The live grants of the pass a request carries. */
+async function grantsIn(request: Request, world: World, site: string): Promise<Grant[]> {
+  const token = passOf(request.headers, site)
+  return token === null ? [] : readPass(token, site, await keyOf(world, 'pass'), nowSeconds())
+}
+
+/** Addresses whose live purchases the request's pass holds; none without a pass of this site. */
+export async function payersIn(request: Request, world: World, site: string): Promise<string[]> {
+  const grants = await grantsIn(request, world, site)
+  return [...new Set(grants.map((grant) => grant.payer.toLowerCase()))]
+}
+
+/** The pass of these grants, as a cookie. */
+export async function passHeaders(
+  world: World,
+  grants: readonly Grant[],
+  site: string,
+): Promise<{ 'Set-Cookie': string }> {
+  const token = await issuePass(grants, site, await keyOf(world, 'pass'), nowSeconds())
+  const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
+  return { 'Set-Cookie': passCookie(token, site, endsAtSeconds, nowSeconds()) }
+}
+
+/** What the signer owns at the site, where some of it opens the resource. What made somebody work in vain is counted. */
+async function signIn(header: string, request: Request, world: World, resource: Resource): Promise<Result<Grant[]>> {
+  if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
+  const signed = await orUnavailable(() => ownedBySigner(header, world, resource))
+  if (!signed.ok && COSTLY.includes(signed.error.code)) await countFailure(world, request)
+  return signed
+}
+
+/** A nonce is used up where anything is owned. Faults throw. */
+async function ownedBySigner(header: string, world: World, resource: Resource): Promise<Result<Grant[]>> {
+  const decoded = decodeSignIn(header)
+  if (!decoded.ok) return decoded
+  const { value } = decoded
+  const configured = world.config.networks.map(({ network }) => network)
+  const checked = checkSignIn(value, resource.site, configured, nowSeconds())
+  if (!checked.ok) return checked
+  const endsAtSeconds = await nonceEndsAtSeconds(value.nonce, resource.site, await keyOf(world, 'sign-in'))
+  if (endsAtSeconds === null) return fail({ code: 'invalid_siwx_nonce' })
+  if (endsAtSeconds <= nowSeconds()) return fail({ code: 'invalid_siwx_expired' })
+
+  const address = value.address.toLowerCase()
+  const message = signInMessage(value)
+  // A key is one person on every network; a contract is itself on its own network only.
+  const isOwnKey = await isSignedMessage(message, value.address, value.signature)
+  const request: SignInRequest = {
+    protocol: PROTOCOL,
+    payer: address,
+    owner: isOwnKey ? 'key' : 'code',
+    network: value.chainId,
+    nonce: value.nonce,
+    nonceEndsAtSeconds: endsAtSeconds,
+    resource,
+  }
+  if (!isOwnKey) {
+    const asked = await askWallet(world, value, message, request)
+    if (!asked.ok) return asked
+  }
+  const found = await payerOf(world, value.chainId, address).signIn(request)
+  if (found.kind === 'unavailable') return fail({ code: 'unavailable' })
+  if (found.kind === 'used') return fail({ code: 'invalid_siwx_nonce' })
+  if (found.kind === 'owned' && grantFor(found.grants, resource)) return ok(found.grants)
+  const isPending = found.kind === 'nothing' && found.isPending
+  return fail({ code: isPending ? 'settlement_pending' : 'sign_in_nothing_bought' })
+}
+
+/** Contract wallets (ERC-1271). The chain is asked only about an address that owns something here. */
+async function askWallet(
+  world: World,
+  { address, chainId, signature }: SignIn,
+  message: string,
+  request: SignInRequest,
+): Promise<Result<null>> {
+  const rpc = rpcOf(world.isolate, world.config, chainId)
+  if (!rpc) return fail({ code: 'invalid_siwx_signature' })
+  const owns = await payerOf(world, chainId, address).ownsAt(request)
+  if (owns === null) return fail({ code: 'unavailable' })
+  if (!owns) return fail({ code: 'invalid_siwx_signature' })
+  const valid = await isValidSignature(rpc, address, messageHash(message), signature, { left: MOST_WALLET_CALLS })
+  if (!valid.ok) return fail({ code: 'unavailable' })
+  return valid.value ? ok(null) : fail({ code: 'invalid_siwx_signature' })
+}

@@ -1,0 +1,34 @@
+// What is logged: a closed list of events, each one line of JSON. Never a signature, a token or a secret.
+
+/** Each event and what it names. docs/operations.md says what to do about each. */
+export type Event =
+  /** A setting, or an article's metadata, cannot be read. */
+  | { event: 'configuration_error'; path: string; problem: string }
+  /** A bug or a broken binding: it became a 500, or an alarm that comes again. */
+  | { event: 'fault' | 'alarm_failed'; problem: string }
+  | { event: 'kv_unavailable' | 'r2_unavailable' | 'content_unavailable'; problem: string }
+  /** The payer's object broke off. */
+  | { event: 'payer_unavailable'; problem: string }
+  /** The ledger could not be read, or written for one payment. */
+  | { event: 'ledger_unavailable'; problem: string }
+  /** An RPC endpoint says that it is of another chain than it is configured for. */
+  | { event: 'rpc_wrong_chain'; url: string }
+  /** About one payment, by its replay key. */
+  | { event: PaymentEvent; payment: string }
+
+export type PaymentEvent =
+  | 'ledger_disputed'
+  | 'ledger_unavailable'
+  | 'look_failed'
+  | 'payment_unreadable'
+  | 'payment_unresolved'
+  | 'proof_taken'
+  | 'settlement_unproven'
+  | 'strange_logs'
+  | 'too_many_steps'
+  | 'transaction_named_twice'
+
+export const log = (event: Event): void => console.error(JSON.stringify(event))
+
+/** The name of a fault: its message may hold what must not be logged. */
+export const nameOf = (fault: unknown): string => (fault instanceof Error ? fault.name : typeof fault)
