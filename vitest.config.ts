@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/layers.test.ts'],
+          include: ['test/unit/**/*.test.ts', 'test/*.test.ts'],
           // Properties run thousands of cases; on a busy machine that takes longer than the five seconds of a unit.
           testTimeout: 60_000,
         },

@@ -240,7 +240,7 @@ function bindingProblems(env: Record<string, unknown>, contents: string[]): Conf
     .filter((name) => env[name] === undefined)
     .map((name) => ({
       path: name,
-      message: 'this binding is missing; add it to wrangler.toml as the README shows',
+      message: 'this binding is missing; add it to wrangler.toml as docs/deploy.md shows',
     }))
 }
 

@@ -174,12 +174,12 @@ describe('each mistake is answered by what to write instead', () => {
     [
       'no Durable Object',
       { PAYERS: undefined },
-      ['PAYERS: this binding is missing; add it to wrangler.toml as the README shows'],
+      ['PAYERS: this binding is missing; add it to wrangler.toml as docs/deploy.md shows'],
     ],
     [
       'no KV for a KV route',
       { CONTENT_KV: undefined },
-      ['CONTENT_KV: this binding is missing; add it to wrangler.toml as the README shows'],
+      ['CONTENT_KV: this binding is missing; add it to wrangler.toml as docs/deploy.md shows'],
     ],
   ])('%s', (_, over, expected) => {
     expect(problems(over)).toEqual(expected)
@@ -193,7 +193,7 @@ describe('each mistake is answered by what to write instead', () => {
       'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1',
       `ROUTES[0].price: ${PRICE_ADVICE}`,
       `ROUTES[0].access: ${ACCESS_ADVICE}`,
-      'LEDGER_DB: this binding is missing; add it to wrangler.toml as the README shows',
+      'LEDGER_DB: this binding is missing; add it to wrangler.toml as docs/deploy.md shows',
     ])
   })
 })

@@ -1,0 +1,57 @@
+// What the documents name is there: files, functions in them, and the sentences of tests.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+const filesIn = (folder: string, pattern: RegExp): string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name))
+
+const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'AGENTS.md', 'SECURITY.md', ...filesIn('docs', /\.md$/)]
+const TESTS = filesIn('test', /\.ts$/)
+  .map(read)
+  .join('\n')
+  // As a reader sees them: names are put together, and quotes are spelt.
+  .replaceAll("\\'", "'")
+
+/** A file that is named: in code marks, below one of our folders. */
+const NAMED = /`((?:src|test|dev|cli|docs|migrations|public)\/[\w./*@-]*?)`/g
+
+test.each(DOCUMENTS)('%s names files that are there', (document) => {
+  const named = [...read(document).matchAll(NAMED)].map(([, name = '']) => name.replace(/[/*]+$/, ''))
+  const isThere = (name: string) =>
+    ['', '.ts', '.tsx', '.test.ts'].some((end) => existsSync(join(ROOT, name + end))) ||
+    DOCUMENTS.some((document) => document.startsWith(`${name}-`))
+  expect(named.filter((name) => !isThere(name))).toEqual([])
+})
+
+test.each(DOCUMENTS)('%s links to what is there', (document) => {
+  const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, to = '']) => to)
+  expect(links.filter((to) => !existsSync(join(ROOT, dirname(document), to)))).toEqual([])
+})
+
+test.each(DOCUMENTS)('%s names functions where they are', (document) => {
+  const found = [...read(document).matchAll(/`((?:src|dev|cli|test)\/[\w./-]+\.tsx?)` \(((?:`[#\w]+`(?:, )?)+)\)/g)]
+  const missing = found.flatMap(([, file = '', names = '']) =>
+    [...names.matchAll(/`([#\w]+)`/g)]
+      .map(([, name = '']) => name)
+      .filter((name) => !existsSync(join(ROOT, file)) || !new RegExp(`(?<![\\w])${name}\\b`).test(read(file)))
+      .map((name) => `${file} (${name})`),
+  )
+  expect(missing).toEqual([])
+})
+
+test('the threat model quotes tests that are there', () => {
+  const shown = read('docs/threat-model.md')
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.split('|').at(-2) ?? '')
+  const quoted = shown.flatMap((cell) => [...cell.matchAll(/"([^"]+)"/g)].map(([, text = '']) => text))
+  expect(quoted.length).toBeGreaterThan(50)
+  // What a name is put together from stands in the test by itself.
+  const parts = (text: string) => text.split(/…|\d+/).map((part) => part.trim())
+  expect(quoted.filter((text) => !parts(text).every((part) => TESTS.includes(part)))).toEqual([])
+})
