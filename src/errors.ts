@@ -108,6 +108,8 @@ export type Refusal = {
   code: keyof typeof REFUSALS
   /** The transaction this refusal is about, where one is known. */
   transaction?: string
+  /** The exact reason, for the log alone: no value of the client's, and nothing secret. */
+  why?: string
   /** The same payment once more where it was used: what a client does that has lost its answer. */
   isRepeat?: true
 }

@@ -5,6 +5,7 @@ import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
 import { askOrigin, type Found, findStored, openStored, type Purpose } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
+import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
@@ -232,6 +233,7 @@ async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
 
 /** A payment that buys nothing, or what cannot be read as one. */
 async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
+  if (refusal.why) log({ event: 'payment_declined', code: refusal.code, why: refusal.why })
   await noteRefusal(visit.world, visit.request, refusal)
   await visit.found?.discard()
   return challengeOrRefuse(visit, refusal, payment ? encodeFailure(refusal, payment) : {})

@@ -28,7 +28,8 @@ export async function verifyPayment(
   nowSeconds: number,
 ): Promise<Result<Verification>> {
   const asset = assetOf(payment.network)
-  if (payment.scheme !== 'exact' || !asset) return fail({ code: 'invalid_payment_requirements' })
+  if (payment.scheme !== 'exact' || !asset)
+    return fail({ code: 'invalid_payment_requirements', why: 'unknown scheme or network' })
   const isProven = await isSignedByPayer(payment.authorization, payment.signature, asset)
   const terms = matchTerms(payment, offers)
   const window = windowOf(payment, nowSeconds)
@@ -58,7 +59,9 @@ function matchTerms(payment: Payment, offers: readonly Offer[]): Result<Offer> {
           offer.amount === accepted.amount && same(offer.asset, accepted.asset) && same(offer.payTo, accepted.payTo),
       )
     : onNetwork
-  if (agreed.length === 0) return fail({ code: 'invalid_payment_requirements' })
+  if (onNetwork.length === 0)
+    return fail({ code: 'invalid_payment_requirements', why: 'nothing is sold on this network' })
+  if (agreed.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'accepted is none of the offers' })
   const payable = agreed.filter((offer) => same(offer.payTo, authorization.to))
   if (payable.length === 0) return fail({ code: 'invalid_exact_evm_payload_recipient_mismatch' })
   const offer = payable.find((candidate) => candidate.amount === authorization.value)

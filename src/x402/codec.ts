@@ -30,7 +30,9 @@ export function decodePayment(headers: PaymentHeaders): Result<Payment | null> {
     payments.push(payment.value)
   }
   const [first, second] = payments
-  if (first && second && signedFields(first) !== signedFields(second)) return fail({ code: 'invalid_payload' })
+  if (first && second && signedFields(first) !== signedFields(second)) {
+    return fail({ code: 'invalid_payload', why: 'two headers with different payments' })
+  }
   return ok(first ?? null)
 }
 
@@ -40,15 +42,20 @@ const signedFields = ({ network, authorization, signature }: Payment) =>
 const envelope = z.object({ x402Version: z.number() })
 
 function decodeHeader(header: string): Result<Payment> {
-  const refused = fail({ code: 'invalid_payload' } as const)
   const json = decodeJson(header)
-  if (!json.ok) return refused
+  if (!json.ok) return fail({ code: 'invalid_payload', why: json.error })
   const version = z.safeParse(envelope, json.value)
-  if (!version.success) return refused
+  if (!version.success) return fail({ code: 'invalid_payload', why: whatIsWrong(version.error) })
   const { x402Version } = version.data
   if (x402Version !== 1 && x402Version !== 2) return fail({ code: 'invalid_x402_version' })
   const payment = z.safeParse(x402Version === 1 ? paymentV1 : paymentV2, json.value)
-  return payment.success ? ok(payment.data) : refused
+  return payment.success ? ok(payment.data) : fail({ code: 'invalid_payload', why: whatIsWrong(payment.error) })
+}
+
+/** Where a payload is wrong, and in what way; none of its values. */
+export function whatIsWrong({ issues }: z.core.$ZodError): string {
+  const [first] = issues
+  return first ? `${first.path.join('.') || 'payload'}: ${first.code}` : 'payload'
 }
 
 /** One 402 for both versions: the v2 header, and the v1 body as an object that errors may be added to. */
