@@ -3,9 +3,9 @@
 import { createWalletClient, type Hex, http, publicActions } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/chain.ts'
-import { inOrder } from '../../dev/in-order.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { deployContractWallet } from '../../dev/stack/chain.ts'
+import { inOrder } from '../../dev/stack/in-order.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { headerOf, type Signed, sign, unpack } from '../support/attack-payment.ts'
 import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../support/attack-scene.ts'
 

@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/chain.ts'
+import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { broadcast } from '../support/attack-chain.ts'
 import { headerOf, sign } from '../support/attack-payment.ts'
 import {

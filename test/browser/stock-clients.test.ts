@@ -4,7 +4,7 @@ import { build } from 'esbuild'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as z from 'zod'
-import { LOOPBACK } from '../../dev/ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 import { startBrowser } from '../support/chromium.ts'
 import { openShop, PRICE, type Shop } from '../support/shop.ts'
 

@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { freePort, LOOPBACK } from '../../dev/ports.ts'
+import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { send } from '../support/answer.ts'
 import { type OriginServer, startOrigin } from '../support/origin.ts'
 import { pay, VERSIONS } from '../support/payer.ts'

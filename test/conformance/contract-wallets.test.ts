@@ -2,7 +2,7 @@
 import type { Address } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/chain.ts'
+import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { behaviours, says } from '../support/behaviour.ts'
 import { broadcast } from '../support/broadcast.ts'
 import { otherVersion, sign, VERSIONS, wrap } from '../support/payer.ts'

@@ -1,9 +1,9 @@
 // Facilitators that go away with a payment in their hands. What the first may have got, the second cannot refuse; and what
 // reached nobody is as good as new. Some of it takes a hold of 25 seconds, so the tests run at the same time.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type Facilitator, startFacilitator } from '../../dev/facilitator.ts'
-import { inOrder } from '../../dev/in-order.ts'
-import { freePort, LOOPBACK } from '../../dev/ports.ts'
+import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.ts'
+import { inOrder } from '../../dev/stack/in-order.ts'
+import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { type Answer, send } from '../support/answer.ts'
 import { type Behaviour, behaviours, refuses, type SentPayment, says } from '../support/behaviour.ts'
 import { broadcast } from '../support/broadcast.ts'

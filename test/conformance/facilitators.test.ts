@@ -1,7 +1,7 @@
 // Facilitators that cannot be reached, and the next of the list.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/chain.ts'
-import { freePort, LOOPBACK } from '../../dev/ports.ts'
+import { deployContractWallet } from '../../dev/stack/chain.ts'
+import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { send } from '../support/answer.ts'
 import { type OriginServer, startOrigin } from '../support/origin.ts'
 import { pay, VERSIONS } from '../support/payer.ts'

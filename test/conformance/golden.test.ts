@@ -1,6 +1,6 @@
 // The wire, literally: payments, challenges and receipts as they are written down in test/fixtures, for fixed keys.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import challenge from '../fixtures/challenge.json' with { type: 'json' }
 import payments from '../fixtures/payments.json' with { type: 'json' }
 import receipts from '../fixtures/receipts.json' with { type: 'json' }

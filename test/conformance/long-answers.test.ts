@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, test } from 'vitest'
-import { LOOPBACK } from '../../dev/ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 import { send } from '../support/answer.ts'
 import { pay, VERSIONS } from '../support/payer.ts'
 import { NETWORK, PRICE } from '../support/shop.ts'

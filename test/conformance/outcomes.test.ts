@@ -2,8 +2,8 @@
 // the payment. The tests run at the same time, since most have to wait.
 import { createWalletClient, type Hex, http, publicActions } from 'viem'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { inOrder } from '../../dev/in-order.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { inOrder } from '../../dev/stack/in-order.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import type { Answer } from '../support/answer.ts'
 import { type Behaviour, behaviours, says } from '../support/behaviour.ts'
 import { pay, VERSIONS, type Version } from '../support/payer.ts'

@@ -8,7 +8,7 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSigner, wrapFetchWithPayment as wrapV1 } from 'x402-fetch'
 import * as z from 'zod'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import type { Answer, Receipt } from '../support/answer.ts'
 import { type OriginServer, startOrigin } from '../support/origin.ts'
 import { pay, VERSIONS } from '../support/payer.ts'

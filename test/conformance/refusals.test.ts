@@ -1,6 +1,6 @@
 // Payments that can be read and are not good: 402 with a fresh challenge, the specification's reason, and no charge.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import type { Answer } from '../support/answer.ts'
 import { type Change, pay, VERSIONS, type Version } from '../support/payer.ts'
 import { type Cost, NETWORK, NOTHING, openShop, PRICE, type Shop, SITE } from '../support/shop.ts'

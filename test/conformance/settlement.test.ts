@@ -1,7 +1,7 @@
 // What a facilitator may answer to /settle, and what a reader is told of it.
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { type Behaviour, behaviours, refuses, says } from '../support/behaviour.ts'
 import { broadcast } from '../support/broadcast.ts'
 import { pay, sign, VERSIONS, wrap } from '../support/payer.ts'

@@ -1,6 +1,6 @@
 // Signing in (`sign-in-with-x`): a payer who lost the pass gets a new one for what their address paid for.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/chain.ts'
+import { deployContractWallet } from '../../dev/stack/chain.ts'
 import type { Answer } from '../support/answer.ts'
 import { pay, VERSIONS } from '../support/payer.ts'
 import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../support/shop.ts'

@@ -14,8 +14,8 @@ import {
 } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CHAIN_ID, type Chain, deployContractWallet, MULTICALL3, startChain, USDC } from '../../dev/chain.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { CHAIN_ID, type Chain, deployContractWallet, MULTICALL3, startChain, USDC } from '../../dev/stack/chain.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { ASSETS } from '../../src/x402/assets.ts'
 
 const abi = parseAbi([

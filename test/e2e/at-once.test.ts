@@ -1,7 +1,7 @@
 // Many payments at the same time, on a chain that mines at once and on one with a block every two seconds, as on Base.
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { type Site, startSite } from '../support/site.ts'
 import { type Stack, startStack } from '../support/stack.ts'
 import { stockPayment } from '../support/stock.ts'

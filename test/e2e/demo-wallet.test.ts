@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { writeDemoAssets } from '../../dev/demo-assets.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { writeDemoAssets } from '../../dev/demo/demo-assets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 
 const textsIn = (folder: string) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })

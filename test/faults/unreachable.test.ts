@@ -1,8 +1,8 @@
 // Before anything is sent: facilitators that cannot be reached. Nothing is charged, nothing is lost, and the next one on
 // the list is asked only where the first cannot have got the payment.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Facilitator, startFacilitator } from '../../dev/facilitator.ts'
-import { freePort, LOOPBACK } from '../../dev/ports.ts'
+import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.ts'
+import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { behaviours } from '../support/behaviour.ts'
 import { type Fault, HONEST, stage, UNREACHED } from '../support/fault-facilitator.ts'
 import { wrongs } from '../support/fault-judge.ts'

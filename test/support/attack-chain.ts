@@ -1,8 +1,8 @@
 // What anybody can do on the chain with an authorization they have seen, or with their own money.
 import { encodeFunctionData, type Hex, parseAbi } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { CHAIN_ID, type Chain, MULTICALL3, USDC } from '../../dev/chain.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { CHAIN_ID, type Chain, MULTICALL3, USDC } from '../../dev/stack/chain.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { type Signed, sign } from './attack-payment.ts'
 
 const abi = parseAbi([

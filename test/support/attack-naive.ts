@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentRequirements } from '@x402/core/types'
 import * as z from 'zod'
-import { CHAIN_ID, USDC } from '../../dev/chain.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { CHAIN_ID, USDC } from '../../dev/stack/chain.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { unpack } from './attack-payment.ts'
 
 /** What a seller sees of one request. `settle` and `verify` ask the real facilitator. */

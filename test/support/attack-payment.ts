@@ -2,8 +2,8 @@
 import type { Hex } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
-import { CHAIN_ID, USDC } from '../../dev/chain.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { CHAIN_ID, USDC } from '../../dev/stack/chain.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 
 const hex = z.custom<Hex>((text) => typeof text === 'string' && /^0x[0-9a-fA-F]*$/.test(text))
 

@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freePort } from '../../dev/ports.ts'
+import { freePort } from '../../dev/stack/ports.ts'
 
 export const HOW_TO_INSTALL =
   'nginx was not found, so nothing is known about shared caches. Install it: apt-get install -y --no-install-recommends nginx-light'

@@ -1,6 +1,6 @@
 // Where attacks happen: a chain, a facilitator, the built worker selling articles, and naive shops beside it.
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { type NaiveShop, openNaiveShop, type Seller } from './attack-naive.ts'
 import { startSite, type Vars } from './site.ts'
 import { startStack } from './stack.ts'

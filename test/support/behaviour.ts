@@ -1,7 +1,7 @@
 // Makes a facilitator misbehave for one payer only, so that tests of one file can run at the same time.
 
 import * as z from 'zod'
-import type { FacilitatorCall, FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/facilitator.ts'
+import type { FacilitatorCall, FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
 
 const hex = z.templateLiteral(['0x', z.string()])
 const digits = z.string().transform((text) => BigInt(text))

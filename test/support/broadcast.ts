@@ -1,8 +1,8 @@
 // Sends an authorization to the chain behind the site's back, as anybody who has seen it can.
 import { createWalletClient, type Hex, http, parseAbi, publicActions } from 'viem'
-import type { Chain } from '../../dev/chain.ts'
-import { inOrder } from '../../dev/in-order.ts'
-import { wallets } from '../../dev/wallets.ts'
+import type { Chain } from '../../dev/stack/chain.ts'
+import { inOrder } from '../../dev/stack/in-order.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import type { Signed } from './payer.ts'
 
 const abi = parseAbi([

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import type { Hex } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
-import { typedData } from '../../dev/typed-data.ts'
+import { typedData } from '../../dev/stack/typed-data.ts'
 
 export type BrowserWallet = {
   name: string

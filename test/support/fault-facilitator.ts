@@ -1,8 +1,8 @@
 // The ways in which a facilitator misbehaves: what it answers, and at which point it settles behind that answer.
 import { randomBytes } from 'node:crypto'
 import * as z from 'zod'
-import type { FacilitatorReply, HookReply } from '../../dev/facilitator.ts'
-import { wallets } from '../../dev/wallets.ts'
+import type { FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 
 /** When the payment lands on the chain, in front of whose settlement the facilitator misbehaves. */
 export const POINTS = [

@@ -2,7 +2,7 @@
 // hang-up, and it can be killed. It has no ledger.
 import { createServer } from 'node:http'
 import * as z from 'zod'
-import { LOOPBACK } from '../../dev/ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 import type { Behaviours } from './behaviour.ts'
 import { CONTENT, type Place } from './fault-story.ts'
 import { NETWORK } from './shop.ts'

@@ -2,7 +2,7 @@
 // the chain, it asks the chain itself.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
-import { LOOPBACK } from '../../dev/ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 
 export const RPC_FAULTS = [
   'is down',

@@ -2,9 +2,9 @@
 // in front of all of them.
 import { type Address, encodeFunctionData, type Hex, keccak256, pad, parseAbi, toHex } from 'viem'
 import * as z from 'zod'
-import { type Chain, startChain, USDC } from '../../dev/chain.ts'
-import { type Facilitator, type FacilitatorHook, startFacilitator } from '../../dev/facilitator.ts'
-import { wallets } from '../../dev/wallets.ts'
+import { type Chain, startChain, USDC } from '../../dev/stack/chain.ts'
+import { type Facilitator, type FacilitatorHook, startFacilitator } from '../../dev/stack/facilitator.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { type Asset, assetOf } from '../../src/x402/assets.ts'
 
 export type Network = {

@@ -1,6 +1,6 @@
 // A publisher's origin that answers what a test tells it to, and remembers what it was sent.
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import { LOOPBACK } from '../../dev/ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 
 export type OriginAnswer = { status?: number; headers?: Record<string, string | string[]>; body?: string | Buffer }
 export type OriginRequest = { method: string; url: string; headers: IncomingHttpHeaders; body: string }

@@ -1,7 +1,7 @@
 // A shop to buy from: a chain, a facilitator and the built worker, with the questions most tests ask of them.
 import type { Address } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { wallets } from '../../dev/wallets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import { type Answer, type Challenge, type Question, send } from './answer.ts'
 import { type Change, pay, type Version } from './payer.ts'
 import { type Site, startSite, type Vars } from './site.ts'

@@ -1,6 +1,6 @@
 // The chain and the facilitator for tests, on free ports. Use it from a Vitest global setup or directly.
-import { type Chain, startChain } from '../../dev/chain.ts'
-import { type Facilitator, type FacilitatorHook, startFacilitator } from '../../dev/facilitator.ts'
+import { type Chain, startChain } from '../../dev/stack/chain.ts'
+import { type Facilitator, type FacilitatorHook, startFacilitator } from '../../dev/stack/facilitator.ts'
 
 /** What a test gets: stop it with `stop`, in the end. */
 export type Stack = { chain: Chain; facilitator: Facilitator; stop(): Promise<void> }

@@ -6,7 +6,7 @@ import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import workerd from 'workerd'
-import { freePort } from '../../dev/ports.ts'
+import { freePort } from '../../dev/stack/ports.ts'
 import { BASE_VARS, type Vars } from './site.ts'
 
 export type Workerd = {

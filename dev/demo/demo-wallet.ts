@@ -2,9 +2,9 @@
 // development key that everybody knows, after asking. It is added to the checkout script of the local stack alone.
 import { privateKeyToAccount } from 'viem/accounts'
 import * as z from 'zod/mini'
-import { formatPrice } from '../src/policy/rules.ts'
-import { typedData } from './typed-data.ts'
-import { wallets } from './wallets.ts'
+import { formatPrice } from '../../src/policy/rules.ts'
+import { typedData } from '../stack/typed-data.ts'
+import { wallets } from '../stack/wallets.ts'
 
 const account = privateKeyToAccount(wallets.payer.privateKey)
 

@@ -1,7 +1,7 @@
 // What goes wrong on purpose between the worker and the outside: a facilitator that misbehaves in front of the real one,
 // and a proxy in front of the chain's RPC. Which fault a settlement meets follows from the seed and its nonce alone.
 import * as z from 'zod'
-import type { FacilitatorHook, FacilitatorReply, HookReply } from '../facilitator.ts'
+import type { FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
 import type { Random } from './random.ts'
 
 /** Counts faults by name, and remembers when a payment's outcome was first there to be known. */

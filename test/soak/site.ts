@@ -10,9 +10,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import * as z from 'zod'
-import { inCheckout } from '../paths.ts'
-import { freePort, LOOPBACK } from '../ports.ts'
-import { quietWrangler } from '../worker.ts'
+import { inCheckout } from '../../dev/stack/paths.ts'
+import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
+import { quietWrangler } from '../../dev/stack/worker.ts'
 
 /** A row of the ledger, as far as the soak compares it. */
 export type LedgerRow = { id: string; resource: string; amount: string; payer: string; transaction: string }

@@ -2,7 +2,7 @@
 // a client can tell what it was served, and whether that was all.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
-import { LOOPBACK } from '../ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 
 /** One thing on sale. `once`: every reading is paid for; otherwise a payment buys 24 hours. */
 export type Item = { path: string; method: 'GET' | 'POST'; once: boolean }

@@ -2,10 +2,10 @@
 // site the origin must be reachable through the paywall alone; this one listens on the loopback interface.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
+import { LOOPBACK } from '../stack/ports.ts'
 import { answerQuestion } from './archive.ts'
 import { demoContent } from './content.ts'
 import { escapeHtml, page } from './page.ts'
-import { LOOPBACK } from './ports.ts'
 
 /** A running origin. */
 export type Origin = { url: string; stop(): Promise<void> }

@@ -2,14 +2,14 @@
 import { appendFileSync, cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { inCheckout } from './paths.ts'
+import { inCheckout } from '../stack/paths.ts'
 
 /** Writes the folder anew. */
 export async function writeDemoAssets(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
   cpSync(inCheckout('public'), folder, { recursive: true })
   const bundle = await build({
-    entryPoints: [inCheckout('dev/demo-wallet.ts')],
+    entryPoints: [inCheckout('dev/demo/demo-wallet.ts')],
     bundle: true,
     minify: true,
     format: 'iife',

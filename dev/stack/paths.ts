@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
 
 /** A path inside the checkout. */
-export const inCheckout = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+export const inCheckout = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
 /** Everything `npm start` writes; ignored by git. */
 export const stateDirectory = inCheckout('.newsstand')

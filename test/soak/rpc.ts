@@ -1,6 +1,6 @@
 // A proxy in front of the chain's RPC, for the worker alone: now and then it is down or slow.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { LOOPBACK } from '../ports.ts'
+import { LOOPBACK } from '../../dev/stack/ports.ts'
 import { type Witness, wait } from './faults.ts'
 import type { Random } from './random.ts'
 

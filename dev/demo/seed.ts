@@ -1,11 +1,11 @@
 // Puts the demo's content into local KV and R2 and applies the ledger's migrations to local D1, in the directory that
-// `wrangler dev --persist-to` uses. Run directly (`node dev/seed.ts [directory]`) or call `seed`.
+// `wrangler dev --persist-to` uses. Run directly (`node dev/demo/seed.ts [directory]`) or call `seed`.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { D1Database, KVNamespace, R2Bucket } from '@cloudflare/workers-types'
 import { getPlatformProxy } from 'wrangler'
+import { inCheckout, persistDirectory } from '../stack/paths.ts'
 import { demoContent } from './content.ts'
-import { inCheckout, persistDirectory } from './paths.ts'
 
 type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
 

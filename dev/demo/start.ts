@@ -4,15 +4,15 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { startChain } from './chain.ts'
+import { startChain } from '../stack/chain.ts'
+import { startFacilitator } from '../stack/facilitator.ts'
+import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from '../stack/paths.ts'
+import { portIsBusy } from '../stack/ports.ts'
+import { localSecrets } from '../stack/secrets.ts'
+import { wallets } from '../stack/wallets.ts'
+import { quietWrangler, startWorker, type Worker } from '../stack/worker.ts'
 import { writeDemoAssets } from './demo-assets.ts'
-import { startFacilitator } from './facilitator.ts'
 import { startOrigin } from './origin.ts'
-import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from './paths.ts'
-import { portIsBusy } from './ports.ts'
-import { localSecrets } from './secrets.ts'
-import { wallets } from './wallets.ts'
-import { quietWrangler, startWorker, type Worker } from './worker.ts'
 
 const PAYER_FUNDS = 100_000_000n
 const SHUTDOWN_LIMIT_MS = 2_500
@@ -128,7 +128,7 @@ async function step<T>(name: string, what: string, start: () => Promise<T>): Pro
 
 /** Seeds in a process of its own, beside everything else: it takes as long as the rest together. */
 function seedInChild(): Promise<void> {
-  const child = spawn(process.execPath, [inCheckout('dev/seed.ts'), persistDirectory], {
+  const child = spawn(process.execPath, [inCheckout('dev/demo/seed.ts'), persistDirectory], {
     cwd: inCheckout('.'),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...quietWrangler, WRANGLER_LOG: 'error' },
