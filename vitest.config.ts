@@ -1,7 +1,7 @@
 // Pure units, end-to-end tests and faults run in Node (viem is slow inside the pool), the payer's object in workerd.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
-import { browserPath } from './test/support/chromium.ts'
+import { browserPath } from './test/world/chromium.ts'
 
 /** The tests that need a browser; where there is none, a notice in their place, and in CI a failure. */
 function browserTests(): string[] {
@@ -13,7 +13,7 @@ function browserTests(): string[] {
 
 export default defineConfig({
   test: {
-    reporters: ['default', './test/support/counts.ts'],
+    reporters: ['default', './test/world/counts.ts'],
     maxWorkers: 2,
     projects: [
       {
@@ -37,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'site',
           include: ['test/{conformance,e2e,attacks}/**/*.test.ts'],
-          globalSetup: ['test/support/build.ts'],
+          globalSetup: ['test/world/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -46,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: browserTests(),
-          globalSetup: ['test/support/build.ts'],
+          globalSetup: ['test/world/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -56,7 +56,7 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          globalSetup: ['test/support/build.ts'],
+          globalSetup: ['test/world/build.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -4,9 +4,9 @@
 import { createServer, request, type Server } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { headerOf, sign } from '../support/attack-payment.ts'
-import { NETWORK, PRICE, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+import { headerOf, sign } from '../world/attack-payment.ts'
+import { NETWORK, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 const ANSWER = 'forty-two, but let me explain at length'
 /** How often content is handed out for one payment, at most (docs/decisions/010). */

@@ -2,9 +2,9 @@
 // against those of an ordinary request in the same breath, so that a slow machine makes no difference.
 import { deepEqual } from '@x402/core/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { headerOf, pack, sign, unpack } from '../support/attack-payment.ts'
-import { ask, NETWORK, PRICE, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+import { headerOf, pack, sign, unpack } from '../world/attack-payment.ts'
+import { ask, NETWORK, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 const ARTICLE = '/articles/hello'
 /** How much longer than an ordinary request an attack may take; the reference package takes hundreds of times longer. */

@@ -8,9 +8,9 @@ import { type Grant, issuePass } from '../../src/pass.ts'
 import { issueQuote, QUOTE_SECONDS } from '../../src/quote.ts'
 import { deriveKey, sealToken } from '../../src/token.ts'
 import type { Offer } from '../../src/x402/payment.ts'
-import { headerOf, sign, unpack } from '../support/attack-payment.ts'
-import { type Answer, ask, PRICE, passIn, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { headerOf, sign, unpack } from '../world/attack-payment.ts'
+import { type Answer, ask, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 /** The secret of every test site; an attacker does not have it, but may once have had a genuine token. */
 const SECRET = 'a secret for tests, long enough'

@@ -3,9 +3,9 @@
 import { createServer, type Server } from 'node:http'
 import { encodePaymentResponseHeader } from '@x402/core/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { headerOf, sign } from '../support/attack-payment.ts'
-import { ask, NETWORK, PRICE, passIn, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+import { headerOf, sign } from '../world/attack-payment.ts'
+import { ask, NETWORK, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 const REPORT = '/premium/report'
 const CONTENT = 'the whole report'

@@ -2,9 +2,9 @@
 // asked about is believed: it is a trusted party, see docs/threat-model.md.)
 import { generatePrivateKey } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { headerOf, sign } from '../support/attack-payment.ts'
-import { ask, PRICE, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { headerOf, sign } from '../world/attack-payment.ts'
+import { ask, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const ARTICLE = '/articles/hello'
 const CONTENT = 'the whole article'

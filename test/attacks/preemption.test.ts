@@ -1,10 +1,10 @@
 // Preemption (arXiv 2605.11781, I-B): an authorization names no sender, so whoever sees it may broadcast it first. And
 // its opposite: a payment that landed for somebody else's shop, with the same payee, is shown here as if it were ours.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { broadcast } from '../support/attack-chain.ts'
-import { unpack } from '../support/attack-payment.ts'
-import { ask, PRICE, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { broadcast } from '../world/attack-chain.ts'
+import { unpack } from '../world/attack-payment.ts'
+import { ask, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const ARTICLE = '/articles/hello'
 const CONTENT = 'the whole article'

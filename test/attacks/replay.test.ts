@@ -1,9 +1,9 @@
 // Replay (arXiv 2605.11781, II: 248 grants from one payment) and the race of duplicate settlements (arXiv 2605.30998).
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FacilitatorReply } from '../../dev/stack/facilitator.ts'
-import { asV1, pack, unpack } from '../support/attack-payment.ts'
-import { ask, PRICE, paying, type Scene, served, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { asV1, pack, unpack } from '../world/attack-payment.ts'
+import { ask, PRICE, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const COPIES = 248
 const ARTICLE = '/articles/hello'

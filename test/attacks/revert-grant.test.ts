@@ -2,10 +2,10 @@
 // settlement fails, because the payer makes it fail.
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cancel, drain, passTime } from '../support/attack-chain.ts'
-import { headerOf, sign, unpack } from '../support/attack-payment.ts'
-import { ask, PRICE, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { cancel, drain, passTime } from '../world/attack-chain.ts'
+import { headerOf, sign, unpack } from '../world/attack-payment.ts'
+import { ask, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const ARTICLE = '/articles/hello'
 const CONTENT = 'the whole article'

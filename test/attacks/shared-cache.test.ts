@@ -3,9 +3,9 @@
 import { createServer, type Server } from 'node:http'
 import { withPrivateCacheControl } from '@x402/core/http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CachingProxy, findNginx, HOW_TO_INSTALL, startProxy } from '../support/attack-proxy.ts'
-import { ask, PRICE, passIn, paying, type Scene, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { type CachingProxy, findNginx, HOW_TO_INSTALL, startProxy } from '../world/attack-proxy.ts'
+import { ask, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const nginx = findNginx()
 

@@ -4,7 +4,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { verifyMessage } from 'viem/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { headerOf, sign, unpack } from '../support/attack-payment.ts'
+import { headerOf, sign, unpack } from '../world/attack-payment.ts'
 import {
   type Answer,
   ask,
@@ -15,10 +15,10 @@ import {
   type Scene,
   served,
   startScene,
-} from '../support/attack-scene.ts'
-import { type Declaration, type SignInChange, signIn, signInOf } from '../support/sign-in.ts'
-import { type Site, startSite } from '../support/site.ts'
-import { stockPayment } from '../support/stock.ts'
+} from '../world/attack-scene.ts'
+import { type Declaration, type SignInChange, signIn, signInOf } from '../world/sign-in.ts'
+import { type Site, startSite } from '../world/site.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const SITE = 'https://news.example'
 const CHEAP = '/articles/cheap'

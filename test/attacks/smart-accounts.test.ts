@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { inOrder } from '../../dev/stack/in-order.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { headerOf, type Signed, sign, unpack } from '../support/attack-payment.ts'
-import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../support/attack-scene.ts'
+import { headerOf, type Signed, sign, unpack } from '../world/attack-payment.ts'
+import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
 
 const CONTENT = 'the whole article'
 const [HERE, THERE] = ['/articles/here', '/articles/there']

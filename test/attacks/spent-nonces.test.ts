@@ -5,10 +5,10 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { broadcastTogether } from '../support/attack-chain.ts'
-import { headerOf, type Signed, sign, unpack } from '../support/attack-payment.ts'
-import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../support/attack-scene.ts'
-import { type Behaviour, behaviours, says } from '../support/behaviour.ts'
+import { broadcastTogether } from '../world/attack-chain.ts'
+import { headerOf, type Signed, sign, unpack } from '../world/attack-payment.ts'
+import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
+import { type Behaviour, behaviours, says } from '../world/behaviour.ts'
 
 vi.setConfig({ maxConcurrency: 10, testTimeout: 150_000 })
 

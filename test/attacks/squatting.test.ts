@@ -1,9 +1,9 @@
 // Nonce squatting: whoever has seen a nonce shows it first, with a signature that is junk.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { pack, sign, unpack } from '../support/attack-payment.ts'
-import { ask, PRICE, paying, type Scene, served, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { pack, sign, unpack } from '../world/attack-payment.ts'
+import { ask, PRICE, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const ARTICLE = '/articles/hello'
 const CONTENT = 'the whole article'

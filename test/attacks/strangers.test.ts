@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:http'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
-import { broadcast } from '../support/attack-chain.ts'
-import { headerOf, sign } from '../support/attack-payment.ts'
+import { broadcast } from '../world/attack-chain.ts'
+import { headerOf, sign } from '../world/attack-payment.ts'
 import {
   type Answer,
   ask,
@@ -16,8 +16,8 @@ import {
   type Scene,
   served,
   startScene,
-} from '../support/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+} from '../world/attack-scene.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 /** Twice the `simple.limit` of FAILED_PAYMENTS in wrangler.toml, and some more: a minute may end in between. */
 const TRIES = 220

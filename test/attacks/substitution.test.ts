@@ -2,9 +2,9 @@
 // (arXiv 2605.11781, III): two layers that read two headers do not read the same payment.
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { asV1, headerOf, pack, sign, unpack } from '../support/attack-payment.ts'
-import { ask, PRICE, passIn, paying, type Scene, served, startScene } from '../support/attack-scene.ts'
-import { stockPayment } from '../support/stock.ts'
+import { asV1, headerOf, pack, sign, unpack } from '../world/attack-payment.ts'
+import { ask, PRICE, passIn, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const CHEAP = '/articles/cheap'
 const DEAR = '/articles/dear'

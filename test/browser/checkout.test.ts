@@ -2,13 +2,13 @@
 // chain, facilitator and worker behind it.
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours, refuses } from '../support/behaviour.ts'
-import type { BrowserWallet } from '../support/browser-wallet.ts'
-import { startBrowser } from '../support/chromium.ts'
-import { HONEST, stage } from '../support/fault-facilitator.ts'
-import { pay } from '../support/payer.ts'
-import { openReader, type Reader, walletOf } from '../support/reader.ts'
-import { openShop, PRICE, type Shop } from '../support/shop.ts'
+import { behaviours, refuses } from '../world/behaviour.ts'
+import type { BrowserWallet } from '../world/browser-wallet.ts'
+import { startBrowser } from '../world/chromium.ts'
+import { HONEST, stage } from '../world/fault-facilitator.ts'
+import { pay } from '../world/payer.ts'
+import { openReader, type Reader, walletOf } from '../world/reader.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const ARTICLE =
   '<!doctype html><html lang="en"><title>The tides</title><h1>The tides, in full</h1><p id="paid">All of it.</p></html>'

@@ -5,8 +5,8 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as z from 'zod'
 import { LOOPBACK } from '../../dev/stack/ports.ts'
-import { startBrowser } from '../support/chromium.ts'
-import { openShop, PRICE, type Shop } from '../support/shop.ts'
+import { startBrowser } from '../world/chromium.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 
 /** What a program on another site would contain. It leaves `buy` behind, which gives status, content and receipt. */
 const CLIENTS = {

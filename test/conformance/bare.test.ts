@@ -3,12 +3,12 @@ import { connect } from 'node:net'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
-import { send } from '../support/answer.ts'
-import { type OriginServer, startOrigin } from '../support/origin.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NETWORK, PRICE } from '../support/shop.ts'
-import { type Stack, startStack } from '../support/stack.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+import { send } from '../world/answer.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NETWORK, PRICE } from '../world/shop.ts'
+import { type Stack, startStack } from '../world/stack.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 let stack: Stack
 let origin: OriginServer

@@ -1,7 +1,7 @@
 // "gated, no payment": one 402 that both versions of the protocol, and people, understand.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { NETWORK, NOTHING, openShop, type Shop, SITE } from '../support/shop.ts'
+import { NETWORK, NOTHING, openShop, type Shop, SITE } from '../world/shop.ts'
 
 let shop: Shop
 

@@ -1,9 +1,9 @@
 // What the publisher's settings mean: sites, hosts, methods, price rules and offers with a scope.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Answer, type Question, send } from '../support/answer.ts'
-import { type Change, pay, VERSIONS, type Version } from '../support/payer.ts'
-import { NETWORK, NOTHING, openShop, type Shop } from '../support/shop.ts'
-import { startSite, type Vars } from '../support/site.ts'
+import { type Answer, type Question, send } from '../world/answer.ts'
+import { type Change, pay, VERSIONS, type Version } from '../world/payer.ts'
+import { NETWORK, NOTHING, openShop, type Shop } from '../world/shop.ts'
+import { startSite, type Vars } from '../world/site.ts'
 
 let shop: Shop
 

@@ -2,10 +2,10 @@
 // readable for scripts of other origins, stored by nobody.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import type { Question } from '../support/answer.ts'
-import { behaviours, refuses } from '../support/behaviour.ts'
-import { type Change, pay, sign, wrap } from '../support/payer.ts'
-import { openShop, type Shop } from '../support/shop.ts'
+import type { Question } from '../world/answer.ts'
+import { behaviours, refuses } from '../world/behaviour.ts'
+import { type Change, pay, sign, wrap } from '../world/payer.ts'
+import { openShop, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 const facilitator = behaviours()

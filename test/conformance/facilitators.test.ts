@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
-import { send } from '../support/answer.ts'
-import { type OriginServer, startOrigin } from '../support/origin.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../support/shop.ts'
-import { type Site, startSite } from '../support/site.ts'
+import { send } from '../world/answer.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
+import { type Site, startSite } from '../world/site.ts'
 
 const PAGE = '/articles/hello'
 let closed: string

@@ -4,9 +4,9 @@ import { wallets } from '../../dev/stack/wallets.ts'
 import challenge from '../fixtures/challenge.json' with { type: 'json' }
 import payments from '../fixtures/payments.json' with { type: 'json' }
 import receipts from '../fixtures/receipts.json' with { type: 'json' }
-import { type Answer, decodeHeader } from '../support/answer.ts'
-import { HEADERS, pay, VERSIONS } from '../support/payer.ts'
-import { NOTHING, openShop, type Shop } from '../support/shop.ts'
+import { type Answer, decodeHeader } from '../world/answer.ts'
+import { HEADERS, pay, VERSIONS } from '../world/payer.ts'
+import { NOTHING, openShop, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 let shop: Shop

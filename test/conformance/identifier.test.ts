@@ -1,8 +1,8 @@
 // `payment-identifier`: a lost answer is never lost money, and an identifier belongs to one payment at one resource.
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { otherVersion, pay, sign, VERSIONS, wrap } from '../support/payer.ts'
-import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../support/shop.ts'
+import { otherVersion, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 let shop: Shop
 

@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:http'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LOOPBACK } from '../../dev/stack/ports.ts'
-import { send } from '../support/answer.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NETWORK, PRICE } from '../support/shop.ts'
-import { type Stack, startStack } from '../support/stack.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+import { send } from '../world/answer.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NETWORK, PRICE } from '../world/shop.ts'
+import { type Stack, startStack } from '../world/stack.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 /** Longer than a request is held, and than a handout may be silent. */
 const LONG_SECONDS = 62

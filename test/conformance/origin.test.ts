@@ -2,9 +2,9 @@
 // Redirects and origins that are gone are in bare.test.ts: the test harness follows the one and hides the other.
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type OriginAnswer, type OriginServer, startOrigin } from '../support/origin.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NOTHING, ONE_SALE, openShop, type Shop } from '../support/shop.ts'
+import { type OriginAnswer, type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
 
 let origin: OriginServer
 let shop: Shop

@@ -1,10 +1,10 @@
 // Passes: what a purchase of some duration opens afterwards, for whom, and nothing else.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Answer } from '../support/answer.ts'
-import { send } from '../support/answer.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NETWORK, NOTHING, openShop, type Shop } from '../support/shop.ts'
-import { type Site, startSite } from '../support/site.ts'
+import type { Answer } from '../world/answer.ts'
+import { send } from '../world/answer.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NETWORK, NOTHING, openShop, type Shop } from '../world/shop.ts'
+import { type Site, startSite } from '../world/site.ts'
 
 const HELLO = '/articles/hello'
 const OTHER = '/articles/other'

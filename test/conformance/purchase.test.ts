@@ -1,8 +1,8 @@
 // "paid", and what the same payment is worth afterwards.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { HEADERS, otherVersion, pay, sign, VERSIONS, wrap } from '../support/payer.ts'
-import { NETWORK, NOTHING, ONE_SALE, openShop, PRICE, type Shop, SITE } from '../support/shop.ts'
+import { HEADERS, otherVersion, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { NETWORK, NOTHING, ONE_SALE, openShop, PRICE, type Shop, SITE } from '../world/shop.ts'
 
 let shop: Shop
 

@@ -1,7 +1,7 @@
 // A quoted price is honoured until it expires, whatever happens to the price meanwhile; and buys nothing else.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NOTHING, openShop, type Shop } from '../support/shop.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NOTHING, openShop, type Shop } from '../world/shop.ts'
 
 let shop: Shop
 let count = 0

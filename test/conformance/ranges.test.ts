@@ -1,9 +1,9 @@
 // Ranges are for pass holders: files in R2, streamed, and what an origin makes of them.
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type OriginServer, startOrigin } from '../support/origin.ts'
-import { pay } from '../support/payer.ts'
-import { NOTHING, ONE_SALE, openShop, type Shop } from '../support/shop.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay } from '../world/payer.ts'
+import { NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
 
 const FILM = '/films/tides'
 const SIZE = 3_000_000

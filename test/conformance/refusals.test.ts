@@ -1,9 +1,9 @@
 // Payments that can be read and are not good: 402 with a fresh challenge, the specification's reason, and no charge.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
-import type { Answer } from '../support/answer.ts'
-import { type Change, pay, VERSIONS, type Version } from '../support/payer.ts'
-import { type Cost, NETWORK, NOTHING, openShop, PRICE, type Shop, SITE } from '../support/shop.ts'
+import type { Answer } from '../world/answer.ts'
+import { type Change, pay, VERSIONS, type Version } from '../world/payer.ts'
+import { type Cost, NETWORK, NOTHING, openShop, PRICE, type Shop, SITE } from '../world/shop.ts'
 
 let shop: Shop
 

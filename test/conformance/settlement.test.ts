@@ -2,10 +2,10 @@
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { type Behaviour, behaviours, refuses, says } from '../support/behaviour.ts'
-import { broadcast } from '../support/broadcast.ts'
-import { pay, sign, VERSIONS, wrap } from '../support/payer.ts'
-import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../support/shop.ts'
+import { type Behaviour, behaviours, refuses, says } from '../world/behaviour.ts'
+import { broadcast } from '../world/broadcast.ts'
+import { pay, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 const facilitator = behaviours()

@@ -1,8 +1,8 @@
 // Payments that cannot be read: 400, and nobody is asked about them.
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Change, HEADERS, otherVersion, pay, sign, VERSIONS, wrap } from '../support/payer.ts'
-import { NOTHING, openShop, type Shop } from '../support/shop.ts'
+import { type Change, HEADERS, otherVersion, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { NOTHING, openShop, type Shop } from '../world/shop.ts'
 
 let shop: Shop
 

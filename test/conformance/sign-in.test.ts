@@ -1,10 +1,10 @@
 // Signing in (`sign-in-with-x`): a payer who lost the pass gets a new one for what their address paid for.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
-import type { Answer } from '../support/answer.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../support/shop.ts'
-import { headerOf, type SignInChange, signIn, signInOf } from '../support/sign-in.ts'
+import type { Answer } from '../world/answer.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../world/shop.ts'
+import { headerOf, type SignInChange, signIn, signInOf } from '../world/sign-in.ts'
 
 const HELLO = '/articles/hello'
 const OTHER = '/articles/other'

@@ -6,8 +6,8 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSigner, decodeXPaymentResponse, wrapFetchWithPayment as wrapV1 } from 'x402-fetch'
-import { type OriginServer, startOrigin } from '../support/origin.ts'
-import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../support/shop.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
 
 let origin: OriginServer
 let shop: Shop

@@ -1,10 +1,10 @@
 // Outcomes that nobody knows: held for 25 seconds, never answered with a challenge, and never lost. The tests run at
 // the same time, since each has to wait.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { Answer } from '../support/answer.ts'
-import { behaviours, says } from '../support/behaviour.ts'
-import { pay, VERSIONS } from '../support/payer.ts'
-import { openShop, PRICE, type Shop } from '../support/shop.ts'
+import type { Answer } from '../world/answer.ts'
+import { behaviours, says } from '../world/behaviour.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 // Five is the default; these tests wait far more than they work.

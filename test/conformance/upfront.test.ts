@@ -1,8 +1,8 @@
 // Methods that do something are paid before they are carried out: settled first, advertised as such, tried three times.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type OriginServer, startOrigin } from '../support/origin.ts'
-import { pay, sign, VERSIONS, wrap } from '../support/payer.ts'
-import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../support/shop.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const ASK = '/api/ask'
 let origin: OriginServer

@@ -2,9 +2,9 @@
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { type Site, startSite } from '../support/site.ts'
-import { type Stack, startStack } from '../support/stack.ts'
-import { stockPayment } from '../support/stock.ts'
+import { type Site, startSite } from '../world/site.ts'
+import { type Stack, startStack } from '../world/stack.ts'
+import { stockPayment } from '../world/stock.ts'
 
 const MANY = 100
 const PRICE = 50_000n

@@ -4,9 +4,9 @@ import { type AddressInfo, connect } from 'node:net'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { type Stack, startStack } from '../support/stack.ts'
-import { stockPayment } from '../support/stock.ts'
-import { startWorkerd, type Workerd } from '../support/workerd.ts'
+import { type Stack, startStack } from '../world/stack.ts'
+import { stockPayment } from '../world/stock.ts'
+import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 let stack: Stack
 let origin: Server

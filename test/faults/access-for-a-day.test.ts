@@ -2,12 +2,12 @@
 // lasts. All stories run at the same time, each with a reader of its own; then each is judged. One that refuses what it
 // settles is in refusals.test.ts.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, HONEST, SLOW, UNCLEAR } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { CONTENT, type Plot, placeAt, playAll, type Told, WAYS } from '../support/fault-story.ts'
-import { VERSIONS } from '../support/payer.ts'
-import { openShop, type Shop } from '../support/shop.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, HONEST, SLOW, UNCLEAR } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { CONTENT, type Plot, placeAt, playAll, type Told, WAYS } from '../world/fault-story.ts'
+import { VERSIONS } from '../world/payer.ts'
+import { openShop, type Shop } from '../world/shop.ts'
 
 const PATH = '/articles/hello'
 const FAULTS = [HONEST, ...faults(UNCLEAR), ...SLOW]

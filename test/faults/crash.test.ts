@@ -1,10 +1,10 @@
 // workerd is killed in the middle of a settlement, and comes back on the same disk: the payment is not lost, and is not
 // made twice.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { type Fault, POINTS, stage } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { startBare, startOrigin } from '../support/fault-origin.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { type Fault, POINTS, stage } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { startBare, startOrigin } from '../world/fault-origin.ts'
 import {
   challengeAt,
   comeBack,
@@ -13,10 +13,10 @@ import {
   type Plot,
   type Told,
   transfersOf,
-} from '../support/fault-story.ts'
-import { pay } from '../support/payer.ts'
-import { type Stack, startStack } from '../support/stack.ts'
-import type { Workerd } from '../support/workerd.ts'
+} from '../world/fault-story.ts'
+import { pay } from '../world/payer.ts'
+import { type Stack, startStack } from '../world/stack.ts'
+import type { Workerd } from '../world/workerd.ts'
 
 const PATHS = ['/articles/hello', '/once/hello'] as const
 const WAYS = ['sends the same payment again', 'signs a new payment'] as const

@@ -1,13 +1,13 @@
 // Readers who hang up as soon as the facilitator has their payment for a single answer, whatever it does then: when they
 // come back, the content they paid for is there, and is not paid for again.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, HONEST, SLOW, UNCLEAR } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { startBare, startOrigin } from '../support/fault-origin.ts'
-import { type Plot, playAll, type Told } from '../support/fault-story.ts'
-import { VERSIONS } from '../support/payer.ts'
-import { type Stack, startStack } from '../support/stack.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, HONEST, SLOW, UNCLEAR } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { startBare, startOrigin } from '../world/fault-origin.ts'
+import { type Plot, playAll, type Told } from '../world/fault-story.ts'
+import { VERSIONS } from '../world/payer.ts'
+import { type Stack, startStack } from '../world/stack.ts'
 
 const PLOTS: Plot[] = [HONEST, ...faults(UNCLEAR), ...SLOW].map((fault, i) => ({
   path: '/once/hello',

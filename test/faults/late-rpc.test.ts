@@ -1,14 +1,14 @@
 // A facilitator refuses what it has settled, while the RPC cannot tell either. The reader signs again, and the RPC is
 // back a moment later: the first payment is found, and it is what pays.
 import { afterAll, beforeAll, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, REFUSAL } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { type RpcFault, startFaultyRpc } from '../support/fault-rpc.ts'
-import { CONTENT, comeBack, meet, type Plot, placeAt } from '../support/fault-story.ts'
-import { NETWORK } from '../support/shop.ts'
-import { startSite } from '../support/site.ts'
-import { type Stack, startStack } from '../support/stack.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, REFUSAL } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { type RpcFault, startFaultyRpc } from '../world/fault-rpc.ts'
+import { CONTENT, comeBack, meet, type Plot, placeAt } from '../world/fault-story.ts'
+import { NETWORK } from '../world/shop.ts'
+import { startSite } from '../world/site.ts'
+import { type Stack, startStack } from '../world/stack.ts'
 
 const RPC: readonly RpcFault[] = ['is down', 'hangs', 'answers 500', 'leaves out logs']
 const PATHS = ['/articles/hello', '/once/hello']

@@ -1,11 +1,11 @@
 // A ledger that is down while readers pay, whatever the facilitator does: they are served all the same, and when it is
 // back it holds every payment once.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, HONEST, REFUSAL, UNCLEAR } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { CONTENT, comeBack, meetAll, type Plot, placeAt, type Told, WAYS } from '../support/fault-story.ts'
-import { openShop, type Shop } from '../support/shop.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, HONEST, REFUSAL, UNCLEAR } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { CONTENT, comeBack, meetAll, type Plot, placeAt, type Told, WAYS } from '../world/fault-story.ts'
+import { openShop, type Shop } from '../world/shop.ts'
 
 const OPEN = ['never answers', 'answers 500', 'claims success without a transaction', 'answers 429']
 const FAULTS = [

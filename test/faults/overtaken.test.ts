@@ -1,13 +1,13 @@
 // A stranger broadcasts the payment before the facilitator does, and the wallet is empty then: the facilitator finds that
 // funds are insufficient, or that the nonce is used. The payment has landed, and brings its content.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { send } from '../support/answer.ts'
-import { behaviours } from '../support/behaviour.ts'
-import { broadcast } from '../support/broadcast.ts'
-import { faults, REFUSAL } from '../support/fault-facilitator.ts'
-import { CONTENT, challengeAt, newReader, type Place, placeAt, transfersOf } from '../support/fault-story.ts'
-import { pay } from '../support/payer.ts'
-import { openShop, PRICE, type Shop } from '../support/shop.ts'
+import { send } from '../world/answer.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { broadcast } from '../world/broadcast.ts'
+import { faults, REFUSAL } from '../world/fault-facilitator.ts'
+import { CONTENT, challengeAt, newReader, type Place, placeAt, transfersOf } from '../world/fault-story.ts'
+import { pay } from '../world/payer.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PATH = '/articles/hello'
 const [insufficient] = faults(REFUSAL, ['never settled'])

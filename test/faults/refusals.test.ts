@@ -1,13 +1,13 @@
 // A facilitator that refuses for sure, and settles all the same. Only the chain can tell, so it must be able to: these
 // readers have one of their own, which no crowd of others keeps busy. What a late RPC does to them is in late-rpc.test.ts.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, REFUSAL } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { startBare, startOrigin } from '../support/fault-origin.ts'
-import { CONTENT, type Plot, placeAt, playAll, type Told, WAYS } from '../support/fault-story.ts'
-import { VERSIONS } from '../support/payer.ts'
-import { openShop, type Shop } from '../support/shop.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, REFUSAL } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { startBare, startOrigin } from '../world/fault-origin.ts'
+import { CONTENT, type Plot, placeAt, playAll, type Told, WAYS } from '../world/fault-story.ts'
+import { VERSIONS } from '../world/payer.ts'
+import { openShop, type Shop } from '../world/shop.ts'
 
 const PATHS = ['/articles/hello', '/once/hello']
 const ROUTES = PATHS.map((path, i) => ({ path, content: 'kv', price: '$0.05', access: i === 0 ? '24h' : 'once' }))

@@ -1,15 +1,15 @@
 // A facilitator that leaves the outcome open, and an RPC that cannot or will not tell it either: unknown stays unknown
 // until somebody knows. Each RPC fault has a site of its own; the RPC is mended when every reader has their answer.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, HONEST, REFUSAL, UNCLEAR } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { RPC_FAULTS, type RpcFault, startFaultyRpc } from '../support/fault-rpc.ts'
-import { CONTENT, comeBack, meetAll, type Plot, placeAt, type Told, WAYS } from '../support/fault-story.ts'
-import { VERSIONS } from '../support/payer.ts'
-import { NETWORK } from '../support/shop.ts'
-import { startSite } from '../support/site.ts'
-import { type Stack, startStack } from '../support/stack.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, HONEST, REFUSAL, UNCLEAR } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { RPC_FAULTS, type RpcFault, startFaultyRpc } from '../world/fault-rpc.ts'
+import { CONTENT, comeBack, meetAll, type Plot, placeAt, type Told, WAYS } from '../world/fault-story.ts'
+import { VERSIONS } from '../world/payer.ts'
+import { NETWORK } from '../world/shop.ts'
+import { startSite } from '../world/site.ts'
+import { type Stack, startStack } from '../world/stack.ts'
 
 const PATH = '/articles/hello'
 const UNKNOWN = ['never answers', 'answers 500', 'says settlement_pending with a hash']

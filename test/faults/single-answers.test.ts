@@ -1,12 +1,12 @@
 // The same facilitator in front of readers who buy single answers: as many contents as payments, neither fewer nor more.
 // Who hangs up in the middle of one is in hang-ups.test.ts.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../support/behaviour.ts'
-import { faults, HONEST, SLOW, UNCLEAR } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { CONTENT, type Plot, placeAt, playAll, type Told } from '../support/fault-story.ts'
-import { VERSIONS } from '../support/payer.ts'
-import { openShop, type Shop } from '../support/shop.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { faults, HONEST, SLOW, UNCLEAR } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { CONTENT, type Plot, placeAt, playAll, type Told } from '../world/fault-story.ts'
+import { VERSIONS } from '../world/payer.ts'
+import { openShop, type Shop } from '../world/shop.ts'
 
 const PATH = '/once/hello'
 const WAYS = ['sends the same payment again', 'signs a new payment'] as const

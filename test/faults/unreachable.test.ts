@@ -3,14 +3,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
-import { behaviours } from '../support/behaviour.ts'
-import { type Fault, HONEST, stage, UNREACHED } from '../support/fault-facilitator.ts'
-import { wrongs } from '../support/fault-judge.ts'
-import { CONTENT, comeBack, meetAll, type Place, type Plot, placeAt, playAll } from '../support/fault-story.ts'
-import { VERSIONS } from '../support/payer.ts'
-import { NETWORK } from '../support/shop.ts'
-import { startSite, type Vars } from '../support/site.ts'
-import { type Stack, startStack } from '../support/stack.ts'
+import { behaviours } from '../world/behaviour.ts'
+import { type Fault, HONEST, stage, UNREACHED } from '../world/fault-facilitator.ts'
+import { wrongs } from '../world/fault-judge.ts'
+import { CONTENT, comeBack, meetAll, type Place, type Plot, placeAt, playAll } from '../world/fault-story.ts'
+import { VERSIONS } from '../world/payer.ts'
+import { NETWORK } from '../world/shop.ts'
+import { startSite, type Vars } from '../world/site.ts'
+import { type Stack, startStack } from '../world/stack.ts'
 
 const PATHS = ['/articles/hello', '/once/hello'] as const
 const WAYS = ['sends the same payment again', 'signs a new payment'] as const

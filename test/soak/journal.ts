@@ -1,8 +1,9 @@
 // What the readers did and what they received: the soak's own account, which the chain and the ledger are held against.
 import type { PrivateKeyAccount } from 'viem/accounts'
+import type { Version } from '../world/payer.ts'
 import type { Item } from './catalogue.ts'
 import { type Answer, ask, type HangUp } from './client.ts'
-import { type Payment, readChallenge, signPayment, type Version } from './payment.ts'
+import { type Payment, readChallenge, signPayment } from './payment.ts'
 import type { Random } from './random.ts'
 
 /** `return`: the walk-aways come back after all. `ownership`: new signatures for what is owned. */

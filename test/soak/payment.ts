@@ -2,6 +2,7 @@
 import type { Address, Hex } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
+import { asSent, signTransfer, type Version } from '../world/payer.ts'
 import type { Item } from './catalogue.ts'
 import type { Random } from './random.ts'
 
@@ -35,8 +36,6 @@ export function readChallenge(header: string): Challenge {
   return challenge.parse(JSON.parse(Buffer.from(header, 'base64').toString('utf8')))
 }
 
-export type Version = 'v1' | 'v2'
-
 /** One signed authorization. `items`: what it is presented for, the first first. */
 export type Payment = {
   payer: Address
@@ -47,17 +46,6 @@ export type Payment = {
   /** The header that pays, in one version's wrapping. */
   header(version: Version): Record<string, string>
 }
-
-const TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const
 
 export type Terms = { challenge: Challenge; chainId: number; random: Random; named: boolean }
 
@@ -78,23 +66,9 @@ export async function signPayment(
     validBefore: BigInt(Math.floor(Date.now() / 1000) + Math.min(offer.maxTimeoutSeconds, WINDOW_SECONDS)),
     nonce,
   }
-  const signature = await account.signTypedData({
-    domain: {
-      name: offer.extra.name,
-      version: offer.extra.version,
-      chainId,
-      verifyingContract: offer.asset,
-    },
-    types: TYPES,
-    primaryType: 'TransferWithAuthorization',
-    message,
-  })
-  const authorization = {
-    ...message,
-    value: message.value.toString(),
-    validAfter: message.validAfter.toString(),
-    validBefore: message.validBefore.toString(),
-  }
+  const { name, version } = offer.extra
+  const signature = await signTransfer(account, { name, version, chainId, verifyingContract: offer.asset }, message)
+  const authorization = asSent(message)
   const payload = { signature, authorization }
   const named_ = identifier === null ? {} : { 'payment-identifier': { info: { required: false, id: identifier } } }
   return {

@@ -1,11 +1,12 @@
 // A reader of the storm: buys one thing after the other, hangs up, pays twice at once, tries payments elsewhere, is
 // impatient. Every choice is drawn from the seed.
 import type { PrivateKeyAccount } from 'viem/accounts'
+import type { Version } from '../world/payer.ts'
 import { catalogue, type Item, neighbourOf } from './catalogue.ts'
 import type { HangUp } from './client.ts'
 import { wait } from './faults.ts'
 import { isDefinite, type Journal, type Try } from './journal.ts'
-import type { Payment, Version } from './payment.ts'
+import type { Payment } from './payment.ts'
 import type { Random } from './random.ts'
 
 const WAYS = {

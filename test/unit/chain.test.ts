@@ -9,7 +9,7 @@ import {
   Rpc,
   shareOf,
 } from '../../src/chain.ts'
-import { imitatedRpc, TOKEN } from '../support/imitated-rpc.ts'
+import { imitatedRpc, TOKEN } from '../world/imitated-rpc.ts'
 
 const CHAIN_ID = 84_532
 const URL = 'https://rpc.example/'

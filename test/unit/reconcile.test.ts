@@ -3,7 +3,7 @@ import { type Budget, newRpcMemory, Rpc } from '../../src/chain.ts'
 import { readReceipt } from '../../src/payer/proof.ts'
 import { firstLook, LOOK_REQUESTS, type Look, look, proofOf, type Question } from '../../src/payer/reconcile.ts'
 import type { Authorization } from '../../src/x402/payment.ts'
-import { approval, canceled, imitatedRpc, OTHER_TOKEN, TOKEN, transfer, used } from '../support/imitated-rpc.ts'
+import { approval, canceled, imitatedRpc, OTHER_TOKEN, TOKEN, transfer, used } from '../world/imitated-rpc.ts'
 
 type Chain = ReturnType<typeof imitatedRpc>
 

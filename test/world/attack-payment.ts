@@ -4,6 +4,7 @@ import { generatePrivateKey, type PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
 import { CHAIN_ID, USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { asSent, signTransfer } from './payer.ts'
 
 const hex = z.custom<Hex>((text) => typeof text === 'string' && /^0x[0-9a-fA-F]*$/.test(text))
 
@@ -50,31 +51,8 @@ export async function sign(account: PrivateKeyAccount, wish: Wish): Promise<Sign
     validBefore: wish.validBefore ?? BigInt(Math.floor(Date.now() / 1000) + 300),
     nonce: wish.nonce ?? generatePrivateKey(),
   }
-  const signature = await account.signTypedData({
-    domain: { name: 'USDC', version: '2', chainId: CHAIN_ID, verifyingContract: USDC },
-    types: {
-      TransferWithAuthorization: [
-        { name: 'from', type: 'address' },
-        { name: 'to', type: 'address' },
-        { name: 'value', type: 'uint256' },
-        { name: 'validAfter', type: 'uint256' },
-        { name: 'validBefore', type: 'uint256' },
-        { name: 'nonce', type: 'bytes32' },
-      ],
-    },
-    primaryType: 'TransferWithAuthorization',
-    message,
-  })
-  const { value, validAfter, validBefore } = message
-  return {
-    signature,
-    authorization: {
-      ...message,
-      value: value.toString(),
-      validAfter: validAfter.toString(),
-      validBefore: validBefore.toString(),
-    },
-  }
+  const token = { name: 'USDC', version: '2', chainId: CHAIN_ID, verifyingContract: USDC }
+  return { signature: await signTransfer(account, token, message), authorization: asSent(message) }
 }
 
 /** A `PAYMENT-SIGNATURE` that claims to accept `amount`, with whatever else an attacker would like to say. */

@@ -57,6 +57,21 @@ const TYPES = {
   ],
 } as const
 
+/** The token that an authorization is signed for (EIP-712). */
+export type Token = { name: string; version: string; chainId: number; verifyingContract: Address }
+
+/** The signature of a transfer. Every hand-written payment is signed here. */
+export const signTransfer = (signer: PrivateKeyAccount, domain: Token, message: Authorization): Promise<Hex> =>
+  signer.signTypedData({ domain, types: TYPES, primaryType: 'TransferWithAuthorization', message })
+
+/** The authorization as it is sent. */
+export const asSent = ({ value, validAfter, validBefore, ...rest }: Authorization) => ({
+  ...rest,
+  value: value.toString(),
+  validAfter: validAfter.toString(),
+  validBefore: validBefore.toString(),
+})
+
 /** What is to be signed for one entry of `accepts`. */
 function termsOf(version: Version, challenge: Challenge, offer: number) {
   const v1 = challenge.v1.accepts[offer]
@@ -85,18 +100,9 @@ export async function sign(
     nonce: `0x${randomBytes(32).toString('hex')}`,
     ...change.signed,
   }
-  const signature = await signer.signTypedData({
-    domain: {
-      name: terms.extra.name,
-      version: terms.extra.version,
-      chainId: terms.chainId,
-      verifyingContract: terms.asset,
-    },
-    types: TYPES,
-    primaryType: 'TransferWithAuthorization',
-    message: authorization,
-  })
-  return { authorization, signature }
+  const { name, version: tokenVersion } = terms.extra
+  const token = { name, version: tokenVersion, chainId: terms.chainId, verifyingContract: terms.asset }
+  return { authorization, signature: await signTransfer(signer, token, authorization) }
 }
 
 /** Wraps a signed authorization for one version of the wire: the header that pays. */
@@ -108,15 +114,7 @@ export function wrap(
 ): Record<string, string> {
   const payload = {
     signature: change.signature ? change.signature(signature) : signature,
-    authorization: {
-      from: authorization.from,
-      to: authorization.to,
-      value: authorization.value.toString(),
-      validAfter: authorization.validAfter.toString(),
-      validBefore: authorization.validBefore.toString(),
-      nonce: authorization.nonce,
-      ...change.sent,
-    },
+    authorization: { ...asSent(authorization), ...change.sent },
   }
   const payment = { ...(version === 'v1' ? wrapV1 : wrapV2)(challenge, payload, change), ...change.payment }
   const { encode = (json: string) => Buffer.from(json, 'utf8').toString('base64') } = change
