@@ -6,6 +6,7 @@ import { fail, ok, type Result } from './errors.ts'
 import { log, nameOf } from './log.ts'
 import { cookieName } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
+import { parseRange } from './range.ts'
 import type { World } from './site.ts'
 
 /** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
@@ -173,20 +174,6 @@ async function findInR2(
     return new Response(body, { status: 206, headers: { ...headers, 'Content-Range': contentRange } })
   }
   return ok({ article: article.value, open, discard: async () => {} })
-}
-
-/** One range of `bytes=a-b`, `a-` or `-n` (RFC 9110 §14); null where the whole is served, as for several ranges. */
-export function parseRange(
-  header: string | null,
-  size: number,
-): { offset: number; length: number } | 'unsatisfiable' | null {
-  const match = /^bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))$/.exec(header ?? '')
-  if (!match) return null
-  const [, first, last, suffix] = match
-  const offset = first === undefined ? Math.max(0, size - Number(suffix)) : Number(first)
-  const end = first === undefined || last === undefined ? size - 1 : Math.min(Number(last), size - 1)
-  if (first !== undefined && last !== undefined && Number(last) < offset) return null
-  return offset >= size || Number(suffix) === 0 ? 'unsatisfiable' : { offset, length: end - offset + 1 }
 }
 
 /** The stream with its first bytes at hand; null when it has none. */

@@ -104,6 +104,9 @@ const REFUSALS = {
 
 export type PaymentReason = keyof typeof PAYMENT_REASONS
 
+/** Every code, for the tables of tests and documents. */
+export const REFUSAL_CODES = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[]
+
 export type Refusal = {
   code: keyof typeof REFUSALS
   /** The transaction this refusal is about, where one is known. */

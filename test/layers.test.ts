@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['config', /^config\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|pass|quote|nonce|content|ledger|facilitator|chain|request)\.ts$/,
+    /^(site|pass|quote|nonce|content|ledger|facilitator|chain|request|range)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase', /^purchase\.ts$/],
@@ -107,4 +107,21 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
   const lines = (file: string) => readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1
   const long = sourceFiles('src').filter((file) => lines(file) > 300)
   expect(long.map(name).sort()).toEqual(LONG)
+})
+
+/** Files that decide, and neither wait nor store: each is tried by itself. */
+const PURE =
+  /^(?:errors|breaker|limits|range|pass|quote|token|nonce|http)\.ts$|^policy\/(?:policy|rules|scope)\.ts$|^networks\/(?:network|evm)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$/
+
+test('every pure file is tried by a unit test of its own', () => {
+  const tried = readdirSync(join(ROOT, 'test/unit'))
+    .flatMap((file) => [
+      ...readFileSync(join(ROOT, 'test/unit', file), 'utf8').matchAll(/from '\.\.\/\.\.\/src\/([^']+)'/g),
+    ])
+    .map(([, file]) => file)
+  expect(
+    sourceFiles('src')
+      .map(name)
+      .filter((file) => PURE.test(file) && !tried.includes(file)),
+  ).toEqual([])
 })

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { type Answer, dressed, prefersHtml } from '../../src/respond.ts'
+
+describe('who is shown a page', () => {
+  test.each<[string | null, boolean]>([
+    [null, false],
+    ['', false],
+    ['*/*', false],
+    ['text/html', true],
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', true],
+    ['text/*', true],
+    ['application/json', false],
+    ['application/json, text/html', false],
+    ['application/json;q=0.5, text/html', true],
+    ['text/html;q=0', false],
+    ['text/html;q=0, */*', false],
+    ['text/html;q=0.4, application/*;q=0.5', false],
+    ['TEXT/HTML ; Q=1', true],
+    ['text/html;q=2', false],
+    ['text/html;q=none', false],
+    ['*/*;q=0.1, text/html;q=0.2', true],
+  ])('Accept: %s → %s', (accept, isShown) => {
+    expect(prefersHtml(accept)).toBe(isShown)
+  })
+})
+
+describe('what an answer wears', () => {
+  const CACHED = {
+    'Cache-Control': 'public, max-age=600',
+    'CDN-Cache-Control': 'max-age=600',
+    ETag: '"1"',
+    'Last-Modified': 'Sat, 21 Nov 2026 12:00:00 GMT',
+    'Access-Control-Allow-Origin': 'https://elsewhere.example',
+    'X-Own': 'of the origin',
+  }
+  const response = () => new Response('the whole article', { headers: CACHED })
+  const worn = (answer: Answer) => Object.fromEntries(dressed(answer).headers)
+
+  test('what is not for sale leaves as it came', () => {
+    const given = response()
+    expect(dressed({ kind: 'open', response: given })).toBe(given)
+  })
+
+  test('what is free for everybody too', () => {
+    const given = response()
+    expect(dressed({ kind: 'free', response: given, dependsOn: [] })).toBe(given)
+  })
+
+  test('what is free for some is asked about again by every cache', () => {
+    expect(worn({ kind: 'free', response: response(), dependsOn: ['X-Plan', 'CF-IPCountry'] })).toMatchObject({
+      'cache-control': 'no-cache',
+      vary: 'X-Plan, CF-IPCountry',
+      'x-robots-tag': 'noarchive',
+      etag: '"1"',
+    })
+  })
+
+  test('what was paid for is nobody else’s, and keeps none of what the origin says to caches and scripts', () => {
+    const headers = worn({ kind: 'gated', response: response(), headers: { 'PAYMENT-RESPONSE': 'e30=' } })
+    expect(headers).toMatchObject({
+      'cache-control': 'private, no-store',
+      'payment-response': 'e30=',
+      'access-control-allow-origin': '*',
+      'x-own': 'of the origin',
+    })
+    expect(headers.vary).toContain('Cookie')
+    for (const name of ['etag', 'last-modified', 'cdn-cache-control']) expect(headers[name]).toBeUndefined()
+  })
+
+  test('our own words are open to every script', () => {
+    const headers = worn({ kind: 'ours', response: new Response('{}', { status: 402 }) })
+    expect(headers['access-control-allow-origin']).toBe('*')
+    expect(headers['access-control-expose-headers']).toContain('PAYMENT-REQUIRED')
+  })
+
+  test.each([204, 205, 304])('a %i has no body', async (status) => {
+    const given = new Response(null, { status })
+    expect(await dressed({ kind: 'gated', response: given, headers: {} }).text()).toBe('')
+  })
+})
