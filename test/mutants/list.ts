@@ -1,0 +1,160 @@
+// Faults in the worker's side, one line each, and what has to find each: vitest is given the words of `tests`.
+// Those of the payer's room are in `test/simulation/mutants.ts`.
+
+export type Mutant = {
+  /** Below `src/`. */
+  file: string
+  /** Stands there exactly once. */
+  from: string
+  to: string
+  tests: readonly [project: 'unit' | 'site' | 'simulation', file: string]
+}
+
+const site = (file: string) => ['site', `test/${file}.test.ts`] as const
+const unit = (file: string) => ['unit', `test/unit/${file}.test.ts`] as const
+const told = (file: string) => ['simulation', `test/simulation/${file}.test.ts`] as const
+
+export const MUTANTS: readonly Mutant[] = [
+  ...in_('paywall.ts', [
+    ["if (request.method === 'HEAD') return unpaid", 'if (false) return unpaid', site('conformance/origin')],
+    ["if (request.method === 'OPTIONS' && ", 'if (false && ', site('conformance/origin')],
+    ['if (path.length > LONGEST_PATH)', 'if (false)', site('conformance/configuration')],
+    ['if (isStored && !isSafe(request.method))', 'if (false)', site('conformance/challenge')],
+    [
+      "const variant = found?.article.price ? '' : decision.variant",
+      "const variant = ''",
+      site('conformance/configuration'),
+    ],
+    [
+      'if (access.opening) return serveHolder(visit, access, access.opening)',
+      'if (access.all[0]) return serveHolder(visit, access, access.all[0])',
+      site('conformance/passes'),
+    ],
+    [
+      'if (first && !first.ok) return declined',
+      'if (false && first && !first.ok) return declined',
+      site('conformance/origin'),
+    ],
+    ['if (first && !isDeliverable(first.value, request.method))', 'if (false)', site('attacks/free-riding')],
+    [
+      "purpose === 'holder' ? request.headers.get('Range') : null",
+      "request.headers.get('Range')",
+      site('conformance/ranges'),
+    ],
+    ["content.ok && purpose === 'purchase' && content.value.status === 206", 'false', site('attacks/free-riding')],
+    ['status >= 200 && status < 300 && body !== null', 'status >= 200 && status < 400', site('attacks/free-riding')],
+    [': status < 400', ': true', site('conformance/upfront')],
+    ['if (payment.value.authorization.from !== payer.toLowerCase()) return', '', site('attacks/strangers')],
+    ['await useUpPayment(visit, grant)', '', site('conformance/passes')],
+    ['if (!proof.ok || !isBlocked(world, request)) return proof', 'return proof', site('attacks/strangers')],
+    [
+      'const isLasting = endsAtSeconds !== null && endsAtSeconds > nowSeconds()',
+      'const isLasting = false as boolean && endsAtSeconds !== null',
+      site('conformance/passes'),
+    ],
+    ['flush: () => report(true)', 'flush: () => report(false)', site('conformance/purchase')],
+    ['cancel: () => report(false)', 'cancel: () => report(true)', site('conformance/bare')],
+    ['payment ? encodeFailure(refusal, payment) : {}', '{}', site('conformance/refusals')],
+    [
+      'if (publicError(refusal.code).status !== 402) return refuse',
+      'if (false) return refuse',
+      site('conformance/facilitators'),
+    ],
+    [
+      'payment.quote === null ? [] : await quotedOffers',
+      'payment.quote === null || true ? [] : await quotedOffers',
+      site('conformance/quotes'),
+    ],
+    [
+      "return { kind: 'gated', response, headers: encodeSettlement(settlement, verified.payment, null) }",
+      "return { kind: 'gated', response, headers: {} }",
+      site('conformance/upfront'),
+    ],
+  ]),
+  ...in_('purchase.ts', [
+    ['if (!recognised.value) {', 'if (true) {', site('conformance/contract-wallets')],
+    ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
+    ['if (known) return fail(known)', '', site('attacks/strangers')],
+    ['if (isLast || !isRetryable(fault)) break', 'break', told('exhaustion')],
+    [
+      'world.waitUntil(payer.hangUp({ protocol: PROTOCOL, requestId: request.requestId }).catch(logFault))',
+      '',
+      told('review-content'),
+    ],
+    ["if (signal.aborted && outcome.kind === 'granted')", 'if (false)', told('review-content')],
+    ['timer = setTimeout(say, STILL_OPEN_MS)\n  }', '}', told('scenarios')],
+    ['isTaken ? payer.delivered(said) : payer.released(said)', 'payer.released(said)', told('scenarios')],
+    [
+      '`${namespace}:${address.toLowerCase()}`',
+      '`${network}:${address.toLowerCase()}`',
+      site('conformance/two-networks'),
+    ],
+    [
+      'signatureHash: await fingerprint(payment.signature)',
+      "signatureHash: await fingerprint('')",
+      site('conformance/contract-wallets'),
+    ],
+  ]),
+  ...in_('access.ts', [
+    [
+      "if (opening || header === null || request.method === 'HEAD')",
+      'if (opening || header === null)',
+      site('conformance/sign-in'),
+    ],
+    [
+      "if (endsAtSeconds <= nowSeconds()) return fail({ code: 'invalid_siwx_expired' })",
+      '',
+      site('conformance/sign-in'),
+    ],
+    [
+      "if (endsAtSeconds === null) return fail({ code: 'invalid_siwx_nonce' })",
+      'if (endsAtSeconds === null) return ok([])',
+      site('conformance/sign-in'),
+    ],
+    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('conformance/sign-in')],
+    ['if (!isOwnKey) {', 'if (false) {', site('attacks/sign-in')],
+    ["if (!owns) return fail({ code: 'invalid_siwx_signature' })", '', site('attacks/sign-in')],
+    [
+      "return valid.value ? ok(null) : fail({ code: 'invalid_siwx_signature' })",
+      'return ok(null)',
+      site('conformance/sign-in'),
+    ],
+    [
+      "if (found.kind === 'owned' && grantFor(found.grants, resource))",
+      "if (found.kind === 'owned')",
+      site('attacks/sign-in'),
+    ],
+    ['if (!signed.ok && COSTLY.includes(signed.error.code)) await', 'if (false) await', site('attacks/sign-in')],
+  ]),
+  ...in_('errors.ts', [
+    ["blame: 'noted' })", 'blame: null })', unit('errors')],
+    ["!isRepeat && REFUSALS[code].blame === 'counted'", "REFUSALS[code].blame === 'counted'", unit('errors')],
+    [
+      "({ ...fault(402, message), blame: 'counted' })",
+      "({ ...fault(403, message), blame: 'counted' })",
+      unit('errors'),
+    ],
+    ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
+  ]),
+  ...in_('networks/network.ts', [
+    ['const SETTLE_MARGIN_SECONDS = 8n', 'const SETTLE_MARGIN_SECONDS = -1n', unit('codec')],
+    ['30n * 86_400n', '30_000n * 86_400n', unit('codec')],
+    ['(candidate) => candidate.amount === authorization.value', '() => true', unit('codec')],
+    ['agreed.filter((offer) => same(offer.payTo, authorization.to))', 'agreed', unit('codec')],
+    ["if (authorization.validAfter > now) return 'not_yet'", '', unit('codec')],
+    ["verifiedBy('key'), objection", "verifiedBy('code'), objection", site('conformance/two-networks')],
+  ]),
+  ...in_('networks/evm.ts', [
+    ['if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false', '', unit('codec')],
+    ['.toLowerCase() === signer.toLowerCase()', '.length === signer.length', unit('codec')],
+    ['|${from}|${nonce}`', '|${from}`', site('conformance/purchase')],
+    ['`3009|${asset.chainId}|', '`3009|', site('conformance/two-networks')],
+  ]),
+]
+
+function in_(
+  file: string,
+  faults: readonly (readonly [from: string, to: string, tests: Mutant['tests']])[],
+): readonly Mutant[] {
+  return faults.map(([from, to, tests]) => ({ file, from, to, tests }))
+}
