@@ -1,0 +1,75 @@
+// The newspaper that the browser tests are readers of: a shop with two shelves, a real Chromium, and readers with wallets.
+import type { Browser } from 'playwright-core'
+import type { Behaviours } from '../world/behaviour.ts'
+import type { BrowserWallet } from '../world/browser-wallet.ts'
+import { startBrowser } from '../world/chromium.ts'
+import { openReader, type Reader, walletOf } from '../world/reader.ts'
+import { openShop, type Shop } from '../world/shop.ts'
+
+export const ARTICLE =
+  '<!doctype html><html lang="en"><title>The tides</title><h1>The tides, in full</h1><p id="paid">All of it.</p></html>'
+export const TEASER = 'The moon pulls, the water follows.'
+export const metadata = {
+  title: 'The tides',
+  description: 'Why the sea comes twice a day.',
+  teaser: TEASER,
+  contentType: 'text/html; charset=utf-8',
+}
+
+export type Newsstand = {
+  shop: Shop
+  browser: Browser
+  /** A reader with a dollar and one wallet, at an address. */
+  visit(path?: string, change?: Partial<BrowserWallet>, money?: bigint): Promise<Visit>
+  close(): Promise<void>
+}
+type Visit = Reader & { account: BrowserWallet['account']; spent(): Promise<bigint> }
+
+export async function openNewsstand(facilitator: Behaviours): Promise<Newsstand> {
+  const browser = await startBrowser()
+  const shop = await openShop(
+    {
+      SITE_URL: 'http://localhost:8787',
+      BRAND: {
+        name: 'The Daily Stand',
+        accent: '#0b6e4f',
+        terms: '/terms',
+        support: 'mailto:help@news.example',
+        why: '/why',
+      },
+      ROUTES: [
+        {
+          path: '/articles/*',
+          content: 'kv',
+          price: '$0.05',
+          access: '24h',
+          offers: [{ name: 'Day pass', price: '$0.50', access: '24h', scope: '/articles/*' }],
+        },
+        { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
+      ],
+    },
+    { hook: facilitator.hook },
+  )
+  for (const path of ['/articles/tides', '/articles/other', '/articles/dear', '/once/tides']) {
+    await shop.site.kv.put(path, ARTICLE, { metadata })
+  }
+  return {
+    shop,
+    browser,
+    async visit(path = '/articles/tides', change = {}, money) {
+      const account = await shop.reader(money)
+      const reader = await openReader(browser, [walletOf(account, shop.stack.chain.rpcUrl, change)])
+      await reader.page.goto(`${shop.site.url}${path}`)
+      const spent = async () => (money ?? 1_000_000n) - (await shop.stack.chain.balance(account.address))
+      return { ...reader, account, spent }
+    },
+    async close() {
+      await browser.close()
+      await shop.close()
+    },
+  }
+}
+
+export const hasArticle = (reader: Pick<Reader, 'page'>) => reader.page.locator('#paid').waitFor()
+export const signatures = ({ asked }: Pick<Reader, 'asked'>) =>
+  asked.filter(({ method }) => method === 'eth_signTypedData_v4')

@@ -1,0 +1,158 @@
+// Readers who have bought before, and what is said when it does not work.
+
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { behaviours, refuses } from '../world/behaviour.ts'
+import { pay } from '../world/payer.ts'
+import { openReader, walletOf } from '../world/reader.ts'
+import { PRICE, type Shop } from '../world/shop.ts'
+import { hasArticle, type Newsstand, openNewsstand, signatures } from './newsstand.ts'
+
+const facilitator = behaviours()
+let stand: Newsstand
+let shop: Shop
+let browser: Browser
+let visit: Newsstand['visit']
+
+beforeAll(async () => {
+  stand = await openNewsstand(facilitator)
+  ;({ shop, browser, visit } = stand)
+})
+
+afterAll(() => stand.close())
+
+describe('bought before', () => {
+  test('the cookie is lost: the wallet signs in, the article opens, and nothing is paid', async () => {
+    const before = await visit()
+    await before.click('Pay $0.05')
+    await hasArticle(before)
+    await before.close()
+    const reader = await openReader(browser, [walletOf(before.account, shop.stack.chain.rpcUrl)])
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await reader.click('I already bought this')
+    await hasArticle(reader)
+    expect(signatures(reader)).toEqual([])
+    expect(await before.spent()).toBe(PRICE)
+    await reader.page.reload()
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('nothing was bought with this wallet: it is said, and there is a way on', async () => {
+    const reader = await visit()
+    await reader.click('I already bought this')
+    await reader.sees('This wallet has not bought this page')
+    await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+    await reader.look('signed-in-nothing')
+    expect(await reader.spent()).toBe(0n)
+    await reader.close()
+  })
+})
+
+describe('coming back without the cookie', () => {
+  test('who bought it signs in, and reads for nothing', async () => {
+    const reader = await visit()
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    await reader.page.context().clearCookies()
+    await reader.page.evaluate(() => sessionStorage.clear())
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await reader.click('I already bought this')
+    await hasArticle(reader)
+    expect(await reader.spent()).toBe(PRICE)
+    expect(signatures(reader)).toHaveLength(1)
+    await reader.close()
+  })
+
+  test('who bought nothing is told so, and may buy', async () => {
+    const reader = await visit()
+    await reader.click('I already bought this')
+    await reader.sees('has not bought this page')
+    await reader.look('nothing-bought')
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('with several wallets, one is chosen', async () => {
+    const { rpcUrl } = shop.stack.chain
+    const [one, other] = [await shop.reader(), await shop.reader()]
+    await shop.buy('v2', '/articles/tides', other)
+    const wallets = [walletOf(one, rpcUrl), walletOf(other, rpcUrl, { name: 'Rabbit' })]
+    const reader = await openReader(browser, wallets)
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
+    await reader.click('I already bought this')
+    await reader.sees('the wallet you paid with')
+    await reader.look('sign-in')
+    await reader.click('Rabbit')
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('a page that was open for long asks for a new nonce', async () => {
+    const reader = await visit()
+    await shop.buy('v2', '/articles/tides', reader.account)
+    await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+    await reader.page.clock.install()
+    await reader.page.clock.fastForward('06:00')
+    await reader.click('I already bought this')
+    await hasArticle(reader)
+    await reader.close()
+  })
+
+  test('who says no to signing in is back at the offers', async () => {
+    const reader = await visit('/articles/tides', { refuses: { personal_sign: 4001 } })
+    await reader.click('I already bought this')
+    await reader.sees('You said no')
+    await reader.page.getByRole('button', { name: 'Pay $0.05' }).waitFor()
+    await reader.close()
+  })
+})
+
+describe('when it does not work', () => {
+  test('a wallet whose payments are not accepted is told so', async () => {
+    const reader = await visit()
+    facilitator.set(reader.account.address, refuses('blocked'))
+    await reader.click('Pay $0.05')
+    await reader.sees('cannot be accepted here')
+    await reader.look('not-accepted')
+    expect(await reader.spent()).toBe(0n)
+    await reader.close()
+  })
+
+  test('403, 409 and 503 are pages that say what to do', async () => {
+    const account = await shop.reader()
+    const at = `${shop.site.url}/articles/tides`
+    const reader = await openReader(browser, [])
+    const open = async (state: string, heading: string, headers: Record<string, string>) => {
+      await reader.page.setExtraHTTPHeaders(headers)
+      await reader.page.goto(at, { timeout: 40_000 })
+      expect(await reader.page.getByRole('heading', { level: 1 }).textContent()).toBe(heading)
+      await reader.look(`error-${state}`)
+    }
+    facilitator.set(account.address, refuses('blocked'))
+    const challenge = await shop.challenge('/articles/tides')
+    await open('403', 'This payment cannot be accepted', await pay('v2', challenge, account))
+    facilitator.set(account.address, null)
+    const identifier = 'an-identifier-of-its-own'
+    await shop.ask('/articles/other', {
+      headers: await pay('v2', await shop.challenge('/articles/other'), account, { identifier }),
+    })
+    await open('409', 'This payment is taken', await pay('v2', challenge, account, { identifier }))
+    facilitator.set(account.address, async () => ({ status: 500, body: {} }))
+    await open('503', 'One moment, please', await pay('v2', challenge, account))
+    await reader.close()
+  })
+
+  test.each<[string, string, Record<string, string>]>([
+    ['404', '/articles/none', {}],
+    ['400', '/articles/tides', { 'PAYMENT-SIGNATURE': 'nonsense' }],
+  ])('%s is a page that says what to do', async (state, path, headers) => {
+    const reader = await openReader(browser, [])
+    await reader.page.setExtraHTTPHeaders(headers)
+    await reader.page.goto(`${shop.site.url}${path}`)
+    await reader.page.getByRole('heading', { level: 1 }).waitFor()
+    await reader.look(`error-${state}`)
+    await reader.close()
+  })
+})
