@@ -54,6 +54,7 @@ const SECOND_SEARCH_SECONDS = 600
 const LOST_SECONDS = 600
 
 const UNREACHABLE: Truth = { kind: 'unreachable' }
+const SEARCHING: Truth = { kind: 'unclear', why: 'searching' }
 const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh' }
 
 type Place = { head: Block; settled: Block }
@@ -90,15 +91,21 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
       return { truth, seenBlock: Math.max(question.seenBlock ?? 0, head.number), search }
     }
   }
-  if (receipt?.ok === false) return { truth: UNREACHABLE, seenBlock: question.seenBlock, search }
+  // Somebody has seen it used. Whatever cannot be asked any more, that is known.
+  const used = (truth: Truth, at = search): Look => ({
+    truth: truth.kind === 'unreachable' ? SEARCHING : truth,
+    seenBlock: question.seenBlock,
+    search: at,
+  })
+  if (receipt?.ok === false) return used(UNREACHABLE)
   const settled = await settledBlock(rpc, head, own)
-  if (!settled) return { truth: UNREACHABLE, seenBlock: question.seenBlock, search }
+  if (!settled) return used(UNREACHABLE)
   const place = { head, settled }
   if (named && reading && reading.kind !== 'absent') {
-    const truth = await weigh(rpc, question, transaction, named, place, own)
-    return { truth, seenBlock: question.seenBlock, search }
+    return used(await weigh(rpc, question, transaction, named, place, own))
   }
-  return { seenBlock: question.seenBlock, ...(await lookForUse(rpc, question, place, nowSeconds, own)) }
+  const found = await lookForUse(rpc, question, place, nowSeconds, own)
+  return used(found.truth, found.search)
 }
 
 /** What an unused nonce means; null where a node that is well behind the head has it used. */

@@ -323,13 +323,13 @@ describe('RPCs that allow little', () => {
     expect(again.looks).toBeLessThanOrEqual(found.looks)
   })
 
-  test('one that refuses every range is unreachable', async () => {
+  test('one that refuses every range leaves it used, and not certain', async () => {
     const chain = imitatedRpc()
     chain.knobs.mostLogBlocks = 0
     const authorization = payment(chain)
     const question = asked(chain, authorization)
     chain.mine(paying(authorization))
-    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unreachable' })
+    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unclear', why: 'searching' })
   })
 
   test('one that keeps no old states cannot give a verdict against the payer', async () => {
@@ -341,7 +341,7 @@ describe('RPCs that allow little', () => {
     expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unreachable' })
     chain.mine([canceled(authorization)])
     chain.passSeconds(90)
-    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unreachable' })
+    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unclear', why: 'searching' })
   })
 })
 
@@ -373,7 +373,7 @@ describe('nodes that lag', () => {
     await rpc.head(plenty())
     chain.knobs.lags = { eth_getLogs: 200, eth_getBlockByNumber: 25 }
     const first = await lookOnce(chain, question, rpc)
-    expect(first.truth).toEqual({ kind: 'unreachable' })
+    expect(first.truth).toEqual({ kind: 'unclear', why: 'searching' })
     expect(first.search?.searchedTo).toBe((first.search?.fromBlock ?? 0) - 1)
     chain.knobs.lags = {}
     expect((await lookOnce(chain, { ...question, ...first })).truth).toEqual({
@@ -452,7 +452,7 @@ describe('reorganisations', () => {
     const authorization = payment(chain)
     const question = asked(chain, authorization)
     chain.knobs.lostReceipts.add(chain.mine(paying(authorization)))
-    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unreachable' })
+    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'unclear', why: 'searching' })
     chain.knobs.lostReceipts.clear()
     expect((await lookOnce(chain, question)).truth.kind).toBe('settled')
   })
@@ -709,6 +709,18 @@ describe('whatever a node answers', () => {
       vi.restoreAllMocks()
     }
   })
+})
+
+test('once it is seen used, nothing that cannot be asked any more makes it less than used', async () => {
+  const told = []
+  for (let left = 0; left <= 14; left++) {
+    const chain = imitatedRpc()
+    const authorization = payment(chain)
+    chain.mine(paying(authorization), { block: chain.head() - 40 })
+    told.push((await look(newRpc(), asked(chain, authorization), chain.nowSeconds(), { left })).truth.kind)
+    vi.restoreAllMocks()
+  }
+  expect([...new Set(told)]).toEqual(['unreachable', 'unclear', 'settled'])
 })
 
 describe('the look at the claim', () => {
