@@ -79,9 +79,9 @@ export const MUTANTS: readonly Mutant[] = [
     [
       'world.waitUntil(payer.hangUp({ protocol: PROTOCOL, requestId: request.requestId }).catch(logFault))',
       '',
-      told('review-content'),
+      told('content'),
     ],
-    ["if (signal.aborted && outcome.kind === 'granted')", 'if (false)', told('review-content')],
+    ["if (signal.aborted && outcome.kind === 'granted')", 'if (false)', told('content')],
     ['timer = setTimeout(say, STILL_OPEN_MS)\n  }', '}', told('scenarios')],
     ['isTaken ? payer.delivered(said) : payer.released(said)', 'payer.released(said)', told('scenarios')],
     [
