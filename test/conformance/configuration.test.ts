@@ -261,6 +261,21 @@ describe('price rules', () => {
 })
 
 describe('paths', () => {
+  test('what is stored is read, and nothing else', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+      const answer = await shop.ask('/articles/a', { ...at(NEWS), method })
+      expect([answer.status, answer.error]).toEqual([405, 'method_not_allowed'])
+      expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+    }
+  })
+
+  test('what is longer than a key may be is not sold', async () => {
+    const long = `/articles/${'a'.repeat(503)}`
+    expect((await shop.ask(long.slice(0, 512), at(NEWS))).status).toBe(404)
+    const answer = await shop.ask(long, at(NEWS))
+    expect([answer.status, answer.error]).toEqual([414, 'uri_too_long'])
+  })
+
   test.each(['/articles/free', '/articles/priceless'])('%s is free, and not private', async (path) => {
     const answer = await shop.ask(path, at(NEWS))
     expect(answer.status).toBe(200)

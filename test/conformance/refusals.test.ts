@@ -42,6 +42,12 @@ describe.each(VERSIONS)('in %s', (version) => {
     ['twice as much, as sent', 'value_mismatch', () => ({ sent: { value: '100000' } }), NOTHING],
     ['expired', 'valid_before', () => ({ signed: { validBefore: now() - 1n } }), NOTHING],
     ['about to expire', 'valid_before', () => ({ signed: { validBefore: now() + 2n } }), NOTHING],
+    [
+      'valid for more than a month',
+      'valid_before',
+      () => ({ signed: { validBefore: now() + 31n * 86_400n } }),
+      NOTHING,
+    ],
     ['never valid', 'valid_before', () => ({ signed: { validBefore: 0n } }), NOTHING],
     ['not valid yet', 'valid_after', () => ({ signed: { validAfter: now() + 60n } }), NOTHING],
   ])('an authorization of %s', async (_, reason, change, expected) => {
