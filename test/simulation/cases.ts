@@ -17,6 +17,8 @@ export type Case = {
   invited: { atMs: number; code: string; wasPaid: boolean; isSpent: boolean }[]
   /** A facilitator refused it and lied; its signer, or a stranger, sent or cancelled it past us. */
   isExcused: boolean
+  /** Its object broke off while it was asked: what it was granted then, nobody has heard. */
+  wasLost: boolean
   /** What had paid it, and where in its receipt, before a chain thought again: settled at one unconfirmed block, which may be undone. */
   paidBy: string | null
   /** A facilitator said that it was paid before it was: it may have been wrong. */

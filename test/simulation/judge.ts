@@ -49,6 +49,7 @@ export function createJudge(stage: Stage): Judge {
       grants: [],
       invited: [],
       isExcused: false,
+      wasLost: false,
       paidBy: null,
       isWord: false,
       sentMs: [],
@@ -126,6 +127,7 @@ export function createJudge(stage: Stage): Judge {
       if (
         one.grants.length === 1 &&
         !wasUnheard &&
+        !one.wasLost &&
         key !== order.key &&
         (gone.has(key) || [...out].some((other) => other.key === key && other.request.endMs === null))
       ) {
@@ -154,6 +156,7 @@ export function createJudge(stage: Stage): Judge {
     refused(request, refusal) {
       request.answeredMs = world.now()
       world.note(`READER is refused ${name(caseOf(request.order))}: ${refusal.code}`)
+      if (refusal.code === 'unavailable') caseOf(request.order).wasLost = true
       // At another page it is no use, whatever became of it.
       if (request.path !== request.order.resource.path) return
       if (publicError(refusal.code).status === 402) {
