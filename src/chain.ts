@@ -197,7 +197,7 @@ export class Rpc {
     const said = read(safeNumber, (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable'))
     if (!said.ok) return false
     this.memory.chainId = said.value
-    if (this.#isOtherChain()) log({ event: 'rpc_wrong_chain', url: new URL(this.url).origin })
+    if (this.#isOtherChain()) log({ event: 'rpc_wrong_chain', network: `eip155:${this.chainId}` })
     return !this.#isOtherChain()
   }
 

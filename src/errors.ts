@@ -104,9 +104,6 @@ const REFUSALS = {
 
 export type PaymentReason = keyof typeof PAYMENT_REASONS
 
-/** Every code, for the tables of tests and documents. */
-export const REFUSAL_CODES = Object.keys(REFUSALS) as (keyof typeof REFUSALS)[]
-
 export type Refusal = {
   code: keyof typeof REFUSALS
   /** The transaction this refusal is about, where one is known. */
@@ -116,6 +113,9 @@ export type Refusal = {
   /** The same payment once more where it was used: what a client does that has lost its answer. */
   isRepeat?: true
 }
+
+/** Every code. */
+export const REFUSAL_CODES = Object.keys(REFUSALS).filter((code): code is Refusal['code'] => code in REFUSALS)
 
 /** What is said and done about a refusal. Exhaustive by type: a code without its row does not compile. */
 export const publicError = (code: Refusal['code']): Row => REFUSALS[code]

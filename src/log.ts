@@ -14,7 +14,7 @@ export type Event =
   /** The ledger could not be read, or written for one payment. */
   | { event: 'ledger_unavailable'; problem: string }
   /** An RPC endpoint says that it is of another chain than it is configured for. */
-  | { event: 'rpc_wrong_chain'; url: string }
+  | { event: 'rpc_wrong_chain'; network: string }
   /** About one payment, by its replay key. */
   | { event: PaymentEvent; payment: string }
 

@@ -1,7 +1,6 @@
 // Passes: what somebody has paid for, signed, in a cookie. A pass names each scope it opens, when that ends and who
 // paid, and opens nothing else.
 import * as z from 'zod/mini'
-import type { Refusal } from './errors.ts'
 import { type Resource, scopeOpens } from './policy/scope.ts'
 import { openToken, sealToken } from './token.ts'
 
@@ -13,17 +12,6 @@ export type Grant = {
   endsAtSeconds: number
   /** Address of the payer. */
   payer: string
-}
-
-/** What a request may open. */
-export type Grants = {
-  all: Grant[]
-  /** The one that opens the resource it asks for. */
-  opening: Grant | null
-  /** What the answer to it carries: the pass, where it comes from signing in. */
-  headers: Record<string, string>
-  /** Why signing in opened nothing. A payment sent along counts all the same. */
-  objection: Refusal | null
 }
 
 /** Browsers keep cookies up to 4,096 bytes, name and attributes included. */

@@ -2,7 +2,7 @@
 // site the origin must be reachable through the paywall alone; this one listens on the loopback interface.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
-import { LOOPBACK } from '../stack/ports.ts'
+import { listening } from '../stack/ports.ts'
 import { answerQuestion } from './archive.ts'
 import { demoContent } from './content.ts'
 import { escapeHtml, page } from './page.ts'
@@ -27,22 +27,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
       .catch((): Reply => ({ status: 500, body: page('Something broke', '<p>Please try again later.</p>') }))
       .then((answer) => send(request, response, answer))
   })
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port ?? 0, LOOPBACK, () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') reject(new Error('no port'))
-      else resolve(address.port)
-    })
-  })
-  return {
-    url: `http://${LOOPBACK}:${port}`,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
+  return listening(server, options.port)
 }
 
 async function reply(request: IncomingMessage, siteUrl: string): Promise<Reply> {

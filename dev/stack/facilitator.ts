@@ -12,7 +12,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { createNonceManager, jsonRpc } from 'viem/nonce'
 import * as z from 'zod'
 import { inOrder } from './in-order.ts'
-import { LOOPBACK } from './ports.ts'
+import { listening } from './ports.ts'
 import { wallets } from './wallets.ts'
 
 /** A request as it arrived: `body` is the JSON value, undefined where there is none or it is not JSON. */
@@ -86,25 +86,14 @@ export async function startFacilitator(options: FacilitatorOptions): Promise<Fac
       response.end(JSON.stringify({ error: String(error) }))
     })
   })
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port ?? 0, LOOPBACK, () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') reject(new Error('no port'))
-      else resolve(address.port)
-    })
-  })
+  const { url, stop } = await listening(server, options.port)
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url,
     counts,
     setHook(next) {
       hook = next
     },
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop,
   }
 }
 

@@ -1,8 +1,31 @@
-// Ports on the loopback interface: find a free one, or say whether a given one is taken.
+// Ports on the loopback interface: find a free one, say whether a given one is taken, listen there.
+import type { Server } from 'node:http'
 import { createServer } from 'node:net'
 
 /** The only interface the local stack listens on. */
 export const LOOPBACK = '127.0.0.1'
+
+export type Listening = { url: string; stop(): Promise<void> }
+
+/** Where a server listens from now on, on a free port unless one is given. `stop` ends its connections too. */
+export async function listening(server: Server, port = 0): Promise<Listening> {
+  const got = await new Promise<number>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, LOOPBACK, () => {
+      const address = server.address()
+      if (address === null || typeof address === 'string') reject(new Error('no port'))
+      else resolve(address.port)
+    })
+  })
+  return {
+    url: `http://${LOOPBACK}:${got}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {

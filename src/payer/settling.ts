@@ -184,7 +184,10 @@ export class Settling {
     return this.#waitForTruth(key, means, budget, deadlineMs, null, truth)
   }
 
-  /** Asks the chain until the outcome is known or the time is over; `heard`: a reply that may still come; `looked`: what the chain said just now. */
+  /**
+   * Asks the chain until the outcome is known or the time is over. `heard`: a reply that may still come; `looked`: what the
+   * chain said just now.
+   */
   async #waitForTruth(
     key: string,
     means: Means,

@@ -53,7 +53,7 @@ function decodeHeader(header: string): Result<Payment> {
 }
 
 /** Where a payload is wrong, and in what way; none of its values. */
-export function whatIsWrong({ issues }: z.core.$ZodError): string {
+function whatIsWrong({ issues }: z.core.$ZodError): string {
   const [first] = issues
   return first ? `${first.path.join('.') || 'payload'}: ${first.code}` : 'payload'
 }

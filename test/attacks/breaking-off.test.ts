@@ -4,6 +4,7 @@
 import { createServer, request, type Server } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { listening } from '../../dev/stack/ports.ts'
 import { headerOf, sign } from '../world/attack-payment.ts'
 import { NETWORK, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
 import { startWorkerd, type Workerd } from '../world/workerd.ts'
@@ -30,14 +31,12 @@ beforeAll(async () => {
     // Long, so that breaking off is noticed while it is under way: what fits into a buffer counts as taken.
     pipeline(Readable.from(explanation()), response, () => {})
   })
-  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
-  const address = origin.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const { url } = await listening(origin)
   scene = await startScene()
   edge = await startWorkerd({
     FACILITATORS: [scene.facilitator.url],
     RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
-    ORIGIN_URL: `http://127.0.0.1:${address.port}`,
+    ORIGIN_URL: url,
     ROUTES: [{ path: '/answers/*', price: '$0.05', access: 'once' }],
   })
 })

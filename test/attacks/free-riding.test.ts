@@ -3,6 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import { encodePaymentResponseHeader } from '@x402/core/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { listening } from '../../dev/stack/ports.ts'
 import { headerOf, sign } from '../world/attack-payment.ts'
 import { ask, NETWORK, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
 import { startWorkerd, type Workerd } from '../world/workerd.ts'
@@ -43,14 +44,12 @@ beforeAll(async () => {
     response.writeHead(status, ORIGIN_HEADERS)
     response.end(status === 204 || status === 304 || request.url === '/premium/empty' ? undefined : CONTENT)
   })
-  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
-  const address = origin.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const { url } = await listening(origin)
   scene = await startScene()
   edge = await startWorkerd({
     FACILITATORS: [scene.facilitator.url],
     RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
-    ORIGIN_URL: `http://127.0.0.1:${address.port}`,
+    ORIGIN_URL: url,
     ROUTES: [{ path: '/premium/*', price: '$0.05', access: '24h' }],
   })
 })

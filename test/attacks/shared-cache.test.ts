@@ -3,6 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import { withPrivateCacheControl } from '@x402/core/http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { listening } from '../../dev/stack/ports.ts'
 import { type CachingProxy, findNginx, HOW_TO_INSTALL, startProxy } from '../world/attack-proxy.ts'
 import { ask, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
 import { stockPayment } from '../world/stock.ts'
@@ -31,12 +32,10 @@ beforeAll(async () => {
   origin = createServer((_, response) => {
     response.writeHead(200, { 'Cache-Control': CACHE_ME, 'CDN-Cache-Control': CACHE_ME, ETag: '"1"' }).end(CONTENT)
   })
-  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
-  const address = origin.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const { url } = await listening(origin)
   const partner = { when: { header: { 'X-Partner': 'library' } }, price: 'free' }
   scene = await startScene({
-    ORIGIN_URL: `http://127.0.0.1:${address.port}`,
+    ORIGIN_URL: url,
     ROUTES: [
       { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
       { path: '/media/*', content: 'r2', price: '$0.05', access: '24h' },

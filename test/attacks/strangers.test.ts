@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
+import { listening } from '../../dev/stack/ports.ts'
 import { broadcast } from '../world/attack-chain.ts'
 import { headerOf, sign } from '../world/attack-payment.ts'
 import {
@@ -34,11 +35,9 @@ beforeAll(async () => {
     asked += 1
     response.end(CONTENT)
   })
-  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
-  const address = origin.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const { url } = await listening(origin)
   const vars = {
-    ORIGIN_URL: `http://127.0.0.1:${address.port}`,
+    ORIGIN_URL: url,
     ROUTES: [
       { path: '/premium/*', price: '$0.05' },
       { path: '/answers/*', price: '$0.05', access: 'once' },

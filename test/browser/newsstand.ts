@@ -1,6 +1,6 @@
 // The newspaper that the browser tests are readers of: a shop with two shelves, a real Chromium, and readers with wallets.
 import type { Browser } from 'playwright-core'
-import type { Behaviours } from '../world/behaviour.ts'
+import { type Behaviours, behaviours } from '../world/behaviour.ts'
 import type { BrowserWallet } from '../world/browser-wallet.ts'
 import { startBrowser } from '../world/chromium.ts'
 import { openReader, type Reader, walletOf } from '../world/reader.ts'
@@ -17,6 +17,8 @@ export const metadata = {
 }
 
 export type Newsstand = {
+  /** What the facilitator does for one payer. */
+  facilitator: Behaviours
   shop: Shop
   browser: Browser
   /** A reader with a dollar and one wallet, at an address. */
@@ -25,7 +27,9 @@ export type Newsstand = {
 }
 type Visit = Reader & { account: BrowserWallet['account']; spent(): Promise<bigint> }
 
-export async function openNewsstand(facilitator: Behaviours): Promise<Newsstand> {
+/** Close it in `afterAll`. */
+export async function openNewsstand(): Promise<Newsstand> {
+  const facilitator = behaviours()
   const browser = await startBrowser()
   const shop = await openShop(
     {
@@ -54,6 +58,7 @@ export async function openNewsstand(facilitator: Behaviours): Promise<Newsstand>
     await shop.site.kv.put(path, ARTICLE, { metadata })
   }
   return {
+    facilitator,
     shop,
     browser,
     async visit(path = '/articles/tides', change = {}, money) {

@@ -1,24 +1,10 @@
-// The page before anything is paid: what it says, to whom, and what it asks other sites for (nothing).
-
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import { openReader, walletOf } from '../world/reader.ts'
-import type { Shop } from '../world/shop.ts'
-import { ARTICLE, hasArticle, metadata, type Newsstand, openNewsstand, TEASER } from './newsstand.ts'
+import { ARTICLE, hasArticle, metadata, openNewsstand, TEASER } from './newsstand.ts'
 
-const facilitator = behaviours()
-let stand: Newsstand
-let shop: Shop
-let browser: Browser
-let visit: Newsstand['visit']
+const { close, browser, shop, visit } = await openNewsstand()
 
-beforeAll(async () => {
-  stand = await openNewsstand(facilitator)
-  ;({ shop, browser, visit } = stand)
-})
-
-afterAll(() => stand.close())
+afterAll(close)
 
 describe('before paying', () => {
   test('what it is, what it costs and what will be signed; one document and one script, from here alone', async () => {

@@ -1,22 +1,13 @@
 // After signing: the page never asks for a second signature, and the article opens by itself.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import { HONEST, stage } from '../world/fault-facilitator.ts'
-import { PRICE, type Shop } from '../world/shop.ts'
-import { hasArticle, type Newsstand, openNewsstand, signatures } from './newsstand.ts'
+import { PRICE } from '../world/shop.ts'
+import { hasArticle, openNewsstand, signatures } from './newsstand.ts'
 
-const facilitator = behaviours()
-let stand: Newsstand
-let shop: Shop
-let visit: Newsstand['visit']
+const { close, facilitator, shop, visit } = await openNewsstand()
 
-beforeAll(async () => {
-  stand = await openNewsstand(facilitator)
-  ;({ shop, visit } = stand)
-})
-
-afterAll(() => stand.close())
+afterAll(close)
 
 describe('after signing', () => {
   test('the article is opened by the browser; back, reload and a second tab work; it is paid once', async () => {

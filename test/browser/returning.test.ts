@@ -1,25 +1,15 @@
 // Readers who have bought before, and what is said when it does not work.
 
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours, refuses } from '../world/behaviour.ts'
+import { afterAll, describe, expect, test } from 'vitest'
+import { refuses } from '../world/behaviour.ts'
 import { pay } from '../world/payer.ts'
 import { openReader, walletOf } from '../world/reader.ts'
-import { PRICE, type Shop } from '../world/shop.ts'
-import { hasArticle, type Newsstand, openNewsstand, signatures } from './newsstand.ts'
+import { PRICE } from '../world/shop.ts'
+import { hasArticle, openNewsstand, signatures } from './newsstand.ts'
 
-const facilitator = behaviours()
-let stand: Newsstand
-let shop: Shop
-let browser: Browser
-let visit: Newsstand['visit']
+const { close, browser, facilitator, shop, visit } = await openNewsstand()
 
-beforeAll(async () => {
-  stand = await openNewsstand(facilitator)
-  ;({ shop, browser, visit } = stand)
-})
-
-afterAll(() => stand.close())
+afterAll(close)
 
 describe('bought before', () => {
   test('the cookie is lost: the wallet signs in, the article opens, and nothing is paid', async () => {

@@ -1,22 +1,13 @@
 // What wallets may say and do before they have signed, and offers that have changed meanwhile.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { BrowserWallet } from '../world/browser-wallet.ts'
-import { PRICE, type Shop } from '../world/shop.ts'
-import { ARTICLE, hasArticle, metadata, type Newsstand, openNewsstand, signatures } from './newsstand.ts'
+import { PRICE } from '../world/shop.ts'
+import { ARTICLE, hasArticle, metadata, openNewsstand, signatures } from './newsstand.ts'
 
-const facilitator = behaviours()
-let stand: Newsstand
-let shop: Shop
-let visit: Newsstand['visit']
+const { close, shop, visit } = await openNewsstand()
 
-beforeAll(async () => {
-  stand = await openNewsstand(facilitator)
-  ;({ shop, visit } = stand)
-})
-
-afterAll(() => stand.close())
+afterAll(close)
 
 describe('what the wallet may say', () => {
   test.each<[string, Partial<BrowserWallet>, RegExp]>([

@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, test } from 'vitest'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
+import { LOOPBACK, listening } from '../../dev/stack/ports.ts'
 import { send } from '../world/answer.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
 import { NETWORK, PRICE } from '../world/shop.ts'
@@ -33,12 +33,10 @@ beforeAll(async () => {
     response.on('close', () => clearInterval(timer))
     response.write('a long answer\n')
   })
-  await new Promise<void>((done) => origin.listen(0, LOOPBACK, done))
-  const address = origin.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const { url } = await listening(origin)
   site = await startWorkerd({
     RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
-    ORIGIN_URL: `http://${LOOPBACK}:${address.port}`,
+    ORIGIN_URL: url,
     FACILITATORS: [stack.facilitator.url],
     ROUTES: [{ path: '/answers/*', price: '$0.05', access: 'once' }],
   })

@@ -1,8 +1,9 @@
 // What only bare sockets show: spellings of a path that no client library would send, and clients that hang up.
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { listening } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Stack, startStack } from '../world/stack.ts'
 import { stockPayment } from '../world/stock.ts'
@@ -20,12 +21,11 @@ beforeAll(async () => {
     asked.push(request.url ?? '')
     response.end(`the page at ${request.url}`)
   })
-  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
-  const { port } = origin.address() as AddressInfo
+  const { url } = await listening(origin)
   site = await startWorkerd({
     FACILITATORS: [stack.facilitator.url],
     RPC_URLS: { 'eip155:84532': stack.chain.rpcUrl },
-    ORIGIN_URL: `http://127.0.0.1:${port}`,
+    ORIGIN_URL: url,
     ROUTES: [
       { path: '/articles/*', price: '$0.05', access: 'once' },
       { path: '/secret', price: '$1', access: 'once' },

@@ -2,7 +2,7 @@
 // a client can tell what it was served, and whether that was all.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
+import { listening } from '../../dev/stack/ports.ts'
 
 /** One thing on sale. `once`: every reading is paid for; otherwise a payment buys 24 hours. */
 export type Item = { path: string; method: 'GET' | 'POST'; once: boolean }
@@ -65,20 +65,5 @@ export async function startPress(): Promise<{ url: string; stop(): Promise<void>
     response.write(text.slice(0, half))
     setTimeout(() => response.end(text.slice(half)), PAUSE_MS)
   })
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') reject(new Error('no port'))
-      else resolve(address.port)
-    })
-  })
-  return {
-    url: `http://${LOOPBACK}:${port}`,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
+  return listening(server)
 }

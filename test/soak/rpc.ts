@@ -1,6 +1,6 @@
 // A proxy in front of the chain's RPC, for the worker alone: now and then it is down or slow.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
+import { listening } from '../../dev/stack/ports.ts'
 import { type Witness, wait } from './faults.ts'
 import type { Random } from './random.ts'
 
@@ -33,26 +33,15 @@ export async function startRpcProxy(rpcUrl: string, random: Random, witness: Wit
   const server = createServer((request, response) => {
     answer(request, response).catch(() => request.socket.destroy())
   })
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') reject(new Error('no port'))
-      else resolve(address.port)
-    })
-  })
+  const { url, stop } = await listening(server)
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url,
     change() {
       weather = random.weighed(WEATHER, 'fine')
     },
     lift() {
       weather = 'fine'
     },
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop,
   }
 }

@@ -175,7 +175,7 @@ describe('the chain id', () => {
       })
     }
     expect(chain.counts.requests).toBe(2)
-    expect(error.mock.calls).toEqual([['{"event":"rpc_wrong_chain","url":"https://rpc.example"}']])
+    expect(error.mock.calls).toEqual([['{"event":"rpc_wrong_chain","network":"eip155:84532"}']])
     expect(await new Rpc(URL, 1, memory).head(plenty())).not.toBeNull()
   })
 })

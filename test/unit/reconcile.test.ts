@@ -690,7 +690,7 @@ describe('whatever a node answers', () => {
     const requests = chain.counts.requests
     expect((await lookOnce(chain, question, rpc)).truth).toEqual({ kind: 'unreachable' })
     expect(chain.counts.requests).toBe(requests)
-    expect(error.mock.calls).toEqual([['{"event":"rpc_wrong_chain","url":"https://rpc.example"}']])
+    expect(error.mock.calls).toEqual([['{"event":"rpc_wrong_chain","network":"eip155:84532"}']])
   })
 
   test('no look takes more than is left, and what was known stays known', async () => {

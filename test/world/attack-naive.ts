@@ -5,6 +5,7 @@ import { encodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentRequirements } from '@x402/core/types'
 import * as z from 'zod'
 import { CHAIN_ID, USDC } from '../../dev/stack/chain.ts'
+import { listening } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { unpack } from './attack-payment.ts'
 
@@ -70,15 +71,5 @@ export async function openNaiveShop(
   const server = createServer((request, response) => {
     answer(request, response).catch((fault: unknown) => response.destroy(new Error('the shop broke', { cause: fault })))
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    stop: () =>
-      new Promise((done) => {
-        server.close(() => done())
-        server.closeAllConnections()
-      }),
-  }
+  return listening(server)
 }

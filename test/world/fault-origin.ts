@@ -1,8 +1,7 @@
 // A publisher's origin that answers everything with the content, and workerd in front of it: nothing in between hides a
 // hang-up, and it can be killed. It has no ledger.
 import { createServer } from 'node:http'
-import * as z from 'zod'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
+import { LOOPBACK, listening } from '../../dev/stack/ports.ts'
 import type { Behaviours } from './behaviour.ts'
 import { CONTENT, type Place } from './fault-story.ts'
 import { NETWORK } from './shop.ts'
@@ -10,13 +9,7 @@ import type { Stack } from './stack.ts'
 import { startWorkerd, type Workerd } from './workerd.ts'
 
 export async function startOrigin(): Promise<{ url: string; stop(): Promise<void> }> {
-  const server = createServer((_, response) => response.end(CONTENT))
-  await new Promise<void>((done) => server.listen(0, LOOPBACK, done))
-  const { port } = z.object({ port: z.number() }).parse(server.address())
-  return {
-    url: `http://${LOOPBACK}:${port}`,
-    stop: () => new Promise((done) => server.close(() => done())),
-  }
+  return listening(createServer((_, response) => response.end(CONTENT)))
 }
 
 export async function startBare(

@@ -2,7 +2,7 @@
 // the chain, it asks the chain itself.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
+import { listening } from '../../dev/stack/ports.ts'
 
 export const RPC_FAULTS = [
   'is down',
@@ -98,27 +98,18 @@ export async function startFaultyRpc(rpcUrl: string, statesKept = 1_000_000n): P
   const server = createServer((request, response) => {
     answer(request, response).catch(() => request.socket.destroy())
   })
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') reject(new Error('no port'))
-      else resolve(address.port)
-    })
-  })
+  const { url, stop } = await listening(server)
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url,
     async set(next) {
       lastHeard = await height()
       fault = next
       lifted.resolve()
       lifted = Promise.withResolvers()
     },
-    stop: () =>
-      new Promise((resolve) => {
-        lifted.resolve()
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop: () => {
+      lifted.resolve()
+      return stop()
+    },
   }
 }

@@ -1,6 +1,6 @@
 // A publisher's origin that answers what a test tells it to, and remembers what it was sent.
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
+import { listening } from '../../dev/stack/ports.ts'
 
 export type OriginAnswer = { status?: number; headers?: Record<string, string | string[]>; body?: string | Buffer }
 export type OriginRequest = { method: string; url: string; headers: IncomingHttpHeaders; body: string }
@@ -31,23 +31,14 @@ export async function startOrigin(): Promise<OriginServer> {
     const { status = 200, headers = {}, body } = answer(request)
     response.writeHead(status, headers).end(body)
   })
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address !== null ? address.port : 0)
-    })
-  })
+  const { url, stop } = await listening(server)
   return {
-    url: `http://${LOOPBACK}:${port}`,
+    url,
     tell(next) {
       seen.length = 0
       answer = typeof next === 'function' ? next : () => next
     },
     seen,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop,
   }
 }
