@@ -1,4 +1,4 @@
-// Pure units, end-to-end tests and faults run in Node (viem is slow inside the pool), the payer's object in workerd.
+// All tests run in Node but the payer's object, which is also tested in workerd itself.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { browserPath } from './test/world/chromium.ts'
@@ -9,6 +9,14 @@ function browserTests(): string[] {
   if (process.env.CI === 'true') throw new Error('CI needs a browser: install Chromium, or set CHROMIUM=/path/to/it')
   console.warn('\n  No Chromium was found: the browser tests are left out. Install it, or set CHROMIUM=/path/to/it.\n')
   return []
+}
+
+/** Against the built worker. */
+const site = {
+  globalSetup: ['test/world/build.ts'],
+  isolate: false,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
 }
 
 export default defineConfig({
@@ -34,33 +42,15 @@ export default defineConfig({
         },
       },
       {
-        test: {
-          name: 'site',
-          include: ['test/{conformance,e2e,attacks}/**/*.test.ts'],
-          globalSetup: ['test/world/build.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
+        // One worker for all files: what they import is read once.
+        test: { ...site, name: 'site', include: ['test/{conformance,attacks}/**/*.test.ts'] },
       },
+      { test: { ...site, name: 'browser', include: browserTests() } },
       {
-        test: {
-          name: 'browser',
-          include: browserTests(),
-          globalSetup: ['test/world/build.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
+        // What takes minutes: `npm run test:long`. Its tests wait for real seconds, and do so at the same time.
+        test: { ...site, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 150_000, maxConcurrency: 16 },
       },
-      {
-        // Minutes of faults: `npm run faults`, not part of `npm test`.
-        test: {
-          name: 'faults',
-          include: ['test/faults/**/*.test.ts'],
-          globalSetup: ['test/world/build.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { test: { ...site, name: 'faults', include: ['test/faults/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest({

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listening } from '../../dev/stack/ports.ts'
 import { headerOf, sign } from '../world/attack-payment.ts'
 import { NETWORK, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
+import { type Site, startSite } from '../world/site.ts'
 
 const ANSWER = 'forty-two, but let me explain at length'
 /** How often content is handed out for one payment, at most (docs/decisions/010). */
@@ -21,7 +21,7 @@ function* explanation() {
 
 let scene: Scene
 let origin: Server
-let edge: Workerd
+let edge: Site
 /** Resolves when the origin's latest answer was given up. */
 let givenUp: Promise<void> = Promise.resolve()
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
   })
   const { url } = await listening(origin)
   scene = await startScene()
-  edge = await startWorkerd({
+  edge = await startSite({
     FACILITATORS: [scene.facilitator.url],
     RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
     ORIGIN_URL: url,

@@ -4,7 +4,7 @@ import { deepEqual } from '@x402/core/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { headerOf, pack, sign, unpack } from '../world/attack-payment.ts'
 import { ask, NETWORK, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
+import { type Site, startSite } from '../world/site.ts'
 
 const ARTICLE = '/articles/hello'
 /** How much longer than an ordinary request an attack may take; the reference package takes hundreds of times longer. */
@@ -12,11 +12,11 @@ const LEEWAY = 5
 const ROUNDS = 8
 let scene: Scene
 /** Bare workerd: the test harness would hide its time behind that of its own proxy. */
-let edge: Workerd
+let edge: Site
 
 beforeAll(async () => {
   scene = await startScene()
-  edge = await startWorkerd({
+  edge = await startSite({
     FACILITATORS: [scene.facilitator.url],
     RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
     // Every route has to look at an address before one of them has it.

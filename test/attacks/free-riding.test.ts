@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listening } from '../../dev/stack/ports.ts'
 import { headerOf, sign } from '../world/attack-payment.ts'
 import { ask, NETWORK, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
+import { type Site, startSite } from '../world/site.ts'
 
 const REPORT = '/premium/report'
 const CONTENT = 'the whole report'
@@ -32,7 +32,7 @@ const ORIGIN_HEADERS = {
 let scene: Scene
 let origin: Server
 /** Bare workerd: the proxy of the test harness would follow redirects before we see them. */
-let edge: Workerd
+let edge: Site
 /** What reached the origin, and with which headers. */
 let asked: { method: string; url: string; headers: NodeJS.Dict<string | string[]> }[] = []
 
@@ -46,7 +46,7 @@ beforeAll(async () => {
   })
   const { url } = await listening(origin)
   scene = await startScene()
-  edge = await startWorkerd({
+  edge = await startSite({
     FACILITATORS: [scene.facilitator.url],
     RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
     ORIGIN_URL: url,

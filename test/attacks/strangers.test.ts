@@ -18,7 +18,7 @@ import {
   served,
   startScene,
 } from '../world/attack-scene.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
+import { type Site, startSite } from '../world/site.ts'
 
 /** Twice the `simple.limit` of FAILED_PAYMENTS in wrangler.toml, and some more: a minute may end in between. */
 const TRIES = 220
@@ -26,7 +26,7 @@ const REPORT = '/premium/report'
 const CONTENT = 'the whole report'
 let scene: Scene
 /** The same shop in bare workerd, where objects can be counted. */
-let edge: Workerd
+let edge: Site
 let origin: Server
 let asked = 0
 
@@ -45,7 +45,7 @@ beforeAll(async () => {
   }
   scene = await startScene(vars)
   const { facilitator, chain } = scene
-  edge = await startWorkerd({ ...vars, FACILITATORS: [facilitator.url], RPC_URLS: { [NETWORK]: chain.rpcUrl } })
+  edge = await startSite({ ...vars, FACILITATORS: [facilitator.url], RPC_URLS: { [NETWORK]: chain.rpcUrl } })
 })
 
 afterAll(async () => {

@@ -7,17 +7,17 @@ import { send } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
 import { NETWORK, PRICE } from '../world/shop.ts'
+import { type Site, startSite } from '../world/site.ts'
 import { type Stack, startStack } from '../world/stack.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 let stack: Stack
 let origin: OriginServer
 /** Its first facilitator is a closed port, its second the real one. */
-let site: Workerd
+let site: Site
 /** Its facilitator and its origin are closed ports. */
-let lonely: Workerd
+let lonely: Site
 /** Its origin is a closed port. */
-let empty: Workerd
+let empty: Site
 
 beforeAll(async () => {
   stack = await startStack()
@@ -27,9 +27,9 @@ beforeAll(async () => {
     RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
     ROUTES: [{ path: '/pages/*', price: '$0.05', access: 'once' }],
   }
-  site = await startWorkerd({ ...vars, ORIGIN_URL: origin.url, FACILITATORS: [closed, stack.facilitator.url] })
-  lonely = await startWorkerd({ ...vars, ORIGIN_URL: origin.url, FACILITATORS: [closed] })
-  empty = await startWorkerd({ ...vars, ORIGIN_URL: closed, FACILITATORS: [stack.facilitator.url] })
+  site = await startSite({ ...vars, ORIGIN_URL: origin.url, FACILITATORS: [closed, stack.facilitator.url] })
+  lonely = await startSite({ ...vars, ORIGIN_URL: origin.url, FACILITATORS: [closed] })
+  empty = await startSite({ ...vars, ORIGIN_URL: closed, FACILITATORS: [stack.facilitator.url] })
 })
 
 afterAll(async () => {
@@ -64,10 +64,10 @@ async function hangUpWhileSettling(headers: Record<string, string>): Promise<() 
   return gate.resolve
 }
 
-const pageOf = ({ port }: Workerd) => `http://${LOOPBACK}:${port}/pages/a`
+const pageOf = ({ port }: Site) => `http://${LOOPBACK}:${port}/pages/a`
 
 describe.each(VERSIONS)('in %s', (version) => {
-  async function newPayment(at: Workerd) {
+  async function newPayment(at: Site) {
     const reader = await newReader()
     const headers = await pay(version, (await send(pageOf(at))).challenge, reader)
     return { headers, left: () => stack.chain.balance(reader.address) }

@@ -311,7 +311,7 @@ describe('a configuration that cannot be', () => {
     await site.kv.put('/articles/hello', 'the whole article')
     const answer = await send(`${site.url}/articles/hello`)
     const page = await send(`${site.url}/anything`, { headers: { Accept: 'text/html' } })
-    await expect.poll(() => site.logs().join('\n')).toContain(at)
+    await expect.poll(() => site.logs.join('\n')).toContain(at)
     await site.stop()
     expect(answer.status).toBe(500)
     expect(answer.error).toBe('configuration_error')

@@ -278,5 +278,5 @@ test('no signature reaches the log', async () => {
   const reader = await shop.reader()
   const headers = await signIn(signInOf(await shop.challenge(HELLO)), reader)
   await shop.ask(HELLO, { headers })
-  expect(shop.site.logs().join('\n')).not.toContain(headers['SIGN-IN-WITH-X'])
+  expect(shop.site.logs.join('\n')).not.toContain(headers['SIGN-IN-WITH-X'])
 })

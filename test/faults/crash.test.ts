@@ -15,8 +15,8 @@ import {
   transfersOf,
 } from '../world/fault-story.ts'
 import { pay } from '../world/payer.ts'
+import type { Site } from '../world/site.ts'
 import { type Stack, startStack } from '../world/stack.ts'
-import type { Workerd } from '../world/workerd.ts'
 
 const PATHS = ['/articles/hello', '/once/hello'] as const
 const WAYS = ['sends the same payment again', 'signs a new payment'] as const
@@ -44,7 +44,7 @@ afterAll(async () => {
 })
 
 /** Readers at one workerd which is killed when the facilitator has the payment of each. */
-async function crash(place: Place, workerd: Workerd, plots: Plot[]): Promise<Told[]> {
+async function crash(place: Place, site: Site, plots: Plot[]): Promise<Told[]> {
   const interrupted = await Promise.all(
     plots.map(async (plot) => {
       const reader = await newReader(place)
@@ -63,7 +63,7 @@ async function crash(place: Place, workerd: Workerd, plots: Plot[]): Promise<Tol
       return { asking, landed, meeting: { plot, reader, headers, first: null } }
     }),
   )
-  await workerd.restart()
+  await site.kill()
   return Promise.all(
     interrupted.map(async ({ asking, landed, meeting }) => {
       expect(await asking).toBe('broken off')
@@ -75,10 +75,10 @@ async function crash(place: Place, workerd: Workerd, plots: Plot[]): Promise<Tol
 
 describe.each(WAYS)('killed after sending; the reader %s', (way) => {
   test('one payment, and its content, wherever the settlement was', async () => {
-    const { place, workerd } = await startBare(stack, origin.url, facilitator)
+    const { place, site } = await startBare(stack, origin.url, facilitator)
     const plots = FAULTS.flatMap((fault) => PATHS.map((path): Plot => ({ path, fault, way, version: 'v2' })))
-    const stories = await crash(place, workerd, plots)
-    await workerd.stop()
+    const stories = await crash(place, site, plots)
+    await site.stop()
     for (const told of stories) {
       expect(wrongs(told)).toEqual([])
       expect(told.transfers).toHaveLength(1)
@@ -87,14 +87,14 @@ describe.each(WAYS)('killed after sending; the reader %s', (way) => {
 })
 
 test('killed after the content was handed out: the payment is still used up, or brings the same content again', async () => {
-  const { place, workerd } = await startBare(stack, origin.url, facilitator)
+  const { place, site } = await startBare(stack, origin.url, facilitator)
   const reader = await newReader(place)
   const url = `${place.url}/once/hello`
   const headers = await pay('v2', await challengeAt(url), reader)
   expect((await fetch(url, { headers })).status).toBe(200)
-  await workerd.restart()
+  await site.kill()
   const again = await fetch(url, { headers })
   expect([200, 402]).toContain(again.status)
   expect(await transfersOf(place, reader.address)).toHaveLength(1)
-  await workerd.stop()
+  await site.stop()
 })

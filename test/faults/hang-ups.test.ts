@@ -24,8 +24,8 @@ let stories: Promise<Map<Plot, Promise<Told>>>
 beforeAll(async () => {
   stack = await startStack({ hook: facilitator.hook })
   const origin = await startOrigin()
-  const { place, workerd } = await startBare(stack, origin.url, facilitator)
-  stops.push(workerd.stop, origin.stop)
+  const { place, site } = await startBare(stack, origin.url, facilitator)
+  stops.push(site.stop, origin.stop)
   stories = playAll(place, PLOTS)
 })
 

@@ -26,8 +26,8 @@ beforeAll(async () => {
   shop = await openShop({ ROUTES }, { hook: facilitator.hook })
   for (const path of PATHS) await shop.site.kv.put(path, CONTENT)
   const origin = await startOrigin()
-  const { place, workerd } = await startBare(shop.stack, origin.url, facilitator)
-  stops.push(workerd.stop, origin.stop)
+  const { place, site } = await startBare(shop.stack, origin.url, facilitator)
+  stops.push(site.stop, origin.stop)
   stories = Promise.all([
     playAll(
       placeAt(shop.stack, shop.site, facilitator),

@@ -2,8 +2,8 @@
 import type { Witness } from './faults.ts'
 import { type Entry, groupOf, isSeenThrough, type Journal, type Try, wholeOf } from './journal.ts'
 import { type Group, matchAnswers } from './singles.ts'
-import { type LedgerRow, nonceOf } from './site.ts'
 import type { Settlement } from './truth.ts'
+import { type LedgerRow, nonceOf } from './truth.ts'
 
 export type Violation = { kind: Kind; text: string; nonces: string[] }
 

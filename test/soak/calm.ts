@@ -5,8 +5,8 @@ import { catalogue } from './catalogue.ts'
 import { wait } from './faults.ts'
 import { type Entry, groupOf, isDefinite, type Journal } from './journal.ts'
 import type { Random } from './random.ts'
-import { type LedgerRow, nonceOf } from './site.ts'
 import type { Settlement } from './truth.ts'
+import { type LedgerRow, nonceOf } from './truth.ts'
 
 const AT_ONCE = 8
 const PAUSE_MS = 1_000

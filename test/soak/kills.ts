@@ -1,17 +1,18 @@
 // Kills of the worker: SIGKILL, and back on the same state. What a kill excuses is known exactly: the requests that were
 // under way at that moment, and nothing else.
+
+import type { Site } from '../world/site.ts'
 import { wait } from './faults.ts'
 import type { Journal } from './journal.ts'
 import type { Random } from './random.ts'
-import type { SoakSite } from './site.ts'
 
 export class Kills {
   /** When, in milliseconds. */
   readonly atMs: number[] = []
-  readonly #site: SoakSite
+  readonly #site: Site
   readonly #journal: Journal
 
-  constructor(site: SoakSite, journal: Journal) {
+  constructor(site: Site, journal: Journal) {
     this.#site = site
     this.#journal = journal
   }

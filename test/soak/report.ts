@@ -1,10 +1,11 @@
 // What the soak tells a person: what happened, what was excused and why, the counts that must be zero, and the history
 // of every payment behind one that is not.
+
+import type { Site } from '../world/site.ts'
 import { type Findings, KINDS } from './audit.ts'
 import type { Witness } from './faults.ts'
 import type { Journal } from './journal.ts'
 import type { Kills } from './kills.ts'
-import type { SoakSite } from './site.ts'
 import type { Settlement } from './truth.ts'
 import type { Walkers } from './walkers.ts'
 
@@ -16,7 +17,7 @@ export type Outcome = {
   settlements: readonly Settlement[]
   journal: Journal
   witness: Witness
-  site: SoakSite
+  site: Site
   kills: Kills
   walkers: Walkers
   findings: Findings
@@ -32,6 +33,16 @@ function table(title: string, counts: ReadonlyMap<string, number>): void {
   for (const [name, value] of [...counts].sort()) line(name, value)
 }
 
+/** How often the worker logged each event. */
+function eventsOf({ logs }: Site): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const line of logs) {
+    const event = /"event":"(\w+)"/.exec(line)?.[1]
+    if (event !== undefined) counts.set(event, (counts.get(event) ?? 0) + 1)
+  }
+  return counts
+}
+
 export const sumOf = (counts: ReadonlyMap<string, number>): number =>
   [...counts.values()].reduce((sum, value) => sum + value, 0)
 
@@ -40,7 +51,7 @@ export function print(outcome: Outcome): boolean {
   const { seed, purchases, settlements, journal, witness, site, kills, walkers, findings } = outcome
   table('answers', journal.answers)
   table('faults', witness.counts)
-  table('worker log', site.events)
+  table('worker log', eventsOf(site))
   table('purchases', purchases)
   line('in all', sumOf(purchases))
 

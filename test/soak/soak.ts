@@ -5,6 +5,8 @@ import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { startChain, USDC } from '../../dev/stack/chain.ts'
 import { startFacilitator } from '../../dev/stack/facilitator.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import build from '../world/build.ts'
+import { type Site, startSite } from '../world/site.ts'
 import { audit } from './audit.ts'
 import { retryAll, signAgain } from './calm.ts'
 import { articles, catalogue, ROUTES, startPress, textOf } from './catalogue.ts'
@@ -16,8 +18,7 @@ import { Random } from './random.ts'
 import { read } from './reader.ts'
 import { print, sumOf } from './report.ts'
 import { type RpcProxy, startRpcProxy } from './rpc.ts'
-import { type LedgerRow, nonceOf, type SoakSite, startSite } from './site.ts'
-import { chainReader, type Truth } from './truth.ts'
+import { chainReader, type LedgerRow, ledgerOf, nonceOf, type Truth } from './truth.ts'
 import { Walkers } from './walkers.ts'
 
 const READERS = 14
@@ -57,17 +58,15 @@ async function main(): Promise<void> {
   const press = await startPress()
   stops.push(press.stop)
   const network = `eip155:${chain.chainId}`
+  await build()
   const site = await startSite({
-    SITE_URL: 'https://news.example',
-    PAY_TO: wallets.publisher.address,
-    NETWORKS: [network],
     FACILITATORS: [facilitator.url],
     RPC_URLS: { [network]: rpc.url },
     ORIGIN_URL: press.url,
     ROUTES,
   })
   stops.push(site.stop)
-  for (const { path } of articles) await site.putArticle(path, textOf(path))
+  for (const { path } of articles) await site.kv.put(path, textOf(path))
 
   const journal = new Journal(site.port, chain.chainId)
   const kills = new Kills(site, journal)
@@ -107,7 +106,7 @@ async function main(): Promise<void> {
     })
   }
   const alarms = endOfStorm().then(() =>
-    walkers.watch({ onChain, ledger: site.ledger, isIdle: () => isIdle }, Date.now() + alarmLimitMs(seconds)),
+    walkers.watch({ onChain, ledger: () => ledgerOf(site), isIdle: () => isIdle }, Date.now() + alarmLimitMs(seconds)),
   )
   // Awaited when the readers are done; until then a failure waits.
   alarms.catch(() => undefined)
@@ -164,7 +163,7 @@ function options(): { seconds: number; seed: string } {
 }
 
 /** The ledger is away for some seconds now and then. */
-async function hiding(site: SoakSite, random: Random, goesOn: () => boolean, witness: Witness): Promise<void> {
+async function hiding(site: Site, random: Random, goesOn: () => boolean, witness: Witness): Promise<void> {
   while (goesOn()) {
     await wait(random.between(4_000, 10_000))
     witness.count('ledger away')
@@ -195,11 +194,11 @@ async function untilDone(work: () => Promise<void>): Promise<void> {
 }
 
 /** Chain and ledger, once the ledger has all that is on chain, or has had the time for it. */
-async function untilComplete(site: SoakSite, onChain: () => Promise<Truth>): Promise<Truth & { ledger: LedgerRow[] }> {
+async function untilComplete(site: Site, onChain: () => Promise<Truth>): Promise<Truth & { ledger: LedgerRow[] }> {
   const deadline = Date.now() + LEDGER_LIMIT_MS
   for (;;) {
     const truth = await onChain()
-    const ledger = await site.ledger()
+    const ledger = await ledgerOf(site)
     const written = new Set(ledger.map(nonceOf))
     const isComplete = truth.settlements.every(({ nonce }) => written.has(nonce))
     if (isComplete || Date.now() > deadline) return { ...truth, ledger }

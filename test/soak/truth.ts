@@ -1,5 +1,7 @@
-// What the chain says: which authorizations of the readers moved money to the publisher, when and in which transaction.
+// What chain and ledger say: which authorizations of the readers moved money to the publisher, when and in which transaction.
 import { type Address, createPublicClient, http, parseAbi } from 'viem'
+import * as z from 'zod'
+import type { Site } from '../world/site.ts'
 import { wait } from './faults.ts'
 
 const MOST_LOOKS = 10
@@ -75,3 +77,20 @@ export function chainReader(rpcUrl: string, token: Address, publisher: Address):
     }
   }
 }
+
+const ledgerRow = z.object({
+  id: z.string(),
+  resource: z.string(),
+  amount: z.string(),
+  payer: z.string(),
+  transaction: z.string(),
+})
+
+/** A row of the ledger, as far as the soak compares it. */
+export type LedgerRow = z.infer<typeof ledgerRow>
+
+export const ledgerOf = async ({ db }: Site): Promise<LedgerRow[]> =>
+  z.array(ledgerRow).parse((await db.prepare('SELECT * FROM payments').all()).results)
+
+/** The ledger's `id` is the replay key, which ends in the nonce. */
+export const nonceOf = ({ id }: LedgerRow): string => id.slice(id.lastIndexOf('|') + 1).toLowerCase()

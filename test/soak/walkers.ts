@@ -5,8 +5,8 @@ import { catalogue } from './catalogue.ts'
 import { wait } from './faults.ts'
 import type { Entry, Journal } from './journal.ts'
 import type { Random } from './random.ts'
-import { type LedgerRow, nonceOf } from './site.ts'
 import type { Truth } from './truth.ts'
+import { type LedgerRow, nonceOf } from './truth.ts'
 
 const WEALTH = 1_000_000n
 /** Settling takes about a tenth of a second where nothing goes wrong. */

@@ -7,7 +7,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { expect } from 'vitest'
 import { type Asked, type BrowserWallet, installWallets } from './browser-wallet.ts'
 
-const SCREENSHOTS = 'test/e2e/screenshots'
+const SCREENSHOTS = 'test/browser/screenshots'
 
 const PHONE = { width: 390, height: 844 }
 const DESKTOP = { width: 1200, height: 800 }

@@ -1,14 +1,21 @@
-// A paywall to test against: the built worker in workerd with real KV, R2, D1 and Durable Objects, and its own settings.
+// A paywall to test against: the built worker in workerd, set up as wrangler.toml has it, with real KV, R2, D1 and Durable
+// Objects on disk, and settings of its own. Readers talk to workerd itself: nothing in between tidies up an address or
+// hides a hang-up.
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { D1Database, KVNamespace, R2Bucket } from '@cloudflare/workers-types'
-import { createTestHarness } from 'wrangler'
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+import { inCheckout } from '../../dev/stack/paths.ts'
+import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
+import { BUILD } from './build.ts'
 
-type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
+type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
 
-export type Vars = NonNullable<Parameters<typeof createTestHarness>[0]>['workers'][number] extends infer W
-  ? W extends { vars?: infer V }
-    ? NonNullable<V>
-    : never
-  : never
+/** The variables of wrangler.toml, and the secrets. */
+export type Vars = Record<string, Json>
 
 /** Settings that stand for a small shop; a test changes what it is about. */
 export const BASE_VARS = {
@@ -16,35 +23,150 @@ export const BASE_VARS = {
   PAY_TO: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' },
   NETWORKS: ['eip155:84532'],
   ROUTES: [{ path: '/articles/*', content: 'kv', price: '$0.05', access: '24h', description: 'An article' }],
+  PASS_SECRET: 'a secret for tests, long enough',
 } satisfies Vars
 
-export type Site = Awaited<ReturnType<typeof startSite>>
+export type Site = {
+  /** Where workerd listens; requests to it are for whatever SITE_URL says. */
+  readonly url: string
+  readonly port: number
+  /** Content and ledger, as the publisher sees them. */
+  readonly kv: KVNamespace
+  readonly r2: R2Bucket
+  readonly db: D1Database
+  /** What the worker wrote to its log. */
+  readonly logs: readonly string[]
+  /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same port and disk. */
+  kill(): Promise<void>
+  /** The same, with `change` laid over the variables it had. */
+  restart(change: Vars): Promise<void>
+  /** Resolves when workerd, one thread, has gone on from all that it did before. */
+  turn(): Promise<void>
+  /** How many payers have an object with storage. */
+  objects(): Promise<number>
+  /** Takes the ledger's table away, or gives it back. */
+  hideLedger(isHidden: boolean): Promise<void>
+  stop(): Promise<void>
+}
+
+const BACK_LIMIT_MS = 20_000
+/** Requests one after the other: a call from the worker to a payer's object, and its write, take less than that. */
+const TURNS = 3
 
 /** Starts the built worker. `vars` lie over `BASE_VARS`; FACILITATORS and RPC_URLS have to be given. */
-export async function startSite(vars: Vars) {
-  const harness = createTestHarness({
-    workers: [
-      {
-        configPath: 'wrangler.toml',
-        prebuiltWorkerDir: '.wrangler/test-build',
-        vars: { ...BASE_VARS, ...vars },
-        secrets: { PASS_SECRET: 'a secret for tests, long enough' },
-      },
-    ],
-  })
-  const { url } = await harness.listen()
-  const worker = harness.getWorker<Bindings>()
-  await worker.applyD1Migrations('LEDGER_DB')
-  const env = await worker.getEnv()
-  return {
-    /** Where the worker listens; requests to it are for whatever SITE_URL says. */
-    url: url.href.replace(/\/$/, ''),
-    /** Content and ledger, as the publisher sees them. */
-    kv: env.CONTENT_KV,
-    r2: env.CONTENT_R2,
-    db: env.LEDGER_DB,
-    worker,
-    logs: () => harness.getLogs().map((entry) => entry.message),
-    stop: () => harness.close(),
+export async function startSite(vars: Vars): Promise<Site> {
+  const folder = await mkdtemp(join(tmpdir(), 'newsstand-'))
+  const port = await freePort()
+  // Nobody asks there; it tells this workerd from others.
+  const entry = await freePort()
+  const url = `http://${LOOPBACK}:${port}`
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(inCheckout('wrangler.toml'))
+  const contents = await readFile(join(BUILD, 'index.js'), 'utf8')
+  const logs: string[] = []
+  let bindings: Vars = { ...BASE_VARS, ...vars }
+  const options = () =>
+    convertV4MiniflareOptions({
+      host: LOOPBACK,
+      port: entry,
+      log: new Log(LogLevel.NONE),
+      logRequests: false,
+      cf: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: folder,
+      handleStructuredLogs: ({ message }) => void logs.push(message),
+      workers: [
+        {
+          ...workerOptions,
+          name: 'newsstand',
+          modules: [{ type: 'ESModule', path: join(BUILD, 'index.js'), contents }],
+          modulesRoot: BUILD,
+          bindings,
+          unsafeDirectSockets: [{ host: LOOPBACK, port }],
+        },
+      ],
+    })
+  const miniflare = new Miniflare(options())
+  const bound = async () => {
+    const { CONTENT_KV, CONTENT_R2, LEDGER_DB } = await miniflare.getBindings<Bindings>()
+    return { kv: CONTENT_KV, r2: CONTENT_R2, db: LEDGER_DB }
   }
+  let { kv, r2, db } = await bound()
+  await migrate(db)
+  const end = () => {
+    for (const pid of workerdsAt(entry)) process.kill(pid, 'SIGKILL')
+  }
+  return {
+    url,
+    port,
+    logs,
+    get kv() {
+      return kv
+    },
+    get r2() {
+      return r2
+    },
+    get db() {
+      return db
+    },
+    async kill() {
+      end()
+      await untilItAnswers(url)
+      ;({ kv, r2, db } = await bound())
+    },
+    async restart(change) {
+      end()
+      bindings = { ...bindings, ...change }
+      await miniflare.setOptions(options())
+      ;({ kv, r2, db } = await bound())
+    },
+    async turn() {
+      for (let turns = 0; turns < TURNS; turns++) await untilItAnswers(url)
+    },
+    async objects() {
+      const files = await readdir(folder, { recursive: true })
+      return files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite$/.test(name)).length
+    },
+    async hideLedger(isHidden) {
+      const found = await db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).first()
+      if ((found !== null) === isHidden) return
+      const [from, to] = isHidden ? ['payments', 'payments_hidden'] : ['payments_hidden', 'payments']
+      await db.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run()
+    },
+    async stop() {
+      await miniflare.dispose()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
+
+async function migrate(db: D1Database): Promise<void> {
+  for (const file of (await readdir(inCheckout('migrations'))).sort()) {
+    const migration = await readFile(inCheckout(`migrations/${file}`), 'utf8')
+    const statements = migration.replace(/--.*$/gm, '').split(';')
+    await db.batch(statements.filter((text) => text.trim() !== '').map((text) => db.prepare(text)))
+  }
+}
+
+/** The workerd processes that were told to listen on this port. */
+function workerdsAt(port: number): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' }).split('\n')
+  const own = lines.filter((line) => /\bworkerd\b/.test(line) && line.includes(`${LOOPBACK}:${port}`))
+  return own.map((line) => Number.parseInt(line, 10))
+}
+
+async function untilItAnswers(url: string): Promise<void> {
+  const deadline = Date.now() + BACK_LIMIT_MS
+  while (Date.now() < deadline) {
+    try {
+      const answer = await fetch(`${url}/_newsstand/`, { signal: AbortSignal.timeout(2_000) })
+      await answer.arrayBuffer()
+      if (answer.status === 404) return
+    } catch {
+      // Not yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('workerd did not come back')
 }

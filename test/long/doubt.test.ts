@@ -1,6 +1,6 @@
 // Facilitators that go away with a payment in their hands. What the first may have got, the second cannot refuse; and what
 // reached nobody is as good as new. Some of it takes a hold of 25 seconds, so the tests run at the same time.
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.ts'
 import { inOrder } from '../../dev/stack/in-order.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
@@ -13,7 +13,6 @@ import { type Site, startSite } from '../world/site.ts'
 
 const PAGE = '/articles/hello'
 const CONTENT = 'the whole article'
-vi.setConfig({ maxConcurrency: 16, testTimeout: 120_000 })
 /** The first facilitator of the shop never says that it is there. */
 const first = behaviours()
 const second = behaviours()

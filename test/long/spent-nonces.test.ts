@@ -2,15 +2,13 @@
 // nonce of each is used, and a transfer to the publisher lies beside it. One transfer may open one thing.
 import { createPublicClient, http, parseAbi, parseEventLogs } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { broadcastTogether } from '../world/attack-chain.ts'
 import { headerOf, type Signed, sign, unpack } from '../world/attack-payment.ts'
 import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
 import { type Behaviour, behaviours, says } from '../world/behaviour.ts'
-
-vi.setConfig({ maxConcurrency: 10, testTimeout: 150_000 })
 
 const CONTENT = 'the whole article'
 const ARTICLES = Array.from({ length: 10 }, (_, i) => `/articles/${i}`)

@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { expect, test } from 'vitest'
-import { MUTANTS, type Mutant } from './mutants.ts'
-import { stories } from './stories/all.ts'
+import { MUTANTS, type Mutant } from '../simulation/mutants.ts'
+import { stories } from '../simulation/stories/all.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const MUTATE = './test/simulation/mutate.ts'

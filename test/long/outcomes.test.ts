@@ -1,7 +1,7 @@
 // Outcomes that a facilitator leaves open, or that only the chain can confirm: what the answer says, and what becomes of
 // the payment. The tests run at the same time, since most have to wait.
 import { createWalletClient, type Hex, http, publicActions } from 'viem'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inOrder } from '../../dev/stack/in-order.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import type { Answer } from '../world/answer.ts'
@@ -11,7 +11,6 @@ import { NETWORK, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 const CONTENT = 'the whole article'
-vi.setConfig({ maxConcurrency: 16, testTimeout: 120_000 })
 const facilitator = behaviours()
 const queue = inOrder()
 let shop: Shop

@@ -7,14 +7,14 @@ import { LOOPBACK, listening } from '../../dev/stack/ports.ts'
 import { send } from '../world/answer.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
 import { NETWORK, PRICE } from '../world/shop.ts'
+import { type Site, startSite } from '../world/site.ts'
 import { type Stack, startStack } from '../world/stack.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 /** Longer than a request is held, and than a handout may be silent. */
 const LONG_SECONDS = 62
 let stack: Stack
 let origin: Server
-let site: Workerd
+let site: Site
 
 beforeAll(async () => {
   stack = await startStack()
@@ -34,7 +34,7 @@ beforeAll(async () => {
     response.write('a long answer\n')
   })
   const { url } = await listening(origin)
-  site = await startWorkerd({
+  site = await startSite({
     RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
     ORIGIN_URL: url,
     FACILITATORS: [stack.facilitator.url],

@@ -5,13 +5,13 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listening } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { type Site, startSite } from '../world/site.ts'
 import { type Stack, startStack } from '../world/stack.ts'
 import { stockPayment } from '../world/stock.ts'
-import { startWorkerd, type Workerd } from '../world/workerd.ts'
 
 let stack: Stack
 let origin: Server
-let site: Workerd
+let site: Site
 /** Paths the origin was asked for. */
 const asked: string[] = []
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
     response.end(`the page at ${request.url}`)
   })
   const { url } = await listening(origin)
-  site = await startWorkerd({
+  site = await startSite({
     FACILITATORS: [stack.facilitator.url],
     RPC_URLS: { 'eip155:84532': stack.chain.rpcUrl },
     ORIGIN_URL: url,

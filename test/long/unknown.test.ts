@@ -1,6 +1,6 @@
 // Outcomes that nobody knows: held for 25 seconds, never answered with a challenge, and never lost. The tests run at
 // the same time, since each has to wait.
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer } from '../world/answer.ts'
 import { behaviours, says } from '../world/behaviour.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
@@ -8,7 +8,6 @@ import { openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 // Five is the default; these tests wait far more than they work.
-vi.setConfig({ maxConcurrency: 10 })
 const facilitator = behaviours()
 let shop: Shop
 
