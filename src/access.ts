@@ -4,7 +4,7 @@ import { isValidSignature } from './chain.ts'
 import { fail, ok, type Refusal, type Result } from './errors.ts'
 import { isSignedMessage, messageHash } from './networks/evm.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
-import { type Grant, grantFor, issuePass, passCookie, passOf, readPass } from './pass.ts'
+import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
@@ -19,7 +19,8 @@ import {
 
 /** What a request may open. */
 export type Access = {
-  all: Grant[]
+  /** Those of the cookie, which a new one keeps. What comes as a bearer token never goes into it. */
+  kept: Grant[]
   /** The one that opens the resource it asks for. */
   opening: Grant | null
   /** What the answer to it carries: the pass, where it comes from signing in. */
@@ -35,31 +36,36 @@ const COSTLY = ['sign_in_nothing_bought', 'invalid_siwx_signature']
 
 /** What a request may open at a resource. HEAD uses no sign-in up: it could not deliver what is asked for. */
 export async function accessOf(request: Request, world: World, resource: Resource): Promise<Access> {
-  const held = await grantsIn(request, world, resource.site)
-  const opening = grantFor(held, resource) ?? null
+  const { cookie: kept, bearer } = await grantsIn(request, world, resource.site)
+  const opening = grantFor([...kept, ...bearer], resource) ?? null
   const header = request.headers.get(SIGN_IN_WITH_X)
   if (opening || header === null || request.method === 'HEAD') {
-    return { all: held, opening, headers: {}, objection: null }
+    return { kept, opening, headers: {}, objection: null }
   }
   const signed = await signIn(header, request, world, resource)
-  if (!signed.ok) return { all: held, opening, headers: {}, objection: signed.error }
-  const owned = [...signed.value, ...held].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
+  if (!signed.ok) return { kept, opening, headers: {}, objection: signed.error }
+  const owned = [...signed.value, ...kept].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
   const opened = grantFor(owned, resource) ?? null
   // First, so that it is in the cookie, whatever else has no room there.
   const all = opened ? [opened, ...owned] : owned
-  return { all, opening: opened, headers: await passHeaders(world, all, resource.site), objection: null }
+  return { kept: all, opening: opened, headers: await passHeaders(world, all, resource.site), objection: null }
 }
 
-/** The live grants of the pass a request carries. */
-async function grantsIn(request: Request, world: World, site: string): Promise<Grant[]> {
-  const token = passOf(request.headers, site)
-  return token === null ? [] : readPass(token, site, await keyOf(world, 'pass'), nowSeconds())
+/** The live grants of the passes a request carries. */
+async function grantsIn(
+  { headers }: Request,
+  world: World,
+  site: string,
+): Promise<{ cookie: Grant[]; bearer: Grant[] }> {
+  const read = async (token: string | null) =>
+    token === null ? [] : readPass(token, site, await keyOf(world, 'pass'), nowSeconds())
+  return { cookie: await read(cookieToken(headers, site)), bearer: await read(bearerToken(headers)) }
 }
 
-/** Addresses whose live purchases the request's pass holds; none without a pass of this site. */
+/** Addresses whose live purchases the request's passes hold; none without a pass of this site. */
 export async function payersIn(request: Request, world: World, site: string): Promise<string[]> {
-  const grants = await grantsIn(request, world, site)
-  return [...new Set(grants.map((grant) => grant.payer.toLowerCase()))]
+  const { cookie, bearer } = await grantsIn(request, world, site)
+  return [...new Set([...cookie, ...bearer].map((grant) => grant.payer.toLowerCase()))]
 }
 
 /** The pass of these grants, as a cookie. */

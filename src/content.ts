@@ -4,10 +4,10 @@ import * as z from 'zod/mini'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { log, nameOf } from './log.ts'
-import { cookieName } from './pass.ts'
+import { bearerToken, cookieName, isPass } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
 import { parseRange } from './range.ts'
-import type { World } from './site.ts'
+import { keyOf, type World } from './site.ts'
 
 /** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
 export type Article = {
@@ -66,8 +66,8 @@ export async function openStored(found: Found, request: Request, range: string |
 }
 
 /** The origin's answer; `content_unavailable` where it cannot be reached. */
-export const askOrigin = ({ env, config }: World, request: Request, wanted: OriginRequest): Promise<Result<Response>> =>
-  reached(() => fetchOrigin(originOf(env, config), request, wanted))
+export const askOrigin = (world: World, request: Request, wanted: OriginRequest): Promise<Result<Response>> =>
+  reached(() => fetchOrigin(world, request, wanted))
 
 async function reached(open: () => Promise<Response>): Promise<Result<Response>> {
   try {
@@ -220,7 +220,8 @@ export type OriginRequest = {
 }
 
 /** Forwards a request. Throws when the origin cannot be reached. */
-async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Response> {
+async function fetchOrigin(world: World, request: Request, wanted: OriginRequest): Promise<Response> {
+  const origin = originOf(world.env, world.config)
   if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
   const headers = new Headers(request.headers)
@@ -229,7 +230,7 @@ async function fetchOrigin(origin: Origin, request: Request, wanted: OriginReque
     if (wanted.purpose !== 'free' && CONDITIONAL.includes(name)) headers.delete(name)
   }
   if (wanted.purpose === 'purchase') headers.delete('Range')
-  withoutPass(headers, wanted.site)
+  await withoutPass(headers, wanted.site, world)
   headers.set('X-Forwarded-Host', new URL(wanted.site).host)
   headers.set('X-Forwarded-Proto', new URL(wanted.site).protocol.slice(0, -1))
   if (origin.kind === 'zone') headers.set(HOP, '1')
@@ -249,15 +250,16 @@ async function fetchOrigin(origin: Origin, request: Request, wanted: OriginReque
   return wanted.purpose === 'purchase' ? unlessEmpty(response) : response
 }
 
-function withoutPass(headers: Headers, site: string): void {
+/** Takes out the cookie of our name, and a bearer token that is a pass of ours; others are the origin's own. */
+async function withoutPass(headers: Headers, site: string, world: World): Promise<void> {
   const cookies = (headers.get('Cookie') ?? '')
     .split(';')
     .filter((part) => part.split('=')[0]?.trim() !== cookieName(site))
   if (cookies.join('').trim() === '') headers.delete('Cookie')
   else headers.set('Cookie', cookies.join(';').trim())
-  // A pass is a token of two parts; other bearer tokens are the origin's own.
-  if (/^Bearer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/i.test(headers.get('Authorization') ?? ''))
-    headers.delete('Authorization')
+  const token = bearerToken(headers)
+  if (token === null || !(await isPass(token, world.config.sites, await keyOf(world, 'pass')))) return
+  headers.delete('Authorization')
 }
 
 /** What is sold has a first byte: an empty body becomes none. The body is read here, so it goes out unencoded. */

@@ -2,7 +2,7 @@
 // paid, and opens nothing else.
 import * as z from 'zod/mini'
 import { type Resource, scopeOpens } from './policy/scope.ts'
-import { openToken, sealToken } from './token.ts'
+import { isSealed, openToken, sealToken } from './token.ts'
 
 export type Grant = {
   /** Scope text, see `policy/scope.ts`. */
@@ -15,6 +15,7 @@ export type Grant = {
 }
 
 /** Browsers keep cookies up to 4,096 bytes, name and attributes included. */
+const LONGEST_COOKIE = 4096
 const LONGEST_TOKEN = 3600
 
 const payload = z.array(z.tuple([z.string(), z.string(), z.number(), z.string()]))
@@ -64,12 +65,25 @@ export function passCookie(token: string, site: string, endsAtSeconds: number, n
   return `${cookieName(site)}=${token}; Path=/; Max-Age=${endsAtSeconds - nowSeconds}; HttpOnly; SameSite=Lax${secure}`
 }
 
-/** The pass a request carries, as cookie or as `Authorization: Bearer`; the cookie wins. */
-export function passOf(headers: Headers, site: string): string | null {
+/** The token in a request's cookie. */
+export function cookieToken(headers: Headers, site: string): string | null {
   const name = cookieName(site)
   for (const part of (headers.get('Cookie') ?? '').split(';')) {
     const [key = '', ...value] = part.split('=')
     if (key.trim() === name) return value.join('=').trim()
   }
-  return /^Bearer ([A-Za-z0-9_.-]+)$/i.exec(headers.get('Authorization') ?? '')?.[1] ?? null
+  return null
+}
+
+/** What a request carries as `Authorization: Bearer`, where it has the shape of a pass. */
+export function bearerToken(headers: Headers): string | null {
+  const header = headers.get('Authorization') ?? ''
+  if (header.length > LONGEST_COOKIE) return null
+  return /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43})$/i.exec(header)?.[1] ?? null
+}
+
+/** Whether this key made a token as a pass for one of these sites: one that has ended is ours as well. */
+export async function isPass(token: string, sites: readonly string[], key: CryptoKey): Promise<boolean> {
+  const signed = await Promise.all(sites.map((site) => isSealed(key, token, site)))
+  return signed.includes(true)
 }

@@ -120,7 +120,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   }
 
   // Deliver: with the receipt, and a pass where access lasts.
-  return deliver(visit, verified, outcome, first?.value ?? null, access.all)
+  return deliver(visit, verified, outcome, first?.value ?? null, access.kept)
 }
 
 /** HEAD is for what GET would get. */

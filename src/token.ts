@@ -31,12 +31,17 @@ export async function shortMac(key: CryptoKey, text: string, bytes: number): Pro
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8(text))).subarray(0, bytes)
 }
 
+/** Whether this key made a token for this context. */
+export async function isSealed(key: CryptoKey, token: string, context: string): Promise<boolean> {
+  const [body, mac, ...rest] = token.split('.')
+  if (!body || !mac || rest.length > 0 || !/^[A-Za-z0-9_-]{43}$/.test(mac)) return false
+  const given = Uint8Array.from(atob(`${mac.replaceAll('-', '+').replaceAll('_', '/')}=`), (char) => char.charCodeAt(0))
+  return crypto.subtle.verify('HMAC', key, given, utf8(`${body}.${context}`))
+}
+
 /** The payload of a token this key made for this context, else null. Its shape is for the caller to check. */
 export async function openToken(key: CryptoKey, token: string, context: string): Promise<unknown> {
-  const [body, mac, ...rest] = token.split('.')
-  if (!body || !mac || rest.length > 0 || !/^[A-Za-z0-9_-]{43}$/.test(mac)) return null
-  const given = Uint8Array.from(atob(`${mac.replaceAll('-', '+').replaceAll('_', '/')}=`), (char) => char.charCodeAt(0))
-  if (!(await crypto.subtle.verify('HMAC', key, given, utf8(`${body}.${context}`)))) return null
-  const text = decodeText(body)
+  if (!(await isSealed(key, token, context))) return null
+  const text = decodeText(token.split('.')[0] ?? '')
   return text.ok ? JSON.parse(text.value) : null
 }

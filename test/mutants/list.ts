@@ -27,7 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     [
       'if (access.opening) return serveHolder(visit, access, access.opening)',
-      'if (access.all[0]) return serveHolder(visit, access, access.all[0])',
+      'if (access.kept[0]) return serveHolder(visit, access, access.kept[0])',
       site('conformance/passes'),
     ],
     [

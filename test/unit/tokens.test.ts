@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { grantFor, issuePass, passCookie, passOf, readPass } from '../../src/pass.ts'
+import { bearerToken, cookieToken, grantFor, isPass, issuePass, passCookie, readPass } from '../../src/pass.ts'
 import { identifyingQuery, type Resource, scopeIncludes, scopeOpens } from '../../src/policy/scope.ts'
 import { issueQuote, QUOTE_SECONDS, quotedOffers } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
@@ -101,11 +101,36 @@ describe('passes', () => {
     )
   })
 
-  test('it is found in the cookie or as a bearer token', () => {
-    expect(passOf(new Headers({ Cookie: 'a=b; __Host-newsstand=x.y; c=d' }), SITE)).toBe('x.y')
-    expect(passOf(new Headers({ Cookie: 'newsstand=x.y' }), SITE)).toBeNull()
-    expect(passOf(new Headers({ Authorization: 'Bearer x.y' }), SITE)).toBe('x.y')
-    expect(passOf(new Headers({ Authorization: 'Basic x' }), SITE)).toBeNull()
+  test('it is found in the cookie', () => {
+    expect(cookieToken(new Headers({ Cookie: 'a=b; __Host-newsstand=x.y; c=d' }), SITE)).toBe('x.y')
+    expect(cookieToken(new Headers({ Cookie: 'newsstand=x.y' }), SITE)).toBeNull()
+  })
+
+  const MAC = 'm'.repeat(43)
+  test.each([
+    [`Bearer x.${MAC}`, `x.${MAC}`],
+    [`bearer  x.${MAC}`, `x.${MAC}`],
+    [`Basic x.${MAC}`, null],
+    [`Bearer x.${MAC}, Bearer y.${MAC}`, null],
+    [`Bearer x.y.${MAC}`, null],
+    ['Bearer x.y', null],
+    ['Bearer a-token-of-the-origin', null],
+    [`Bearer ${'x'.repeat(4096)}.${MAC}`, null],
+  ])('of “%s” it is %s', (Authorization, token) => {
+    expect(bearerToken(new Headers({ Authorization }))).toBe(token)
+  })
+
+  test('what this key signed is ours, ended or for another of our sites; nothing else is', async () => {
+    const other = 'https://other.example'
+    const ended = await issuePass([grant('=/a', NOW + 1)], SITE, key, NOW)
+    expect(await readPass(ended, SITE, key, NOW + 2)).toEqual([])
+    expect(await isPass(ended, [SITE], key)).toBe(true)
+    expect(await isPass(await issuePass([grant('=/a')], other, key, NOW), [SITE, other], key)).toBe(true)
+    expect(await isPass(await issuePass([grant('=/a')], 'https://elsewhere.example', key, NOW), [SITE], key)).toBe(
+      false,
+    )
+    expect(await isPass(await issuePass([grant('=/a')], SITE, quoteKey, NOW), [SITE], key)).toBe(false)
+    expect(await isPass(`x.${MAC}`, [SITE], key)).toBe(false)
   })
 })
 
