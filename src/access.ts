@@ -9,6 +9,7 @@ import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
 import { keyOf, nowSeconds, rpcOf, type World } from './site.ts'
+import type { PassToken } from './x402/extensions/newsstand-pass.ts'
 import {
   checkSignIn,
   decodeSignIn,
@@ -29,6 +30,11 @@ export type Access = {
   objection: Refusal | null
 }
 
+/**
+ * What the headers of one answer that grow with what was bought may take: servers on the way stop at 8 KiB for all. The
+ * rest is for those that are as long always, the cookie's name and attributes among them.
+ */
+const HEADER_ROOM = 8192 - 1024
 /** Chain id and the question itself. */
 const MOST_WALLET_CALLS = 3
 /** Refused sign-ins that made a record, or the chain, work. */
@@ -68,16 +74,25 @@ export async function payersIn(request: Request, world: World, site: string): Pr
   return [...new Set([...cookie, ...bearer].map((grant) => grant.payer.toLowerCase()))]
 }
 
-/** The pass of these grants, as a cookie. */
+/** The pass of these grants, as a cookie with the room that the other headers of its answer leave; none without any. */
 export async function passHeaders(
   world: World,
   grants: readonly Grant[],
   site: string,
-): Promise<{ 'Set-Cookie': string }> {
-  const token = await issuePass(grants, site, await keyOf(world, 'pass'), nowSeconds())
+  beside: Record<string, string> = {},
+): Promise<Record<string, string>> {
+  const room = Object.entries(beside).reduce((left, [name, value]) => left - name.length - value.length, HEADER_ROOM)
+  const token = await issuePass(grants, site, await keyOf(world, 'pass'), nowSeconds(), room)
+  if (token.length > room) return {}
   const endsAtSeconds = Math.max(...grants.map((grant) => grant.endsAtSeconds))
   return { 'Set-Cookie': passCookie(token, site, endsAtSeconds, nowSeconds()) }
 }
+
+/** The pass of one purchase alone. */
+export const passTokenOf = async (world: World, bought: Grant, site: string): Promise<PassToken> => ({
+  token: await issuePass([bought], site, await keyOf(world, 'pass'), nowSeconds()),
+  expiresAtSeconds: bought.endsAtSeconds,
+})
 
 /** What the signer owns at the site, where some of it opens the resource. What made somebody work in vain is counted. */
 async function signIn(header: string, request: Request, world: World, resource: Resource): Promise<Result<Grant[]>> {

@@ -7,6 +7,7 @@ import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { list, parsed, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
+import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
@@ -222,6 +223,13 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
       })
     }
+  })
+  data.ROUTES.forEach(({ offers = [] }, i) => {
+    if ((1 + offers.length) * data.NETWORKS.length <= MOST_OFFERS) return
+    problems.push({
+      path: `ROUTES[${i}]`,
+      message: `prices times networks are more than ${MOST_OFFERS}, too many for a header; name fewer offers or NETWORKS`,
+    })
   })
   return [
     ...problems,

@@ -16,19 +16,21 @@ export type Grant = {
 
 /** Browsers keep cookies up to 4,096 bytes, name and attributes included. */
 const LONGEST_COOKIE = 4096
+/** Room for them. */
 const LONGEST_TOKEN = 3600
 
 const payload = z.array(z.tuple([z.string(), z.string(), z.number(), z.string()]))
 
 /**
- * A token of these grants, newest first. Ended ones, duplicates and, where the cookie would grow too long, the oldest
- * are left out. A pass belongs to one site.
+ * A token of these grants, newest first. Ended ones, duplicates and, where it would be longer than `room`, the oldest are
+ * left out; the newest stays. A pass belongs to one site.
  */
 export async function issuePass(
   grants: readonly Grant[],
   site: string,
   key: CryptoKey,
   nowSeconds: number,
+  room = LONGEST_TOKEN,
 ): Promise<string> {
   const live = grants.filter(
     (grant, i) =>
@@ -38,7 +40,7 @@ export async function issuePass(
   for (;;) {
     const rows = live.map(({ scope, method, endsAtSeconds, payer }) => [scope, method, endsAtSeconds, payer])
     const token = await sealToken(key, rows, site)
-    if (token.length <= LONGEST_TOKEN || live.length <= 1) return token
+    if (token.length <= Math.min(room, LONGEST_TOKEN) || live.length <= 1) return token
     live.pop()
   }
 }

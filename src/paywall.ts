@@ -1,6 +1,6 @@
 // The sentence: request → policy → content → pass → payment → proof → redeem → deliver, with a challenge wherever paying
 // helps. The only file that knows the order of the steps.
-import { type Access, accessOf, passHeaders } from './access.ts'
+import { type Access, accessOf, passHeaders, passTokenOf } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
 import { askOrigin, type Found, findStored, openStored, type Purpose } from './content.ts'
@@ -27,7 +27,7 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { type Asked, askedFor, isSafe, readPayment } from './request.ts'
+import { type Asked, askedFor, isFromElsewhere, isSafe, readPayment } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { keyOf, nowSeconds, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
@@ -208,10 +208,12 @@ async function deliver(
   }
   const receipt = await receiptFor(world, resource.site, urlOf(resource), settlement, settledAtSeconds)
   const isLasting = endsAtSeconds !== null && endsAtSeconds > nowSeconds()
-  const bought = isLasting ? [{ scope, method: resource.method, endsAtSeconds, payer: settlement.payer }] : []
-  const pass = isLasting ? await passHeaders(world, [...bought, ...grants], resource.site) : {}
-  const headers = { ...encodeSettlement(settlement, verified.payment, receipt), ...pass }
-  return { kind: 'gated', response: watched(opened.value, report), headers }
+  const bought = isLasting ? { scope, method: resource.method, endsAtSeconds, payer: settlement.payer } : null
+  const token =
+    bought && isFromElsewhere(request, resource.site) ? await passTokenOf(world, bought, resource.site) : null
+  const settled = encodeSettlement(settlement, verified.payment, receipt, token)
+  const cookie = bought ? await passHeaders(world, [bought, ...grants], resource.site, settled) : {}
+  return { kind: 'gated', response: watched(opened.value, report), headers: { ...settled, ...cookie } }
 }
 
 /** The answer, which reports once whether all of it was taken. */

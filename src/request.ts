@@ -70,3 +70,12 @@ export const readPayment = (request: Request): Result<Payment | null> =>
 
 /** Methods that only read: what they ask for is in hand before it is paid for. */
 export const isSafe = (method: string): boolean => method === 'GET' || method === 'HEAD'
+
+/**
+ * Whether a script of another origin asks, whose browser keeps no cookie of ours. No browser leaves `Origin` out there, and
+ * none lets a page write it.
+ */
+export function isFromElsewhere({ headers }: Request, site: string): boolean {
+  const origin = headers.get('Origin')
+  return origin !== null && origin !== site && headers.get('Sec-Fetch-Site') !== 'same-origin'
+}

@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import { errorReason, fail, ok, publicError, type Refusal, type Result } from '../errors.ts'
 import { decodeJson, encodeJson } from './base64.ts'
+import type { PassToken } from './extensions/newsstand-pass.ts'
 import type { Signed } from './extensions/offer-receipt.ts'
 import type { SignInChallenge } from './extensions/sign-in-with-x.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
@@ -14,6 +15,8 @@ import type { QuoteToken, ResourceInfo } from './wire.ts'
 const CHALLENGE_BUDGET = 2048
 /** What each further offer may add to it: its terms, and those in the quote's proof. */
 const OFFER_BUDGET = 640
+/** Most offers of one challenge, each network counted: with 8 its header leaves 1.6 KiB of 8 to the others. */
+export const MOST_OFFERS = 8
 
 export type PaymentHeaders = { paymentSignature: string | null; xPayment: string | null }
 
@@ -117,14 +120,18 @@ function shortenings(text: string): string[] {
   return [...(chars.length > 200 ? [] : [text]), ...cut.map((length) => `${chars.slice(0, length).join('')}…`), '']
 }
 
-/** `PAYMENT-RESPONSE`, with the signed receipt of what was delivered; `X-PAYMENT-RESPONSE` for a payer who spoke v1. */
+/**
+ * `PAYMENT-RESPONSE`, with the signed receipt of what was delivered, and the pass where no cookie brings it.
+ * `X-PAYMENT-RESPONSE` for a payer who spoke v1, as v1 has it: receipt and pass are in the other.
+ */
 export function encodeSettlement(
   settlement: Settlement,
   payment: Payment,
   receipt: Signed | null,
+  pass: PassToken | null = null,
 ): Record<string, string> {
   return {
-    'PAYMENT-RESPONSE': encodeJson(settlementV2(settlement, receipt)),
+    'PAYMENT-RESPONSE': encodeJson(settlementV2(settlement, receipt, pass)),
     ...(payment.x402Version === 1 ? { 'X-PAYMENT-RESPONSE': encodeJson(settlementV1(settlement)) } : {}),
   }
 }

@@ -1,6 +1,7 @@
 // x402 version 2: challenge in `PAYMENT-REQUIRED`, payment in `PAYMENT-SIGNATURE`, outcome in `PAYMENT-RESPONSE`.
 // Shapes: specs/x402-specification-v2.md §5 and transports-v2/http.md of the protocol.
 import * as z from 'zod/mini'
+import { type PassToken, passExtension } from './extensions/newsstand-pass.ts'
 import { offersExtension, receiptExtension, type Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierDeclaration } from './extensions/payment-identifier.ts'
 import { SIGN_IN_WITH_X, type SignInChallenge, signInDeclaration } from './extensions/sign-in-with-x.ts'
@@ -79,13 +80,13 @@ export function challengeV2(
   }
 }
 
-export const settlementV2 = (settlement: Settlement, receipt: Signed | null) => ({
+export const settlementV2 = (settlement: Settlement, receipt: Signed | null, pass: PassToken | null) => ({
   success: true,
   transaction: settlement.transaction,
   network: settlement.network,
   payer: settlement.payer,
   amount: settlement.amount.toString(),
-  ...receiptExtension(receipt),
+  ...(receipt || pass ? { extensions: { ...receiptExtension(receipt), ...passExtension(pass) } } : {}),
 })
 
 export const failureV2 = (reason: string, network: string, payer: string, transaction: string) => ({

@@ -5,7 +5,7 @@ import { issuePass } from '../../src/pass.ts'
 import { deriveKey } from '../../src/token.ts'
 import type { Answer } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { pay } from '../world/payer.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
 import { NOTHING, openShop, type Shop, SITE } from '../world/shop.ts'
 import { signIn, signInOf } from '../world/sign-in.ts'
 import { BASE_VARS } from '../world/site.ts'
@@ -23,6 +23,7 @@ beforeAll(async () => {
     ORIGIN_URL: origin.url,
     ROUTES: [
       { path: '/pages/*', price: '$0.05', access: '24h' },
+      { path: '/once/*', price: '$0.05', access: 'once' },
       { path: '/free/*', price: 'free' },
     ],
   })
@@ -140,6 +141,65 @@ describe('what the origin is told of a bearer token', () => {
     ])('%s does not', async (_, token) => {
       expect(await asOrigin(path, `Bearer ${await token()}`)).toEqual([undefined])
     })
+  })
+})
+
+describe.each(VERSIONS)('a purchase in %s', (version) => {
+  const NEWSSTAND_PASS = 'newsstand-pass'
+  const pass = z.object({
+    extensions: z.object({
+      [NEWSSTAND_PASS]: z.strictObject({
+        info: z.strictObject({ token: z.string(), expiresAt: z.number() }),
+        schema: z.looseObject({}),
+      }),
+    }),
+  })
+  const buy = async (path: string, headers: Record<string, string>) => {
+    const payment = await pay(version, await challengeAt(path), await shop.reader())
+    const answer = await ask(path, { ...payment, ...headers })
+    expect(answer.text).toBe('the page')
+    return answer
+  }
+
+  test.each([PARTNER, OTHER_SITE, 'null'])('by a script of %s has its pass beside the receipt', async (Origin) => {
+    const answer = await buy(TWO, { Origin, 'Sec-Fetch-Site': 'cross-site', Cookie: await passFor(ONE) })
+    const { info } = pass.parse(answer.receipt).extensions[NEWSSTAND_PASS]
+    const day = Date.now() / 1000 + 86_400
+    expect(Math.abs(info.expiresAt - day)).toBeLessThan(60)
+    const Authorization = `Bearer ${info.token}`
+    await expectOpen(TWO, { Authorization })
+    // What the reader bought before is none of that script's business.
+    await expectClosed(ONE, { Authorization })
+    expect(answer.receiptV1 ?? {}).not.toHaveProperty('extensions')
+    expect(answer.header('Access-Control-Expose-Headers')).toContain('PAYMENT-RESPONSE')
+  })
+
+  test.each<[string, string, Record<string, string>]>([
+    ['by no script', TWO, {}],
+    ['by a script of this site', TWO, { Origin: SITE }],
+    [
+      'by a script of the page’s own origin, as its browser says',
+      TWO,
+      {
+        Origin: 'https://www.news.example',
+        'Sec-Fetch-Site': 'same-origin',
+      },
+    ],
+    ['of a single answer', '/once/one', { Origin: PARTNER }],
+  ])('%s has none there', async (_, path, headers) => {
+    const answer = await buy(path, headers)
+    expect(answer.receipt).not.toBeNull()
+    expect(answer.receipt).not.toHaveProperty('extensions')
+  })
+
+  test('asked for again by its identifier has it again, and by this site’s own page not', async () => {
+    const identifier = 'an-identifier-of-sixteen'
+    const reader = await shop.reader()
+    const payment = await pay(version, await challengeAt(TWO), reader, { identifier: identifier + version })
+    const first = await ask(TWO, { ...payment, Origin: PARTNER })
+    const again = await ask(TWO, { ...payment, Origin: PARTNER })
+    expect(pass.parse(again.receipt)).toEqual(pass.parse(first.receipt))
+    expect((await ask(TWO, payment)).receipt).not.toHaveProperty('extensions')
   })
 })
 

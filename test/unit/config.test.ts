@@ -146,6 +146,19 @@ describe('each mistake is answered by what to write instead', () => {
       ['ROUTES[0].offers[0].price: an offer has a price; write one such as "$0.50"'],
     ],
     [
+      'more offers than a header has room for',
+      {
+        NETWORKS: ['eip155:8453', 'eip155:137', 'eip155:42161'],
+        ...route({
+          offers: [
+            { name: 'Day', price: '$0.50', access: '24h', scope: '/*' },
+            { name: 'Month', price: '$5', access: '30d', scope: '/*' },
+          ],
+        }),
+      },
+      ['ROUTES[0]: prices times networks are more than 8, too many for a header; name fewer offers or NETWORKS'],
+    ],
+    [
       'two offers of one price',
       route({ offers: [{ name: 'Day', price: '$0.05', access: '24h', scope: '/*' }] }),
       ['ROUTES[0].offers: two offers have the same price, and a payment could not say which it buys; make them differ'],

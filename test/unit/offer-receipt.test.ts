@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { assetOf, transactionUrl } from '../../src/x402/assets.ts'
 import { encodeChallenge, encodeSettlement } from '../../src/x402/codec.ts'
 import { didDocument, didOf, keyIdOf, keyIn } from '../../src/x402/did.ts'
+import { NEWSSTAND_PASS } from '../../src/x402/extensions/newsstand-pass.ts'
 import { type Signed, signOffers, signReceipt } from '../../src/x402/extensions/offer-receipt.ts'
 import { importSigner, parsePrivateJwk, readJws, type Signer, signJws, verifyJws } from '../../src/x402/jws.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
@@ -236,6 +237,13 @@ describe('in the headers', () => {
     expect(headers['X-PAYMENT-RESPONSE']).toBe(without['X-PAYMENT-RESPONSE'])
     expect(decode(headers['PAYMENT-RESPONSE'] ?? '').extensions['offer-receipt'].info).toEqual({ receipt })
     expect(decode(without['PAYMENT-RESPONSE'] ?? '').extensions).toBeUndefined()
+    const pass = { token: 'x.y', expiresAtSeconds: 1_800_000_000 }
+    const beside = encodeSettlement(settlement, payment, receipt, pass)
+    expect(beside['X-PAYMENT-RESPONSE']).toBe(without['X-PAYMENT-RESPONSE'])
+    expect(decode(beside['PAYMENT-RESPONSE'] ?? '').extensions).toMatchObject({
+      'offer-receipt': { info: { receipt } },
+      [NEWSSTAND_PASS]: { info: { token: 'x.y', expiresAt: 1_800_000_000 }, schema: { type: 'object' } },
+    })
   })
 })
 

@@ -92,6 +92,22 @@ describe('passes', () => {
     expect((await readPass(token, SITE, key, NOW))[0]?.scope).toBe('=/articles/0')
   })
 
+  test('where there is less room, the newest stays', async () => {
+    const many = [grant('=/new'), grant('=/old'), grant('=/older')]
+    const read = async (room: number) =>
+      (await readPass(await issuePass(many, SITE, key, NOW, room), SITE, key, NOW)).map(({ scope }) => scope)
+    expect(await read(3600)).toEqual(['=/new', '=/old', '=/older'])
+    expect(await read(300)).toEqual(['=/new', '=/old'])
+    expect(await read(1)).toEqual(['=/new'])
+  })
+
+  test('the longest address has room in a cookie', async () => {
+    const longest = grant(`=/${'x'.repeat(511)}?${'y'.repeat(1024)}`)
+    const token = await issuePass([longest, grant('=/old')], SITE, key, NOW)
+    expect(await readPass(token, SITE, key, NOW)).toEqual([longest, grant('=/old')])
+    expect(passCookie(token, SITE, NOW + 3650 * 86_400, NOW).length).toBeLessThan(4096)
+  })
+
   test('the cookie is as strict as the site allows', () => {
     expect(passCookie('t', SITE, NOW + 60, NOW)).toBe(
       '__Host-newsstand=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure',

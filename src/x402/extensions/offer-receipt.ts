@@ -90,4 +90,4 @@ export const offersExtension = (offers: readonly Signed[]) =>
 
 /** What `PAYMENT-RESPONSE` carries. */
 export const receiptExtension = (receipt: Signed | null) =>
-  receipt === null ? {} : { extensions: { [OFFER_RECEIPT]: { info: { receipt }, schema } } }
+  receipt === null ? {} : { [OFFER_RECEIPT]: { info: { receipt }, schema } }

@@ -1,0 +1,116 @@
+// How long our headers grow: servers on the way give up at 8 KiB for all of an answer, browsers at 4,096 bytes for a cookie.
+import { generateKeyPairSync } from 'node:crypto'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { issuePass } from '../../src/pass.ts'
+import { deriveKey } from '../../src/token.ts'
+import { type Answer, send } from '../world/answer.ts'
+import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
+import { SITE } from '../world/shop.ts'
+import { BASE_VARS, type Site, startSite } from '../world/site.ts'
+
+/** The longest address that is sold. */
+const LONGEST = `/pages/${'p'.repeat(505)}?${'q'.repeat(1023)}`
+const NETWORKS = ['eip155:8453', 'eip155:137', 'eip155:42161', 'eip155:43114']
+let base: Network
+let facilitator: Awaited<ReturnType<typeof startFacilitatorFor>>
+let origin: OriginServer
+let site: Site
+/** A cookie that has no room for another grant. */
+let fullCookie: string
+
+beforeAll(async () => {
+  base = await startNetwork('eip155:8453')
+  facilitator = await startFacilitatorFor([base])
+  origin = await startOrigin()
+  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  site = await startSite({
+    PAY_TO: privateKeyToAccount(generatePrivateKey()).address,
+    NETWORKS,
+    FACILITATORS: [facilitator.facilitator.url],
+    RPC_URLS: { 'eip155:8453': base.chain.rpcUrl },
+    ORIGIN_URL: origin.url,
+    RECEIPT_KEY: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x, d }),
+    BRAND: { name: 'The Daily Stand', logo: 'https://images.news.example/logo.svg', accent: '#0b6e4f' },
+    ROUTES: [
+      {
+        path: '/pages/*',
+        price: '$0.05',
+        access: '24h',
+        description: 'd'.repeat(500),
+        mimeType: 'text/html; charset=utf-8',
+        offers: [{ name: 'Day pass over the archive of pages', price: '$0.50', access: '24h', scope: '/pages/*' }],
+      },
+    ],
+  })
+  const now = Math.floor(Date.now() / 1000)
+  const grants = Array.from({ length: 200 }, (_, i) => ({
+    scope: `=/elsewhere/${i}`,
+    method: 'GET',
+    endsAtSeconds: now + 86_400,
+    payer: base.asset.asset,
+  }))
+  const token = await issuePass(grants, SITE, await deriveKey(BASE_VARS.PASS_SECRET, 'pass'), now)
+  fullCookie = `__Host-newsstand=${token}`
+})
+
+afterAll(async () => {
+  await site.stop()
+  await facilitator.stop()
+  await origin.stop()
+  await base.chain.stop()
+})
+
+const ask = (headers: Record<string, string> = {}) => send(site.url + LONGEST, { headers })
+
+async function newReader() {
+  const reader = privateKeyToAccount(generatePrivateKey())
+  await base.fund(reader.address, 1_000_000n)
+  return reader
+}
+
+/** As HTTP/1.1 has them: a colon, a space and a line's end for each. */
+const sizeOf = ({ headers }: Answer) =>
+  [...headers].reduce((size, [name, value]) => size + name.length + value.length + 4, 0)
+
+function expectShort(answer: Answer): void {
+  expect(sizeOf(answer)).toBeLessThan(8192)
+  for (const cookie of answer.headers.getSetCookie()) expect(cookie.length).toBeLessThan(4096)
+}
+
+const pass = z.object({
+  extensions: z.object({ 'newsstand-pass': z.object({ info: z.object({ token: z.string() }) }) }),
+})
+const expectOpen = async (headers: Record<string, string>) => expect((await ask(headers)).text).toBe('the page')
+
+describe.each(VERSIONS)('at the longest address, with all that can be configured, in %s', (version) => {
+  test.each(['application/json', 'text/html'])('the challenge as %s, which refuses a payment', async (Accept) => {
+    const { challenge } = await ask()
+    expect(challenge.v2.accepts).toHaveLength(8)
+    const payment = await pay(version, challenge, await newReader(), { signed: { validBefore: 1n } })
+    const answer = await ask({ ...payment, Accept, Cookie: fullCookie })
+    expect(answer.status).toBe(402)
+    expect(answer.challengeV2.accepts).toHaveLength(8)
+    expect(answer.receipt?.success).toBe(false)
+    expectShort(answer)
+  })
+
+  test('a purchase has its cookie, and the oldest grants drop out of it', async () => {
+    const payment = await pay(version, (await ask()).challenge, await newReader())
+    const answer = await ask({ ...payment, Cookie: fullCookie })
+    expect(answer.receipt).toHaveProperty('extensions.offer-receipt')
+    expectShort(answer)
+    await expectOpen({ Cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' })
+  })
+
+  test('a purchase by a script of another origin has its token', async () => {
+    const payment = await pay(version, (await ask()).challenge, await newReader())
+    const answer = await ask({ ...payment, Cookie: fullCookie, Origin: 'https://partner.example' })
+    expect(answer.receipt).toHaveProperty('extensions.offer-receipt')
+    expectShort(answer)
+    await expectOpen({ Authorization: `Bearer ${pass.parse(answer.receipt).extensions['newsstand-pass'].info.token}` })
+  })
+})
