@@ -11,7 +11,7 @@
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
-/** @typedef {{ challenge: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page */
+/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters */
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
@@ -301,7 +301,7 @@ async function pay(wallet, offer) {
   const { 'newsstand-quote': quote } = challenge.extensions
   const payment = {
     x402Version: 2,
-    resource: { url: location.href },
+    resource: { url: page.resource },
     accepted: terms,
     payload: { signature, authorization },
     extensions: {
@@ -385,14 +385,43 @@ async function signIn(wallet) {
 
 // After signing: one payment, sent until something is known of it.
 
+// Where a browser blocks storage, the payment stays with this entry of the tab's history, which outlives a reload too.
+
 /** @param {Signed} signed */
 function keep(signed) {
-  sessionStorage.setItem(STORE, JSON.stringify(signed))
+  try {
+    sessionStorage.setItem(STORE, JSON.stringify(signed))
+  } catch {
+    history.replaceState({ ...history.state, [STORE]: signed }, '')
+  }
   return signed
 }
 
 /** @returns {Signed | null} */
-const kept = () => JSON.parse(sessionStorage.getItem(STORE) ?? 'null')
+function kept() {
+  try {
+    const found = sessionStorage.getItem(STORE)
+    if (found !== null) return JSON.parse(found)
+  } catch {}
+  return history.state?.[STORE] ?? null
+}
+
+function forget() {
+  try {
+    sessionStorage.removeItem(STORE)
+  } catch {}
+  if (history.state?.[STORE]) history.replaceState({ ...history.state, [STORE]: null }, '')
+}
+
+/** To the site's other tabs; null where that is blocked with storage. */
+function openChannel() {
+  try {
+    return new BroadcastChannel('newsstand')
+  } catch {
+    return null
+  }
+}
+const channel = openChannel()
 
 /** Statuses at which the same payment is sent again: busy, broken, or not known yet. */
 const OPEN = [429, 500, 502, 503, 504]
@@ -418,7 +447,7 @@ async function send(signed, wallet) {
     const seconds = Math.min(Number(response.headers.get('Retry-After')) || 5, 60)
     return wait(signed, isOpen ? 'waiting' : 'unavailable', seconds)
   }
-  sessionStorage.removeItem(STORE)
+  forget()
   if (response.status === 403) return home(text('notAccepted'))
   const header = response.headers.get('PAYMENT-REQUIRED')
   if (header) adopt(header)
@@ -437,7 +466,7 @@ async function opened(signed, response) {
   if (signed.isLasting) {
     await response.body?.cancel()
     show(text('opening'), [])
-    new BroadcastChannel('newsstand').postMessage('bought')
+    channel?.postMessage('bought')
     return location.reload()
   }
   offerToOpen(await response.blob(), text('bought'))
@@ -482,7 +511,7 @@ function withoutCookie(signed) {
     busy(text('settling'))
     const response = await fetch(location.href, { headers: { 'PAYMENT-SIGNATURE': signed.header }, cache: 'no-store' })
     if (response.ok) return offerToOpen(await response.blob(), text('noCookie'))
-    sessionStorage.removeItem(STORE)
+    forget()
     look()
   }
   show(text('noCookie'), [{ text: text('open'), act }])
@@ -494,7 +523,7 @@ function begin() {
   if (signed.paidAtMs === null) return send(signed)
   // A page that comes back long after it was paid is a page whose time is over.
   if (Date.now() - signed.paidAtMs < 60_000) return withoutCookie(signed)
-  sessionStorage.removeItem(STORE)
+  forget()
   look()
 }
 
@@ -502,7 +531,7 @@ for (const radio of radios()) radio.addEventListener('change', () => home())
 // Back from the article: this page is a picture of the past.
 window.addEventListener('pageshow', (event) => event.persisted && location.reload())
 // Bought in another tab: perhaps this page too.
-new BroadcastChannel('newsstand').addEventListener('message', () => {
+channel?.addEventListener('message', () => {
   if (!kept()) refresh()
 })
 begin()

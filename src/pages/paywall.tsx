@@ -71,6 +71,7 @@ export function paywallPage(view: PaywallView): Promise<Page> {
           <script id="checkout" type="application/json">
             {data({
               challenge,
+              resource: view.resourceUrl,
               isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
               networks: view.networks.map(({ network, name, rpcUrl }) => ({
                 network,
