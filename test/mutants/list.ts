@@ -106,7 +106,7 @@ export const MUTANTS: readonly Mutant[] = [
       'if (endsAtSeconds === null) return ok([])',
       site('conformance/sign-in'),
     ],
-    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('attacks/smart-accounts')],
+    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('conformance/two-networks')],
     ['if (!isOwnKey) {', 'if (false) {', site('attacks/sign-in')],
     ["if (!owns) return fail({ code: 'invalid_siwx_signature' })", '', site('attacks/sign-in')],
     [
