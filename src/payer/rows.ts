@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import type { SignedPayment } from '../facilitator.ts'
 import type { LedgerRow } from '../ledger.ts'
-import { addressOf, type Resource } from '../policy/scope.ts'
+import { pathAndQueryOf, type Resource } from '../policy/scope.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Authorization, type Offer, type Owner, offerOf, type Payment } from '../x402/payment.ts'
 import type { Look, Question, Search } from './reconcile.ts'
@@ -173,7 +173,7 @@ export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
   return {
     id: row.key,
     site: row.site,
-    resource: addressOf(row.resource),
+    resource: pathAndQueryOf(row.resource),
     network: asset.network,
     asset: asset.asset,
     amount: row.amount,
