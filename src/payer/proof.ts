@@ -1,7 +1,7 @@
 // What the logs of a transaction prove about an authorization. Only the order of the token's own logs counts: "some
 // transfer in the same transaction" is no payment. It weighs one receipt, and does not say whether it can be undone.
 import * as z from 'zod/mini'
-import { type Budget, type ChainFault, type Rpc, read, safeNumber, word } from '../chain.ts'
+import { type Budget, type ChainFailure, type Rpc, read, safeNumber, word } from '../chain.ts'
 import { fail, ok, type Result } from '../errors.ts'
 import type { Authorization } from '../x402/payment.ts'
 
@@ -50,7 +50,7 @@ export async function receiptOf(
   rpc: Rpc,
   transaction: string,
   budget: Budget,
-): Promise<Result<Receipt | null, ChainFault>> {
+): Promise<Result<Receipt | null, ChainFailure>> {
   const answer = await rpc.ask({ method: 'eth_getTransactionReceipt', params: [transaction] }, budget)
   const found = read(storedReceipt, answer)
   if (!found.ok) return found

@@ -1,10 +1,7 @@
 // The life of one authorization as a pure function of state and event. Nothing else decides what became of a payment;
 // what it means for other payments is `next.ts`. docs/redemption.md draws it.
-import type { PaymentReason } from '../errors.ts'
-import type { SettleReply } from '../facilitator.ts'
+import type { RefusalReason, SettleReply } from '../facilitator.ts'
 import type { Truth } from './reconcile.ts'
-
-export type RefusalReason = PaymentReason | 'payment_refused'
 
 export type Status =
   /** Ours to settle; no sending has reached anybody. */

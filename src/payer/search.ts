@@ -9,7 +9,7 @@ import {
   blockCall,
   blockIn,
   type Call,
-  type ChainFault,
+  type ChainFailure,
   type Rpc,
   read,
   safeNumber,
@@ -209,7 +209,7 @@ function useIn(
   asset: string,
   nonce: Nonce,
   { from, to }: Part,
-): Result<string | null, ChainFault> {
+): Result<string | null, ChainFailure> {
   const logs = read(foundLogs, answer)
   if (!logs.ok) return logs
   const found = logs.value.find(
