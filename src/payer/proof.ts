@@ -18,7 +18,7 @@ export type Nonce = Pick<Authorization, 'from' | 'nonce'>
 const HASH = /^0x[0-9a-fA-F]{64}$/
 export const isHash = (text: string) => HASH.test(text)
 
-const lowerCase = z.transform((hex: string) => hex.toLowerCase())
+const lowerCase = z.transform((text: string) => text.toLowerCase())
 export const transactionHash = z.pipe(z.string().check(z.regex(HASH)), lowerCase)
 const hex = z.pipe(z.string().check(z.regex(/^0x[0-9a-fA-F]*$/)), lowerCase)
 

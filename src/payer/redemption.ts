@@ -66,7 +66,7 @@ export const MOST_SENDINGS = 3
 /** The outcome is open: it may still pay us. */
 export const isOpen = ({ status }: Redemption) => status === 'claimed' || status === 'settling' || status === 'unknown'
 
-/** Whether it may ever have left this house. What was never sent can only land by its signer's own hand. */
+/** Whether it may ever have been sent. A payment that never was can only land if its signer broadcasts it. */
 export const wasSent = ({ sent }: Redemption) => sent > 0
 
 export const maySend = (state: Redemption) =>
@@ -101,7 +101,7 @@ const paid = (state: Redemption, transaction: string, position: number | null): 
 })
 
 function afterReply(state: Redemption, reply: SettleReply, nowSeconds: number): Redemption {
-  // A success counts from any sending, late ones too; what the chain has proven void it does not overrule.
+  // A success counts from any sending, late ones too. It does not overrule a chain that has proven the payment void.
   if (reply.kind === 'settled') {
     return state.status === 'settled' || state.status === 'void' ? state : paid(state, reply.transaction, null)
   }
@@ -136,14 +136,14 @@ function afterReply(state: Redemption, reply: SettleReply, nowSeconds: number): 
 
 function afterTruth(state: Redemption, truth: Truth): Redemption {
   if (truth.kind === 'settled') {
-    // Of a settled payment it fills in the proof, and the transaction where another one was named.
+    // For a settled payment it fills in the proof, and the transaction where another one was named.
     const isKnown = state.status === 'settled' && state.position !== null
     return isKnown ? state : paid(state, truth.transaction, truth.position)
   }
   if (state.status === 'settled' || state.status === 'void') return state
   switch (truth.kind) {
     case 'void':
-      // What another payment has paid for stays so.
+      // A covered payment stays covered.
       if (state.status === 'covered') return { ...state, doubt: 0 }
       return { ...state, status: 'void', doubt: 0, transaction: truth.transaction }
     case 'used_before':
