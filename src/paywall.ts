@@ -104,8 +104,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (!proof.ok) return declined(visit, payment.value, proof.error)
   const { verified, objection } = proof.value
 
-  // Redeem: what is safe to ask for is in hand before; the rest is settled upfront. A payment that may only be
-  // recognised charges nothing any more, and is not worth asking the origin before it is.
+  // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
+  // is not settled any more, so the origin is not asked before it is recognised.
   const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
   if (known) return declined(visit, payment.value, known)
   countHangUp(world, request)
@@ -123,7 +123,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   return deliver(visit, verified, outcome, first?.value ?? null, access.all)
 }
 
-/** HEAD is for what GET would get. */
+/** HEAD asks for the same resource as GET. */
 function resourceOf(request: Request, { site, path, facts }: Target, isStored: boolean, variant: string): Resource {
   const method = request.method === 'HEAD' ? 'GET' : request.method
   return { site, method, path, id: path + (isStored ? '' : identifyingQuery(facts.query)) + variant }
@@ -141,11 +141,11 @@ async function contentOf({ request, world, target, found }: Visit, purpose: Purp
   return isPart ? fail({ code: 'content_unavailable' }) : content
 }
 
-/** Content worth its price: to GET a 2xx answer with something in it, to another method any that is no error. */
+/** Whether content is worth its price: for GET a 2xx answer with a body, for another method any that is no error. */
 const isDeliverable = ({ status, body }: Response, method: string): boolean =>
   isSafe(method) ? status >= 200 && status < 300 && body !== null : status < 400
 
-/** For who holds a pass: the content with its ranges, not the origin's caching. */
+/** The content for the holder of a pass: with ranges, without the origin's caching. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
@@ -183,7 +183,7 @@ async function unsold({ request, world }: Visit, response: Response): Promise<An
   return { kind: 'gated', response, headers: {} }
 }
 
-/** A paid answer. `content` is null where it is fetched only now, settled upfront. */
+/** A paid answer. `content` is null where the payment was settled upfront: it is fetched only now. */
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
