@@ -22,7 +22,7 @@ export type LedgerRow = {
   offer: string
   accessSeconds: number
   settledAtSeconds: number
-  /** `refund_due`: it came beside another payment for the same wish. `unproven`: the chain does not bear it out. */
+  /** `refund_due`: it came beside another payment for the same wish. `unproven`: the chain shows no log of it. */
   remark: 'refund_due' | 'unproven' | null
 }
 

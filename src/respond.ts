@@ -19,7 +19,7 @@ const ALLOWED = [
 /** What answers at a gated address depend on. */
 const VARY = 'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Cookie, Origin'
 
-/** Caching headers and validators by which a shared cache could keep or confirm paid content. */
+/** Headers by which a shared cache could keep paid content, or confirm that its copy is fresh. */
 const CACHING = [
   'age',
   'cache-control',

@@ -33,7 +33,7 @@ export const isUse = ({ address, topics }: Log, asset: string, { from, nonce }: 
   topics[1] === `0x${word(from)}` &&
   topics[2] === nonce.toLowerCase()
 
-/** A transaction that is in a block. `logs` are all of its logs, whoever wrote them, in their order. */
+/** A transaction that is in a block. `logs` are all of its logs, of every contract, in their order. */
 export type Receipt = { block: number; isSuccess: boolean; logs: readonly Log[] }
 
 const storedReceipt = z.nullable(

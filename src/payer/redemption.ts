@@ -163,7 +163,7 @@ function afterTruth(state: Redemption, truth: Truth): Redemption {
     case 'unused':
       return hasFailed(state, truth) ? { ...state, status: 'refused', doubt: 0, failedAtSeconds: null } : state
     case 'unclear':
-      // Its nonce is used, by whomever: neither a refusal nor a claim that was never sent is the last word on it.
+      // Its nonce is used by somebody: neither a refusal nor a claim that was never sent is the last word on it.
       return state.status === 'claimed' || state.status === 'refused'
         ? { ...state, status: 'unknown', sent: Math.max(1, state.sent), doubt: Math.max(1, state.doubt) }
         : state

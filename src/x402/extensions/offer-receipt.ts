@@ -60,7 +60,7 @@ export const signOffers = (
     ),
   )
 
-/** `issuedAt` is when the payment was settled, so that a receipt asked for again is the same to the letter. */
+/** `issuedAt` (Unix seconds) is when the payment was settled, so that a receipt asked for again is the same. */
 export const signReceipt = (
   site: string,
   resourceUrl: string,
