@@ -124,11 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('errors.ts', [
     ["blame: 'noted' })", 'blame: null })', unit('errors')],
     ["!isRepeat && REFUSALS[code].blame === 'counted'", "REFUSALS[code].blame === 'counted'", unit('errors')],
-    [
-      "({ ...fault(402, message), blame: 'counted' })",
-      "({ ...fault(403, message), blame: 'counted' })",
-      unit('errors'),
-    ],
+    ["({ ...row(402, message), blame: 'counted' })", "({ ...row(403, message), blame: 'counted' })", unit('errors')],
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),
   ...in_('networks/network.ts', [
