@@ -19,7 +19,7 @@ export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<Cr
   )
 }
 
-/** `body.mac`, both base64url. `context` is signed along but not sent: who checks must know it. */
+/** `body.mac`, both base64url. `context` is signed too but not sent: whoever checks the token must know it. */
 export async function sealToken(key: CryptoKey, payload: unknown, context: string): Promise<string> {
   const body = encodeBytes(utf8(JSON.stringify(payload)))
   const mac = await crypto.subtle.sign('HMAC', key, utf8(`${body}.${context}`))
@@ -39,7 +39,7 @@ export async function isSealed(key: CryptoKey, token: string, context: string): 
   return crypto.subtle.verify('HMAC', key, given, utf8(`${body}.${context}`))
 }
 
-/** The payload of a token this key made for this context, else null. Its shape is for the caller to check. */
+/** The payload of a token this key made for this context, else null. The caller checks its shape. */
 export async function openToken(key: CryptoKey, token: string, context: string): Promise<unknown> {
   if (!(await isSealed(key, token, context))) return null
   const text = decodeText(token.split('.')[0] ?? '')
