@@ -42,7 +42,7 @@ export type Answer =
   /** The content of a gated address for a reader who may have it, with newsstand's own headers. */
   | { kind: 'gated'; response: Response; headers: Record<string, string> }
   /** newsstand's own words: refusals, challenges, preflights, receipts. */
-  | { kind: 'ours'; response: Response }
+  | { kind: 'ours'; response: Response; isZipped: boolean }
 
 /** The answer as it leaves. */
 export function dressed(answer: Answer): Response {
@@ -55,7 +55,7 @@ export function dressed(answer: Answer): Response {
     case 'gated':
       return openToScripts(privately(response, answer.headers))
     case 'ours':
-      return openToScripts(response)
+      return answer.isZipped ? zipped(openToScripts(response)) : openToScripts(response)
   }
 }
 
@@ -100,7 +100,27 @@ function rebuilt(response: Response, headers: Headers): Response {
   return new Response(isNullBody(status) ? null : response.body, { status, statusText, headers })
 }
 
-const ours = (response: Response): Answer => ({ kind: 'ours', response })
+const ours = (response: Response, isZipped = false): Answer => ({ kind: 'ours', response, isZipped })
+
+/** Compressed here: the platform compresses no 402, and nothing that it may not transform. */
+function zipped(response: Response): Response {
+  const headers = new Headers(response.headers)
+  headers.set('Content-Encoding', 'gzip')
+  const body = response.body?.pipeThrough(new CompressionStream('gzip')) ?? null
+  return new Response(body, { status: response.status, headers, encodeBody: 'manual' })
+}
+
+/** What is shorter fits into one packet either way. */
+const SHORTEST_ZIPPED = 1400
+
+/** Whether a body goes out compressed. Cloudflare writes what it accepts itself into the header, and keeps the client's. */
+function isWorthZipping({ cf, headers }: Request, body: string): boolean {
+  const own = cf?.clientAcceptEncoding
+  return body.length >= SHORTEST_ZIPPED && acceptsGzip(typeof own === 'string' ? own : headers.get('Accept-Encoding'))
+}
+
+/** Nobody on the way may write into a page: its policy would stop what they add. */
+const caching = (directives: string, page: Page | null) => (page ? `${directives}, no-transform` : directives)
 
 /** The answer to `OPTIONS` at a gated address: never charged, never forwarded. */
 export function preflight(request: Request): Answer {
@@ -138,15 +158,16 @@ export async function answerRefusal(request: Request, { code }: Refusal, parts: 
   const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
-    'Cache-Control': 'no-store',
+    'Cache-Control': caching('no-store', page),
     'X-Content-Type-Options': 'nosniff',
-    Vary: VARY,
+    Vary: `${VARY}, Accept-Encoding`,
     ...(page ? pageHeaders(page) : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
   const body = page ? page.html : JSON.stringify({ error: code, message, ...parts.json })
-  return ours(new Response(request.method === 'HEAD' ? null : body, { status, headers }))
+  const response = new Response(request.method === 'HEAD' ? null : body, { status, headers })
+  return ours(response, isWorthZipping(request, body))
 }
 
 /** A refusal that no payment can mend. */
@@ -168,12 +189,13 @@ export async function inPrivate(
   const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
-    'Cache-Control': 'private, no-store',
+    'Cache-Control': caching('private, no-store', page),
     'X-Content-Type-Options': 'nosniff',
-    Vary: 'Accept, Accept-Language, Authorization, Cookie',
+    Vary: 'Accept, Accept-Encoding, Accept-Language, Authorization, Cookie',
     ...(page ? pageHeaders(page) : {}),
   })
-  return ours(new Response(page ? page.html : JSON.stringify(json), { headers }))
+  const body = page ? page.html : JSON.stringify(json)
+  return ours(new Response(body, { headers }), isWorthZipping(request, body))
 }
 
 /** An answer of newsstand's own for everybody: JSON that may be kept for an hour. */
@@ -200,15 +222,23 @@ const pageHeaders = ({ policy }: Page) => ({
 /** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
 export function prefersHtml(accept: string | null): boolean {
   if (accept === null) return false
-  const html = quality(accept, 'text', 'html')
-  return html > 0 && html > quality(accept, 'application', 'json')
+  const html = quality(accept, ['*/*', 'text/*', 'text/html'])
+  return html > 0 && html > quality(accept, ['*/*', 'application/*', 'application/json'])
 }
 
-function quality(accept: string, type: string, subtype: string): number {
+/** Whether `Accept-Encoding` lets gzip in, and ranks nothing encoded above it (RFC 9110 §12.5.3). */
+export function acceptsGzip(accept: string | null): boolean {
+  if (accept === null) return false
+  const gzip = quality(accept, ['*', 'gzip'])
+  return gzip > 0 && gzip >= quality(accept, ['identity'])
+}
+
+/** @param names from the least to the most specific; the most specific that is there counts */
+function quality(accept: string, names: readonly string[]): number {
   let best = { specificity: -1, q: 0 }
   for (const range of accept.split(',')) {
-    const [media = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const specificity = [`*/*`, `${type}/*`, `${type}/${subtype}`].indexOf(media)
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+    const specificity = names.indexOf(name)
     const q = parameters.find((parameter) => parameter.startsWith('q='))
     const value = q === undefined ? 1 : Number(q.slice(2))
     if (specificity > best.specificity) best = { specificity, q: value >= 0 && value <= 1 ? value : 0 }

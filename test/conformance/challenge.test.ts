@@ -120,6 +120,7 @@ test('it is not stored, and varies with all it depends on', async () => {
     'SIGN-IN-WITH-X',
     'Cookie',
     'Origin',
+    'Accept-Encoding',
   ])
   expect(answer.header('Access-Control-Allow-Origin')).toBe('*')
   expect(answer.header('Access-Control-Expose-Headers')).toBe(
@@ -149,7 +150,7 @@ describe('which of the two bodies', () => {
     const answer = await shop.ask('/articles/hello', { headers: { Accept: accept } })
     expect(answer.status).toBe(402)
     expect(answer.header('Content-Type')?.split(';')[0]).toBe(type)
-    expect(answer.header('Cache-Control')).toBe('no-store')
+    expect(answer.header('Cache-Control')).toBe(type === 'text/html' ? 'no-store, no-transform' : 'no-store')
     expect(answer.challengeV2.accepts).toHaveLength(1)
     if (type === 'text/html') expect(answer.text).toMatch(/^<!doctype html>/i)
     else expect(answer.error).toBe('payment_required')

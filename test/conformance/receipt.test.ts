@@ -238,7 +238,7 @@ describe('the receipt page', () => {
       receipt: { format: 'jws', signature: jwsOf(answer.receipt) },
     })
     expect(receipt.header('Cache-Control')).toBe('private, no-store')
-    expect(receipt.header('Vary')).toBe('Accept, Accept-Language, Authorization, Cookie')
+    expect(receipt.header('Vary')).toBe('Accept, Accept-Encoding, Accept-Language, Authorization, Cookie')
     expect(receipt.header('Access-Control-Allow-Origin')).toBe('*')
   })
 
@@ -248,7 +248,7 @@ describe('the receipt page', () => {
     expect(receipt.status).toBe(200)
     expect(receipt.header('Content-Type')).toBe('text/html; charset=utf-8')
     expect(receipt.header('Content-Security-Policy')).toContain("default-src 'none'")
-    expect(receipt.header('Cache-Control')).toBe('private, no-store')
+    expect(receipt.header('Cache-Control')).toBe('private, no-store, no-transform')
     for (const part of [
       'The Daily Stand',
       `href="${SITE}${HELLO}"`,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Answer, dressed, prefersHtml } from '../../src/respond.ts'
+import { NO_BRAND } from '../../src/pages/page.tsx'
+import { type Answer, acceptsGzip, dressed, prefersHtml, refuse } from '../../src/respond.ts'
 
 describe('who is shown a page', () => {
   test.each<[string | null, boolean]>([
@@ -22,6 +23,42 @@ describe('who is shown a page', () => {
   ])('Accept: %s → %s', (accept, isShown) => {
     expect(prefersHtml(accept)).toBe(isShown)
   })
+})
+
+describe('who is sent gzip', () => {
+  test.each<[string | null, boolean]>([
+    [null, false],
+    ['', false],
+    ['gzip', true],
+    ['GZIP ; Q=0.5', true],
+    ['gzip, deflate, br, zstd', true],
+    ['br;q=1.0, gzip;q=0.8, *;q=0.1', true],
+    ['*', true],
+    ['*;q=0.5', true],
+    ['gzip;q=0', false],
+    ['gzip;q=0.000', false],
+    ['gzip;q=0, *', false],
+    ['*;q=0', false],
+    ['*;q=0, gzip', true],
+    ['identity', false],
+    ['identity, gzip;q=0.5', false],
+    ['identity;q=0.5, gzip', true],
+    ['br, deflate', false],
+    ['gzip;q=none', false],
+    ['gzipped', false],
+  ])('Accept-Encoding: %s → %s', (accept, isSent) => {
+    expect(acceptsGzip(accept)).toBe(isSent)
+  })
+})
+
+test('what the client accepts counts, not what the platform put in its place', async () => {
+  const asked = (clientAcceptEncoding: string) => {
+    const headers = { Accept: 'text/html', 'Accept-Encoding': 'gzip, br' }
+    const request = Object.assign(new Request('https://news.example/', { headers }), { cf: { clientAcceptEncoding } })
+    return refuse(request, NO_BRAND, { code: 'not_found' })
+  }
+  expect(await asked('gzip')).toMatchObject({ isZipped: true })
+  expect(await asked('')).toMatchObject({ isZipped: false })
 })
 
 describe('what an answer wears', () => {
@@ -68,7 +105,7 @@ describe('what an answer wears', () => {
   })
 
   test('our own words are open to every script', () => {
-    const headers = worn({ kind: 'ours', response: new Response('{}', { status: 402 }) })
+    const headers = worn({ kind: 'ours', response: new Response('{}', { status: 402 }), isZipped: false })
     expect(headers['access-control-allow-origin']).toBe('*')
     expect(headers['access-control-expose-headers']).toContain('PAYMENT-REQUIRED')
   })

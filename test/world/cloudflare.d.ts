@@ -13,6 +13,12 @@ declare global {
   type RateLimit = platform.RateLimit
   type Fetcher = platform.Fetcher
   type ExecutionContext = platform.ExecutionContext
+  interface Request {
+    cf?: platform.CfProperties
+  }
+  interface ResponseInit {
+    encodeBody?: 'automatic' | 'manual'
+  }
   /** What the payer's room and the way to it use of the worker's bindings. */
   interface Env {
     LEDGER_DB: D1Database
