@@ -39,9 +39,7 @@ async function configured(
   answerIn: (request: Request, world: World) => Promise<Answer>,
 ): Promise<Answer> {
   const world = worldOf(env, context)
-  if (world.ok) return answerIn(request, world.value)
-  for (const { path, message } of world.error) log({ event: 'configuration_error', path, problem: message })
-  return plainly(request, { code: 'configuration_error' })
+  return world.ok ? answerIn(request, world.value) : plainly(request, world.error)
 }
 
 /** A refusal in nobody's colours. */
