@@ -72,8 +72,8 @@ export function realMoneyProblems(settings: Settings): ConfigProblem[] {
     no('PAY_TO.eip155', `everybody has the key of this development address; write your own address, ${orTests}`)
   }
   NETWORKS.forEach(({ isTest, name }, i) => {
-    if (isTest)
-      no(`NETWORKS[${i}]`, `${name} is a test network, whose money is worth nothing; remove it, or the real ones`)
+    if (!isTest) return
+    no(`NETWORKS[${i}]`, `${name} is a test network, whose money is worth nothing; remove it, or the real ones`)
   })
   const facilitators = FACILITATORS ?? (FACILITATOR_URL ? [FACILITATOR_URL] : [])
   if (facilitators.length > 0 && facilitators.every((url) => TEST_FACILITATOR.test(new URL(url).hostname))) {
