@@ -9,9 +9,11 @@ import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
+import { LONGEST_PATH } from './policy/paths.ts'
 import { decide, priceHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
-import { LONGEST_PATH, type Rule } from './policy/rules.ts'
-import { identifyingQuery, type Resource, urlOf } from './policy/scope.ts'
+import { identifyingQuery } from './policy/query.ts'
+import type { Rule } from './policy/rules.ts'
+import { type Resource, urlOf } from './policy/scope.ts'
 import {
   countFailure,
   countHangUp,
@@ -27,7 +29,7 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { type Asked, askedFor, isSafe, readPayment } from './request.ts'
+import { type Asked, askedFor, isSafe, namesAnother, readPayment } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { keyOf, nowSeconds, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
@@ -54,7 +56,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   // Request: what is asked for, in its one spelling.
   const asked = askedFor(request, config)
   if (!asked.ok) return no(asked.error)
-  const { path } = asked.value
+  const { path } = asked.value.facts
 
   // Policy: who pays what.
   const decided = decide(asked.value.facts, config.rules)
@@ -67,7 +69,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const { rule } = decision
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
-  if (path.length > LONGEST_PATH) return no({ code: 'uri_too_long' })
+  if (path.length > LONGEST_PATH && (isStored || decision.kind === 'gated')) return no({ code: 'uri_too_long' })
   if (isStored && !isSafe(request.method)) return no({ code: 'method_not_allowed' })
 
   // Content: what is stored is found before it is sold, and may name its own price.
@@ -83,8 +85,10 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
   }
+  const query = isStored ? ok('') : identifyingQuery(asked.value.facts.query)
+  if (!query.ok) return no(query.error)
   const variant = found?.article.price ? '' : decision.variant
-  const resource = resourceOf(request, asked.value, isStored, variant)
+  const resource = resourceOf(request, asked.value, query.value + variant)
   const sales = salesAt(path, price, rule)
   const offers = saleOffers(sales, config.networks, config.payTo.eip155, isSafe(request.method))
   const visit: Visit = { request, world, asked: asked.value, rule, resource, found, sales, offers }
@@ -124,13 +128,19 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
 }
 
 /** HEAD is for what GET would get. */
-function resourceOf(request: Request, { site, path, facts }: Asked, isStored: boolean, variant: string): Resource {
+function resourceOf(request: Request, { site, facts: { path } }: Asked, more: string): Resource {
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  return { site, method, path, id: path + (isStored ? '' : identifyingQuery(facts.query)) + variant }
+  return { site, method, path, id: path + more }
 }
 
-const fromOrigin = (request: Request, world: World, { site, originPath, query }: Asked, purpose: Purpose) =>
-  askOrigin(world, request, { site, path: originPath, query, purpose })
+/** What is free reaches the origin byte for byte; what is sold, under the one spelling it is sold by. */
+const fromOrigin = (request: Request, world: World, { site, originPath, facts }: Asked, purpose: Purpose) =>
+  askOrigin(world, request, {
+    site,
+    path: purpose === 'free' ? facts.rawPath : originPath,
+    query: facts.query,
+    purpose,
+  })
 
 /** The content of a gated resource, or why it cannot be had. */
 async function contentOf({ request, world, asked, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
@@ -163,16 +173,21 @@ async function useUpPayment({ request, world, resource, offers }: Visit, { payer
   await useUp(world, verification.value.verified, resource)
 }
 
+const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
+
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
 async function proofOf(
-  { request, world, resource, offers }: Visit,
+  { request, world, resource, found, offers }: Visit,
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKey = await keyOf(world, 'quote')
   const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKey, nowSeconds())
   const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
   if (!verification.ok) return verification
-  const proof = await prove(world, request, payment, verification.value)
+  const named = payment.accepted?.resource ?? null
+  const isAstray = named !== null && namesAnother(named, resource, found !== null, quoted.length > 0)
+  const objection = verification.value.objection ?? (isAstray ? ASTRAY : null)
+  const proof = await prove(world, request, payment, { ...verification.value, objection })
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }
