@@ -111,7 +111,9 @@ const fold = (segment: string) =>
     .replace(/[. ]+$/, '')
 
 function matchSegments(pattern: Pattern, path: string, form: (segment: string) => string): boolean {
-  const segments = path === '/' ? [] : path.slice(1).replace(/\/$/, '').split('/')
+  // No more of a long path than the pattern has segments, one too many and the one behind a trailing slash.
+  const segments = path.slice(1).split('/', pattern.segments.length + 2)
+  if (segments.at(-1) === '') segments.pop()
   if (pattern.tree ? segments.length < pattern.segments.length : segments.length !== pattern.segments.length)
     return false
   return pattern.segments.every((wanted, i) => {

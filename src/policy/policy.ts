@@ -3,7 +3,7 @@ import { fail, ok, type Result } from '../errors.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Offer, offerOf } from '../x402/payment.ts'
 import { matchesAsRead, matchesLoosely, matchesPattern, readingsOf } from './paths.ts'
-import { isReadTwoWays } from './query.ts'
+import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
 import type { ExtraOffer, Price, Rule } from './rules.ts'
 
 /** What policy may look at. `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
@@ -57,6 +57,7 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   const mayBeOdd = rule.content === 'origin' && (isFreeForAll(rule) || /^[!-~]+$/.test(facts.path))
   if (!facts.isCanonical && !mayBeOdd) return fail({ code: 'invalid_path' })
   const priced = rule.prices.flatMap(({ query }) => Object.entries(query).map(([name, value]) => ({ name, value })))
+  if (priced.length > 0 && facts.query.length > LONGEST_RAW_QUERY) return fail({ code: 'uri_too_long' })
   if (isReadTwoWays(facts.query, priced)) return fail({ code: 'invalid_path' })
   const entry = rule.prices.find((candidate) => applies(candidate, facts))
   const price = entry?.price ?? rule.price

@@ -12,7 +12,7 @@ const TRACKING =
 const LONGEST_QUERY = 1024
 
 /** Longest query that is looked at, as sent: escapes take three characters for one, and tracking comes on top. */
-const LONGEST_RAW_QUERY = 4096
+export const LONGEST_RAW_QUERY = 4096
 
 /** More parameters than this fit into no query that is sold. */
 const MOST_PARAMETERS = LONGEST_QUERY / 2
@@ -44,11 +44,12 @@ const tooLong = fail({ code: 'uri_too_long' } as const)
  * (`?Full=1`, `?full[]=1`, `?x=1;full=1`), a value that only nearly is the rule's (`?full=%201`, `?full=01`), two that
  * differ, or bytes that are no UTF-8 anywhere.
  *
+ * @param query of at most `LONGEST_RAW_QUERY` characters
  * @param priced names and values of the route's price rules
  */
 export function isReadTwoWays(query: string, priced: readonly Parameter[]): boolean {
   if (priced.length === 0 || query === '') return false
-  if (query.length > LONGEST_RAW_QUERY || !isUtf8(query)) return true
+  if (!isUtf8(query)) return true
   const rules = priced.map(({ name, value }) => ({ name: bytesOf(name), value: bytesOf(value) }))
   const wanted = new Set(rules.map(({ name }) => plainName(name)))
   // Most queries have nothing of it, in any spelling.
