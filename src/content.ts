@@ -9,7 +9,7 @@ import { type Price, parsePrice } from './policy/rules.ts'
 import { parseRange } from './range.ts'
 import type { World } from './site.ts'
 
-/** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
+/** An article's own metadata. Where it is null the route's applies. */
 export type Article = {
   title: string | null
   description: string | null
@@ -18,11 +18,11 @@ export type Article = {
   price: Price | null
 }
 
-export type Found = {
+export type StoredContent = {
   article: Article
-  /** The content itself; `range` is the client's `Range` header, honoured for R2. Call once. */
+  /** The content itself; `range` is the client's `Range` header, honoured by R2. Call it once. */
   open: (range: string | null) => Promise<Response>
-  /** Lets go of content that is not wanted after all. */
+  /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
 
@@ -35,15 +35,15 @@ const metadata = z.object({
 })
 
 /**
- * What lies under a path of a route that is not the origin's: `not_found` where there is none, or nothing in it,
- * `configuration_error` where its metadata cannot be read, `unavailable` where the store does not answer.
+ * The stored content at a path. `not_found` where there is none or it is empty, `configuration_error` where its metadata
+ * cannot be read, `unavailable` where the store does not answer.
  */
 export async function findStored(
   env: Pick<Env, 'CONTENT_KV' | 'CONTENT_R2'>,
   source: 'kv' | 'r2',
   path: string,
   mimeType: string,
-): Promise<Result<Found>> {
+): Promise<Result<StoredContent>> {
   try {
     const found = await (source === 'kv'
       ? findInKv(env.CONTENT_KV, path, mimeType)
@@ -57,8 +57,12 @@ export async function findStored(
   }
 }
 
-/** Opens what was found: to `HEAD` without its body. */
-export async function openStored(found: Found, request: Request, range: string | null): Promise<Result<Response>> {
+/** Opens stored content; for `HEAD` without its body. */
+export async function openStored(
+  found: StoredContent,
+  request: Request,
+  range: string | null,
+): Promise<Result<Response>> {
   const content = await reached(() => found.open(range))
   if (!content.ok || request.method !== 'HEAD') return content
   await content.value.body?.cancel()
@@ -115,12 +119,12 @@ async function firstOf<Value>(keys: string[], find: (key: string) => Promise<Val
   return null
 }
 
-/** An article in KV under its canonical path; null where there is none, or nothing in it. */
+/** An article in KV under its canonical path; null where there is none or it is empty. */
 async function findInKv(
   kv: KVNamespace,
   path: string,
   mimeType: string,
-): Promise<Result<Found | null, ArticleProblem>> {
+): Promise<Result<StoredContent | null, ArticleProblem>> {
   const entry = await firstOf(keysOf(path), async (key) => {
     const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
     return value && { value, stored }
@@ -141,12 +145,12 @@ async function findInKv(
   })
 }
 
-/** A file in R2 under its path without the leading slash; null where there is none, or nothing in it. */
+/** A file in R2 under its path without the leading slash; null where there is none or it is empty. */
 async function findInR2(
   bucket: R2Bucket,
   path: string,
   mimeType: string,
-): Promise<Result<Found | null, ArticleProblem>> {
+): Promise<Result<StoredContent | null, ArticleProblem>> {
   const head = await firstOf(keysOf(path.slice(1)), (name) => bucket.head(name))
   if (!head || head.size === 0) return ok(null)
   const { key } = head
@@ -176,7 +180,7 @@ async function findInR2(
   return ok({ article: article.value, open, discard: async () => {} })
 }
 
-/** The stream with its first bytes at hand; null when it has none. */
+/** The same stream, once its first bytes have come; null when it is empty. */
 export async function peek(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | null> {
   const reader = stream.getReader()
   for (;;) {
@@ -238,7 +242,7 @@ async function fetchOrigin(origin: Origin, request: Request, wanted: OriginReque
     headers,
     body: request.body,
     redirect: 'manual',
-    // Paid content is never stored in a cache it could be served from without its gate.
+    // Paid content must not get into a cache that could serve it without a payment.
     ...(wanted.purpose === 'free' ? {} : { cache: 'no-store' as const }),
   })
   const response = cleaned(
@@ -260,7 +264,7 @@ function withoutPass(headers: Headers, site: string): void {
     headers.delete('Authorization')
 }
 
-/** What is sold has a first byte: an empty body becomes none. The body is read here, so it goes out unencoded. */
+/** An empty body becomes none: it is not sold. The body was decoded as it was read, so its encoding and length are gone. */
 async function unlessEmpty(response: Response): Promise<Response> {
   const body = response.body && (await peek(response.body))
   const headers = new Headers(response.headers)

@@ -4,12 +4,12 @@ import { fail, ok, type Result } from './errors.ts'
 import { canonicalPath } from './policy/paths.ts'
 import type { RequestFacts } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
-import { addressOf, type Resource } from './policy/scope.ts'
+import { pathAndQueryOf, type Resource } from './policy/scope.ts'
 import { decodePayment } from './x402/codec.ts'
 import type { Payment } from './x402/payment.ts'
 
-/** What is asked for, and all that policy may look at. */
-export type Asked = {
+/** What a request asks for, and all that policy may look at. */
+export type Target = {
   /** Canonical origin of the site. */
   site: string
   /** What the origin is asked for where it is sold: the path with the trailing slash the client sent. */
@@ -18,7 +18,7 @@ export type Asked = {
 }
 
 /** `misdirected_request` for a host that is not served; `uri_too_long`; `invalid_path` for what is no path. */
-export function askedFor(request: Request, config: Config): Result<Asked> {
+export function targetOf(request: Request, config: Config): Result<Target> {
   const site = siteOf(request, config)
   if (site === null) return fail({ code: 'misdirected_request' })
   const { rawPath, query } = splitUrl(request.url)
@@ -54,7 +54,7 @@ function splitUrl(url: string): { rawPath: string; query: string } {
   return { rawPath: rawPath || (isUrl ? '/' : ''), query }
 }
 
-/** Cloudflare's own finding; a header could be written by anybody. */
+/** As Cloudflare found it; a header could come from anybody. */
 function countryOf(request: Request): string | null {
   const country = request.cf?.country
   return typeof country === 'string' ? country : null
@@ -82,7 +82,7 @@ export function namesAnother(named: string, resource: Resource, isStored: boolea
   if ((path.ok ? path.value : rawPath) !== resource.path) return true
   const wanted = identifyingQuery(query)
   if (isStored || !wanted.ok) return !isStored
-  return resource.path + wanted.value !== addressOf(resource.id) && !(isQuoted && wanted.value === '')
+  return resource.path + wanted.value !== pathAndQueryOf(resource.id) && !(isQuoted && wanted.value === '')
 }
 
 /** Methods that only read: what they ask for is in hand before it is paid for. */

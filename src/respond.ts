@@ -1,5 +1,5 @@
-// What every answer wears, by its kind, put on where every answer leaves (`dressed`): CORS and Vary, no caching of what is
-// paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
+// The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
+// is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
 import { publicError, type Refusal } from './errors.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
@@ -19,7 +19,7 @@ const ALLOWED = [
 /** What answers at a gated address depend on. */
 const VARY = 'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Cookie, Origin'
 
-/** Caching headers and validators by which a shared cache could keep or confirm paid content. */
+/** Headers by which a shared cache could keep paid content, or confirm that its copy is fresh. */
 const CACHING = [
   'age',
   'cache-control',
@@ -37,9 +37,9 @@ const CACHING = [
 export type Answer =
   /** Not for sale: the publisher's own, untouched. */
   | { kind: 'open'; response: Response }
-  /** Free, but by these request headers only for some. */
+  /** Free, but these request headers may decide for whom. */
   | { kind: 'free'; response: Response; dependsOn: readonly string[] }
-  /** The content of a gated address for who may have it, with what newsstand says beside it. */
+  /** The content of a gated address for a reader who may have it, with newsstand's own headers. */
   | { kind: 'gated'; response: Response; headers: Record<string, string> }
   /** newsstand's own words: refusals, challenges, preflights, receipts. */
   | { kind: 'ours'; response: Response }
@@ -67,7 +67,7 @@ function openToScripts(response: Response): Response {
   return rebuilt(response, headers)
 }
 
-/** What only one reader may have: kept by nobody else, and open to the scripts of no other origin by the origin's word. */
+/** What only one reader may have: no shared cache keeps it, and the origin's own CORS headers do not count. */
 function privately(response: Response, extra: Record<string, string>): Response {
   const headers = new Headers(response.headers)
   for (const name of CACHING) headers.delete(name)
@@ -79,8 +79,8 @@ function privately(response: Response, extra: Record<string, string>): Response 
 }
 
 /**
- * Content that is free, but by these request headers only for some: every cache asks here before it gives it to anybody.
- * Many shared caches ignore `Vary`, so it does not do alone. Search engines keep no copy of it for everybody either.
+ * Content that is free only for some, as these request headers decide: every cache has to ask here before each use. `Vary`
+ * alone does not do, since many shared caches ignore it. Search engines are told to keep no copy.
  */
 function varying(response: Response, names: readonly string[]): Response {
   if (names.length === 0 || response.status === 101) return response
@@ -133,7 +133,7 @@ export type RefusalParts = {
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
-export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Answer> {
+export async function answerRefusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Answer> {
   const { status, message, retryAfterSeconds } = publicError(code)
   const page = await pageFor(request, parts)
   const headers = new Headers({
@@ -153,13 +153,13 @@ export async function refusal(request: Request, { code }: Refusal, parts: Refusa
 export function refuse(
   request: Request,
   brand: Brand,
-  refused: Refusal,
+  refusal: Refusal,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  return refusal(request, refused, { headers, json: {}, page: (strings) => errorPage(refused, brand, strings) })
+  return answerRefusal(request, refusal, { headers, json: {}, page: (strings) => errorPage(refusal, brand, strings) })
 }
 
-/** Something of newsstand's own for one reader's eyes, as JSON or as a page. */
+/** An answer of newsstand's own for one reader only, as JSON or as a page. */
 export async function inPrivate(
   request: Request,
   json: Record<string, unknown>,
@@ -176,7 +176,7 @@ export async function inPrivate(
   return ours(new Response(page ? page.html : JSON.stringify(json), { headers }))
 }
 
-/** Something of newsstand's own for everybody: JSON that may be kept for an hour. */
+/** An answer of newsstand's own for everybody: JSON that may be kept for an hour. */
 export const inPublic = (json: Record<string, unknown>): Answer =>
   ours(
     new Response(JSON.stringify(json), {

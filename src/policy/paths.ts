@@ -4,13 +4,13 @@ import { fail, ok, type Result } from '../errors.ts'
 /** A path pattern in canonical form: `/about`, `/a/:slug` or `/articles/*`. */
 export type Pattern = { text: string; segments: readonly string[]; tree: boolean }
 
-/** Longest path that is looked at, as sent: three characters for each of the bytes a key may have, and some to spare. */
+/** Longest path as sent: three characters for each byte a key may have, and some to spare. */
 export const LONGEST_RAW_PATH = 2048
 
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512
 
-/** A segment that some software resolves, or reads as none: dots, spaces, and those with parameters. */
+/** A segment of dots and spaces alone, with or without `;parameters`: some software resolves it or drops it. */
 const EMPTY_OR_DOTS = /^[. ]*(?:;.*)?$/s
 
 /**
@@ -31,10 +31,10 @@ export function canonicalPath(raw: string): Result<string> {
   } catch {
     return refused
   }
-  // A second decoding is what a careless origin does; it may find nothing that changes the path's structure.
+  // A careless origin decodes a second time; that must not change the path's structure.
   const twice = decodeFully(text, unescapeBytes)
   if (twice === null) return refused
-  // The composed form is what leaves here; some characters become ASCII in it (U+037E a semicolon).
+  // The path leaves here in its composed form, in which some characters become ASCII (U+037E a semicolon).
   for (const reading of [raw, text, twice].map((form) => form.normalize('NFC'))) {
     if (hasControls(reading) || reading.includes('\\') || reading.includes('//')) return refused
     if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
@@ -58,7 +58,7 @@ function hasControls(text: string): boolean {
 const encodeSegment = (segment: string) =>
   encodeURIComponent(segment.normalize('NFC')).replace(/%(?:24|26|2B|2C|3A|3B|3D|40)/g, decodeURIComponent)
 
-/** Careless software decodes a path once more than it should, hardly ever more than this often. */
+/** Careless software decodes a path once too often, hardly ever more often than this. */
 const MOST_DECODINGS = 3
 
 /** Decodes until nothing changes; null where that takes too long, as it does only in addresses made to deceive. */

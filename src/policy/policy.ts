@@ -41,10 +41,10 @@ const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
 export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Decision> {
   const method = gateMethod(facts.method)
   const inReach = rules.filter(
-    (rule) =>
-      (rule.host === null || rule.host === facts.host) &&
+    (candidate) =>
+      (candidate.host === null || candidate.host === facts.host) &&
       // A preflight asks for every method of the path; it is answered without content.
-      (rule.methods === null || method === 'OPTIONS' || rule.methods.includes(method)),
+      (candidate.methods === null || method === 'OPTIONS' || candidate.methods.includes(method)),
   )
   const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
   const readings = readingsOf(facts.rawPath)
@@ -77,7 +77,7 @@ function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   )
 }
 
-/** What is sold at one price must not open what the same address holds, for other headers, at another. */
+/** What was bought at one price must not open what the same address shows, for other headers, at another price. */
 function variantOf(entry: Rule['prices'][number] | undefined): string {
   const headers = new URLSearchParams(entry?.header).toString()
   return headers === '' ? '' : `#${headers}`
