@@ -2,6 +2,7 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { browserPath } from './test/world/chromium.ts'
+import { BASE_VARS } from './test/world/site.ts'
 
 /** The tests that need a browser; where there is none, a notice in their place, and in CI a failure. */
 function browserTests(): string[] {
@@ -57,7 +58,8 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
-                PASS_SECRET: 'a secret for tests, long enough',
+                PAY_TO: BASE_VARS.PAY_TO,
+                PASS_SECRET: BASE_VARS.PASS_SECRET,
                 TEST_MIGRATIONS: await readD1Migrations('migrations'),
               },
             },

@@ -31,14 +31,14 @@ import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
 import { isSafe, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
-import { keyOf, nowSeconds, type World } from './site.ts'
+import { keyOf, nowSeconds, type SellingWorld, sellingIn, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** One request at one gated resource, as the later steps see it. */
 type Visit = {
   request: Request
-  world: World
+  world: SellingWorld
   target: Target
   rule: Rule
   resource: Resource
@@ -87,11 +87,17 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
   if (!query.ok) return no(query.error)
+  // What only selling needs is asked for where something is for sale, whoever wants it.
+  const selling = await sellingIn(world)
+  if (!selling.ok) {
+    await found?.discard()
+    return no(selling.error)
+  }
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, target.value, query.value + variant)
   const sales = salesAt(path, price, rule)
   const offers = saleOffers(sales, config.networks, config.payTo.eip155, isSafe(request.method))
-  const visit: Visit = { request, world, target: target.value, rule, resource, found, sales, offers }
+  const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
   const access = await accessOf(request, world, resource)
