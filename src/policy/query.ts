@@ -53,7 +53,7 @@ export function isReadTwoWays(query: string, priced: readonly Parameter[]): bool
   const rules = priced.map(({ name, value }) => ({ name: bytesOf(name), value: bytesOf(value) }))
   const wanted = new Set(rules.map(({ name }) => plainName(name)))
   // Most queries have nothing of it, in any spelling.
-  const all = plainText(query).replace(/[. ]/g, '_')
+  const all = plainText(bytesOf(query)).replace(/[. ]/g, '_')
   if (![...wanted].some((name) => all.includes(name))) return false
   const strict = partsOf(query, '&').map(parameterOf)
   const loose = partsOf(query, /[&;]/).map(parameterOf)
@@ -83,12 +83,12 @@ function parameterOf(part: string): Parameter {
   return { name: unescaped(name), value: unescaped(part.slice(name.length + 1)) }
 }
 
-const unescaped = (text: string) =>
-  !/[%+]/.test(text)
-    ? bytesOf(text)
-    : bytesOf(text.replaceAll('+', ' ')).replace(/%[0-9a-fA-F]{2}/g, (triplet) =>
-        String.fromCharCode(Number.parseInt(triplet.slice(1), 16)),
-      )
+const unescaped = (text: string) => decoded(bytesOf(text))
+
+const decoded = (bytes: string) =>
+  bytes
+    .replaceAll('+', ' ')
+    .replace(/%[0-9a-fA-F]{2}/g, (triplet) => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
 
 /** One character for each byte of its UTF-8. */
 const bytesOf = (text: string) =>
@@ -122,6 +122,6 @@ const plain = (bytes: string) =>
 /** Decoded twice more, in lower case, compatibility forms made plain. */
 const plainText = (bytes: string) =>
   new TextDecoder()
-    .decode(Uint8Array.from(unescaped(unescaped(bytes)), (char) => char.charCodeAt(0)))
+    .decode(Uint8Array.from(decoded(decoded(bytes)), (char) => char.charCodeAt(0)))
     .normalize('NFKC')
     .toLowerCase()
