@@ -46,7 +46,16 @@ export default defineConfig({
         // One worker for all files: what they import is read once.
         test: { ...site, name: 'site', include: ['test/{conformance,attacks}/**/*.test.ts'] },
       },
-      { test: { ...site, name: 'browser', include: browserTests() } },
+      {
+        // Readers of one file share nothing but the newspaper: some of them read while others wait.
+        test: {
+          ...site,
+          name: 'browser',
+          include: browserTests(),
+          sequence: { concurrent: true },
+          maxConcurrency: 3,
+        },
+      },
       {
         // What takes minutes: `npm run test:long`. Its tests wait for real seconds, and do so at the same time.
         test: { ...site, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 150_000, maxConcurrency: 16 },

@@ -225,11 +225,36 @@ describe('price rules', () => {
     ['?full=1', {}, '300000'],
     ['?x=2&full=1', {}, '300000'],
     ['?full=0', {}, '50000'],
-    ['?FULL=1', {}, '50000'],
+    ['?full=yes', {}, '50000'],
+    ['?fully=1', {}, '50000'],
     ['?full=1', { 'X-Plan': 'team' }, '400000'],
     ['', { 'X-Plan': 'team' }, '50000'],
   ])('a request with “%s” and %j costs %s', async (query, headers, amount) => {
     expect((await shop.challenge(`/rules/a${query}`, at(NEWS, headers))).v2.accepts[0]?.amount).toBe(amount)
+  })
+
+  test.each([
+    '?FULL=1',
+    '?Full=1',
+    '?full[]=1',
+    '?full%5B0%5D=1',
+    '?+full=1',
+    '?full%00=1',
+    '?%66ull=1&full=2',
+    '?f%2575ll=1',
+    '?x=1;full=1',
+    '?full=1;x=2',
+    '?full=%201',
+    '?full=1%20',
+    '?full=01',
+    '?full=%31%00x',
+    '?full=%2531',
+    '?full=%EF%BC%91',
+    '?full=0&full=1',
+    '?x=%E9',
+  ])('%s, which other software may read otherwise, is refused', async (query) => {
+    const answer = await shop.ask(`/rules/a${query}`, at(NEWS))
+    expect([answer.status, answer.error]).toEqual([400, 'invalid_path'])
   })
 
   test('a rule may make it free, and then it is not private', async () => {

@@ -13,7 +13,7 @@ import { SITE } from '../world/shop.ts'
 import { BASE_VARS, type Site, startSite } from '../world/site.ts'
 
 /** The longest address that is sold. */
-const LONGEST = `/pages/${'p'.repeat(505)}?${'q'.repeat(1023)}`
+const LONGEST = `/pages/${'p'.repeat(505)}?q=${'q'.repeat(1021)}`
 const NETWORKS = ['eip155:8453', 'eip155:137', 'eip155:42161', 'eip155:43114']
 let base: Network
 let facilitator: Awaited<ReturnType<typeof startFacilitatorFor>>

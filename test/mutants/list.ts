@@ -18,7 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('paywall.ts', [
     ["if (request.method === 'HEAD') return unpaid", 'if (false) return unpaid', site('conformance/origin')],
     ["if (request.method === 'OPTIONS' && ", 'if (false && ', site('conformance/origin')],
-    ['if (path.length > LONGEST_PATH)', 'if (false)', site('conformance/configuration')],
+    ['if (path.length > LONGEST_PATH && ', 'if (false && ', site('conformance/configuration')],
     ['if (isStored && !isSafe(request.method))', 'if (false)', site('conformance/configuration')],
     [
       "const variant = found?.article.price ? '' : decision.variant",

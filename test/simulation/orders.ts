@@ -115,7 +115,7 @@ export function signOrder(world: World, signing: Signing): Order {
     network,
     authorization,
     signature: `0x${nonce.slice(2)}${'22'.repeat(33)}` as const,
-    accepted: { amount, asset: asset.asset, payTo },
+    accepted: { amount, asset: asset.asset, payTo, resource: null },
     identifier,
     quote: null,
   }
