@@ -3,8 +3,9 @@
 import { type Access, accessOf, passHeaders } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, type Found, findStored, openStored, type Purpose } from './content.ts'
+import { askOrigin, type Found, findStored, isReadable, openStored } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
+import type { Purpose } from './headers.ts'
 import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
@@ -27,7 +28,7 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { type Asked, askedFor, isSafe, readPayment } from './request.ts'
+import { type Asked, askedFor, isSafe, isUpgrade, readPayment } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { keyOf, nowSeconds, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
@@ -68,7 +69,9 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
   if (path.length > LONGEST_PATH) return no({ code: 'uri_too_long' })
-  if (isStored && !isSafe(request.method)) return no({ code: 'method_not_allowed' })
+  if (isStored && !isSafe(request.method)) {
+    return refuse(request, config.brand, { code: 'method_not_allowed' }, { Allow: 'GET, HEAD, OPTIONS' })
+  }
 
   // Content: what is stored is found before it is sold, and may name its own price.
   const stored = rule.content === 'origin' ? ok(null) : await findStored(world.env, rule.content, path, rule.mimeType)
@@ -76,9 +79,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const found = stored.value
   const price = found?.article.price ?? decision.price
   if (price === 'free') {
-    const range = request.headers.get('Range')
     const content = found
-      ? await openStored(found, request, range)
+      ? await openStored(found, request, request)
       : await fromOrigin(request, world, asked.value, 'free')
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
@@ -93,8 +95,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const access = await accessOf(request, world, resource)
   if (access.opening) return serveHolder(visit, access, access.opening)
 
-  // Payment. HEAD never redeems one: it could not deliver what was paid for.
-  if (request.method === 'HEAD') return unpaid(visit, { code: 'payment_required' })
+  // Payment. HEAD and a WebSocket never redeem one: they could not deliver what was paid for.
+  if (request.method === 'HEAD' || isUpgrade(request)) return unpaid(visit, { code: 'payment_required' })
   const payment = readPayment(request)
   if (!payment.ok) return declined(visit, null, payment.error)
   if (!payment.value) return unpaid(visit, access.objection ?? { code: 'payment_required' })
@@ -134,7 +136,7 @@ const fromOrigin = (request: Request, world: World, { site, originPath, query }:
 
 /** The content of a gated resource, or why it cannot be had. */
 async function contentOf({ request, world, asked, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
-  if (found) return openStored(found, request, purpose === 'holder' ? request.headers.get('Range') : null)
+  if (found) return openStored(found, request, purpose === 'holder' ? request : null)
   const content = await fromOrigin(request, world, asked, purpose)
   // Part of the content is neither what was paid for nor to be given away.
   const isPart = content.ok && purpose === 'purchase' && content.value.status === 206
@@ -145,12 +147,15 @@ async function contentOf({ request, world, asked, found }: Visit, purpose: Purpo
 const isDeliverable = ({ status, body }: Response, method: string): boolean =>
   isSafe(method) ? status >= 200 && status < 300 && body !== null : status < 400
 
-/** For who holds a pass: the content with its ranges, not the origin's caching. */
+/** For who holds a pass: the content with its ranges, not the origin's caching. Files of ours may be kept by their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
-  return { kind: 'gated', response: withBar(visit.request, content.value, grant), headers }
+  const isFile = visit.rule.content === 'r2'
+  const response = isReadable(content.value, isFile) ? withBar(visit.request, content.value, grant) : content.value
+  // A page with the bar is another one for every reader: its file's ETag does not name it.
+  return { kind: isFile && response === content.value ? 'held' : 'gated', response, headers }
 }
 
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */

@@ -70,3 +70,7 @@ export const readPayment = (request: Request): Result<Payment | null> =>
 
 /** Methods that only read: what they ask for is in hand before it is paid for. */
 export const isSafe = (method: string): boolean => method === 'GET' || method === 'HEAD'
+
+/** Asks for a WebSocket (RFC 6455 §4.1). */
+export const isUpgrade = (request: Request): boolean =>
+  (request.headers.get('Upgrade') ?? '').split(',').some((name) => name.trim().toLowerCase() === 'websocket')
