@@ -7,7 +7,7 @@ import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { issueQuote } from './quote.ts'
-import { type Answer, refusal } from './respond.ts'
+import { type Answer, answerRefusal } from './respond.ts'
 import { keyOf, nowSeconds, signerOf, type World } from './site.ts'
 import { encodeChallenge } from './x402/codec.ts'
 import { signOffers } from './x402/extensions/offer-receipt.ts'
@@ -28,7 +28,7 @@ export type Item = {
 export async function answerChallenge(
   request: Request,
   world: World,
-  refused: Refusal,
+  refusal: Refusal,
   { rule, resource, article, sales, offers }: Item,
   outcome: Record<string, string>,
 ): Promise<Answer> {
@@ -41,8 +41,8 @@ export async function answerChallenge(
   }
   const quote = await quoteOf(world, offers, resource)
   const signIn = await signInOf(world, offers, resource)
-  const { header, body } = encodeChallenge(refused.code, info, offers, quote, signIn)
-  return refusal(request, refused, {
+  const { header, body } = encodeChallenge(refusal.code, info, offers, quote, signIn)
+  return answerRefusal(request, refusal, {
     headers: { 'PAYMENT-REQUIRED': header, ...outcome },
     json: body,
     page: (strings) =>
@@ -52,11 +52,11 @@ export async function answerChallenge(
         title: title || info.description || resource.path,
         description: info.description,
         teaser: article?.teaser ?? article?.description ?? null,
-        refused,
+        refused: refusal,
         offers: sales,
         networks,
         resourceUrl: info.url,
-        // A browser asks with GET; what another method asked for, a page cannot ask for again.
+        // A page can ask again only with GET.
         challenge: resource.method === 'GET' ? header : null,
       }),
   })
@@ -72,7 +72,7 @@ async function quoteOf(world: World, offers: readonly Offer[], resource: Resourc
   return { ...quote, signedOffers: signedOffers ?? [] }
 }
 
-/** What who has bought it may sign instead of paying; null where nothing lasting is sold. */
+/** What a reader who has bought access may sign instead of paying; null where no lasting access is sold. */
 async function signInOf(world: World, offers: readonly Offer[], { site }: Resource): Promise<SignInChallenge | null> {
   if (!offers.some((offer) => offer.accessSeconds > 0)) return null
   const issuedAtSeconds = nowSeconds()

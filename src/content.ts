@@ -11,7 +11,7 @@ import { type Asking, partOf } from './range.ts'
 import { isSafe } from './request.ts'
 import type { World } from './site.ts'
 
-/** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
+/** An article's own metadata. Where it is null the route's applies. */
 export type Article = {
   title: string | null
   description: string | null
@@ -20,11 +20,11 @@ export type Article = {
   price: Price | null
 }
 
-export type Found = {
+export type StoredContent = {
   article: Article
-  /** The content itself, to a file's conditions and range where somebody asks by them; null is the whole. Call once. */
+  /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Call it once. */
   open: (asking: Asking | null) => Promise<Response>
-  /** Lets go of content that is not wanted after all. */
+  /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
 
@@ -37,15 +37,15 @@ const metadata = z.object({
 })
 
 /**
- * What lies under a path of a route that is not the origin's: `not_found` where there is none, or nothing in it,
- * `configuration_error` where its metadata cannot be read, `unavailable` where the store does not answer.
+ * The stored content at a path. `not_found` where there is none or it is empty, `configuration_error` where its metadata
+ * cannot be read, `unavailable` where the store does not answer.
  */
 export async function findStored(
   env: Pick<Env, 'CONTENT_KV' | 'CONTENT_R2'>,
   source: 'kv' | 'r2',
   path: string,
   mimeType: string,
-): Promise<Result<Found>> {
+): Promise<Result<StoredContent>> {
   try {
     const found = await (source === 'kv'
       ? findInKv(env.CONTENT_KV, path, mimeType)
@@ -59,8 +59,12 @@ export async function findStored(
   }
 }
 
-/** Opens what was found: to `HEAD` without its body. */
-export async function openStored(found: Found, request: Request, asking: Asking | null): Promise<Result<Response>> {
+/** Opens stored content; for `HEAD` without its body. */
+export async function openStored(
+  found: StoredContent,
+  request: Request,
+  asking: Asking | null,
+): Promise<Result<Response>> {
   const content = await reached(() => found.open(asking))
   if (!content.ok || request.method !== 'HEAD') return content
   await content.value.body?.cancel()
@@ -123,12 +127,12 @@ async function firstOf<Value>(keys: string[], find: (key: string) => Promise<Val
   return null
 }
 
-/** An article in KV under its canonical path; null where there is none, or nothing in it. */
+/** An article in KV under its canonical path; null where there is none or it is empty. */
 async function findInKv(
   kv: KVNamespace,
   path: string,
   mimeType: string,
-): Promise<Result<Found | null, ArticleProblem>> {
+): Promise<Result<StoredContent | null, ArticleProblem>> {
   const entry = await firstOf(keysOf(path), async (key) => {
     const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
     return value && { value, stored }
@@ -149,12 +153,12 @@ async function findInKv(
   })
 }
 
-/** A file in R2 under its path without the leading slash; null where there is none, or nothing in it. */
+/** A file in R2 under its path without the leading slash; null where there is none or it is empty. */
 async function findInR2(
   bucket: R2Bucket,
   path: string,
   mimeType: string,
-): Promise<Result<Found | null, ArticleProblem>> {
+): Promise<Result<StoredContent | null, ArticleProblem>> {
   const head = await firstOf(keysOf(path.slice(1)), (name) => bucket.head(name))
   if (!head || head.size === 0) return ok(null)
   const { key, size } = head
@@ -188,7 +192,7 @@ async function findInR2(
   return ok({ article: article.value, open, discard: async () => {} })
 }
 
-/** The stream with its first bytes at hand; null when it has none. */
+/** The same stream, once its first bytes have come; null when it is empty. */
 export async function peek(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | null> {
   const reader = stream.getReader()
   for (;;) {
@@ -243,7 +247,7 @@ async function fetchOrigin(origin: Origin, request: Request, wanted: OriginReque
     ...(isOddBodyKept ? {} : { method: request.method, body: hasOddBody ? null : request.body }),
     headers,
     redirect: 'manual',
-    // Paid content is never stored in a cache it could be served from without its gate.
+    // Paid content must not get into a cache that could serve it without a payment.
     ...(wanted.purpose === 'free' ? {} : { cache: 'no-store' as const }),
   })
   const response = cleaned(
@@ -265,7 +269,7 @@ function withoutPass(headers: Headers, site: string): void {
     headers.delete('Authorization')
 }
 
-/** What is sold has a first byte: an empty body becomes none. What the platform decoded to read it goes out unencoded. */
+/** An empty body becomes none: it is not sold. Its length is gone, and its encoding where the platform decoded it. */
 async function unlessEmpty(response: Response): Promise<Response> {
   const body = response.body && (await peek(response.body))
   const headers = new Headers(response.headers)

@@ -3,7 +3,7 @@
 import { type Access, accessOf, passHeaders } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, type Found, findStored, isReadable, openStored } from './content.ts'
+import { askOrigin, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { log } from './log.ts'
@@ -28,7 +28,7 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { type Asked, askedFor, isSafe, isUpgrade, readPayment } from './request.ts'
+import { isSafe, isUpgrade, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { keyOf, nowSeconds, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
@@ -38,11 +38,11 @@ import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 type Visit = {
   request: Request
   world: World
-  asked: Asked
+  target: Target
   rule: Rule
   resource: Resource
   /** What is stored for it; null where it is the origin's. */
-  found: Found | null
+  found: StoredContent | null
   sales: readonly Sale[]
   offers: readonly Offer[]
 }
@@ -53,16 +53,16 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const no = (refusal: Refusal) => refuse(request, config.brand, refusal)
 
   // Request: what is asked for, in its one spelling.
-  const asked = askedFor(request, config)
-  if (!asked.ok) return no(asked.error)
-  const { path } = asked.value
+  const target = targetOf(request, config)
+  if (!target.ok) return no(target.error)
+  const { path } = target.value
 
   // Policy: who pays what.
-  const decided = decide(asked.value.facts, config.rules)
+  const decided = decide(target.value.facts, config.rules)
   if (!decided.ok) return no(decided.error)
   const decision = decided.value
   if (decision.kind === 'open') {
-    const content = await fromOrigin(request, world, asked.value, 'free')
+    const content = await fromOrigin(request, world, target.value, 'free')
     return content.ok ? { kind: 'open', response: content.value } : no(content.error)
   }
   const { rule } = decision
@@ -81,15 +81,15 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (price === 'free') {
     const content = found
       ? await openStored(found, request, request)
-      : await fromOrigin(request, world, asked.value, 'free')
+      : await fromOrigin(request, world, target.value, 'free')
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
   }
   const variant = found?.article.price ? '' : decision.variant
-  const resource = resourceOf(request, asked.value, isStored, variant)
+  const resource = resourceOf(request, target.value, isStored, variant)
   const sales = salesAt(path, price, rule)
   const offers = saleOffers(sales, config.networks, config.payTo.eip155, isSafe(request.method))
-  const visit: Visit = { request, world, asked: asked.value, rule, resource, found, sales, offers }
+  const visit: Visit = { request, world, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
   const access = await accessOf(request, world, resource)
@@ -106,8 +106,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (!proof.ok) return declined(visit, payment.value, proof.error)
   const { verified, objection } = proof.value
 
-  // Redeem: what is safe to ask for is in hand before; the rest is settled upfront. A payment that may only be
-  // recognised charges nothing any more, and is not worth asking the origin before it is.
+  // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
+  // is not settled any more, so the origin is not asked before it is recognised.
   const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
   if (known) return declined(visit, payment.value, known)
   countHangUp(world, request)
@@ -125,29 +125,29 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   return deliver(visit, verified, outcome, first?.value ?? null, access.all)
 }
 
-/** HEAD is for what GET would get. */
-function resourceOf(request: Request, { site, path, facts }: Asked, isStored: boolean, variant: string): Resource {
+/** HEAD asks for the same resource as GET. */
+function resourceOf(request: Request, { site, path, facts }: Target, isStored: boolean, variant: string): Resource {
   const method = request.method === 'HEAD' ? 'GET' : request.method
   return { site, method, path, id: path + (isStored ? '' : identifyingQuery(facts.query)) + variant }
 }
 
-const fromOrigin = (request: Request, world: World, { site, originPath, query }: Asked, purpose: Purpose) =>
+const fromOrigin = (request: Request, world: World, { site, originPath, query }: Target, purpose: Purpose) =>
   askOrigin(world, request, { site, path: originPath, query, purpose })
 
 /** The content of a gated resource, or why it cannot be had. */
-async function contentOf({ request, world, asked, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
+async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
   if (found) return openStored(found, request, purpose === 'holder' ? request : null)
-  const content = await fromOrigin(request, world, asked, purpose)
+  const content = await fromOrigin(request, world, target, purpose)
   // Part of the content is neither what was paid for nor to be given away.
   const isPart = content.ok && purpose === 'purchase' && content.value.status === 206
   return isPart ? fail({ code: 'content_unavailable' }) : content
 }
 
-/** Content worth its price: to GET a 2xx answer with something in it, to another method any that is no error. */
+/** Whether content is worth its price: for GET a 2xx answer with a body, for another method any that is no error. */
 const isDeliverable = ({ status, body }: Response, method: string): boolean =>
   isSafe(method) ? status >= 200 && status < 300 && body !== null : status < 400
 
-/** For who holds a pass: the content with its ranges, not the origin's caching. Files of ours may be kept by their reader. */
+/** The content for the holder of a pass: with ranges, without the origin's caching. Our files may stay with their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
@@ -188,7 +188,7 @@ async function unsold({ request, world }: Visit, response: Response): Promise<An
   return { kind: 'gated', response, headers: {} }
 }
 
-/** A paid answer. `content` is null where it is fetched only now, settled upfront. */
+/** A paid answer. `content` is null where the payment was settled upfront: it is fetched only now. */
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,

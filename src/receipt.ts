@@ -46,7 +46,7 @@ export async function answerReceipts(request: Request, world: World): Promise<An
 
 const isoTime = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000', '')
 
-/** `GET /_newsstand/receipts/<transaction>`. Whose receipt it is not cannot learn whether there is one. */
+/** `GET /_newsstand/receipts/<transaction>`. Only its payer can learn whether there is one. */
 export async function answerReceipt(request: Request, world: World, transaction: string): Promise<Answer> {
   const { config } = world
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })

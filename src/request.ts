@@ -6,20 +6,20 @@ import { canonicalPath } from './policy/rules.ts'
 import { decodePayment } from './x402/codec.ts'
 import type { Payment } from './x402/payment.ts'
 
-/** What is asked for, and all that policy may look at. */
-export type Asked = {
+/** What a request asks for, and all that policy may look at. */
+export type Target = {
   /** Canonical origin of the site. */
   site: string
   /** Canonical path. */
   path: string
-  /** The same with the trailing slash the client sent, and its query as sent: what the origin is asked for. */
+  /** Path with the trailing slash the client sent, and query as sent: what the origin is asked for. */
   originPath: string
   query: string
   facts: RequestFacts
 }
 
 /** `misdirected_request` for a host that is not served; `invalid_path` for a path that can be read in two ways. */
-export function askedFor(request: Request, config: Config): Result<Asked> {
+export function targetOf(request: Request, config: Config): Result<Target> {
   const site = siteOf(request, config)
   if (site === null) return fail({ code: 'misdirected_request' })
   const { rawPath, query } = splitUrl(request.url)
@@ -55,7 +55,7 @@ function splitUrl(url: string): { rawPath: string; query: string } {
   return { rawPath: rawPath || '/', query }
 }
 
-/** Cloudflare's own finding; a header could be written by anybody. */
+/** As Cloudflare found it; a header could come from anybody. */
 function countryOf(request: Request): string | null {
   const country = request.cf?.country
   return typeof country === 'string' ? country : null
@@ -68,7 +68,7 @@ export const readPayment = (request: Request): Result<Payment | null> =>
     xPayment: request.headers.get('X-PAYMENT'),
   })
 
-/** Methods that only read: what they ask for is in hand before it is paid for. */
+/** Methods that only read: their content is fetched before it is paid for. */
 export const isSafe = (method: string): boolean => method === 'GET' || method === 'HEAD'
 
 /** Asks for a WebSocket (RFC 6455 §4.1). */

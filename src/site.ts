@@ -70,7 +70,7 @@ export function rpcOf(
   return new Rpc(url, asset.chainId, memory, gate)
 }
 
-/** A key made of `PASS_SECRET`. The key, not the promise of it, is kept: a promise would belong to the request that began it. */
+/** A key derived from `PASS_SECRET`. The key itself is kept: a promise of it would belong to the request that began it. */
 export async function keyOf({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey> {
   const known = isolate.keys.get(purpose)
   if (known) return known

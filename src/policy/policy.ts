@@ -29,23 +29,23 @@ export type Decision = { kind: 'open' } | { kind: 'free' | 'gated'; rule: Rule; 
 const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
 
 /**
- * The first rule that matches decides. A path that other software could read as one behind another rule (other case,
- * `;parameters`, trailing dots, compatibility characters) is refused with `invalid_path`.
+ * The first rule that matches decides. `invalid_path` for a path that other software could read as a path of another rule
+ * (other case, `;parameters`, trailing dots, compatibility characters).
  */
 export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Decision> {
   const method = gateMethod(facts.method)
   const inReach = rules.filter(
-    (rule) =>
-      (rule.host === null || rule.host === facts.host) &&
+    (candidate) =>
+      (candidate.host === null || candidate.host === facts.host) &&
       // A preflight asks for every method of the path; it is answered without content.
-      (rule.methods === null || method === 'OPTIONS' || rule.methods.includes(method)),
+      (candidate.methods === null || method === 'OPTIONS' || candidate.methods.includes(method)),
   )
   const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
   const loose = inReach.find((candidate) => matchesLoosely(candidate.path, facts.path))
   if (rule !== loose) return fail({ code: 'invalid_path' })
   if (!rule) return ok({ kind: 'open' })
-  const priced = rule.prices.flatMap((entry) => Object.keys(entry.query))
-  // `?full=0&full=1`: software differs in which of the two it reads, and so would price and content.
+  const priced = rule.prices.flatMap(({ query }) => Object.keys(query))
+  // `?full=0&full=1`: software differs in which of the two it reads, so price and content could differ.
   if (priced.some((name) => new Set(facts.query.getAll(name)).size > 1)) return fail({ code: 'invalid_path' })
   const entry = rule.prices.find((candidate) => applies(candidate, facts))
   const price = entry?.price ?? rule.price
@@ -60,7 +60,7 @@ function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   )
 }
 
-/** What is sold at one price must not open what the same address holds, for other headers, at another. */
+/** What was bought at one price must not open what the same address shows, for other headers, at another price. */
 function variantOf(entry: Rule['prices'][number] | undefined): string {
   const headers = new URLSearchParams(entry?.header).toString()
   return headers === '' ? '' : `#${headers}`

@@ -79,13 +79,13 @@ export function parseAccess(text: string): Result<AccessSeconds, string> {
   return ok(seconds)
 }
 
-/** Longest path that is looked at, as sent: three characters for each of the bytes a key may have, and some to spare. */
+/** Longest path as sent: three characters for each byte a key may have, and some to spare. */
 export const LONGEST_RAW_PATH = 2048
 
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512
 
-/** A segment that some software resolves, or reads as none: dots, spaces, and those with parameters. */
+/** A segment of dots and spaces alone, with or without `;parameters`: some software resolves it or drops it. */
 const EMPTY_OR_DOTS = /^[. ]*(?:;.*)?$/s
 
 /**
@@ -106,10 +106,10 @@ export function canonicalPath(raw: string): Result<string> {
   } catch {
     return refused
   }
-  // A second decoding is what a careless origin does; it may find nothing that changes the path's structure.
+  // A careless origin decodes a second time; that must not change the path's structure.
   const twice = decodeFully(text, unescapeBytes)
   if (twice === null) return refused
-  // The composed form is what leaves here; some characters become ASCII in it (U+037E a semicolon).
+  // The path leaves here in its composed form, in which some characters become ASCII (U+037E a semicolon).
   for (const reading of [raw, text, twice].map((form) => form.normalize('NFC'))) {
     if (hasControls(reading) || reading.includes('\\') || reading.includes('//')) return refused
     if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
@@ -133,7 +133,7 @@ function hasControls(text: string): boolean {
 const encodeSegment = (segment: string) =>
   encodeURIComponent(segment.normalize('NFC')).replace(/%(?:24|26|2B|2C|3A|3B|3D|40)/g, decodeURIComponent)
 
-/** Careless software decodes a path once more than it should, hardly ever more than this often. */
+/** Careless software decodes a path once too often, hardly ever more often than this. */
 const MOST_DECODINGS = 3
 
 /** Decodes until nothing changes; null where that takes too long, as it does only in addresses made to deceive. */
@@ -170,7 +170,7 @@ export function matchesPattern(pattern: Pattern, path: string): boolean {
   return matchSegments(pattern, path, (segment) => segment)
 }
 
-/** As `matchesPattern`, for software that ignores case, path parameters (`;x`) and compatibility forms. */
+/** As `matchesPattern`, but as software matches that ignores case, path parameters (`;x`) and compatibility forms. */
 export function matchesLoosely(pattern: Pattern, path: string): boolean {
   return matchSegments(pattern, path, fold)
 }

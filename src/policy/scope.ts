@@ -11,17 +11,17 @@ export type Resource = {
   /** Canonical path. */
   path: string
   /**
-   * Canonical path, the query where it tells content apart, and behind a `#` the headers that made its price: what "the
-   * same resource" means.
+   * What "the same resource" means: the canonical path, the query where it tells content apart, and after a `#` the
+   * headers that made the price.
    */
   id: string
 }
 
 /** The address of a resource, as challenges and receipts name it. */
-export const urlOf = (resource: Resource): string => resource.site + addressOf(resource.id)
+export const urlOf = (resource: Resource): string => resource.site + pathAndQueryOf(resource.id)
 
 /** Path and query of a resource's identity. */
-export const addressOf = (id: string): string => id.split('#')[0] ?? ''
+export const pathAndQueryOf = (id: string): string => id.split('#')[0] ?? ''
 
 /** Only the path. */
 export const pathOf = (id: string): string => id.split(/[?#]/)[0] ?? ''
@@ -37,7 +37,7 @@ export function scopeOpens(scope: string, resource: Resource): boolean {
   return pattern !== null && matchesPattern(pattern, resource.path)
 }
 
-/** Whether owning `owned` makes paying for `wanted` (a scope sold at `resource`) paying twice. */
+/** Whether `owned` opens all of `wanted`, a scope sold at `resource`: then paying for `wanted` is paying twice. */
 export function scopeIncludes(owned: string, wanted: string, resource: Resource): boolean {
   if (owned === wanted) return true
   const outer = patternOf(owned)

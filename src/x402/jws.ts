@@ -70,7 +70,7 @@ export function readJws(jws: string): { header: z.infer<typeof header>; payload:
   }
 }
 
-/** Whether this key signed this JWS, to the letter. Whose key it is, is for the caller to find out. */
+/** Whether this key signed this JWS, to the letter. The caller has to know whose key it is. */
 export async function verifyJws(jws: string, { x }: PublicJwk): Promise<boolean> {
   const [head, payload, tail = '', ...rest] = jws.split('.')
   if (rest.length > 0 || !/^[A-Za-z0-9_-]{86}$/.test(tail)) return false

@@ -128,7 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
       'if (endsAtSeconds === null) return ok([])',
       site('conformance/sign-in'),
     ],
-    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('attacks/smart-accounts')],
+    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('conformance/two-networks')],
     ['if (!isOwnKey) {', 'if (false) {', site('attacks/sign-in')],
     ["if (!owns) return fail({ code: 'invalid_siwx_signature' })", '', site('attacks/sign-in')],
     [
@@ -146,11 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('errors.ts', [
     ["blame: 'noted' })", 'blame: null })', unit('errors')],
     ["!isRepeat && REFUSALS[code].blame === 'counted'", "REFUSALS[code].blame === 'counted'", unit('errors')],
-    [
-      "({ ...fault(402, message), blame: 'counted' })",
-      "({ ...fault(403, message), blame: 'counted' })",
-      unit('errors'),
-    ],
+    ["({ ...row(402, message), blame: 'counted' })", "({ ...row(403, message), blame: 'counted' })", unit('errors')],
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),
   ...in_('networks/network.ts', [
