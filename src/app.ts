@@ -39,9 +39,7 @@ async function configured(
   answerIn: (request: Request, world: World) => Promise<Answer>,
 ): Promise<Answer> {
   const found = worldOf(env, context)
-  if (found.ok) return answerIn(request, found.value)
-  for (const { path, message } of found.error) log({ event: 'configuration_error', path, problem: message })
-  return plainly(request, { code: 'configuration_error' })
+  return found.ok ? answerIn(request, found.value) : plainly(request, found.error)
 }
 
 /** A refusal without the publisher's brand. */

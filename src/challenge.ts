@@ -8,7 +8,7 @@ import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { issueQuote } from './quote.ts'
 import { type Answer, answerRefusal } from './respond.ts'
-import { keyOf, nowSeconds, signerOf, type World } from './site.ts'
+import { keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
 import { encodeChallenge } from './x402/codec.ts'
 import { signOffers } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
@@ -27,7 +27,7 @@ export type Item = {
 /** @param outcome headers that report on the payment this challenge answers, if there was one */
 export async function answerChallenge(
   request: Request,
-  world: World,
+  world: SellingWorld,
   refusal: Refusal,
   { rule, resource, article, sales, offers }: Item,
   outcome: Record<string, string>,
@@ -63,10 +63,10 @@ export async function answerChallenge(
 }
 
 /** The offers as this challenge quotes them, signed where the site has a key for that. */
-async function quoteOf(world: World, offers: readonly Offer[], resource: Resource): Promise<QuoteToken> {
+async function quoteOf(world: SellingWorld, offers: readonly Offer[], resource: Resource): Promise<QuoteToken> {
   const random = crypto.getRandomValues(new Uint8Array(9))
   const quote = await issueQuote(offers, resource, await keyOf(world, 'quote'), nowSeconds(), random)
-  const signer = await signerOf(world)
+  const { signer } = world
   const signedOffers =
     signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
   return { ...quote, signedOffers: signedOffers ?? [] }

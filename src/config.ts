@@ -5,7 +5,8 @@ import { addressProblem } from './networks/address.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
-import { list, parsed, table, text } from './settings.ts'
+import { realMoneyProblems } from './real-money.ts'
+import { type ConfigProblem, isLocalHost, list, parsed, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
 
@@ -26,13 +27,14 @@ export type Config = {
   originUrl: string | null
   rules: readonly Rule[]
   passSecret: string
+  /** What only selling needs. What is wrong with it stops gated answers alone. */
+  selling: Result<SellingConfig, ConfigProblem[]>
+}
+
+export type SellingConfig = {
   /** What offers and receipts are signed with; null signs none. */
   receiptKey: PrivateJwk | null
 }
-
-export type ConfigProblem = { path: string; message: string }
-
-const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)$/
 
 function parseUrl(input: string): Result<URL, string> {
   const advice = 'write an https:// URL (http:// is for localhost only)'
@@ -42,7 +44,7 @@ function parseUrl(input: string): Result<URL, string> {
   } catch {
     return fail(advice)
   }
-  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && LOCAL_HOSTS.test(url.hostname))
+  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && isLocalHost(url.hostname))
   if (!allowed || url.username || url.password) return fail(advice)
   return ok(url)
 }
@@ -139,6 +141,10 @@ const envSchema = z.object({
   PASS_SECRET: z
     .string({ error: 'set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters' })
     .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' })),
+})
+
+/** What only selling needs. */
+const sellingSchema = z.object({
   RECEIPT_KEY: z.optional(parsed(parsePrivateJwk, 'write an Ed25519 private key, as JSON text')),
 })
 
@@ -157,10 +163,10 @@ function fromVar(value: unknown): unknown {
   }
 }
 
-const VARS = Object.keys(envSchema._zod.def.shape)
+const VARS = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
 const SECRETS = ['PASS_SECRET', 'RECEIPT_KEY']
 
-/** Parses the worker's environment. On failure: every problem, in the order of the variables. */
+/** Parses the worker's environment. On failure: every problem, what concerns only selling included. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
   const given = Object.fromEntries(
     VARS.filter((name) => env[name] !== undefined && env[name] !== '').map((name) => [
@@ -172,8 +178,15 @@ export function parseConfig(env: Record<string, unknown>): Result<Config, Config
   const problems: ConfigProblem[] = result.success ? [] : result.error.issues.flatMap((issue) => problemsOf(issue, []))
   if (result.success) problems.push(...crossCheck(result.data, env))
   else problems.push(...bindingProblems(env, []))
-  if (problems.length > 0 || !result.success) return fail(problems)
-  return ok(build(result.data))
+  const selling = parseSelling(given)
+  if (problems.length > 0 || !result.success) return fail([...problems, ...(selling.ok ? [] : selling.error)])
+  return ok(build(result.data, selling))
+}
+
+function parseSelling(given: Record<string, unknown>): Config['selling'] {
+  const result = z.safeParse(sellingSchema, given)
+  if (!result.success) return fail(result.error.issues.flatMap((issue) => problemsOf(issue, [])))
+  return ok({ receiptKey: result.data.RECEIPT_KEY ?? null })
 }
 
 function problemsOf(issue: z.core.$ZodIssue, above: PropertyKey[]): ConfigProblem[] {
@@ -225,6 +238,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
   })
   return [
     ...problems,
+    ...realMoneyProblems(data),
     ...bindingProblems(
       env,
       data.ROUTES.map((route) => route.content ?? 'origin'),
@@ -244,7 +258,7 @@ function bindingProblems(env: Record<string, unknown>, contents: string[]): Conf
     }))
 }
 
-function build(data: Parsed): Config {
+function build(data: Parsed, selling: Config['selling']): Config {
   return {
     brand: {
       name: data.BRAND?.name ?? '',
@@ -264,6 +278,6 @@ function build(data: Parsed): Config {
     originUrl: data.ORIGIN_URL ?? null,
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
-    receiptKey: data.RECEIPT_KEY ?? null,
+    selling,
   }
 }

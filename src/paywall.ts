@@ -10,9 +10,11 @@ import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
+import { LONGEST_PATH } from './policy/paths.ts'
 import { decide, priceHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
-import { LONGEST_PATH, type Rule } from './policy/rules.ts'
-import { identifyingQuery, type Resource, urlOf } from './policy/scope.ts'
+import { identifyingQuery } from './policy/query.ts'
+import type { Rule } from './policy/rules.ts'
+import { type Resource, urlOf } from './policy/scope.ts'
 import {
   countFailure,
   countHangUp,
@@ -28,16 +30,16 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { isSafe, isUpgrade, readPayment, type Target, targetOf } from './request.ts'
+import { isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
-import { keyOf, nowSeconds, type World } from './site.ts'
+import { keyOf, nowSeconds, type SellingWorld, sellingIn, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** One request at one gated resource, as the later steps see it. */
 type Visit = {
   request: Request
-  world: World
+  world: SellingWorld
   target: Target
   rule: Rule
   resource: Resource
@@ -55,7 +57,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   // Request: what is asked for, in its one spelling.
   const target = targetOf(request, config)
   if (!target.ok) return no(target.error)
-  const { path } = target.value
+  const { path } = target.value.facts
 
   // Policy: who pays what.
   const decided = decide(target.value.facts, config.rules)
@@ -68,7 +70,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const { rule } = decision
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
-  if (path.length > LONGEST_PATH) return no({ code: 'uri_too_long' })
+  if (path.length > LONGEST_PATH && (isStored || decision.kind === 'gated')) return no({ code: 'uri_too_long' })
   if (isStored && !isSafe(request.method)) {
     return refuse(request, config.brand, { code: 'method_not_allowed' }, { Allow: 'GET, HEAD, OPTIONS' })
   }
@@ -85,21 +87,30 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
   }
+  const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
+  if (!query.ok) return no(query.error)
+  // What only selling needs is asked for where something is for sale, whoever wants it.
+  const selling = await sellingIn(world)
+  if (!selling.ok) {
+    await found?.discard()
+    return no(selling.error)
+  }
   const variant = found?.article.price ? '' : decision.variant
-  const resource = resourceOf(request, target.value, isStored, variant)
+  const resource = resourceOf(request, target.value, query.value + variant)
   const sales = salesAt(path, price, rule)
   const offers = saleOffers(sales, config.networks, config.payTo.eip155, isSafe(request.method))
-  const visit: Visit = { request, world, target: target.value, rule, resource, found, sales, offers }
+  const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
   const access = await accessOf(request, world, resource)
   if (access.opening) return serveHolder(visit, access, access.opening)
 
   // Payment. HEAD and a WebSocket never redeem one: they could not deliver what was paid for.
-  if (request.method === 'HEAD' || isUpgrade(request)) return unpaid(visit, { code: 'payment_required' })
+  const reason: Refusal = access.objection ?? { code: 'payment_required' }
+  if (request.method === 'HEAD' || isUpgrade(request)) return unpaid(visit, reason)
   const payment = readPayment(request)
   if (!payment.ok) return declined(visit, null, payment.error)
-  if (!payment.value) return unpaid(visit, access.objection ?? { code: 'payment_required' })
+  if (!payment.value) return unpaid(visit, reason)
 
   // Proof: the signature, here or by its contract; then today's offers and those of a live quote.
   const proof = await proofOf(visit, payment.value)
@@ -125,14 +136,20 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   return deliver(visit, verified, outcome, first?.value ?? null, access.all)
 }
 
-/** HEAD asks for the same resource as GET. */
-function resourceOf(request: Request, { site, path, facts }: Target, isStored: boolean, variant: string): Resource {
+/** HEAD is for what GET would get. */
+function resourceOf(request: Request, { site, facts: { path } }: Target, more: string): Resource {
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  return { site, method, path, id: path + (isStored ? '' : identifyingQuery(facts.query)) + variant }
+  return { site, method, path, id: path + more }
 }
 
-const fromOrigin = (request: Request, world: World, { site, originPath, query }: Target, purpose: Purpose) =>
-  askOrigin(world, request, { site, path: originPath, query, purpose })
+/** What is free reaches the origin byte for byte; what is sold, under the one spelling it is sold by. */
+const fromOrigin = (request: Request, world: World, { site, originPath, facts }: Target, purpose: Purpose) =>
+  askOrigin(world, request, {
+    site,
+    path: purpose === 'free' ? facts.rawPath : originPath,
+    query: facts.query,
+    purpose,
+  })
 
 /** The content of a gated resource, or why it cannot be had. */
 async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
@@ -168,16 +185,21 @@ async function useUpPayment({ request, world, resource, offers }: Visit, { payer
   await useUp(world, verification.value.verified, resource)
 }
 
+const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
+
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
 async function proofOf(
-  { request, world, resource, offers }: Visit,
+  { request, world, resource, found, offers }: Visit,
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKey = await keyOf(world, 'quote')
   const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKey, nowSeconds())
   const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
   if (!verification.ok) return verification
-  const proof = await prove(world, request, payment, verification.value)
+  const named = payment.accepted?.resource ?? null
+  const isAstray = named !== null && namesAnother(named, resource, found !== null, quoted.length > 0)
+  const objection = verification.value.objection ?? (isAstray ? ASTRAY : null)
+  const proof = await prove(world, request, payment, { ...verification.value, objection })
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }

@@ -2,6 +2,14 @@
 import * as z from 'zod/mini'
 import type { Result } from './errors.ts'
 
+/** A setting that cannot be used, and what to write instead. */
+export type ConfigProblem = { path: string; message: string }
+
+const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)$/
+
+/** Whether a URL's host is the machine itself. */
+export const isLocalHost = (hostname: string): boolean => LOCAL_HOSTS.test(hostname)
+
 /** A zod schema over strings from a parser whose error is what to write instead. `missing`: the error without a string. */
 export function parsed<Value>(parse: (input: string) => Result<Value, string>, missing: string) {
   return z.pipe(

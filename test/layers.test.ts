@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['settings, http', /^(settings|http|breaker|limits)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
-  ['config', /^config\.ts$/],
+  ['config', /^(config|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
     /^(site|pass|quote|nonce|content|ledger|facilitator|chain|request|range|headers)\.ts$/,

@@ -56,8 +56,8 @@ export type Payment = {
   authorization: Authorization
   /** Lower-case hex of any length: contract wallets sign as they like. */
   signature: `0x${string}`
-  /** The terms the client says it accepted (v2 only). */
-  accepted: { amount: bigint; asset: string; payTo: string } | null
+  /** The terms the client says it accepted, and the URL of what it says it buys, where it says so (v2 only). */
+  accepted: { amount: bigint; asset: string; payTo: string; resource: string | null } | null
   /** `payment-identifier` extension, `^[A-Za-z0-9_-]{16,128}$`. */
   identifier: string | null
   /** The quote this payment answers, as issued by this site; unchecked. */

@@ -44,7 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["isFile && response === content.value ? 'held' : 'gated'", "isFile ? 'held' : 'gated'", site('conformance/files')],
     ['isReadable(content.value, isFile) ? ', 'true ? ', site('conformance/files')],
     ["if (request.method === 'OPTIONS' && ", 'if (false && ', site('conformance/origin')],
-    ['if (path.length > LONGEST_PATH)', 'if (false)', site('conformance/configuration')],
+    ['if (path.length > LONGEST_PATH && ', 'if (false && ', site('conformance/configuration')],
     ['if (isStored && !isSafe(request.method))', 'if (false)', site('conformance/configuration')],
     [
       "const variant = found?.article.price ? '' : decision.variant",
