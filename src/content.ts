@@ -3,10 +3,12 @@
 import * as z from 'zod/mini'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
+import { forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from './headers.ts'
 import { log, nameOf } from './log.ts'
 import { bearerToken, cookieName, isPass } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
-import { parseRange } from './range.ts'
+import { type Asking, partOf } from './range.ts'
+import { isSafe } from './request.ts'
 import { keyOf, type World } from './site.ts'
 
 /** An article's own metadata. Where it is null the route's applies. */
@@ -20,8 +22,8 @@ export type Article = {
 
 export type StoredContent = {
   article: Article
-  /** The content itself; `range` is the client's `Range` header, honoured by R2. Call it once. */
-  open: (range: string | null) => Promise<Response>
+  /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Call it once. */
+  open: (asking: Asking | null) => Promise<Response>
   /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
@@ -61,12 +63,18 @@ export async function findStored(
 export async function openStored(
   found: StoredContent,
   request: Request,
-  range: string | null,
+  asking: Asking | null,
 ): Promise<Result<Response>> {
-  const content = await reached(() => found.open(range))
+  const content = await reached(() => found.open(asking))
   if (!content.ok || request.method !== 'HEAD') return content
   await content.value.body?.cancel()
   return ok(new Response(null, content.value))
+}
+
+/** Whether what is in a body can be read here: files are passed on encoded as they are stored. */
+export function isReadable({ headers }: Response, isFile: boolean): boolean {
+  const encoding = headers.get('Content-Encoding')
+  return encoding === null || (!isFile && isDecoded(encoding))
 }
 
 /** The origin's answer; `content_unavailable` where it cannot be reached. */
@@ -153,29 +161,33 @@ async function findInR2(
 ): Promise<Result<StoredContent | null, ArticleProblem>> {
   const head = await firstOf(keysOf(path.slice(1)), (name) => bucket.head(name))
   if (!head || head.size === 0) return ok(null)
-  const { key } = head
+  const { key, size } = head
   const article = parseArticle(key, { contentType: head.httpMetadata?.contentType, ...head.customMetadata })
   if (!article.ok) return article
-  const headers = {
-    'Content-Type': article.value.contentType ?? (mimeType || 'application/octet-stream'),
-    'X-Content-Type-Options': 'nosniff',
-    'Accept-Ranges': 'bytes',
-    ETag: head.httpEtag,
-    ...(head.httpMetadata?.cacheControl ? { 'Cache-Control': head.httpMetadata.cacheControl } : {}),
+  const isEncoded = Boolean(head.httpMetadata?.contentEncoding)
+  // What is stored encoded is passed on as it is stored.
+  const answer = (body: ReadableStream | null, status: number, more: Record<string, string> = {}): Response => {
+    const headers = new Headers()
+    head.writeHttpMetadata(headers)
+    headers.set('Content-Type', article.value.contentType ?? (mimeType || 'application/octet-stream'))
+    headers.set('X-Content-Type-Options', 'nosniff')
+    headers.set('Accept-Ranges', isEncoded ? 'none' : 'bytes')
+    headers.set('ETag', head.httpEtag)
+    headers.set('Last-Modified', head.uploaded.toUTCString())
+    for (const [name, value] of Object.entries(more)) headers.set(name, value)
+    return new Response(body, { status, headers, encodeBody: 'manual' })
   }
-  const open = async (rangeHeader: string | null): Promise<Response> => {
-    const range = parseRange(rangeHeader, head.size)
-    if (range === 'unsatisfiable') {
-      return new Response(null, { status: 416, headers: { 'Content-Range': `bytes */${head.size}` } })
-    }
-    const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, ...(range ? { range } : {}) })
+  const open = async (asking: Asking | null): Promise<Response> => {
+    const part = partOf(asking, { size, etag: head.httpEtag, modifiedAt: head.uploaded, isEncoded })
+    if (part.status === 304 || part.status === 412) return answer(null, part.status)
+    if (part.status === 416) return answer(null, 416, { 'Content-Range': `bytes */${size}` })
+    if (asking?.method === 'HEAD') return answer(null, 200, { 'Content-Length': String(size) })
+    const { offset, length } = part
+    const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, range: { offset, length } })
     if (!object || !('body' in object)) throw new Error('the file changed while it was being read')
-    const length = range ? range.length : head.size
     const body = object.body.pipeThrough(new FixedLengthStream(length))
-    if (!range) return new Response(body, { headers })
-    const last = range.offset + range.length - 1
-    const contentRange = `bytes ${range.offset}-${last}/${head.size}`
-    return new Response(body, { status: 206, headers: { ...headers, 'Content-Range': contentRange } })
+    const contentRange = { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }
+    return answer(body, part.status, part.status === 206 ? contentRange : {})
   }
   return ok({ article: article.value, open, discard: async () => {} })
 }
@@ -206,15 +218,6 @@ type Origin = { kind: 'service'; service: Fetcher } | { kind: 'url'; url: string
 /** Marks a request to the zone's own origin: should it come back here, the zone has no origin behind this worker. */
 const HOP = 'X-Newsstand-Hop'
 
-/** Headers that may make an origin read another path or method than the one that was decided on. */
-const OVERRIDES = ['x-original-url', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override']
-const CONDITIONAL = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']
-
-const isOurs = (name: string) => /^(?:payment-|x-payment|sign-in-with-x$|settlement-overrides$|x-newsstand-)/.test(name)
-
-/** Ranges and conditions are for free content; ranges alone for pass holders; a purchase is answered whole. */
-export type Purpose = 'free' | 'holder' | 'purchase'
-
 export type OriginRequest = {
   site: string
   /** Canonical path, and the query as sent. */
@@ -228,20 +231,22 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
   const origin = originOf(world.env, world.config)
   if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
-  const headers = new Headers(request.headers)
-  for (const name of [...headers.keys()]) {
-    if (isOurs(name) || OVERRIDES.includes(name)) headers.delete(name)
-    if (wanted.purpose !== 'free' && CONDITIONAL.includes(name)) headers.delete(name)
-  }
-  if (wanted.purpose === 'purchase') headers.delete('Range')
+  const headers = forOrigin(request, wanted.purpose)
   await withoutPass(headers, wanted.site, world)
   headers.set('X-Forwarded-Host', new URL(wanted.site).host)
   headers.set('X-Forwarded-Proto', new URL(wanted.site).protocol.slice(0, -1))
   if (origin.kind === 'zone') headers.set(HOP, '1')
-  const outgoing = new Request(`${base}${wanted.path}${wanted.query}`, {
-    method: request.method,
+  const url = `${base}${wanted.path}${wanted.query}`
+  const hasOddBody = isSafe(request.method) && request.body !== null
+  const isOddBodyKept = hasOddBody && wanted.purpose === 'free'
+  // What is sold is named by its address alone: the body of a `GET` could ask for something else there.
+  if (hasOddBody && !isOddBodyKept) {
+    for (const name of [...headers.keys()]) if (name.startsWith('content-')) headers.delete(name)
+  }
+  // The platform makes no `GET` with a body, but copies one that is not named.
+  const outgoing = new Request(isOddBodyKept ? new Request(url, request) : url, {
+    ...(isOddBodyKept ? {} : { method: request.method, body: hasOddBody ? null : request.body }),
     headers,
-    body: request.body,
     redirect: 'manual',
     // Paid content must not get into a cache that could serve it without a payment.
     ...(wanted.purpose === 'free' ? {} : { cache: 'no-store' as const }),
@@ -266,24 +271,23 @@ async function withoutPass(headers: Headers, site: string, world: World): Promis
   headers.delete('Authorization')
 }
 
-/** An empty body becomes none: it is not sold. The body was decoded as it was read, so its encoding and length are gone. */
+/** An empty body becomes none: it is not sold. Its length is gone, and its encoding where the platform decoded it. */
 async function unlessEmpty(response: Response): Promise<Response> {
   const body = response.body && (await peek(response.body))
   const headers = new Headers(response.headers)
-  headers.delete('Content-Encoding')
+  if (isDecoded(headers.get('Content-Encoding'))) headers.delete('Content-Encoding')
   headers.delete('Content-Length')
   return new Response(body, { status: response.status, statusText: response.statusText, headers })
 }
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
 function cleaned(response: Response, base: string, site: string): Response {
-  if (response.webSocket) return response
-  const headers = new Headers(response.headers)
-  for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
-  const location = headers.get('Location')
-  if (location?.startsWith(`${base}/`)) headers.set('Location', `${site}${location.slice(base.length)}`)
-  const body = isNullBody(response.status) ? null : response.body
-  return new Response(body, { status: response.status, statusText: response.statusText, headers })
+  // A copy keeps what a Response holds beside its headers: its WebSocket, and how its body is encoded.
+  const copy = new Response(isNullBody(response.status) ? null : response.body, response)
+  withoutClaims(copy.headers, cookieName(site))
+  const location = copy.headers.get('Location')
+  if (location !== null) copy.headers.set('Location', locationAt(site, base, location))
+  return copy
 }
 
 /** Statuses that have no body (Fetch standard). */

@@ -3,8 +3,9 @@
 import { type Access, accessOf, passHeaders, passTokenOf } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, findStored, openStored, type Purpose, type StoredContent } from './content.ts'
+import { askOrigin, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
+import type { Purpose } from './headers.ts'
 import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
@@ -29,7 +30,7 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { isFromElsewhere, isSafe, namesAnother, readPayment, type Target, targetOf } from './request.ts'
+import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { keyOf, nowSeconds, type SellingWorld, sellingIn, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
@@ -70,7 +71,9 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
   if (path.length > LONGEST_PATH && (isStored || decision.kind === 'gated')) return no({ code: 'uri_too_long' })
-  if (isStored && !isSafe(request.method)) return no({ code: 'method_not_allowed' })
+  if (isStored && !isSafe(request.method)) {
+    return refuse(request, config.brand, { code: 'method_not_allowed' }, { Allow: 'GET, HEAD, OPTIONS' })
+  }
 
   // Content: what is stored is found before it is sold, and may name its own price.
   const stored = rule.content === 'origin' ? ok(null) : await findStored(world.env, rule.content, path, rule.mimeType)
@@ -78,9 +81,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const found = stored.value
   const price = found?.article.price ?? decision.price
   if (price === 'free') {
-    const range = request.headers.get('Range')
     const content = found
-      ? await openStored(found, request, range)
+      ? await openStored(found, request, request)
       : await fromOrigin(request, world, target.value, 'free')
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
@@ -103,11 +105,12 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const access = await accessOf(request, world, resource)
   if (access.opening) return serveHolder(visit, access, access.opening)
 
-  // Payment. HEAD never redeems one: it could not deliver what was paid for.
-  if (request.method === 'HEAD') return unpaid(visit, { code: 'payment_required' })
+  // Payment. HEAD and a WebSocket never redeem one: they could not deliver what was paid for.
+  const reason: Refusal = access.objection ?? { code: 'payment_required' }
+  if (request.method === 'HEAD' || isUpgrade(request)) return unpaid(visit, reason)
   const payment = readPayment(request)
   if (!payment.ok) return declined(visit, null, payment.error)
-  if (!payment.value) return unpaid(visit, access.objection ?? { code: 'payment_required' })
+  if (!payment.value) return unpaid(visit, reason)
 
   // Proof: the signature, here or by its contract; then today's offers and those of a live quote.
   const proof = await proofOf(visit, payment.value)
@@ -150,7 +153,7 @@ const fromOrigin = (request: Request, world: World, { site, originPath, facts }:
 
 /** The content of a gated resource, or why it cannot be had. */
 async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
-  if (found) return openStored(found, request, purpose === 'holder' ? request.headers.get('Range') : null)
+  if (found) return openStored(found, request, purpose === 'holder' ? request : null)
   const content = await fromOrigin(request, world, target, purpose)
   // Part of the content is neither what was paid for nor to be given away.
   const isPart = content.ok && purpose === 'purchase' && content.value.status === 206
@@ -161,12 +164,15 @@ async function contentOf({ request, world, target, found }: Visit, purpose: Purp
 const isDeliverable = ({ status, body }: Response, method: string): boolean =>
   isSafe(method) ? status >= 200 && status < 300 && body !== null : status < 400
 
-/** The content for the holder of a pass: with ranges, without the origin's caching. */
+/** The content for the holder of a pass: with ranges, without the origin's caching. Our files may stay with their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
-  return { kind: 'gated', response: withBar(visit.request, content.value, grant), headers }
+  const isFile = visit.rule.content === 'r2'
+  const response = isReadable(content.value, isFile) ? withBar(visit.request, content.value, grant) : content.value
+  // A page with the bar is another one for every reader: its file's ETag does not name it.
+  return { kind: isFile && response === content.value ? 'held' : 'gated', response, headers }
 }
 
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */

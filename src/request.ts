@@ -96,3 +96,7 @@ export function isFromElsewhere({ headers }: Request, site: string): boolean {
   const origin = headers.get('Origin')
   return origin !== null && origin !== site && headers.get('Sec-Fetch-Site') !== 'same-origin'
 }
+
+/** Asks for a WebSocket (RFC 6455 §4.1). */
+export const isUpgrade = (request: Request): boolean =>
+  (request.headers.get('Upgrade') ?? '').split(',').some((name) => name.trim().toLowerCase() === 'websocket')

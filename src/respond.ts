@@ -17,21 +17,14 @@ const ALLOWED = [
   'Access-Control-Expose-Headers',
 ]
 /** What answers at a gated address depend on. */
-const VARY = 'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Cookie, Origin'
+const VARY =
+  'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Authorization, Payment-Authorization, Cookie, Origin'
 
-/** Headers by which a shared cache could keep paid content, or confirm that its copy is fresh. */
-const CACHING = [
-  'age',
-  'cache-control',
-  'cdn-cache-control',
-  'cloudflare-cdn-cache-control',
-  'etag',
-  'expires',
-  'last-modified',
-  'pragma',
-  'surrogate-control',
-  'surrogate-key',
-]
+/** What is said to caches: HTTP's own words, and those of nginx, Varnish, LiteSpeed, Akamai, Fastly, Cloudflare and others. */
+const CACHING =
+  /^(?:age|expires|pragma|xkey|(?:.*-)?cache-(?:control|tags?|ttl|expires)|(?:x-accel|x-litespeed|edge|surrogate|cdn)-.*)$/
+/** By these a shared cache could confirm that its copy is fresh. */
+const VALIDATORS = ['etag', 'last-modified']
 
 /** An answer on its way out. */
 export type Answer =
@@ -41,6 +34,8 @@ export type Answer =
   | { kind: 'free'; response: Response; dependsOn: readonly string[] }
   /** The content of a gated address for a reader who may have it, with newsstand's own headers. */
   | { kind: 'gated'; response: Response; headers: Record<string, string> }
+  /** A file of ours for who holds a pass: its reader may keep it, and asks again before showing it. */
+  | { kind: 'held'; response: Response; headers: Record<string, string> }
   /** newsstand's own words: refusals, challenges, preflights, receipts. */
   | { kind: 'ours'; response: Response; isZipped: boolean }
 
@@ -53,7 +48,9 @@ export function dressed(answer: Answer): Response {
     case 'free':
       return varying(response, answer.dependsOn)
     case 'gated':
-      return openToScripts(privately(response, answer.headers))
+      return openToScripts(privately(withoutValidators(response), 'private, no-store', answer.headers))
+    case 'held':
+      return openToScripts(privately(response, 'private, no-cache', answer.headers))
     case 'ours':
       return answer.isZipped ? zipped(openToScripts(response)) : openToScripts(response)
   }
@@ -61,21 +58,20 @@ export function dressed(answer: Answer): Response {
 
 /** CORS without credentials: a script may buy with its own wallet, and never read through a reader's cookie. */
 function openToScripts(response: Response): Response {
-  const headers = new Headers(response.headers)
-  headers.set('Access-Control-Allow-Origin', '*')
-  headers.append('Access-Control-Expose-Headers', EXPOSED)
-  return rebuilt(response, headers)
+  const copy = copyOf(response)
+  copy.headers.set('Access-Control-Allow-Origin', '*')
+  copy.headers.append('Access-Control-Expose-Headers', EXPOSED)
+  return copy
 }
 
 /** What only one reader may have: no shared cache keeps it, and the origin's own CORS headers do not count. */
-function privately(response: Response, extra: Record<string, string>): Response {
-  const headers = new Headers(response.headers)
-  for (const name of CACHING) headers.delete(name)
-  for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name)
-  headers.set('Cache-Control', 'private, no-store')
-  headers.append('Vary', VARY)
-  for (const [name, value] of Object.entries(extra)) headers.append(name, value)
-  return rebuilt(response, headers)
+function privately(response: Response, caching: string, extra: Record<string, string>): Response {
+  const copy = uncached(response)
+  for (const name of [...copy.headers.keys()]) if (name.startsWith('access-control-')) copy.headers.delete(name)
+  copy.headers.set('Cache-Control', caching)
+  copy.headers.append('Vary', VARY)
+  for (const [name, value] of Object.entries(extra)) copy.headers.append(name, value)
+  return copy
 }
 
 /**
@@ -83,22 +79,32 @@ function privately(response: Response, extra: Record<string, string>): Response 
  * alone does not do, since many shared caches ignore it. Search engines are told to keep no copy.
  */
 function varying(response: Response, names: readonly string[]): Response {
-  if (names.length === 0 || response.status === 101) return response
-  const headers = new Headers(response.headers)
-  for (const name of CACHING) if (name !== 'etag' && name !== 'last-modified') headers.delete(name)
-  headers.set('Cache-Control', 'no-cache')
-  headers.append('Vary', names.join(', '))
-  headers.append('X-Robots-Tag', 'noarchive')
-  return rebuilt(response, headers)
+  if (names.length === 0) return response
+  const copy = uncached(response)
+  copy.headers.set('Cache-Control', 'no-cache')
+  copy.headers.append('Vary', names.join(', '))
+  copy.headers.append('X-Robots-Tag', 'noarchive')
+  return copy
+}
+
+function uncached(response: Response): Response {
+  const copy = copyOf(response)
+  for (const name of [...copy.headers.keys()]) if (CACHING.test(name)) copy.headers.delete(name)
+  return copy
+}
+
+function withoutValidators(response: Response): Response {
+  const copy = copyOf(response)
+  for (const name of VALIDATORS) copy.headers.delete(name)
+  return copy
 }
 
 /** Statuses that have no body (Fetch standard). */
 const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)
 
-function rebuilt(response: Response, headers: Headers): Response {
-  const { status, statusText } = response
-  return new Response(isNullBody(status) ? null : response.body, { status, statusText, headers })
-}
+/** The same answer, to be changed: with its WebSocket, and encoded or not as it is. */
+const copyOf = (response: Response): Response =>
+  new Response(isNullBody(response.status) ? null : response.body, response)
 
 const ours = (response: Response, isZipped = false): Answer => ({ kind: 'ours', response, isZipped })
 

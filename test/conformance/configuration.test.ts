@@ -306,6 +306,7 @@ describe('paths', () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
       const answer = await shop.ask('/articles/a', { ...at(NEWS), method })
       expect([answer.status, answer.error]).toEqual([405, 'method_not_allowed'])
+      expect(answer.header('Allow')).toBe('GET, HEAD, OPTIONS')
       expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
     }
   })
