@@ -118,6 +118,8 @@ test('it is not stored, and varies with all it depends on', async () => {
     'PAYMENT-SIGNATURE',
     'X-PAYMENT',
     'SIGN-IN-WITH-X',
+    'Authorization',
+    'Payment-Authorization',
     'Cookie',
     'Origin',
     'Accept-Encoding',
