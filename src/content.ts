@@ -1,6 +1,7 @@
 // Where the content is: KV, R2 or the publisher's own origin. It is found before it is sold, and streamed. Requests go
 // to the origin without anything of ours; answers come from it without anything that only we may say.
 import * as z from 'zod/mini'
+import { peeked, watched } from './body.ts'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { log, nameOf } from './log.ts'
@@ -18,10 +19,13 @@ export type Article = {
   price: Price | null
 }
 
+/** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
+export type Content = { response: Response; taken: Promise<void> | null }
+
 export type Found = {
   article: Article
   /** The content itself; `range` is the client's `Range` header, honoured for R2. Call once. */
-  open: (range: string | null) => Promise<Response>
+  open: (range: string | null) => Promise<Content>
   /** Lets go of content that is not wanted after all. */
   discard: () => Promise<void>
 }
@@ -58,18 +62,21 @@ export async function findStored(
 }
 
 /** Opens what was found: to `HEAD` without its body. */
-export async function openStored(found: Found, request: Request, range: string | null): Promise<Result<Response>> {
+export async function openStored(found: Found, request: Request, range: string | null): Promise<Result<Content>> {
   const content = await reached(() => found.open(range))
   if (!content.ok || request.method !== 'HEAD') return content
-  await content.value.body?.cancel()
-  return ok(new Response(null, content.value))
+  const { response } = content.value
+  await response.body?.cancel()
+  return ok(unwatched(new Response(null, response)))
 }
 
+const unwatched = (response: Response): Content => ({ response, taken: null })
+
 /** The origin's answer; `content_unavailable` where it cannot be reached. */
-export const askOrigin = ({ env, config }: World, request: Request, wanted: OriginRequest): Promise<Result<Response>> =>
+export const askOrigin = ({ env, config }: World, request: Request, wanted: OriginRequest): Promise<Result<Content>> =>
   reached(() => fetchOrigin(originOf(env, config), request, wanted))
 
-async function reached(open: () => Promise<Response>): Promise<Result<Response>> {
+async function reached(open: () => Promise<Content>): Promise<Result<Content>> {
   try {
     return ok(await open())
   } catch (fault) {
@@ -125,8 +132,9 @@ async function findInKv(
     const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
     return value && { value, stored }
   })
-  const body = entry && (await peek(entry.value))
-  if (!body) return ok(null)
+  const content = entry && (await peeked(entry.value, null))
+  if (!content) return ok(null)
+  const { body, taken } = content
   const article = parseArticle(path, entry.stored)
   if (!article.ok) {
     await body.cancel()
@@ -135,8 +143,10 @@ async function findInKv(
   const contentType = article.value.contentType ?? (mimeType || 'text/html; charset=utf-8')
   return ok({
     article: article.value,
-    open: async () =>
-      new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
+    open: async () => ({
+      response: new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
+      taken,
+    }),
     discard: () => body.cancel(),
   })
 }
@@ -159,41 +169,22 @@ async function findInR2(
     ETag: head.httpEtag,
     ...(head.httpMetadata?.cacheControl ? { 'Cache-Control': head.httpMetadata.cacheControl } : {}),
   }
-  const open = async (rangeHeader: string | null): Promise<Response> => {
+  const open = async (rangeHeader: string | null): Promise<Content> => {
     const range = parseRange(rangeHeader, head.size)
     if (range === 'unsatisfiable') {
-      return new Response(null, { status: 416, headers: { 'Content-Range': `bytes */${head.size}` } })
+      return unwatched(new Response(null, { status: 416, headers: { 'Content-Range': `bytes */${head.size}` } }))
     }
     const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, ...(range ? { range } : {}) })
     if (!object || !('body' in object)) throw new Error('the file changed while it was being read')
     const length = range ? range.length : head.size
-    const body = object.body.pipeThrough(new FixedLengthStream(length))
-    if (!range) return new Response(body, { headers })
+    const { body, taken } = watched(object.body, length)
+    if (!range) return { response: new Response(body, { headers }), taken }
     const last = range.offset + range.length - 1
     const contentRange = `bytes ${range.offset}-${last}/${head.size}`
-    return new Response(body, { status: 206, headers: { ...headers, 'Content-Range': contentRange } })
+    const response = new Response(body, { status: 206, headers: { ...headers, 'Content-Range': contentRange } })
+    return { response, taken }
   }
   return ok({ article: article.value, open, discard: async () => {} })
-}
-
-/** The stream with its first bytes at hand; null when it has none. */
-export async function peek(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | null> {
-  const reader = stream.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return null
-    if (value.byteLength === 0) continue
-    reader.releaseLock()
-    const { readable, writable } = new IdentityTransformStream()
-    const writer = writable.getWriter()
-    const first = writer.write(value).then(() => {
-      writer.releaseLock()
-      return stream.pipeTo(writable)
-    })
-    // A reader that goes away ends the pipe; that is no fault of ours.
-    first.catch(() => {})
-    return readable
-  }
 }
 
 /** Where `content = "origin"` is fetched from, by precedence: the service binding, `ORIGIN_URL`, the zone's own origin. */
@@ -220,7 +211,7 @@ export type OriginRequest = {
 }
 
 /** Forwards a request. Throws when the origin cannot be reached. */
-async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Response> {
+async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Content> {
   if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
   const headers = new Headers(request.headers)
@@ -246,7 +237,7 @@ async function fetchOrigin(origin: Origin, request: Request, wanted: OriginReque
     base,
     wanted.site,
   )
-  return wanted.purpose === 'purchase' ? unlessEmpty(response) : response
+  return wanted.purpose === 'purchase' ? unlessEmpty(response) : unwatched(response)
 }
 
 function withoutPass(headers: Headers, site: string): void {
@@ -261,12 +252,22 @@ function withoutPass(headers: Headers, site: string): void {
 }
 
 /** What is sold has a first byte: an empty body becomes none. The body is read here, so it goes out unencoded. */
-async function unlessEmpty(response: Response): Promise<Response> {
-  const body = response.body && (await peek(response.body))
+async function unlessEmpty(response: Response): Promise<Content> {
+  const { status, statusText } = response
+  const content = response.body && (await peeked(response.body, lengthOf(response)))
   const headers = new Headers(response.headers)
   headers.delete('Content-Encoding')
   headers.delete('Content-Length')
-  return new Response(body, { status: response.status, statusText: response.statusText, headers })
+  return {
+    response: new Response(content?.body ?? null, { status, statusText, headers }),
+    taken: content?.taken ?? null,
+  }
+}
+
+/** The bytes of a body that comes as it was sent; null where nobody has said, or the platform may decode it. */
+function lengthOf({ headers }: Response): number | null {
+  const length = headers.get('Content-Length')
+  return length !== null && /^\d{1,15}$/.test(length) && !headers.has('Content-Encoding') ? Number(length) : null
 }
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */

@@ -3,7 +3,7 @@
 import { type Access, accessOf, passHeaders } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, type Found, findStored, openStored, type Purpose } from './content.ts'
+import { askOrigin, type Content, type Found, findStored, openStored, type Purpose } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
@@ -62,7 +62,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const decision = decided.value
   if (decision.kind === 'open') {
     const content = await fromOrigin(request, world, asked.value, 'free')
-    return content.ok ? { kind: 'open', response: content.value } : no(content.error)
+    return content.ok ? { kind: 'open', response: content.value.response } : no(content.error)
   }
   const { rule } = decision
   const isStored = rule.content !== 'origin'
@@ -81,7 +81,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
       ? await openStored(found, request, range)
       : await fromOrigin(request, world, asked.value, 'free')
     if (!content.ok) return no(content.error)
-    return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
+    return { kind: 'free', response: content.value.response, dependsOn: priceHeaders(rule) }
   }
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, asked.value, isStored, variant)
@@ -112,10 +112,10 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const looking = objection === null ? lookFirst(world, payment.value) : null
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
-  if (first && !isDeliverable(first.value, request.method)) return unsold(visit, first.value)
+  if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
   const outcome = await redeem(world, { verified, objection, resource, look: await looking }, request.signal)
   if (outcome.kind === 'refused') {
-    await first?.value.body?.cancel()
+    await first?.value.response.body?.cancel()
     return declined(visit, payment.value, outcome.refusal)
   }
 
@@ -133,11 +133,11 @@ const fromOrigin = (request: Request, world: World, { site, originPath, query }:
   askOrigin(world, request, { site, path: originPath, query, purpose })
 
 /** The content of a gated resource, or why it cannot be had. */
-async function contentOf({ request, world, asked, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
+async function contentOf({ request, world, asked, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
   if (found) return openStored(found, request, purpose === 'holder' ? request.headers.get('Range') : null)
   const content = await fromOrigin(request, world, asked, purpose)
   // Part of the content is neither what was paid for nor to be given away.
-  const isPart = content.ok && purpose === 'purchase' && content.value.status === 206
+  const isPart = content.ok && purpose === 'purchase' && content.value.response.status === 206
   return isPart ? fail({ code: 'content_unavailable' }) : content
 }
 
@@ -150,7 +150,7 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
-  return { kind: 'gated', response: withBar(visit.request, content.value, grant), headers }
+  return { kind: 'gated', response: withBar(visit.request, content.value.response, grant), headers }
 }
 
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */
@@ -188,41 +188,39 @@ async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
   outcome: Extract<RedeemOutcome, { kind: 'granted' }>,
-  content: Response | null,
+  content: Content | null,
   grants: readonly Grant[],
 ): Promise<Answer> {
   const { request, world, resource } = visit
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
   const report = handingOut(world, verified, outcome.handout)
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
-  if (!opened.ok || !isDeliverable(opened.value, request.method)) {
+  if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)
-    const response = opened.ok ? opened.value : (await refuse(request, world.config.brand, opened.error)).response
+    const response = opened.ok
+      ? opened.value.response
+      : (await refuse(request, world.config.brand, opened.error)).response
     // Paid, but not delivered: the signed receipt would say both.
     return { kind: 'gated', response, headers: encodeSettlement(settlement, verified.payment, null) }
   }
-  if (request.signal.aborted) {
-    report(false)
-    await opened.value.body?.cancel()
-    return { kind: 'gated', response: new Response(null, { status: 503 }), headers: {} }
-  }
+  const { response, taken } = opened.value
   const receipt = await receiptFor(world, resource.site, urlOf(resource), settlement, settledAtSeconds)
   const isLasting = endsAtSeconds !== null && endsAtSeconds > nowSeconds()
   const bought = isLasting ? [{ scope, method: resource.method, endsAtSeconds, payer: settlement.payer }] : []
   const pass = isLasting ? await passHeaders(world, [...bought, ...grants], resource.site) : {}
   const headers = { ...encodeSettlement(settlement, verified.payment, receipt), ...pass }
-  return { kind: 'gated', response: watched(opened.value, report), headers }
-}
-
-/** The answer, which reports once whether all of it was taken. */
-function watched(response: Response, report: (isTaken: boolean) => void): Response {
-  if (!response.body) {
-    report(true)
-    return response
+  // Whoever has gone by now is sent nothing, so nothing would break off.
+  if (request.signal.aborted) {
+    report(false)
+    await response.body?.cancel()
+    return { kind: 'gated', response: new Response(null, { status: 503 }), headers: {} }
   }
-  // A script stream: the platform's own transform streams cannot be piped into one another.
-  const watching = new TransformStream({ flush: () => report(true), cancel: () => report(false) })
-  return new Response(response.body.pipeThrough(watching), response)
+  const isTaken = (taken ?? Promise.resolve()).then(
+    () => true,
+    () => false,
+  )
+  world.waitUntil(isTaken.then(report))
+  return { kind: 'gated', response, headers }
 }
 
 /** Nothing that claims to be a payment was sent. */
