@@ -2,6 +2,7 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { browserPath } from './test/world/chromium.ts'
+import { BASE_VARS } from './test/world/site.ts'
 
 /** The tests that need a browser; where there is none, a notice in their place, and in CI a failure. */
 function browserTests(): string[] {
@@ -45,7 +46,16 @@ export default defineConfig({
         // One worker for all files: what they import is read once.
         test: { ...site, name: 'site', include: ['test/{conformance,attacks}/**/*.test.ts'] },
       },
-      { test: { ...site, name: 'browser', include: browserTests() } },
+      {
+        // Readers of one file share nothing but the newspaper: some of them read while others wait.
+        test: {
+          ...site,
+          name: 'browser',
+          include: browserTests(),
+          sequence: { concurrent: true },
+          maxConcurrency: 3,
+        },
+      },
       {
         // What takes minutes: `npm run test:long`. Its tests wait for real seconds, and do so at the same time.
         test: { ...site, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 150_000, maxConcurrency: 16 },
@@ -57,7 +67,8 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
-                PASS_SECRET: 'a secret for tests, long enough',
+                PAY_TO: BASE_VARS.PAY_TO,
+                PASS_SECRET: BASE_VARS.PASS_SECRET,
                 TEST_MIGRATIONS: await readD1Migrations('migrations'),
               },
             },

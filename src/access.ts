@@ -1,5 +1,5 @@
-// What a request holds already: a pass, else a sign-in with a wallet. Of a sign-in, shape, site, time, nonce and signature
-// come first; then the payer's own record says what is owned. Nothing the client names grants anything.
+// What a request holds already: a pass, else a sign-in with a wallet. Shape, site, time, nonce and signature of a sign-in
+// are checked first; then the payer's own record says what is owned. Nothing the client names grants anything.
 import { isValidSignature } from './chain.ts'
 import { fail, ok, type Refusal, type Result } from './errors.ts'
 import { isSignedMessage, messageHash } from './networks/evm.ts'
@@ -22,7 +22,7 @@ export type Access = {
   all: Grant[]
   /** The one that opens the resource it asks for. */
   opening: Grant | null
-  /** What the answer to it carries: the pass, where it comes from signing in. */
+  /** Headers for the answer: the pass, where a sign-in has just made one. */
   headers: Record<string, string>
   /** Why signing in opened nothing. A payment sent along counts all the same. */
   objection: Refusal | null
@@ -30,10 +30,10 @@ export type Access = {
 
 /** Chain id and the question itself. */
 const MOST_WALLET_CALLS = 3
-/** Refused sign-ins that made a record, or the chain, work. */
+/** Refusals of a sign-in that caused work for a payer's object or for the chain. */
 const COSTLY = ['sign_in_nothing_bought', 'invalid_siwx_signature']
 
-/** What a request may open at a resource. HEAD uses no sign-in up: it could not deliver what is asked for. */
+/** What a request may open at a resource. HEAD does not use up a sign-in: it could not deliver what is asked for. */
 export async function accessOf(request: Request, world: World, resource: Resource): Promise<Access> {
   const held = await grantsIn(request, world, resource.site)
   const opening = grantFor(held, resource) ?? null
@@ -45,7 +45,7 @@ export async function accessOf(request: Request, world: World, resource: Resourc
   if (!signed.ok) return { all: held, opening, headers: {}, objection: signed.error }
   const owned = [...signed.value, ...held].sort((a, b) => b.endsAtSeconds - a.endsAtSeconds)
   const opened = grantFor(owned, resource) ?? null
-  // First, so that it is in the cookie, whatever else has no room there.
+  // First, so that the cookie has room for it, whatever else is left out.
   const all = opened ? [opened, ...owned] : owned
   return { all, opening: opened, headers: await passHeaders(world, all, resource.site), objection: null }
 }
@@ -73,7 +73,7 @@ export async function passHeaders(
   return { 'Set-Cookie': passCookie(token, site, endsAtSeconds, nowSeconds()) }
 }
 
-/** What the signer owns at the site, where some of it opens the resource. What made somebody work in vain is counted. */
+/** What the signer owns at the site, where some of it opens the resource. A sign-in that caused work in vain counts. */
 async function signIn(header: string, request: Request, world: World, resource: Resource): Promise<Result<Grant[]>> {
   if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
   const signed = await orUnavailable(() => ownedBySigner(header, world, resource))
@@ -81,7 +81,7 @@ async function signIn(header: string, request: Request, world: World, resource: 
   return signed
 }
 
-/** A nonce is used up where anything is owned. Faults throw. */
+/** The same without counting. The nonce is used up where anything is owned. Faults throw. */
 async function ownedBySigner(header: string, world: World, resource: Resource): Promise<Result<Grant[]>> {
   const decoded = decodeSignIn(header)
   if (!decoded.ok) return decoded

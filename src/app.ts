@@ -1,4 +1,4 @@
-// HTTP: what is reserved goes to hono, everything else straight to the paywall; and the one place where a fault becomes
+// HTTP: reserved addresses go to hono, everything else straight to the paywall; and the one place where a fault becomes
 // an answer.
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
@@ -38,13 +38,11 @@ async function configured(
   context: Pick<ExecutionContext, 'waitUntil'>,
   answerIn: (request: Request, world: World) => Promise<Answer>,
 ): Promise<Answer> {
-  const world = worldOf(env, context)
-  if (world.ok) return answerIn(request, world.value)
-  for (const { path, message } of world.error) log({ event: 'configuration_error', path, problem: message })
-  return plainly(request, { code: 'configuration_error' })
+  const found = worldOf(env, context)
+  return found.ok ? answerIn(request, found.value) : plainly(request, found.error)
 }
 
-/** A refusal in nobody's colours. */
+/** A refusal without the publisher's brand. */
 const plainly = (request: Request, refusal: Refusal): Promise<Answer> => refuse(request, NO_BRAND, refusal)
 
 type Reserved = Context<{ Bindings: Env }>

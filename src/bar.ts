@@ -11,7 +11,7 @@ export function withBar(request: Request, content: Response, { endsAtSeconds }: 
     request.method === 'GET' &&
     request.headers.get('Sec-Fetch-Dest') === 'document' &&
     content.status === 200 &&
-    isReadableHtml(headers)
+    isHtml(headers.get('Content-Type') ?? '')
   if (!body || !isPage) return content
   const html = bar({
     acceptLanguage: request.headers.get('Accept-Language'),
@@ -26,13 +26,9 @@ export function withBar(request: Request, content: Response, { endsAtSeconds }: 
   return new Response(body.pipeThrough(withEnding), { status: content.status, headers: longer })
 }
 
-/** Encodings that the platform reads, spelt as it knows them; it puts them on again as the answer leaves. */
-const READABLE = [null, 'gzip', 'br', 'identity']
-
-/** HTML as it is, in letters of which ASCII is a part. */
-function isReadableHtml(headers: Headers): boolean {
-  const type = headers.get('Content-Type') ?? ''
-  if (!READABLE.includes(headers.get('Content-Encoding')) || !/^text\/html\s*(?:;|$)/i.test(type)) return false
+/** HTML in letters of which ASCII is a part. */
+function isHtml(type: string): boolean {
+  if (!/^text\/html\s*(?:;|$)/i.test(type)) return false
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1]
   if (!charset) return true
   try {

@@ -1,5 +1,5 @@
-// Circuit breaker: which facilitators have failed several times in a row. They come last, and are asked whether they
-// are there before they are sent anything; so a site is never closed by its own caution. It never fetches.
+// Circuit breaker: which facilitators have failed several times in a row. They come last, and must show
+// that they are there before they are sent anything. They are never left out: caution alone closes no site. It never fetches.
 
 /** Failures in a row after which a facilitator is passed over, and for how long. */
 const MOST_FAILURES = 3
@@ -16,13 +16,13 @@ export class Breaker {
     return (this.#health.get(base)?.openUntilMs ?? 0) > nowMs
   }
 
-  /** The same list, those that are passed over at its end. */
+  /** The same list, with the failing ones at its end. */
   order(bases: readonly string[], nowMs: number): string[] {
     const isOpen = (base: string) => this.isOpen(base, nowMs)
     return [...bases.filter((base) => !isOpen(base)), ...bases.filter(isOpen)]
   }
 
-  /** Notes how a call went: `answered` false is a time-out, a broken connection or an error of the server. */
+  /** Notes how a call went. `answered` is false after a time-out, a broken connection or an error of the server. */
   note(base: string, answered: boolean, nowMs: number): void {
     if (answered) {
       this.#health.delete(base)

@@ -12,7 +12,7 @@ const LARGEST_REPLY_BYTES = 2 * 1024 * 1024
 /** Of the platform's six connections some stay for settling. */
 const MOST_OUT = 3
 const MOST_OUT_OF_ONE = 2
-/** Requests that are held at the same time see one head; a block is rarely faster. */
+/** Requests that are held at the same time share one head; blocks rarely come faster. */
 const HEAD_SHARED_MS = 1_000
 /** Public RPCs answer for about this many blocks of logs at once. */
 const LOG_BLOCKS = 2_000
@@ -25,8 +25,8 @@ const AUTHORIZATION_STATE = '0xe94a0102'
 /** `isValidSignature(bytes32,bytes)` of ERC-1271, which is also what it answers when the signature is good. */
 const IS_VALID_SIGNATURE = '0x1626ba7e'
 
-/** `refused`: a node answered, and said that it will not say; `unreachable`: everything else that is no answer. */
-export type ChainFault = 'unreachable' | 'refused'
+/** `refused`: a node answered that it will not answer this call; `unreachable`: any other way of giving no answer. */
+export type ChainFailure = 'unreachable' | 'refused'
 
 /** HTTP requests that may still be made. Each takes one; with none left every answer is `unreachable`. */
 export type Budget = { left: number }
@@ -47,7 +47,7 @@ export function shareOf(budget: Budget, most: number): Budget {
 }
 
 export type Call = { method: string; params: readonly unknown[] }
-export type Answer = Result<unknown, ChainFault>
+export type Answer = Result<unknown, ChainFailure>
 
 /** A block's height and its time in Unix seconds. */
 export type Block = { number: number; time: number }
@@ -55,7 +55,7 @@ export type Block = { number: number; time: number }
 /** A head that was asked for, and when it was answered; null while it is not. */
 type SharedHead = { block: Promise<Block | null>; answeredAtMs: number | null }
 
-/** What was learnt of an RPC address. Plain data of no request, so that an isolate may keep it beyond one object. */
+/** What was learnt of an RPC endpoint. It is plain data and of no request, so an isolate may keep it. */
 export type RpcMemory = {
   /** The chain it says it is; null while it has not said. */
   chainId: number | null
@@ -101,7 +101,7 @@ export class Gate {
   }
 }
 
-/** One RPC address as one payer's object sees it. Only its memory may be shared: replies belong to who asked. */
+/** One RPC endpoint, for one request or one object. Only its memory may be shared: replies belong to who asked. */
 export class Rpc {
   readonly url: string
   readonly chainId: number
@@ -140,7 +140,7 @@ export class Rpc {
 
   /** Several calls: in one request, or one by one where that is refused, up to the first that has no answer. */
   async askAll(calls: readonly Call[], budget: Budget): Promise<Answer[]> {
-    let isOtherWord = false
+    let isUnreadable = false
     const triesBatch = this.memory.takesBatches !== false
     if (triesBatch) {
       const body = calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call }))
@@ -150,22 +150,22 @@ export class Rpc {
       const isDown = isSilent && this.memory.takesBatches === true
       if (isDown || reply?.status === TOO_MANY_REQUESTS) return calls.map(unreachable)
       const answers = isSilent || !reply ? null : answersIn(reply, calls.length)
-      if (answers?.some(({ ok }) => ok)) this.memory.takesBatches = true
+      if (answers?.some((answer) => answer.ok)) this.memory.takesBatches = true
       if (answers?.some((answer) => answer.ok || answer.error === 'unreachable')) return answers
-      isOtherWord = answers === null
+      isUnreadable = answers === null
     }
     const answers: Answer[] = []
     for (const call of calls) {
-      const isOver = answers.some(({ ok }) => !ok)
+      const isOver = answers.some((answer) => !answer.ok)
       answers.push(isOver ? fail('unreachable') : await this.ask(call, budget))
     }
-    // It is the batch that it refuses where it answers the same calls one by one.
-    const isAnswered = answers.some((answer) => answer.ok || (isOtherWord && answer.error === 'refused'))
+    // It answers the same calls one by one, so it was the batch that it refused.
+    const isAnswered = answers.some((answer) => answer.ok || (isUnreadable && answer.error === 'refused'))
     if (triesBatch && isAnswered) this.memory.takesBatches = false
     return answers
   }
 
-  /** A refused range of logs: the next is smaller. False when it was one block, and not the range is the trouble. */
+  /** A range of logs was refused: the next is smaller. False where it was one block: its length is not the trouble. */
   refuseLogs(blocks: number): boolean {
     const smaller = LOG_STEPS.find((step) => step < blocks)
     this.memory.logBlocks = smaller === undefined ? LOG_BLOCKS : Math.min(this.memory.logBlocks, smaller)
@@ -226,15 +226,15 @@ const envelope = z.object({
 })
 const rpcError = z.object({ code: z.number(), message: z.catch(z.string(), '') })
 
-/** What one JSON-RPC reply says; null where it is none. Too many requests are no word about the call. */
+/** What one JSON-RPC reply says; null where it is none. Too many requests say nothing about the call. */
 function answerIn(json: unknown, status: number): Answer | null {
   const { data } = z.safeParse(envelope, json)
   if (!data) return null
   if (data.error === undefined || data.error === null) return data.result === undefined ? null : ok(data.result)
   const error = z.safeParse(rpcError, data.error)
   if (!error.success) return null
-  const isHurried = status === TOO_MANY_REQUESTS || /\brate\b|too many requests/i.test(error.data.message)
-  return fail(isHurried ? 'unreachable' : 'refused')
+  const isRateLimited = status === TOO_MANY_REQUESTS || /\brate\b|too many requests/i.test(error.data.message)
+  return fail(isRateLimited ? 'unreachable' : 'refused')
 }
 
 /** The answers of a batch in the order of its calls; null where the reply is not an answer to each. */
@@ -254,7 +254,7 @@ function answersIn({ json, status }: Reply, count: number): Answer[] | null {
 export function read<Schema extends z.core.$ZodType>(
   schema: Schema,
   answer: Answer | undefined,
-): Result<z.infer<Schema>, ChainFault> {
+): Result<z.infer<Schema>, ChainFailure> {
   if (!answer?.ok) return answer ?? fail('unreachable')
   const parsed = z.safeParse(schema, answer.value)
   return parsed.success ? ok(parsed.data) : fail('unreachable')
@@ -264,6 +264,7 @@ const hexQuantity = z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/))
 /** Heights, times and places are safe integers; what is larger is no answer. */
 export const safeNumber = z.pipe(z.pipe(hexQuantity, z.transform(Number)), z.int())
 export const toHex = (number: number) => `0x${number.toString(16)}`
+/** Hex as a 32-byte word of call data, without its `0x`. */
 export const word = (text: string) => text.slice(2).toLowerCase().padStart(64, '0')
 
 export const blockCall = (at: number | 'latest'): Call => ({
@@ -298,14 +299,14 @@ export async function isNonceUsed(
   return state.ok ? BigInt(state.value) !== 0n : null
 }
 
-/** Whether a contract wallet says that a signature is its own (ERC-1271). Where there is no contract, it is not. */
+/** Whether a contract wallet says that a signature is its own (ERC-1271). Without a contract there, it is not. */
 export async function isValidSignature(
   rpc: Rpc,
   wallet: string,
   hash: string,
   signature: string,
   budget: Budget,
-): Promise<Result<boolean, ChainFault>> {
+): Promise<Result<boolean, ChainFailure>> {
   const size = (signature.length - 2) / 2
   const bytes = signature.slice(2).padEnd(Math.ceil(size / 32) * 64, '0')
   const data = `${IS_VALID_SIGNATURE}${word(hash)}${word('0x40')}${word(toHex(size))}${bytes}`

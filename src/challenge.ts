@@ -7,8 +7,8 @@ import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { issueQuote } from './quote.ts'
-import { type Answer, refusal } from './respond.ts'
-import { keyOf, nowSeconds, signerOf, type World } from './site.ts'
+import { type Answer, answerRefusal } from './respond.ts'
+import { keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
 import { encodeChallenge } from './x402/codec.ts'
 import { signOffers } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
@@ -27,8 +27,8 @@ export type Item = {
 /** @param outcome headers that report on the payment this challenge answers, if there was one */
 export async function answerChallenge(
   request: Request,
-  world: World,
-  refused: Refusal,
+  world: SellingWorld,
+  refusal: Refusal,
   { rule, resource, article, sales, offers }: Item,
   outcome: Record<string, string>,
 ): Promise<Answer> {
@@ -41,8 +41,8 @@ export async function answerChallenge(
   }
   const quote = await quoteOf(world, offers, resource)
   const signIn = await signInOf(world, offers, resource)
-  const { header, body } = encodeChallenge(refused.code, info, offers, quote, signIn)
-  return refusal(request, refused, {
+  const { header, body } = encodeChallenge(refusal.code, info, offers, quote, signIn)
+  return answerRefusal(request, refusal, {
     headers: { 'PAYMENT-REQUIRED': header, ...outcome },
     json: body,
     page: (strings) =>
@@ -52,27 +52,27 @@ export async function answerChallenge(
         title: title || info.description || resource.path,
         description: info.description,
         teaser: article?.teaser ?? article?.description ?? null,
-        refused,
+        refused: refusal,
         offers: sales,
         networks,
         resourceUrl: info.url,
-        // A browser asks with GET; what another method asked for, a page cannot ask for again.
+        // A page can ask again only with GET.
         challenge: resource.method === 'GET' ? header : null,
       }),
   })
 }
 
 /** The offers as this challenge quotes them, signed where the site has a key for that. */
-async function quoteOf(world: World, offers: readonly Offer[], resource: Resource): Promise<QuoteToken> {
+async function quoteOf(world: SellingWorld, offers: readonly Offer[], resource: Resource): Promise<QuoteToken> {
   const random = crypto.getRandomValues(new Uint8Array(9))
   const quote = await issueQuote(offers, resource, await keyOf(world, 'quote'), nowSeconds(), random)
-  const signer = await signerOf(world)
+  const { signer } = world
   const signedOffers =
     signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
   return { ...quote, signedOffers: signedOffers ?? [] }
 }
 
-/** What who has bought it may sign instead of paying; null where nothing lasting is sold. */
+/** What a reader who has bought access may sign instead of paying; null where no lasting access is sold. */
 async function signInOf(world: World, offers: readonly Offer[], { site }: Resource): Promise<SignInChallenge | null> {
   if (!offers.some((offer) => offer.accessSeconds > 0)) return null
   const issuedAtSeconds = nowSeconds()

@@ -5,7 +5,8 @@ import { addressProblem } from './networks/address.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
-import { list, parsed, table, text } from './settings.ts'
+import { realMoneyProblems } from './real-money.ts'
+import { type ConfigProblem, isLocalHost, list, parsed, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
 
@@ -26,29 +27,30 @@ export type Config = {
   originUrl: string | null
   rules: readonly Rule[]
   passSecret: string
+  /** What only selling needs. What is wrong with it stops gated answers alone. */
+  selling: Result<SellingConfig, ConfigProblem[]>
+}
+
+export type SellingConfig = {
   /** What offers and receipts are signed with; null signs none. */
   receiptKey: PrivateJwk | null
 }
 
-export type ConfigProblem = { path: string; message: string }
-
-const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)$/
-
-function parseUrl(text: string): Result<URL, string> {
+function parseUrl(input: string): Result<URL, string> {
   const advice = 'write an https:// URL (http:// is for localhost only)'
   let url: URL
   try {
-    url = new URL(text)
+    url = new URL(input)
   } catch {
     return fail(advice)
   }
-  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && LOCAL_HOSTS.test(url.hostname))
+  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && isLocalHost(url.hostname))
   if (!allowed || url.username || url.password) return fail(advice)
   return ok(url)
 }
 
-function parseSite(text: string): Result<string, string> {
-  const url = parseUrl(text)
+function parseSite(input: string): Result<string, string> {
+  const url = parseUrl(input)
   if (!url.ok) return url
   if (url.value.pathname !== '/' || url.value.search || url.value.hash) {
     return fail('write an origin only, such as "https://news.example", without a path')
@@ -56,39 +58,39 @@ function parseSite(text: string): Result<string, string> {
   return ok(url.value.origin)
 }
 
-function parseBase(text: string): Result<string, string> {
-  const url = parseUrl(text)
+function parseBase(input: string): Result<string, string> {
+  const url = parseUrl(input)
   if (!url.ok) return url
   if (url.value.search || url.value.hash) return fail('write a base URL without query or fragment')
   return ok(url.value.href.replace(/\/+$/, ''))
 }
 
 /** Where a page may link to: a path of the site, an https address, or a mail address. */
-function parseLink(text: string): Result<string, string> {
-  if (/^\/(?!\/)/.test(text) || /^mailto:[^\s@]+@[^\s@]+$/.test(text)) return ok(text)
-  const url = parseUrl(text)
+function parseLink(input: string): Result<string, string> {
+  if (/^\/(?!\/)/.test(input) || /^mailto:[^\s@]+@[^\s@]+$/.test(input)) return ok(input)
+  const url = parseUrl(input)
   return url.ok
     ? ok(url.value.href)
     : fail('write a path such as "/terms", an https:// URL, or mailto:you@news.example')
 }
 
-function parseNetwork(text: string): Result<Asset, string> {
-  const asset = assetOf(text)
+function parseNetwork(input: string): Result<Asset, string> {
+  const asset = assetOf(input)
   return asset
     ? ok(asset)
     : fail(`this network is not supported; write one of ${ASSETS.map((a) => a.network).join(', ')}`)
 }
 
-function parsePayTo(text: string): Result<`0x${string}`, string> {
-  const problem = addressProblem(text)
-  return problem === null && isHex(text) ? ok(text) : fail(problem ?? 'write an EVM address')
+function parsePayTo(input: string): Result<`0x${string}`, string> {
+  const problem = addressProblem(input)
+  return problem === null && isHex(input) ? ok(input) : fail(problem ?? 'write an EVM address')
 }
 
-const isHex = (text: string): text is `0x${string}` => text.startsWith('0x')
+const isHex = (input: string): input is `0x${string}` => input.startsWith('0x')
 
 const link = parsed(parseLink, 'write an address')
 
-/** Nothing here costs anybody money, so keys that are not known are passed over. */
+/** Nothing here makes a price, so unknown keys are passed over. */
 const brandSchema = z.object(
   {
     name: z.optional(text),
@@ -115,7 +117,7 @@ const envSchema = z.object({
     z.transform((value: unknown) => (typeof value === 'object' ? value : { eip155: value })),
     table({
       eip155: parsed(parsePayTo, 'write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }'),
-      // For the day a Solana network can be named in NETWORKS.
+      // Read, but not used: no Solana network can be named in NETWORKS yet.
       solana: z.optional(
         z
           .string({ error: 'write a Solana address' })
@@ -130,7 +132,7 @@ const envSchema = z.object({
   FACILITATORS: z.optional(list(facilitator, 'write a list of base URLs, such as ["https://x402.org/facilitator"]')),
   FACILITATOR_URL: z.optional(facilitator),
   RPC_URLS: z.optional(
-    z.record(z.string(), parsed(parseBaseOrRpc, 'write the URL of a JSON-RPC endpoint'), {
+    z.record(z.string(), parsed(parseRpcUrl, 'write the URL of a JSON-RPC endpoint'), {
       error: 'write a table by network, such as { "eip155:8453" = "https://…" }',
     }),
   ),
@@ -139,10 +141,14 @@ const envSchema = z.object({
   PASS_SECRET: z
     .string({ error: 'set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters' })
     .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' })),
+})
+
+/** What only selling needs. */
+const sellingSchema = z.object({
   RECEIPT_KEY: z.optional(parsed(parsePrivateJwk, 'write an Ed25519 private key, as JSON text')),
 })
 
-function parseBaseOrRpc(value: string): Result<string, string> {
+function parseRpcUrl(value: string): Result<string, string> {
   const url = parseUrl(value)
   return url.ok ? ok(url.value.href) : url
 }
@@ -157,10 +163,10 @@ function fromVar(value: unknown): unknown {
   }
 }
 
-const VARS = Object.keys(envSchema._zod.def.shape)
+const VARS = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
 const SECRETS = ['PASS_SECRET', 'RECEIPT_KEY']
 
-/** Parses the worker's environment. On failure: every problem, in the order of the variables. */
+/** Parses the worker's environment. On failure: every problem, what concerns only selling included. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
   const given = Object.fromEntries(
     VARS.filter((name) => env[name] !== undefined && env[name] !== '').map((name) => [
@@ -172,14 +178,21 @@ export function parseConfig(env: Record<string, unknown>): Result<Config, Config
   const problems: ConfigProblem[] = result.success ? [] : result.error.issues.flatMap((issue) => problemsOf(issue, []))
   if (result.success) problems.push(...crossCheck(result.data, env))
   else problems.push(...bindingProblems(env, []))
-  if (problems.length > 0 || !result.success) return fail(problems)
-  return ok(build(result.data))
+  const selling = parseSelling(given)
+  if (problems.length > 0 || !result.success) return fail([...problems, ...(selling.ok ? [] : selling.error)])
+  return ok(build(result.data, selling))
+}
+
+function parseSelling(given: Record<string, unknown>): Config['selling'] {
+  const result = z.safeParse(sellingSchema, given)
+  if (!result.success) return fail(result.error.issues.flatMap((issue) => problemsOf(issue, [])))
+  return ok({ receiptKey: result.data.RECEIPT_KEY ?? null })
 }
 
 function problemsOf(issue: z.core.$ZodIssue, above: PropertyKey[]): ConfigProblem[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'invalid_union') {
-    // The arm that got furthest is the one that was meant.
+    // The variant that was read furthest is the one that was meant.
     const arms = issue.errors.map((arm) => arm.flatMap((inner) => problemsOf(inner, path)))
     return arms.sort((a, b) => depth(b) - depth(a))[0] ?? []
   }
@@ -195,7 +208,7 @@ type Parsed = z.infer<typeof envSchema>
 
 const sitesOf = (data: Parsed) => (typeof data.SITE_URL === 'string' ? [data.SITE_URL] : data.SITE_URL)
 
-/** What only shows when values are seen together. */
+/** Problems that only show when values are compared. */
 function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[] {
   const problems: ConfigProblem[] = []
   if (!data.FACILITATORS && !data.FACILITATOR_URL) {
@@ -225,6 +238,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
   })
   return [
     ...problems,
+    ...realMoneyProblems(data),
     ...bindingProblems(
       env,
       data.ROUTES.map((route) => route.content ?? 'origin'),
@@ -244,7 +258,7 @@ function bindingProblems(env: Record<string, unknown>, contents: string[]): Conf
     }))
 }
 
-function build(data: Parsed): Config {
+function build(data: Parsed, selling: Config['selling']): Config {
   return {
     brand: {
       name: data.BRAND?.name ?? '',
@@ -264,6 +278,6 @@ function build(data: Parsed): Config {
     originUrl: data.ORIGIN_URL ?? null,
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
-    receiptKey: data.RECEIPT_KEY ?? null,
+    selling,
   }
 }

@@ -4,13 +4,15 @@ import * as z from 'zod/mini'
 import { peeked, watched } from './body.ts'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
+import { forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from './headers.ts'
 import { log, nameOf } from './log.ts'
 import { cookieName } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
-import { parseRange } from './range.ts'
+import { type Asking, partOf } from './range.ts'
+import { isSafe } from './request.ts'
 import type { World } from './site.ts'
 
-/** What an article says about itself; a route's own words stand where it is silent (contract §2 "Content"). */
+/** An article's own metadata. Where it is null the route's applies. */
 export type Article = {
   title: string | null
   description: string | null
@@ -22,11 +24,11 @@ export type Article = {
 /** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
 export type Content = { response: Response; taken: Promise<void> | null }
 
-export type Found = {
+export type StoredContent = {
   article: Article
-  /** The content itself; `range` is the client's `Range` header, honoured for R2. Call once. */
-  open: (range: string | null) => Promise<Content>
-  /** Lets go of content that is not wanted after all. */
+  /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Call it once. */
+  open: (asking: Asking | null) => Promise<Content>
+  /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
 
@@ -39,15 +41,15 @@ const metadata = z.object({
 })
 
 /**
- * What lies under a path of a route that is not the origin's: `not_found` where there is none, or nothing in it,
- * `configuration_error` where its metadata cannot be read, `unavailable` where the store does not answer.
+ * The stored content at a path. `not_found` where there is none or it is empty, `configuration_error` where its metadata
+ * cannot be read, `unavailable` where the store does not answer.
  */
 export async function findStored(
   env: Pick<Env, 'CONTENT_KV' | 'CONTENT_R2'>,
   source: 'kv' | 'r2',
   path: string,
   mimeType: string,
-): Promise<Result<Found>> {
+): Promise<Result<StoredContent>> {
   try {
     const found = await (source === 'kv'
       ? findInKv(env.CONTENT_KV, path, mimeType)
@@ -61,9 +63,13 @@ export async function findStored(
   }
 }
 
-/** Opens what was found: to `HEAD` without its body. */
-export async function openStored(found: Found, request: Request, range: string | null): Promise<Result<Content>> {
-  const content = await reached(() => found.open(range))
+/** Opens stored content; for `HEAD` without its body. */
+export async function openStored(
+  found: StoredContent,
+  request: Request,
+  asking: Asking | null,
+): Promise<Result<Content>> {
+  const content = await reached(() => found.open(asking))
   if (!content.ok || request.method !== 'HEAD') return content
   const { response } = content.value
   await response.body?.cancel()
@@ -71,6 +77,12 @@ export async function openStored(found: Found, request: Request, range: string |
 }
 
 const unwatched = (response: Response): Content => ({ response, taken: null })
+
+/** Whether what is in a body can be read here: files are passed on encoded as they are stored. */
+export function isReadable({ headers }: Response, isFile: boolean): boolean {
+  const encoding = headers.get('Content-Encoding')
+  return encoding === null || (!isFile && isDecoded(encoding))
+}
 
 /** The origin's answer; `content_unavailable` where it cannot be reached. */
 export const askOrigin = ({ env, config }: World, request: Request, wanted: OriginRequest): Promise<Result<Content>> =>
@@ -122,12 +134,12 @@ async function firstOf<Value>(keys: string[], find: (key: string) => Promise<Val
   return null
 }
 
-/** An article in KV under its canonical path; null where there is none, or nothing in it. */
+/** An article in KV under its canonical path; null where there is none or it is empty. */
 async function findInKv(
   kv: KVNamespace,
   path: string,
   mimeType: string,
-): Promise<Result<Found | null, ArticleProblem>> {
+): Promise<Result<StoredContent | null, ArticleProblem>> {
   const entry = await firstOf(keysOf(path), async (key) => {
     const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
     return value && { value, stored }
@@ -151,38 +163,41 @@ async function findInKv(
   })
 }
 
-/** A file in R2 under its path without the leading slash; null where there is none, or nothing in it. */
+/** A file in R2 under its path without the leading slash; null where there is none or it is empty. */
 async function findInR2(
   bucket: R2Bucket,
   path: string,
   mimeType: string,
-): Promise<Result<Found | null, ArticleProblem>> {
+): Promise<Result<StoredContent | null, ArticleProblem>> {
   const head = await firstOf(keysOf(path.slice(1)), (name) => bucket.head(name))
   if (!head || head.size === 0) return ok(null)
-  const { key } = head
+  const { key, size } = head
   const article = parseArticle(key, { contentType: head.httpMetadata?.contentType, ...head.customMetadata })
   if (!article.ok) return article
-  const headers = {
-    'Content-Type': article.value.contentType ?? (mimeType || 'application/octet-stream'),
-    'X-Content-Type-Options': 'nosniff',
-    'Accept-Ranges': 'bytes',
-    ETag: head.httpEtag,
-    ...(head.httpMetadata?.cacheControl ? { 'Cache-Control': head.httpMetadata.cacheControl } : {}),
+  const isEncoded = Boolean(head.httpMetadata?.contentEncoding)
+  // What is stored encoded is passed on as it is stored.
+  const answer = (body: ReadableStream | null, status: number, more: Record<string, string> = {}): Response => {
+    const headers = new Headers()
+    head.writeHttpMetadata(headers)
+    headers.set('Content-Type', article.value.contentType ?? (mimeType || 'application/octet-stream'))
+    headers.set('X-Content-Type-Options', 'nosniff')
+    headers.set('Accept-Ranges', isEncoded ? 'none' : 'bytes')
+    headers.set('ETag', head.httpEtag)
+    headers.set('Last-Modified', head.uploaded.toUTCString())
+    for (const [name, value] of Object.entries(more)) headers.set(name, value)
+    return new Response(body, { status, headers, encodeBody: 'manual' })
   }
-  const open = async (rangeHeader: string | null): Promise<Content> => {
-    const range = parseRange(rangeHeader, head.size)
-    if (range === 'unsatisfiable') {
-      return unwatched(new Response(null, { status: 416, headers: { 'Content-Range': `bytes */${head.size}` } }))
-    }
-    const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, ...(range ? { range } : {}) })
+  const open = async (asking: Asking | null): Promise<Content> => {
+    const part = partOf(asking, { size, etag: head.httpEtag, modifiedAt: head.uploaded, isEncoded })
+    if (part.status === 304 || part.status === 412) return unwatched(answer(null, part.status))
+    if (part.status === 416) return unwatched(answer(null, 416, { 'Content-Range': `bytes */${size}` }))
+    if (asking?.method === 'HEAD') return unwatched(answer(null, 200, { 'Content-Length': String(size) }))
+    const { offset, length } = part
+    const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, range: { offset, length } })
     if (!object || !('body' in object)) throw new Error('the file changed while it was being read')
-    const length = range ? range.length : head.size
     const { body, taken } = watched(object.body, length)
-    if (!range) return { response: new Response(body, { headers }), taken }
-    const last = range.offset + range.length - 1
-    const contentRange = `bytes ${range.offset}-${last}/${head.size}`
-    const response = new Response(body, { status: 206, headers: { ...headers, 'Content-Range': contentRange } })
-    return { response, taken }
+    const contentRange = { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }
+    return { response: answer(body, part.status, part.status === 206 ? contentRange : {}), taken }
   }
   return ok({ article: article.value, open, discard: async () => {} })
 }
@@ -192,15 +207,6 @@ type Origin = { kind: 'service'; service: Fetcher } | { kind: 'url'; url: string
 
 /** Marks a request to the zone's own origin: should it come back here, the zone has no origin behind this worker. */
 const HOP = 'X-Newsstand-Hop'
-
-/** Headers that may make an origin read another path or method than the one that was decided on. */
-const OVERRIDES = ['x-original-url', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override']
-const CONDITIONAL = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']
-
-const isOurs = (name: string) => /^(?:payment-|x-payment|sign-in-with-x$|settlement-overrides$|x-newsstand-)/.test(name)
-
-/** Ranges and conditions are for free content; ranges alone for pass holders; a purchase is answered whole. */
-export type Purpose = 'free' | 'holder' | 'purchase'
 
 export type OriginRequest = {
   site: string
@@ -214,22 +220,24 @@ export type OriginRequest = {
 async function fetchOrigin(origin: Origin, request: Request, wanted: OriginRequest): Promise<Content> {
   if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
-  const headers = new Headers(request.headers)
-  for (const name of [...headers.keys()]) {
-    if (isOurs(name) || OVERRIDES.includes(name)) headers.delete(name)
-    if (wanted.purpose !== 'free' && CONDITIONAL.includes(name)) headers.delete(name)
-  }
-  if (wanted.purpose === 'purchase') headers.delete('Range')
+  const headers = forOrigin(request, wanted.purpose)
   withoutPass(headers, wanted.site)
   headers.set('X-Forwarded-Host', new URL(wanted.site).host)
   headers.set('X-Forwarded-Proto', new URL(wanted.site).protocol.slice(0, -1))
   if (origin.kind === 'zone') headers.set(HOP, '1')
-  const outgoing = new Request(`${base}${wanted.path}${wanted.query}`, {
-    method: request.method,
+  const url = `${base}${wanted.path}${wanted.query}`
+  const hasOddBody = isSafe(request.method) && request.body !== null
+  const isOddBodyKept = hasOddBody && wanted.purpose === 'free'
+  // What is sold is named by its address alone: the body of a `GET` could ask for something else there.
+  if (hasOddBody && !isOddBodyKept) {
+    for (const name of [...headers.keys()]) if (name.startsWith('content-')) headers.delete(name)
+  }
+  // The platform makes no `GET` with a body, but copies one that is not named.
+  const outgoing = new Request(isOddBodyKept ? new Request(url, request) : url, {
+    ...(isOddBodyKept ? {} : { method: request.method, body: hasOddBody ? null : request.body }),
     headers,
-    body: request.body,
     redirect: 'manual',
-    // Paid content is never stored in a cache it could be served from without its gate.
+    // Paid content must not get into a cache that could serve it without a payment.
     ...(wanted.purpose === 'free' ? {} : { cache: 'no-store' as const }),
   })
   const response = cleaned(
@@ -251,12 +259,12 @@ function withoutPass(headers: Headers, site: string): void {
     headers.delete('Authorization')
 }
 
-/** What is sold has a first byte: an empty body becomes none. The body is read here, so it goes out unencoded. */
+/** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */
 async function unlessEmpty(response: Response): Promise<Content> {
   const { status, statusText } = response
   const content = response.body && (await peeked(response.body, lengthOf(response)))
   const headers = new Headers(response.headers)
-  headers.delete('Content-Encoding')
+  if (isDecoded(headers.get('Content-Encoding'))) headers.delete('Content-Encoding')
   headers.delete('Content-Length')
   return {
     response: new Response(content?.body ?? null, { status, statusText, headers }),
@@ -264,21 +272,20 @@ async function unlessEmpty(response: Response): Promise<Content> {
   }
 }
 
-/** The bytes of a body that comes as it was sent; null where nobody has said, or the platform may decode it. */
+/** The bytes of a body that comes as it was sent; null where nobody has said, or the platform decodes it. */
 function lengthOf({ headers }: Response): number | null {
-  const length = headers.get('Content-Length')
-  return length !== null && /^\d{1,15}$/.test(length) && !headers.has('Content-Encoding') ? Number(length) : null
+  const length = headers.get('Content-Length') ?? ''
+  return /^\d{1,15}$/.test(length) && !isDecoded(headers.get('Content-Encoding')) ? Number(length) : null
 }
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
 function cleaned(response: Response, base: string, site: string): Response {
-  if (response.webSocket) return response
-  const headers = new Headers(response.headers)
-  for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
-  const location = headers.get('Location')
-  if (location?.startsWith(`${base}/`)) headers.set('Location', `${site}${location.slice(base.length)}`)
-  const body = isNullBody(response.status) ? null : response.body
-  return new Response(body, { status: response.status, statusText: response.statusText, headers })
+  // A copy keeps what a Response holds beside its headers: its WebSocket, and how its body is encoded.
+  const copy = new Response(isNullBody(response.status) ? null : response.body, response)
+  withoutClaims(copy.headers, cookieName(site))
+  const location = copy.headers.get('Location')
+  if (location !== null) copy.headers.set('Location', locationAt(site, base, location))
+  return copy
 }
 
 /** Statuses that have no body (Fetch standard). */

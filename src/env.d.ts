@@ -1,4 +1,4 @@
-// Bindings and secrets that `wrangler.toml` does not declare: the optional origin service, and secrets.
+// The binding that `wrangler.toml` does not declare: the optional origin service.
 declare namespace Cloudflare {
   interface Env {
     ORIGIN?: Fetcher

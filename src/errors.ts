@@ -6,38 +6,38 @@ export type Result<Value, Failure = Refusal> = { ok: true; value: Value } | { ok
 export const ok = <Value>(value: Value): { ok: true; value: Value } => ({ ok: true, value })
 export const fail = <Failure>(error: Failure): { ok: false; error: Failure } => ({ ok: false, error })
 
-type Row = {
+type RefusalRow = {
   status: number
   /** One sentence a person can act on. */
   message: string
   /** Seconds; sent as `Retry-After`. */
   retryAfterSeconds: number | null
-  /** Whether `PAYMENT-RESPONSE` reports it: it is of a payment (x402 v2, http transport). */
+  /** Whether `PAYMENT-RESPONSE` reports it, since it is about a payment (x402 v2, HTTP transport). */
   isReported: boolean
   /**
-   * Against the client's address: `noted` for a minute, as its own doing that made nobody work; `counted`, where it did.
-   * Null: it may be a fault of ours.
+   * What it means for the client's address. `noted`: remembered for a minute; the client caused it, and no work for
+   * anybody. `counted`: remembered, and counted as a failure; it caused work. Null: the cause may be ours.
    */
   blame: 'noted' | 'counted' | null
 }
 
-const fault = (status: number, message: string, retryAfterSeconds: number | null = null): Row => ({
+const row = (status: number, message: string, retryAfterSeconds: number | null = null): RefusalRow => ({
   status,
   message,
   retryAfterSeconds,
   isReported: false,
   blame: null,
 })
-/** What cannot even be read costs no more than asking for the price. */
-const unreadable = (message: string): Row => ({ ...fault(400, message), blame: 'noted' })
-/** Its client asks for what it has not paid for, or signs in with what opens nothing. */
-const unpaid = (message: string): Row => ({ ...fault(402, message), blame: 'counted' })
+/** Cannot be read. It costs us no more than a request without a payment. */
+const unreadable = (message: string): RefusalRow => ({ ...row(400, message), blame: 'noted' })
+/** The client has not paid, or its sign-in opens nothing. */
+const unpaid = (message: string): RefusalRow => ({ ...row(402, message), blame: 'counted' })
 /** A payment that did not go through. */
-const unsettled = (message: string): Row => ({ ...unpaid(message), isReported: true })
+const unsettled = (message: string): RefusalRow => ({ ...unpaid(message), isReported: true })
 
 /**
- * Reasons a payment did not go through that its payer may see, as `errorReason` of `PAYMENT-RESPONSE` and as the
- * `error` of the body. Names: x402 v2 specification §9, and `exact` on EVM.
+ * Why a payment did not go through, as its payer may see it: the `errorReason` of `PAYMENT-RESPONSE` and the `error` of
+ * the body. Names: x402 v2 specification §9, and `exact` on EVM.
  */
 const PAYMENT_REASONS = {
   insufficient_funds: unsettled('The wallet holds too little of the asset. Top it up and pay again.'),
@@ -72,35 +72,35 @@ const REFUSALS = {
   sign_in_nothing_bought: unpaid(
     'This address has bought nothing that opens this page, or its access has ended. Pay one of the offers.',
   ),
-  payment_refused: fault(403, 'This payment cannot be accepted here. Nothing was charged.'),
-  not_found: fault(404, 'There is nothing at this address. Nothing was charged.'),
-  receipt_not_found: fault(
+  payment_refused: row(403, 'This payment cannot be accepted here. Nothing was charged.'),
+  not_found: row(404, 'There is nothing at this address. Nothing was charged.'),
+  receipt_not_found: row(
     404,
     'Your pass has no receipt at this address. Just after a payment it may not be written yet: try again in a minute.',
   ),
-  method_not_allowed: fault(405, 'This address can be read with GET or HEAD only.'),
+  method_not_allowed: row(405, 'This address can be read with GET or HEAD only.'),
   payment_identifier_conflict: {
-    ...fault(409, 'This payment-identifier belongs to another payment. Use a new one.'),
+    ...row(409, 'This payment-identifier belongs to another payment. Use a new one.'),
     blame: 'counted',
   },
-  uri_too_long: fault(414, 'This address is too long. Nothing was charged.'),
-  misdirected_request: fault(421, 'This host name is not served here.'),
-  too_many_requests: fault(429, 'Too many payments from your address have failed. Try again in a minute.', 60),
-  configuration_error: fault(500, 'This site is not set up correctly. Its publisher finds the details in the log.'),
-  internal_error: fault(500, 'Something went wrong on this site. Send the same payment again; do not sign a new one.'),
-  content_unavailable: fault(502, 'The content could not be fetched. Try again soon.', 10),
-  payment_in_progress: fault(503, 'This payment is being settled. Send the same payment again in a moment.', 2),
+  uri_too_long: row(414, 'This address is too long. Nothing was charged.'),
+  misdirected_request: row(421, 'This host name is not served here.'),
+  too_many_requests: row(429, 'Too many payments from your address have failed. Try again in a minute.', 60),
+  configuration_error: row(500, 'This site is not set up correctly. Its publisher finds the details in the log.'),
+  internal_error: row(500, 'Something went wrong on this site. Send the same payment again; do not sign a new one.'),
+  content_unavailable: row(502, 'The content could not be fetched. Try again soon.', 10),
+  payment_in_progress: row(503, 'This payment is being settled. Send the same payment again in a moment.', 2),
   settlement_pending: {
-    ...fault(
+    ...row(
       503,
       'The outcome of this payment is not known yet. Send the same payment again; do not sign a new one.',
       15,
     ),
     isReported: true,
   },
-  facilitator_unavailable: fault(503, 'Payments cannot be settled right now. Nothing was charged; try again soon.', 15),
-  unavailable: fault(503, 'This site cannot take payments right now. Send the same payment again soon.', 15),
-} as const satisfies Record<string, Row>
+  facilitator_unavailable: row(503, 'Payments cannot be settled right now. Nothing was charged; try again soon.', 15),
+  unavailable: row(503, 'This site cannot take payments right now. Send the same payment again soon.', 15),
+} as const satisfies Record<string, RefusalRow>
 
 export type PaymentReason = keyof typeof PAYMENT_REASONS
 
@@ -110,27 +110,26 @@ export type Refusal = {
   transaction?: string
   /** The exact reason, for the log alone: no value of the client's, and nothing secret. */
   why?: string
-  /** The same payment once more where it was used: what a client does that has lost its answer. */
+  /** The same payment came again for what it bought, as from a client that lost its answer. */
   isRepeat?: true
 }
 
-/** Every code. */
 export const REFUSAL_CODES = Object.keys(REFUSALS).filter((code): code is Refusal['code'] => code in REFUSALS)
 
 /** What is said and done about a refusal. Exhaustive by type: a code without its row does not compile. */
-export const publicError = (code: Refusal['code']): Row => REFUSALS[code]
+export const publicError = (code: Refusal['code']): RefusalRow => REFUSALS[code]
 
 export const isPaymentReason = (code: string): code is PaymentReason => Object.hasOwn(PAYMENT_REASONS, code)
 
 /**
- * `errorReason` of a refusal. The protocol's `settlement_pending` names a transaction; where there is none, its clients
- * are told another word.
+ * `errorReason` of a refusal. In the protocol `settlement_pending` names a transaction; without one the reason is
+ * `settlement_unknown`.
  */
 export const errorReason = (code: Refusal['code'], transaction: string): string =>
   code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code
 
-/** Whether a refused payment counts against its client's address: it is the client's doing, and made somebody work. */
+/** Whether a refused payment counts as a failure of its client's address: the client caused it, and it caused work. */
 export const isCounted = ({ code, isRepeat }: Refusal): boolean => !isRepeat && REFUSALS[code].blame === 'counted'
 
-/** Whether a refused payment is its client's doing, and no fault of ours. */
+/** Whether the client caused the refusal of its payment. */
 export const isClientsDoing = ({ code }: Refusal): boolean => REFUSALS[code].blame !== null

@@ -8,48 +8,48 @@ import { assetOf } from './x402/assets.ts'
 import type { Authorization, Offer } from './x402/payment.ts'
 import { requirementsV2 } from './x402/v2.ts'
 
-/** One sending, to however many facilitators: they wait for the chain before they answer. Then the chain is asked. */
+/** For one sending, over all facilitators it tries: they wait for the chain before they answer. Then the chain is asked. */
 const SETTLE_MS = 30_000
-/** With less time left nobody else is asked: no answer to a sending could be expected, and only doubt would remain. */
+/** With less time left no further facilitator is tried: it could not answer in time, and would leave only doubt. */
 const LEAST_LEFT_MS = 5_000
 const VERIFY_TIMEOUT_MS = 5_000
 /** How long a facilitator may take to show that it is there. */
 const PROBE_TIMEOUT_MS = 2_000
 
-/** Facilitators that one sending tries: the rest of a longer list wait for the breaker to pass over these. */
+/** Facilitators one sending tries. Those further down the list come first once the breaker passes over these. */
 export const MOST_TRIED = 4
 
 export type SignedPayment = { authorization: Authorization; signature: `0x${string}`; offer: Offer }
 
 /** Why a payment was refused, as its payer may see it. `payment_refused` is policy (sanctions, geography). */
-type Reason = PaymentReason | 'payment_refused'
+export type RefusalReason = PaymentReason | 'payment_refused'
 
 /** What one sending came to. Transactions are lower-case hashes; '' where none, or no hash, was named. */
 export type SettleReply =
   | { kind: 'settled'; transaction: string }
-  /** Refused for sure: nothing was broadcast, and nobody else may have got it in this sending. */
-  | { kind: 'refused'; reason: Reason }
+  /** Refused for sure: nothing was broadcast, and no other facilitator may have got it in this sending. */
+  | { kind: 'refused'; reason: RefusalReason }
   /** Said to have failed, but a transaction may have been broadcast: the chain has to agree. */
-  | { kind: 'failed'; reason: Reason; transaction: string }
+  | { kind: 'failed'; reason: RefusalReason; transaction: string }
   /** The nonce is used on chain; only the chain can say what for. */
   | { kind: 'nonce_used' }
   /** Broadcast, or about to be; the facilitator does not know the outcome either. */
   | { kind: 'pending'; transaction: string }
-  /** Somebody who is there may have got it, and did not say what became of it. */
+  /** A facilitator that is alive may have got it, and did not say what became of it. */
   | { kind: 'unknown' }
-  /** Nobody answered at all; somebody may have got it. */
+  /** No facilitator answered; one may have got it. */
   | { kind: 'unanswered' }
-  /** It reached nobody. */
+  /** It reached no facilitator. */
   | { kind: 'unsent' }
 
 export type VerifyReply =
   | { kind: 'valid' }
-  | { kind: 'refused'; reason: Reason }
+  | { kind: 'refused'; reason: RefusalReason }
   /** Everything is in order but that the nonce is used: perhaps by this very payment. */
   | { kind: 'nonce_used' }
   | { kind: 'unavailable' }
 
-/** One call, whose outcome the breaker hears of. */
+/** One call. The breaker notes how it went. */
 async function ask(
   base: string,
   path: '/settle' | '/verify',
@@ -74,11 +74,11 @@ const settleReply = z.object({
 const verifyReply = z.object({ isValid: z.boolean(), invalidReason: text, payer: text })
 
 /**
- * `POST /settle` (x402 v2 §7), at the next facilitator only while the one before got nothing or is not there any more.
- * Ends within 32 s: 30 s for everything, and the question whether the last one is alive. Never throws.
+ * `POST /settle` (x402 v2 §7), at the next facilitator only where the one before got nothing or is no longer alive.
+ * Ends within 32 s: 30 s for all of them, and 2 s for whether the last one is alive. Never throws.
  *
- * `isAgain`: the payment may have been sent before. Then, and where the breaker is open, a facilitator has to show that
- * it is there before it is sent anything; one that does not got nothing.
+ * `isAgain`: the payment may have been sent before. Then, and where the breaker is open, a facilitator is sent nothing
+ * before it has shown that it is alive.
  */
 export async function settle(
   facilitators: readonly string[],
@@ -104,7 +104,7 @@ export async function settle(
       isDoubtful = true
       continue
     }
-    // What this one refuses, the one before may have broadcast.
+    // The one before may have broadcast what this one refuses.
     const isRefusal = outcome.kind === 'refused' || outcome.kind === 'failed'
     return isDoubtful && isRefusal ? { kind: 'unknown' } : outcome
   }
@@ -132,7 +132,7 @@ export async function verify(
 
 /**
  * Whether a facilitator answers anything at all. The platform does not tell a refused connection from one that broke
- * off, so one that is still there may have got what was sent; an error page of its gateway says that it is not there.
+ * off, so a facilitator that is alive may have got what was sent. An error page of its gateway says that it is not alive.
  */
 async function isAlive(base: string): Promise<boolean> {
   const reply = await exchange(`${base}/supported`, undefined, PROBE_TIMEOUT_MS)
@@ -163,15 +163,15 @@ function envelope({ authorization, signature, offer }: SignedPayment) {
   }
 }
 
-/** What one facilitator's answer says; `unsent`: it did not look at the payment, `unanswered`: nobody spoke for it. */
+/** What one facilitator's answer says. `unsent`: it did not look at the payment; `unanswered`: only its gateway answered. */
 function readReply({ status, json }: Reply, payment: SignedPayment): SettleReply {
-  // Whoever sends us elsewhere has read the payment, and is not followed.
+  // A redirect is not followed; whoever sent it may have read the payment.
   if (status >= 300 && status < 400) return { kind: 'unknown' }
   const parsed = z.safeParse(settleReply, json)
   const reply = parsed.data
   if (reply?.success) return readSuccess(reply, payment)
   if (reply?.errorReason || reply?.transaction) return readFailure(reply.errorReason ?? '', reply.transaction ?? '')
-  // Meant as a settlement, but not one: nothing can be concluded, whatever the status.
+  // Meant as a settlement, but malformed: nothing follows from it, whatever the status.
   if (!parsed.success && typeof json === 'object' && json !== null && 'success' in json) return { kind: 'unknown' }
   if (NOT_PROCESSED.has(status)) return { kind: 'unsent' }
   return { kind: status >= 500 ? 'unanswered' : 'unknown' }
@@ -184,11 +184,11 @@ const NOT_PROCESSED = new Set([401, 403, 404, 405, 429, 521, 523, 525, 526, 530]
 function readSuccess(reply: z.infer<typeof settleReply>, { authorization, offer }: SignedPayment): SettleReply {
   const { errorReason, network, payer, amount } = reply
   const transaction = hashOf(reply.transaction ?? '')
-  const asAsked =
+  const isAsAsked =
     (!network || network === offer.network || network === assetOf(offer.network)?.v1Name) &&
     (!payer || payer.toLowerCase() === authorization.from) &&
     (!amount || amount === offer.amount.toString())
-  return asAsked && !errorReason && transaction !== '' ? { kind: 'settled', transaction } : { kind: 'unknown' }
+  return isAsAsked && !errorReason && transaction !== '' ? { kind: 'settled', transaction } : { kind: 'unknown' }
 }
 
 /** A transaction's hash in lower case, '' for anything else. */
@@ -227,7 +227,7 @@ const ON_CHAIN =
 const SURE =
   /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_disabled$|preflight_)/
 
-/** Reasons are an open set: what nobody knows says nothing, but a transaction named beside it is worth a look. */
+/** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
 function readFailure(word: string, named: string): SettleReply {
   const transaction = hashOf(named)
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
@@ -239,5 +239,5 @@ function readFailure(word: string, named: string): SettleReply {
   return { kind: 'refused', reason: reason ?? 'unexpected_settle_error' }
 }
 
-const publicReason = (word: string): Reason | null =>
+const publicReason = (word: string): RefusalReason | null =>
   POLICY.test(word) ? 'payment_refused' : (REASONS.get(word) ?? null)

@@ -2,24 +2,24 @@
 // No timer outlives the call: an object that waits for nothing must be able to sleep.
 import { fail, ok, type Result } from './errors.ts'
 
-/** Larger replies are cut off: those of a facilitator have a few hundred bytes. */
+/** A larger reply counts as garbled. A facilitator's has a few hundred bytes. */
 const LARGEST_REPLY_BYTES = 64 * 1024
 
 export type Reply = { status: number; json: unknown }
 
 /** `unanswered`: no response began, in time or at all; `garbled`: one began, and was late, too large or broken off. */
-export type Fault = 'unanswered' | 'garbled'
+export type ExchangeFailure = 'unanswered' | 'garbled'
 
 /**
- * Sends JSON (or, without a body, a GET). `json` is undefined where the reply holds none. Ends within `timeoutMs`;
- * of a reply, `maxBytes` are read.
+ * Sends JSON (or, without a body, a GET). `json` is undefined where the reply holds none. Ends within `timeoutMs`,
+ * and reads at most `maxBytes` of a reply.
  */
 export async function exchange(
   url: string,
   body: unknown,
   timeoutMs: number,
   maxBytes = LARGEST_REPLY_BYTES,
-): Promise<Result<Reply, Fault>> {
+): Promise<Result<Reply, ExchangeFailure>> {
   const controller = new AbortController()
   const timer = setTimeout(() => controller.abort(), timeoutMs)
   let hasBegun = false

@@ -22,7 +22,7 @@ export type LedgerRow = {
   offer: string
   accessSeconds: number
   settledAtSeconds: number
-  /** `refund_due`: it came beside another payment for the same wish. `unproven`: the chain does not bear it out. */
+  /** `refund_due`: it came beside another payment for the same wish. `unproven`: the chain shows no log of it. */
   remark: 'refund_due' | 'unproven' | null
 }
 
@@ -56,7 +56,7 @@ export async function recordPayment(db: D1Database, row: LedgerRow): Promise<'st
     )
     .run()
   if (meta.changes > 0) return 'stored'
-  // It is there already, and there is something to remark or a reply was lost; or another row is in its place.
+  // The row is there already, since a remark is new or a reply was lost; or another row holds its proof.
   const noted = await db
     .prepare('UPDATE payments SET remark = coalesce(?, remark) WHERE id = ?')
     .bind(row.remark, row.id)

@@ -1,9 +1,9 @@
 // What strangers may cost: payments that fail are counted per address, and those that a facilitator refused are
-// remembered by the hash of the whole payment, so that a copy is refused for nothing. Never by nonce, which a stranger
+// remembered by the hash of the whole payment, so that a copy is refused without asking again. Never by nonce, which a stranger
 // could have seen in somebody else's payment.
 import type { Refusal } from './errors.ts'
 
-/** How long an address that failed too often waits, and a refused payment or a failure is remembered. */
+/** How long an address that failed too often is blocked, and a failure or a refused payment is remembered. */
 const REMEMBERED_MS = 60_000
 /** Bounds the memory of an isolate; the oldest goes first. */
 const MOST_REMEMBERED = 2_000
@@ -39,12 +39,12 @@ export class Limits {
     return address === null || this.#blocked.get(address, nowMs) === null
   }
 
-  /** Whether a payment from this address was counted as failed within the last minute, as far as this isolate knows. */
+  /** Whether a payment from this address was refused within the last minute, as far as this isolate knows. */
   hadRefusal(address: string | null, nowMs: number): boolean {
     return address !== null && this.#failing.get(address, nowMs) !== null
   }
 
-  /** Counts a failed payment; one too many closes the door for a while. Without the binding it closes for nobody. */
+  /** Counts a failed payment; one too many blocks the address for a minute. Without a counter it is only remembered. */
   async failed(counter: RateLimit | undefined, address: string | null, nowMs: number): Promise<void> {
     if (address === null) return
     this.#failing.set(address, true, nowMs)
@@ -54,13 +54,13 @@ export class Limits {
   }
 }
 
-/** Whose failures are counted together, from the address Cloudflare saw; null where nothing is in front, as in tests. */
+/** The key failures are counted under, from the address Cloudflare saw; null without Cloudflare in front, as in tests. */
 export function addressOf(request: Request): string | null {
   const address = request.headers.get('CF-Connecting-IP')
   return address === null ? null : addressKey(address)
 }
 
-/** Longer than any address is written; bounds the memory where the header is not Cloudflare's. */
+/** No address is written longer. It bounds the memory where the header is not Cloudflare's. */
 const LONGEST_ADDRESS = 64
 
 /**
@@ -90,7 +90,7 @@ function ipv6Groups(address: string): number[] | null {
   return groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group)) ? groups.map((group) => parseInt(group, 16)) : null
 }
 
-/** `192.0.2.1` → `c000:201`; as it is where a part is no byte. */
+/** `192.0.2.1` → `c000:201`; unchanged where a part is no byte. */
 function groupsOfIpv4(dotted: string): string {
   const [a = 256, b = 256, c = 256, d = 256] = dotted.split('.').map(Number)
   const isAddress = [a, b, c, d].every((part) => part < 256)

@@ -1,9 +1,9 @@
-// The nonces that a sign-in is made with: made by this site for itself, short-lived, and recognised without being stored.
-// That each is used once is for the payer's object to see to.
+// The nonces of sign-ins: issued by this site, short-lived, and recognised without being stored. The payer's object sees
+// to it that each is used once.
 import { shortMac } from './token.ts'
 import { SIGN_IN_SECONDS } from './x402/extensions/sign-in-with-x.ts'
 
-/** 64 bits: a guess costs a request, and one that hits wins no more than a nonce that was asked for. */
+/** 64 bits: each guess costs a request, and a right one wins no more than a nonce that was asked for. */
 const MAC_BYTES = 8
 
 const hexOf = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -23,11 +23,11 @@ export async function issueNonce(
   return open + (await macOf(open, site, key))
 }
 
-/** When a nonce that was made for this site ends (Unix seconds); null when it was not. */
+/** When a nonce of this site ends (Unix seconds); null for any other. */
 export async function nonceEndsAtSeconds(nonce: string, site: string, key: CryptoKey): Promise<number | null> {
   if (!/^[0-9a-f]{32}$/.test(nonce)) return null
   const mac = await macOf(nonce.slice(0, 16), site, key)
-  // Looks at every digit, so that its time tells nothing.
+  // Compares every digit, so that the time it takes tells nothing.
   const isOurs = [...mac].reduce((all, digit, i) => all & Number(digit === nonce[16 + i]), 1) === 1
   return isOurs ? Number.parseInt(nonce.slice(0, 8), 16) + SIGN_IN_SECONDS : null
 }

@@ -42,7 +42,7 @@ export async function issuePass(
   }
 }
 
-/** The live grants of a token this site made; empty when it made none such. */
+/** The live grants of a token this site made; empty for any other token. */
 export async function readPass(token: string, site: string, key: CryptoKey, nowSeconds: number): Promise<Grant[]> {
   const parsed = z.safeParse(payload, await openToken(key, token, site))
   if (!parsed.success) return []

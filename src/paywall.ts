@@ -3,15 +3,18 @@
 import { type Access, accessOf, passHeaders } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, type Content, type Found, findStored, openStored, type Purpose } from './content.ts'
+import { askOrigin, type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
+import type { Purpose } from './headers.ts'
 import { log } from './log.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
+import { LONGEST_PATH } from './policy/paths.ts'
 import { decide, priceHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
-import { LONGEST_PATH, type Rule } from './policy/rules.ts'
-import { identifyingQuery, type Resource, urlOf } from './policy/scope.ts'
+import { identifyingQuery } from './policy/query.ts'
+import type { Rule } from './policy/rules.ts'
+import { type Resource, urlOf } from './policy/scope.ts'
 import {
   countFailure,
   countHangUp,
@@ -27,21 +30,21 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { type Asked, askedFor, isSafe, readPayment } from './request.ts'
+import { isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
-import { keyOf, nowSeconds, type World } from './site.ts'
+import { keyOf, nowSeconds, type SellingWorld, sellingIn, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** One request at one gated resource, as the later steps see it. */
 type Visit = {
   request: Request
-  world: World
-  asked: Asked
+  world: SellingWorld
+  target: Target
   rule: Rule
   resource: Resource
   /** What is stored for it; null where it is the origin's. */
-  found: Found | null
+  found: StoredContent | null
   sales: readonly Sale[]
   offers: readonly Offer[]
 }
@@ -52,23 +55,25 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const no = (refusal: Refusal) => refuse(request, config.brand, refusal)
 
   // Request: what is asked for, in its one spelling.
-  const asked = askedFor(request, config)
-  if (!asked.ok) return no(asked.error)
-  const { path } = asked.value
+  const target = targetOf(request, config)
+  if (!target.ok) return no(target.error)
+  const { path } = target.value.facts
 
   // Policy: who pays what.
-  const decided = decide(asked.value.facts, config.rules)
+  const decided = decide(target.value.facts, config.rules)
   if (!decided.ok) return no(decided.error)
   const decision = decided.value
   if (decision.kind === 'open') {
-    const content = await fromOrigin(request, world, asked.value, 'free')
+    const content = await fromOrigin(request, world, target.value, 'free')
     return content.ok ? { kind: 'open', response: content.value.response } : no(content.error)
   }
   const { rule } = decision
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
-  if (path.length > LONGEST_PATH) return no({ code: 'uri_too_long' })
-  if (isStored && !isSafe(request.method)) return no({ code: 'method_not_allowed' })
+  if (path.length > LONGEST_PATH && (isStored || decision.kind === 'gated')) return no({ code: 'uri_too_long' })
+  if (isStored && !isSafe(request.method)) {
+    return refuse(request, config.brand, { code: 'method_not_allowed' }, { Allow: 'GET, HEAD, OPTIONS' })
+  }
 
   // Content: what is stored is found before it is sold, and may name its own price.
   const stored = rule.content === 'origin' ? ok(null) : await findStored(world.env, rule.content, path, rule.mimeType)
@@ -76,36 +81,44 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const found = stored.value
   const price = found?.article.price ?? decision.price
   if (price === 'free') {
-    const range = request.headers.get('Range')
     const content = found
-      ? await openStored(found, request, range)
-      : await fromOrigin(request, world, asked.value, 'free')
+      ? await openStored(found, request, request)
+      : await fromOrigin(request, world, target.value, 'free')
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value.response, dependsOn: priceHeaders(rule) }
   }
+  const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
+  if (!query.ok) return no(query.error)
+  // What only selling needs is asked for where something is for sale, whoever wants it.
+  const selling = await sellingIn(world)
+  if (!selling.ok) {
+    await found?.discard()
+    return no(selling.error)
+  }
   const variant = found?.article.price ? '' : decision.variant
-  const resource = resourceOf(request, asked.value, isStored, variant)
+  const resource = resourceOf(request, target.value, query.value + variant)
   const sales = salesAt(path, price, rule)
   const offers = saleOffers(sales, config.networks, config.payTo.eip155, isSafe(request.method))
-  const visit: Visit = { request, world, asked: asked.value, rule, resource, found, sales, offers }
+  const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
   const access = await accessOf(request, world, resource)
   if (access.opening) return serveHolder(visit, access, access.opening)
 
-  // Payment. HEAD never redeems one: it could not deliver what was paid for.
-  if (request.method === 'HEAD') return unpaid(visit, { code: 'payment_required' })
+  // Payment. HEAD and a WebSocket never redeem one: they could not deliver what was paid for.
+  const reason: Refusal = access.objection ?? { code: 'payment_required' }
+  if (request.method === 'HEAD' || isUpgrade(request)) return unpaid(visit, reason)
   const payment = readPayment(request)
   if (!payment.ok) return declined(visit, null, payment.error)
-  if (!payment.value) return unpaid(visit, access.objection ?? { code: 'payment_required' })
+  if (!payment.value) return unpaid(visit, reason)
 
   // Proof: the signature, here or by its contract; then today's offers and those of a live quote.
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
   const { verified, objection } = proof.value
 
-  // Redeem: what is safe to ask for is in hand before; the rest is settled upfront. A payment that may only be
-  // recognised charges nothing any more, and is not worth asking the origin before it is.
+  // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
+  // is not settled any more, so the origin is not asked before it is recognised.
   const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
   if (known) return declined(visit, payment.value, known)
   countHangUp(world, request)
@@ -124,33 +137,43 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
 }
 
 /** HEAD is for what GET would get. */
-function resourceOf(request: Request, { site, path, facts }: Asked, isStored: boolean, variant: string): Resource {
+function resourceOf(request: Request, { site, facts: { path } }: Target, more: string): Resource {
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  return { site, method, path, id: path + (isStored ? '' : identifyingQuery(facts.query)) + variant }
+  return { site, method, path, id: path + more }
 }
 
-const fromOrigin = (request: Request, world: World, { site, originPath, query }: Asked, purpose: Purpose) =>
-  askOrigin(world, request, { site, path: originPath, query, purpose })
+/** What is free reaches the origin byte for byte; what is sold, under the one spelling it is sold by. */
+const fromOrigin = (request: Request, world: World, { site, originPath, facts }: Target, purpose: Purpose) =>
+  askOrigin(world, request, {
+    site,
+    path: purpose === 'free' ? facts.rawPath : originPath,
+    query: facts.query,
+    purpose,
+  })
 
 /** The content of a gated resource, or why it cannot be had. */
-async function contentOf({ request, world, asked, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
-  if (found) return openStored(found, request, purpose === 'holder' ? request.headers.get('Range') : null)
-  const content = await fromOrigin(request, world, asked, purpose)
+async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
+  if (found) return openStored(found, request, purpose === 'holder' ? request : null)
+  const content = await fromOrigin(request, world, target, purpose)
   // Part of the content is neither what was paid for nor to be given away.
   const isPart = content.ok && purpose === 'purchase' && content.value.response.status === 206
   return isPart ? fail({ code: 'content_unavailable' }) : content
 }
 
-/** Content worth its price: to GET a 2xx answer with something in it, to another method any that is no error. */
+/** Whether content is worth its price: for GET a 2xx answer with a body, for another method any that is no error. */
 const isDeliverable = ({ status, body }: Response, method: string): boolean =>
   isSafe(method) ? status >= 200 && status < 300 && body !== null : status < 400
 
-/** For who holds a pass: the content with its ranges, not the origin's caching. */
+/** The content for the holder of a pass: with ranges, without the origin's caching. Our files may stay with their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
-  return { kind: 'gated', response: withBar(visit.request, content.value.response, grant), headers }
+  const isFile = visit.rule.content === 'r2'
+  const { response: whole } = content.value
+  const response = isReadable(whole, isFile) ? withBar(visit.request, whole, grant) : whole
+  // A page with the bar is another one for every reader: its file's ETag does not name it.
+  return { kind: isFile && response === whole ? 'held' : 'gated', response, headers }
 }
 
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */
@@ -163,16 +186,21 @@ async function useUpPayment({ request, world, resource, offers }: Visit, { payer
   await useUp(world, verification.value.verified, resource)
 }
 
+const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
+
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
 async function proofOf(
-  { request, world, resource, offers }: Visit,
+  { request, world, resource, found, offers }: Visit,
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKey = await keyOf(world, 'quote')
   const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKey, nowSeconds())
   const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
   if (!verification.ok) return verification
-  const proof = await prove(world, request, payment, verification.value)
+  const named = payment.accepted?.resource ?? null
+  const isAstray = named !== null && namesAnother(named, resource, found !== null, quoted.length > 0)
+  const objection = verification.value.objection ?? (isAstray ? ASTRAY : null)
+  const proof = await prove(world, request, payment, { ...verification.value, objection })
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }
@@ -183,7 +211,7 @@ async function unsold({ request, world }: Visit, response: Response): Promise<An
   return { kind: 'gated', response, headers: {} }
 }
 
-/** A paid answer. `content` is null where it is fetched only now, settled upfront. */
+/** A paid answer. `content` is null where the payment was settled upfront: it is fetched only now. */
 async function deliver(
   visit: Visit,
   verified: VerifiedPayment,

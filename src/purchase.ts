@@ -50,15 +50,15 @@ export const isBlocked = ({ isolate: { limits } }: World, request: Request): boo
 export const hadRefusal = ({ isolate: { limits } }: World, request: Request): boolean =>
   limits.hadRefusal(addressOf(request), Date.now())
 
-/** Counts what made somebody work for nothing against the client's address. */
+/** Counts a failure of the client's address: it caused work for nothing. */
 export const countFailure = ({ env, isolate: { limits } }: World, request: Request): Promise<void> =>
   limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
 
-/** Counts a hang-up of a client whose payment makes somebody work: it would not hear that it is refused. */
+/** From now on a hang-up counts as a failure: the payment causes work, and the client would not hear a refusal. */
 export const countHangUp = (world: World, request: Request): void =>
   request.signal.addEventListener('abort', () => world.waitUntil(countFailure(world, request)))
 
-/** Remembers for a minute that a payment from this client's address was refused, and counts what is its own doing. */
+/** Remembers for a minute a refusal that the client caused, and counts it where it caused work. */
 export async function noteRefusal({ env, isolate }: World, request: Request, refusal: Refusal): Promise<void> {
   if (!isClientsDoing(refusal)) return
   const counter = isCounted(refusal) ? env.FAILED_PAYMENTS : undefined
@@ -110,7 +110,7 @@ async function askFacilitator(
     case 'nonce_used':
       return fail({ code: 'payment_already_used' })
     case 'unavailable':
-      // What nobody has proven made a facilitator work, and perhaps fail: bounded as what it refuses.
+      // An unproven payment made a facilitator work, and perhaps fail: it counts like one that is refused.
       await countFailure(world, request)
       return fail({ code: 'facilitator_unavailable' })
     case 'refused': {
@@ -140,7 +140,7 @@ export async function objectionTo(
   return known.ok ? known.value : known.error
 }
 
-/** Redeems a payment. A client that hangs up is taken out of what it waits for, and what it was granted is taken back. */
+/** Redeems a payment. When the client hangs up, its wait ends, and what it was granted is taken back. */
 export async function redeem(world: Payers, purchase: Purchase, signal: AbortSignal): Promise<RedeemOutcome> {
   const request = await requestOf(purchase)
   if (signal.aborted) return refused('payment_in_progress')
@@ -148,8 +148,8 @@ export async function redeem(world: Payers, purchase: Purchase, signal: AbortSig
   signal.addEventListener('abort', () => {
     world.waitUntil(payer.hangUp({ protocol: PROTOCOL, requestId: request.requestId }).catch(logFault))
   })
-  const redeeming = redeemTwice(world, purchase.verified, request)
-  // A hang-up ends the request and what comes after this line; what was handed out to nobody is taken back.
+  const redeeming = redeemWithRetry(world, purchase.verified, request)
+  // A hang-up ends the request after this line. Content that was granted to a client that is gone is taken back.
   world.waitUntil(
     redeeming.then(async (outcome) => {
       if (signal.aborted && outcome.kind === 'granted') await report(world, purchase.verified, outcome.handout, false)
@@ -159,7 +159,11 @@ export async function redeem(world: Payers, purchase: Purchase, signal: AbortSig
 }
 
 /** Redeeming is idempotent, so a call that broke off on its way is made once more. */
-async function redeemTwice(world: Payers, verified: VerifiedPayment, request: RedeemRequest): Promise<RedeemOutcome> {
+async function redeemWithRetry(
+  world: Payers,
+  verified: VerifiedPayment,
+  request: RedeemRequest,
+): Promise<RedeemOutcome> {
   for (const isLast of [false, true]) {
     try {
       return await objectOf(world, verified).redeem(request)
@@ -237,7 +241,7 @@ async function fingerprint(text: string): Promise<string> {
   return encodeBytes(new Uint8Array(digest))
 }
 
-/** The payer's object may break off, as any call may. */
+/** A call to the payer's object. `unavailable` where it breaks off, as any call may. */
 export async function orUnavailable<Value>(call: () => Promise<Result<Value>>): Promise<Result<Value>> {
   try {
     return await call()

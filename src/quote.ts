@@ -52,7 +52,7 @@ export async function issueQuote(
   }
 }
 
-/** The offers of a live quote of this site for this resource; empty when the proof is none or has expired. */
+/** The offers of a live quote of this site for this resource; empty for any other proof. */
 export async function quotedOffers(
   proof: string,
   resource: Resource,

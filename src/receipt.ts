@@ -7,7 +7,7 @@ import { receiptPage, receiptsPage } from './pages/receipt.tsx'
 import type { Strings } from './pages/strings/strings.ts'
 import { siteOf } from './request.ts'
 import { type Answer, inPrivate, inPublic, refuse } from './respond.ts'
-import { signerOf, type World } from './site.ts'
+import { type Selling, sellingIn, type World } from './site.ts'
 import { assetOf, transactionUrl } from './x402/assets.ts'
 import { DID_PATH, didDocument } from './x402/did.ts'
 import { type Signed, signReceipt } from './x402/extensions/offer-receipt.ts'
@@ -16,10 +16,13 @@ import type { Settlement } from './x402/payment.ts'
 /** `GET /.well-known/did.json`. */
 export async function answerDid(request: Request, world: World): Promise<Answer> {
   const { config } = world
-  const signer = await signerOf(world)
+  const no = (refusal: Refusal) => refuse(request, config.brand, refusal)
   const site = siteOf(request, config)
-  if (site === null) return refuse(request, config.brand, { code: 'misdirected_request' })
-  if (signer === null) return refuse(request, config.brand, { code: 'not_found' })
+  if (site === null) return no({ code: 'misdirected_request' })
+  const selling = await sellingIn(world)
+  if (!selling.ok) return no(selling.error)
+  const { signer } = selling.value
+  if (signer === null) return no({ code: 'not_found' })
   return inPublic(didDocument(site, signer.publicJwk))
 }
 
@@ -46,7 +49,7 @@ export async function answerReceipts(request: Request, world: World): Promise<An
 
 const isoTime = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000', '')
 
-/** `GET /_newsstand/receipts/<transaction>`. Whose receipt it is not cannot learn whether there is one. */
+/** `GET /_newsstand/receipts/<transaction>`. Only its payer can learn whether there is one. */
 export async function answerReceipt(request: Request, world: World, transaction: string): Promise<Answer> {
   const { config } = world
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })
@@ -58,10 +61,12 @@ export async function answerReceipt(request: Request, world: World, transaction:
   if (!found.ok) return no(found.error.code)
   const purchase = found.value
   if (!purchase) return no('receipt_not_found')
+  const selling = await sellingIn(world)
+  if (!selling.ok) return no(selling.error.code)
 
   const { offer, network, asset, amount, payer, payTo, settledAtSeconds } = purchase
   const resource = site + purchase.resource
-  const receipt = await receiptFor(world, site, resource, purchase, settledAtSeconds)
+  const receipt = await receiptFor(selling.value, site, resource, purchase, settledAtSeconds)
   const paidAt = isoTime(settledAtSeconds)
   const shown = { resource, offer, paidAt, network, asset, payTo, payer, transaction: purchase.transaction }
   const page = (strings: Strings) =>
@@ -79,12 +84,11 @@ export async function answerReceipt(request: Request, world: World, transaction:
 
 /** The signed receipt of a payment; null without `RECEIPT_KEY`. `resource` is its address. */
 export async function receiptFor(
-  world: World,
+  { signer }: Selling,
   site: string,
   resource: string,
   settlement: Pick<Settlement, 'network' | 'payer' | 'transaction'>,
   settledAtSeconds: number,
 ): Promise<Signed | null> {
-  const signer = await signerOf(world)
   return signer && signReceipt(site, resource, settlement, settledAtSeconds, signer)
 }

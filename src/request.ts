@@ -1,41 +1,40 @@
 // What a request says before policy looks at it: its site, its path in one spelling, its country, its payment.
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
+import { canonicalPath } from './policy/paths.ts'
 import type { RequestFacts } from './policy/policy.ts'
-import { canonicalPath } from './policy/rules.ts'
+import { identifyingQuery } from './policy/query.ts'
+import { pathAndQueryOf, type Resource } from './policy/scope.ts'
 import { decodePayment } from './x402/codec.ts'
 import type { Payment } from './x402/payment.ts'
 
-/** What is asked for, and all that policy may look at. */
-export type Asked = {
+/** What a request asks for, and all that policy may look at. */
+export type Target = {
   /** Canonical origin of the site. */
   site: string
-  /** Canonical path. */
-  path: string
-  /** The same with the trailing slash the client sent, and its query as sent: what the origin is asked for. */
+  /** What the origin is asked for where it is sold: the path with the trailing slash the client sent. */
   originPath: string
-  query: string
   facts: RequestFacts
 }
 
-/** `misdirected_request` for a host that is not served; `invalid_path` for a path that can be read in two ways. */
-export function askedFor(request: Request, config: Config): Result<Asked> {
+/** `misdirected_request` for a host that is not served; `uri_too_long`; `invalid_path` for what is no path. */
+export function targetOf(request: Request, config: Config): Result<Target> {
   const site = siteOf(request, config)
   if (site === null) return fail({ code: 'misdirected_request' })
   const { rawPath, query } = splitUrl(request.url)
   const canonical = canonicalPath(rawPath)
-  if (!canonical.ok) return canonical
-  const path = canonical.value
+  if (!canonical.ok && (canonical.error.code !== 'invalid_path' || !rawPath.startsWith('/'))) return canonical
+  const path = canonical.ok ? canonical.value : rawPath
   return ok({
     site,
-    path,
-    originPath: path !== '/' && rawPath.endsWith('/') ? `${path}/` : path,
-    query,
+    originPath: canonical.ok && path !== '/' && rawPath.endsWith('/') ? `${path}/` : path,
     facts: {
       host: new URL(site).host,
       method: request.method,
       path,
-      query: new URLSearchParams(query),
+      isCanonical: canonical.ok,
+      rawPath,
+      query,
       header: (name) => request.headers.get(name),
       country: countryOf(request),
     },
@@ -49,13 +48,13 @@ export function siteOf(request: Request, config: Config): string | null {
   return config.sites.find((site) => new URL(site).host === host) ?? null
 }
 
-/** Path and query exactly as sent: a URL parser would resolve the very spellings that must be refused. */
+/** Path and query exactly as sent, "" for what is no URL: a parser would resolve the very spellings that matter. */
 function splitUrl(url: string): { rawPath: string; query: string } {
-  const [, rawPath = '', query = ''] = /^[a-z]+:\/\/[^/?#]*([^?#]*)(\?[^#]*)?/i.exec(url) ?? []
-  return { rawPath: rawPath || '/', query }
+  const [isUrl, rawPath = '', query = ''] = /^[a-z]+:\/\/[^/?#]*([^?#]*)(\?[^#]*)?/i.exec(url) ?? []
+  return { rawPath: rawPath || (isUrl ? '/' : ''), query }
 }
 
-/** Cloudflare's own finding; a header could be written by anybody. */
+/** As Cloudflare found it; a header could come from anybody. */
 function countryOf(request: Request): string | null {
   const country = request.cf?.country
   return typeof country === 'string' ? country : null
@@ -68,5 +67,27 @@ export const readPayment = (request: Request): Result<Payment | null> =>
     xPayment: request.headers.get('X-PAYMENT'),
   })
 
+/**
+ * Whether a payment names another page of the site than the one it is sent for: by canonical path and query, without
+ * tracking parameters. Hosts are left out of it.
+ *
+ * @param named `resource.url` as the client sent it; what is no address names nothing
+ * @param isStored what is stored is one thing with any query
+ * @param isQuoted a quote says what is bought: a long challenge leaves the query out of its URL
+ */
+export function namesAnother(named: string, resource: Resource, isStored: boolean, isQuoted: boolean): boolean {
+  const { rawPath, query } = splitUrl(named.startsWith('/') ? resource.site + named : named)
+  if (rawPath === '') return false
+  const path = canonicalPath(rawPath)
+  if ((path.ok ? path.value : rawPath) !== resource.path) return true
+  const wanted = identifyingQuery(query)
+  if (isStored || !wanted.ok) return !isStored
+  return resource.path + wanted.value !== pathAndQueryOf(resource.id) && !(isQuoted && wanted.value === '')
+}
+
 /** Methods that only read: what they ask for is in hand before it is paid for. */
 export const isSafe = (method: string): boolean => method === 'GET' || method === 'HEAD'
+
+/** Asks for a WebSocket (RFC 6455 §4.1). */
+export const isUpgrade = (request: Request): boolean =>
+  (request.headers.get('Upgrade') ?? '').split(',').some((name) => name.trim().toLowerCase() === 'websocket')

@@ -1,5 +1,5 @@
-// What every answer wears, by its kind, put on where every answer leaves (`dressed`): CORS and Vary, no caching of what is
-// paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
+// The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
+// is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
 import { publicError, type Refusal } from './errors.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
@@ -17,30 +17,25 @@ const ALLOWED = [
   'Access-Control-Expose-Headers',
 ]
 /** What answers at a gated address depend on. */
-const VARY = 'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Cookie, Origin'
+const VARY =
+  'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Authorization, Payment-Authorization, Cookie, Origin'
 
-/** Caching headers and validators by which a shared cache could keep or confirm paid content. */
-const CACHING = [
-  'age',
-  'cache-control',
-  'cdn-cache-control',
-  'cloudflare-cdn-cache-control',
-  'etag',
-  'expires',
-  'last-modified',
-  'pragma',
-  'surrogate-control',
-  'surrogate-key',
-]
+/** What is said to caches: HTTP's own words, and those of nginx, Varnish, LiteSpeed, Akamai, Fastly, Cloudflare and others. */
+const CACHING =
+  /^(?:age|expires|pragma|xkey|(?:.*-)?cache-(?:control|tags?|ttl|expires)|(?:x-accel|x-litespeed|edge|surrogate|cdn)-.*)$/
+/** By these a shared cache could confirm that its copy is fresh. */
+const VALIDATORS = ['etag', 'last-modified']
 
 /** An answer on its way out. */
 export type Answer =
   /** Not for sale: the publisher's own, untouched. */
   | { kind: 'open'; response: Response }
-  /** Free, but by these request headers only for some. */
+  /** Free, but these request headers may decide for whom. */
   | { kind: 'free'; response: Response; dependsOn: readonly string[] }
-  /** The content of a gated address for who may have it, with what newsstand says beside it. */
+  /** The content of a gated address for a reader who may have it, with newsstand's own headers. */
   | { kind: 'gated'; response: Response; headers: Record<string, string> }
+  /** A file of ours for who holds a pass: its reader may keep it, and asks again before showing it. */
+  | { kind: 'held'; response: Response; headers: Record<string, string> }
   /** newsstand's own words: refusals, challenges, preflights, receipts. */
   | { kind: 'ours'; response: Response }
 
@@ -53,7 +48,9 @@ export function dressed(answer: Answer): Response {
     case 'free':
       return varying(response, answer.dependsOn)
     case 'gated':
-      return openToScripts(privately(response, answer.headers))
+      return openToScripts(privately(withoutValidators(response), 'private, no-store', answer.headers))
+    case 'held':
+      return openToScripts(privately(response, 'private, no-cache', answer.headers))
     case 'ours':
       return openToScripts(response)
   }
@@ -61,44 +58,53 @@ export function dressed(answer: Answer): Response {
 
 /** CORS without credentials: a script may buy with its own wallet, and never read through a reader's cookie. */
 function openToScripts(response: Response): Response {
-  const headers = new Headers(response.headers)
-  headers.set('Access-Control-Allow-Origin', '*')
-  headers.append('Access-Control-Expose-Headers', EXPOSED)
-  return rebuilt(response, headers)
+  const copy = copyOf(response)
+  copy.headers.set('Access-Control-Allow-Origin', '*')
+  copy.headers.append('Access-Control-Expose-Headers', EXPOSED)
+  return copy
 }
 
-/** What only one reader may have: kept by nobody else, and open to the scripts of no other origin by the origin's word. */
-function privately(response: Response, extra: Record<string, string>): Response {
-  const headers = new Headers(response.headers)
-  for (const name of CACHING) headers.delete(name)
-  for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name)
-  headers.set('Cache-Control', 'private, no-store')
-  headers.append('Vary', VARY)
-  for (const [name, value] of Object.entries(extra)) headers.append(name, value)
-  return rebuilt(response, headers)
+/** What only one reader may have: no shared cache keeps it, and the origin's own CORS headers do not count. */
+function privately(response: Response, caching: string, extra: Record<string, string>): Response {
+  const copy = uncached(response)
+  for (const name of [...copy.headers.keys()]) if (name.startsWith('access-control-')) copy.headers.delete(name)
+  copy.headers.set('Cache-Control', caching)
+  copy.headers.append('Vary', VARY)
+  for (const [name, value] of Object.entries(extra)) copy.headers.append(name, value)
+  return copy
 }
 
 /**
- * Content that is free, but by these request headers only for some: every cache asks here before it gives it to anybody.
- * Many shared caches ignore `Vary`, so it does not do alone. Search engines keep no copy of it for everybody either.
+ * Content that is free only for some, as these request headers decide: every cache has to ask here before each use. `Vary`
+ * alone does not do, since many shared caches ignore it. Search engines are told to keep no copy.
  */
 function varying(response: Response, names: readonly string[]): Response {
-  if (names.length === 0 || response.status === 101) return response
-  const headers = new Headers(response.headers)
-  for (const name of CACHING) if (name !== 'etag' && name !== 'last-modified') headers.delete(name)
-  headers.set('Cache-Control', 'no-cache')
-  headers.append('Vary', names.join(', '))
-  headers.append('X-Robots-Tag', 'noarchive')
-  return rebuilt(response, headers)
+  if (names.length === 0) return response
+  const copy = uncached(response)
+  copy.headers.set('Cache-Control', 'no-cache')
+  copy.headers.append('Vary', names.join(', '))
+  copy.headers.append('X-Robots-Tag', 'noarchive')
+  return copy
+}
+
+function uncached(response: Response): Response {
+  const copy = copyOf(response)
+  for (const name of [...copy.headers.keys()]) if (CACHING.test(name)) copy.headers.delete(name)
+  return copy
+}
+
+function withoutValidators(response: Response): Response {
+  const copy = copyOf(response)
+  for (const name of VALIDATORS) copy.headers.delete(name)
+  return copy
 }
 
 /** Statuses that have no body (Fetch standard). */
 const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)
 
-function rebuilt(response: Response, headers: Headers): Response {
-  const { status, statusText } = response
-  return new Response(isNullBody(status) ? null : response.body, { status, statusText, headers })
-}
+/** The same answer, to be changed: with its WebSocket, and encoded or not as it is. */
+const copyOf = (response: Response): Response =>
+  new Response(isNullBody(response.status) ? null : response.body, response)
 
 const ours = (response: Response): Answer => ({ kind: 'ours', response })
 
@@ -133,7 +139,7 @@ export type RefusalParts = {
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
-export async function refusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Answer> {
+export async function answerRefusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Answer> {
   const { status, message, retryAfterSeconds } = publicError(code)
   const page = await pageFor(request, parts)
   const headers = new Headers({
@@ -153,13 +159,13 @@ export async function refusal(request: Request, { code }: Refusal, parts: Refusa
 export function refuse(
   request: Request,
   brand: Brand,
-  refused: Refusal,
+  refusal: Refusal,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  return refusal(request, refused, { headers, json: {}, page: (strings) => errorPage(refused, brand, strings) })
+  return answerRefusal(request, refusal, { headers, json: {}, page: (strings) => errorPage(refusal, brand, strings) })
 }
 
-/** Something of newsstand's own for one reader's eyes, as JSON or as a page. */
+/** An answer of newsstand's own for one reader only, as JSON or as a page. */
 export async function inPrivate(
   request: Request,
   json: Record<string, unknown>,
@@ -176,7 +182,7 @@ export async function inPrivate(
   return ours(new Response(page ? page.html : JSON.stringify(json), { headers }))
 }
 
-/** Something of newsstand's own for everybody: JSON that may be kept for an hour. */
+/** An answer of newsstand's own for everybody: JSON that may be kept for an hour. */
 export const inPublic = (json: Record<string, unknown>): Answer =>
   ours(
     new Response(JSON.stringify(json), {

@@ -2,14 +2,22 @@
 import * as z from 'zod/mini'
 import type { Result } from './errors.ts'
 
-/** Runs a parser that answers with what to write instead, as a zod schema over strings. */
-export function parsed<Value>(parse: (text: string) => Result<Value, string>, missing: string) {
+/** A setting that cannot be used, and what to write instead. */
+export type ConfigProblem = { path: string; message: string }
+
+const LOCAL_HOSTS = /^(localhost|127\.0\.0\.1|\[::1\]|[a-z0-9-]+\.localhost)$/
+
+/** Whether a URL's host is the machine itself. */
+export const isLocalHost = (hostname: string): boolean => LOCAL_HOSTS.test(hostname)
+
+/** A zod schema over strings from a parser whose error is what to write instead. `missing`: the error without a string. */
+export function parsed<Value>(parse: (input: string) => Result<Value, string>, missing: string) {
   return z.pipe(
     z.string({ error: missing }),
-    z.transform((text: string, context): Value => {
-      const result = parse(text)
+    z.transform((input: string, context): Value => {
+      const result = parse(input)
       if (result.ok) return result.value
-      context.issues.push({ code: 'custom', message: result.error, input: text })
+      context.issues.push({ code: 'custom', message: result.error, input })
       return z.NEVER
     }),
   )
@@ -25,7 +33,7 @@ function unknownKeys(known: readonly string[], notYet: Readonly<Record<string, s
   }
 }
 
-/** A table of known keys. `notYet`: keys of the contract that come later, with what to do until then. */
+/** A table of known keys. `notYet`: keys that are planned, each with what to do until then. */
 export function table<Shape extends z.core.$ZodLooseShape>(
   shape: Shape,
   notYet: Readonly<Record<string, string>> = {},

@@ -2,9 +2,11 @@
 // other request.
 import { Breaker } from './breaker.ts'
 import { type Gate, newRpcMemory, Rpc, type RpcMemory } from './chain.ts'
-import { type Config, type ConfigProblem, parseConfig } from './config.ts'
-import { ok, type Result } from './errors.ts'
+import { type Config, parseConfig, type SellingConfig } from './config.ts'
+import { fail, ok, type Refusal, type Result } from './errors.ts'
 import { Limits } from './limits.ts'
+import { log } from './log.ts'
+import type { ConfigProblem } from './settings.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
 import { assetOf } from './x402/assets.ts'
 import { importSigner, type Signer } from './x402/jws.ts'
@@ -17,8 +19,12 @@ export type Isolate = {
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<KeyPurpose, CryptoKey>
-  signer: Signer | null
+  /** Null until it was needed. */
+  selling: Result<Selling, ConfigProblem[]> | null
 }
+
+/** What only selling needs, ready for use. `signer`, for offers and receipts, is null without `RECEIPT_KEY`. */
+export type Selling = { signer: Signer | null }
 
 /** What a step may use beside the request: bindings, settings, the isolate's memory, and work that outlives the answer. */
 export type World = {
@@ -27,6 +33,9 @@ export type World = {
   isolate: Isolate
   waitUntil: (work: Promise<unknown>) => void
 }
+
+/** The world of a request whose answer is for sale. */
+export type SellingWorld = World & Selling
 
 const isolates = new WeakMap<Env, Isolate>()
 
@@ -39,18 +48,36 @@ export function isolateOf(env: Env): Isolate {
     breaker: new Breaker(),
     rpcs: new Map(),
     keys: new Map(),
-    signer: null,
+    selling: null,
   }
   isolates.set(env, isolate)
   return isolate
 }
 
-/** The world of one request; the problems of a configuration that cannot be read. */
-export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>): Result<World, ConfigProblem[]> {
+/** The world of one request. With a configuration that cannot be read there is none, and the log says why. */
+export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>): Result<World> {
   const isolate = isolateOf(env)
   const { config } = isolate
-  if (!config.ok) return config
+  if (!config.ok) return misconfigured(config.error)
   return ok({ env, config: config.value, isolate, waitUntil: (work) => context.waitUntil(work) })
+}
+
+/** The same world with what only selling needs. Where that cannot be used nothing is sold, and the log says why. */
+export async function sellingIn(world: World): Promise<Result<SellingWorld>> {
+  const { isolate, config } = world
+  isolate.selling ??= config.selling.ok ? await readySelling(config.selling.value) : config.selling
+  return isolate.selling.ok ? ok({ ...world, ...isolate.selling.value }) : misconfigured(isolate.selling.error)
+}
+
+async function readySelling({ receiptKey }: SellingConfig): Promise<Result<Selling, ConfigProblem[]>> {
+  if (receiptKey === null) return ok({ signer: null })
+  const signer = await importSigner(receiptKey)
+  return signer.ok ? ok({ signer: signer.value }) : fail([{ path: 'RECEIPT_KEY', message: signer.error }])
+}
+
+function misconfigured(problems: readonly ConfigProblem[]): { ok: false; error: Refusal } {
+  for (const { path, message } of problems) log({ event: 'configuration_error', path, problem: message })
+  return fail({ code: 'configuration_error' })
 }
 
 export const nowSeconds = (): number => Math.floor(Date.now() / 1000)
@@ -70,17 +97,11 @@ export function rpcOf(
   return new Rpc(url, asset.chainId, memory, gate)
 }
 
-/** A key made of `PASS_SECRET`. The key, not the promise of it, is kept: a promise would belong to the request that began it. */
+/** A key derived from `PASS_SECRET`. The key itself is kept: a promise of it would belong to the request that began it. */
 export async function keyOf({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey> {
   const known = isolate.keys.get(purpose)
   if (known) return known
   const key = await deriveKey(config.passSecret, purpose)
   isolate.keys.set(purpose, key)
   return key
-}
-
-/** What offers and receipts are signed with; null without `RECEIPT_KEY`. */
-export async function signerOf({ isolate, config }: World): Promise<Signer | null> {
-  if (config.receiptKey !== null) isolate.signer ??= await importSigner(config.receiptKey)
-  return isolate.signer
 }

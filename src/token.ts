@@ -19,7 +19,7 @@ export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<Cr
   )
 }
 
-/** `body.mac`, both base64url. `context` is signed along but not sent: who checks must know it. */
+/** `body.mac`, both base64url. `context` is signed too but not sent: whoever checks the token must know it. */
 export async function sealToken(key: CryptoKey, payload: unknown, context: string): Promise<string> {
   const body = encodeBytes(utf8(JSON.stringify(payload)))
   const mac = await crypto.subtle.sign('HMAC', key, utf8(`${body}.${context}`))
@@ -31,7 +31,7 @@ export async function shortMac(key: CryptoKey, text: string, bytes: number): Pro
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8(text))).subarray(0, bytes)
 }
 
-/** The payload of a token this key made for this context, else null. Its shape is for the caller to check. */
+/** The payload of a token this key made for this context, else null. The caller checks its shape. */
 export async function openToken(key: CryptoKey, token: string, context: string): Promise<unknown> {
   const [body, mac, ...rest] = token.split('.')
   if (!body || !mac || rest.length > 0 || !/^[A-Za-z0-9_-]{43}$/.test(mac)) return null

@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import * as z from 'zod'
 import { startChain } from '../stack/chain.ts'
 import { startFacilitator } from '../stack/facilitator.ts'
 import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from '../stack/paths.ts'
@@ -71,13 +70,14 @@ async function main(): Promise<void> {
   const network = `eip155:${chain.chainId}`
   const demoAssets = join(stateDirectory, 'public')
   await writeDemoAssets(demoAssets)
-  const payTo = await step('site', 'the paywall, in wrangler dev', async () => {
+  await step('site', 'the paywall, in wrangler dev', async () => {
     const worker = await startWorker({
       port: ports.site.port,
       persistTo: persistDirectory,
       assets: demoAssets,
       vars: {
         SITE_URL: siteUrl,
+        PAY_TO: JSON.stringify({ eip155: wallets.publisher.address }),
         NETWORKS: JSON.stringify([network]),
         FACILITATORS: JSON.stringify([facilitator.url]),
         RPC_URLS: JSON.stringify({ [network]: chain.rpcUrl }),
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
     })
     stops.push(worker.stop)
     worker.exited.then((said) => partDied('the site (wrangler dev)', said))
-    return untilItSells(`${siteUrl}/articles/hello`, worker)
+    await untilItSells(`${siteUrl}/articles/hello`, worker)
   })
 
   const local: Local = {
@@ -102,7 +102,7 @@ async function main(): Promise<void> {
   writeFileSync(localFile, `${JSON.stringify(local, null, 2)}\n`)
   stops.push(async () => rmSync(localFile, { force: true }))
 
-  const balances = await Promise.all([chain.balance(wallets.payer.address), chain.balance(payTo)])
+  const balances = await Promise.all([chain.balance(wallets.payer.address), chain.balance(wallets.publisher.address)])
   console.log(`
 Ready in ${seconds(startedAt)}. Open ${siteUrl}
 
@@ -111,7 +111,7 @@ Ready in ${seconds(startedAt)}. Open ${siteUrl}
   Buy the film      npm run buy -- ${siteUrl}/media/tides.mp4
 
   Demo reader       ${wallets.payer.address}   ${dollars(balances[0])} USDC
-  Publisher         ${payTo}   ${dollars(balances[1])} USDC
+  Publisher         ${wallets.publisher.address}   ${dollars(balances[1])} USDC
 
 The parts: chain ${chain.rpcUrl}, facilitator ${facilitator.url}, origin ${origin.url}.
 Secrets, the admin token among them: .newsstand/secrets.json. Ctrl-C stops everything.
@@ -151,22 +151,15 @@ function seedInChild(): Promise<void> {
   })
 }
 
-const Challenge = z.object({
-  accepts: z.tuple([z.object({ payTo: z.templateLiteral(['0x', z.string()]) })], z.unknown()),
-})
-
-/** Waits until a gated article answers 402, and returns whom it asks to pay. */
-async function untilItSells(url: string, worker: Worker): Promise<`0x${string}`> {
+/** Waits until a gated article answers 402. */
+async function untilItSells(url: string, worker: Worker): Promise<void> {
   const deadline = Date.now() + ANSWER_LIMIT_MS
   let last = 'no answer'
   while (Date.now() < deadline && !stopping) {
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) })
       const body = await response.text()
-      if (response.status === 402) {
-        const challenge = Challenge.safeParse(JSON.parse(body))
-        return challenge.success ? challenge.data.accepts[0].payTo : wallets.publisher.address
-      }
+      if (response.status === 402) return
       last = `${response.status} ${body.slice(0, 300)}`
     } catch (error) {
       last = String(error)

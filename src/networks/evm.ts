@@ -39,13 +39,13 @@ export async function isSignedByPayer(
 export const isSignedMessage = (message: string, address: `0x${string}`, signature: `0x${string}`): Promise<boolean> =>
   isSignedHash(messageHash(message), address, withRecoveryId(signature))
 
-/** Some wallets write 0 and 1 where others write 27 and 28; no token is asked here. */
+/** Some wallets write a recovery id of 0 or 1 for 27 or 28. Tokens refuse that, but no token checks a message. */
 const withRecoveryId = (signature: `0x${string}`): `0x${string}` =>
   /^0x[0-9a-f]{128}0[01]$/i.test(signature)
     ? `0x${signature.slice(2, 130)}${signature.endsWith('1') ? '1c' : '1b'}`
     : signature
 
-/** What a contract wallet is asked about. */
+/** The hash a contract wallet is asked about (ERC-1271). */
 export const messageHash = (message: string) => hashMessage(message)
 
 async function isSignedHash(hash: `0x${string}`, signer: `0x${string}`, signature: `0x${string}`): Promise<boolean> {
@@ -54,7 +54,7 @@ async function isSignedHash(hash: `0x${string}`, signer: `0x${string}`, signatur
   try {
     return (await recoverAddress({ hash, signature })).toLowerCase() === signer.toLowerCase()
   } catch {
-    // r or s is no point of the curve.
+    // r or s belongs to no point of the curve.
     return false
   }
 }

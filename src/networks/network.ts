@@ -9,11 +9,11 @@ const SETTLE_MARGIN_SECONDS = 8n
 /** Longest time an authorization may remain spendable. Longer ones would have to be remembered that long. */
 const LONGEST_WINDOW_SECONDS = 30n * 86_400n
 
-/** With an objection a payment may not be sent; it may be recognised as one that was redeemed before. */
+/** A payment with an objection may not be sent, but may be recognised as one that was redeemed before. */
 export type Verification =
   /** Signed by the payer's own key. */
   | { kind: 'proven'; verified: VerifiedPayment; objection: Refusal | null }
-  /** Not by the payer's own key, perhaps by a contract: recognised from an earlier time, or confirmed by `/verify`. */
+  /** Perhaps signed by a contract: it is recognised from an earlier request, or confirmed by `/verify`. */
   | { kind: 'unproven'; key: string; confirm: () => VerifiedPayment; offer: Offer | null; objection: Refusal | null }
 
 /**
@@ -64,8 +64,8 @@ function matchTerms(payment: Payment, offers: readonly Offer[]): Result<Offer> {
   if (agreed.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'accepted is none of the offers' })
   const payable = agreed.filter((offer) => same(offer.payTo, authorization.to))
   if (payable.length === 0) return fail({ code: 'invalid_exact_evm_payload_recipient_mismatch' })
-  const offer = payable.find((candidate) => candidate.amount === authorization.value)
-  return offer ? ok(offer) : fail({ code: 'invalid_exact_evm_payload_authorization_value_mismatch' })
+  const match = payable.find((candidate) => candidate.amount === authorization.value)
+  return match ? ok(match) : fail({ code: 'invalid_exact_evm_payload_authorization_value_mismatch' })
 }
 
 function windowOf({ authorization }: Payment, nowSeconds: number): Window {

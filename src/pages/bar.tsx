@@ -5,9 +5,9 @@ export const RECEIPTS = '/_newsstand/receipts'
 
 export type BarView = { acceptLanguage: string | null; endsAtSeconds: number; timeZone: string }
 
-/** HTML to be put at the end of a publisher's page. Its style is its own, and it may go without. */
+/** HTML to be put at the end of a publisher's page. It brings its own style, and can do without it. */
 export function bar({ acceptLanguage, endsAtSeconds, timeZone }: BarView): string {
-  const { lang, bar } = stringsFor(acceptLanguage)
+  const { lang, bar: words } = stringsFor(acceptLanguage)
   const format = new Intl.DateTimeFormat(lang, {
     day: 'numeric',
     month: 'short',
@@ -18,10 +18,10 @@ export function bar({ acceptLanguage, endsAtSeconds, timeZone }: BarView): strin
     timeZoneName: 'short',
   })
   return (
-    <aside lang={lang} aria-label={bar.bought} style={STYLE}>
-      {bar.bought} {bar.until(format.format(endsAtSeconds * 1000))} ·{' '}
+    <aside lang={lang} aria-label={words.bought} style={STYLE}>
+      {words.bought} {words.until(format.format(endsAtSeconds * 1000))} ·{' '}
       <a href={RECEIPTS} style="color:inherit">
-        {bar.receipt}
+        {words.receipt}
       </a>
     </aside>
   ).toString()

@@ -87,7 +87,7 @@ export function paywallPage(view: PaywallView): Promise<Page> {
   })
 }
 
-/** What wallets have to be told when they do not know a network yet: its own currency, where that is not ether. */
+/** A network's own currency, where that is not ether: a wallet that does not know the network has to be told. */
 const NATIVE: Record<string, string> = {
   'eip155:137': 'POL',
   'eip155:80002': 'POL',

@@ -4,10 +4,10 @@ import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
-type Row = { resource: string; offer: string; micros: bigint; paidAt: string; receipt: string }
+type ReceiptRow = { resource: string; offer: string; micros: bigint; paidAt: string; receipt: string }
 
 /** All purchases of a reader at this site, each with its receipt. */
-export function receiptsPage(rows: readonly Row[], brand: Brand, strings: Strings): Promise<Page> {
+export function receiptsPage(rows: readonly ReceiptRow[], brand: Brand, strings: Strings): Promise<Page> {
   const text = strings.receipt
   return render({
     lang: strings.lang,

@@ -25,7 +25,7 @@ export class Book {
   /** Keys on their way to the ledger. */
   readonly #entering = new Set<string>()
   #ledgerFailures = 0
-  /** `getAlarm` is asynchronous, and knows of no alarm while one runs. */
+  /** Kept here, since `getAlarm` is asynchronous and knows of no alarm while one runs. */
   #alarmAtMs: number | null = null
 
   constructor(ctx: DurableObjectState, ledger: D1Database) {
@@ -34,7 +34,7 @@ export class Book {
     this.records = new PaymentRecords(ctx.storage)
   }
 
-  /** After a start: rows that need looking after have an alarm, whatever became of the last one. */
+  /** After a start: sets an alarm where none is set and something is due. */
   async open(): Promise<void> {
     this.#alarmAtMs = await this.#ctx.storage.getAlarm()
     if (this.#alarmAtMs === null) this.armForNext()
@@ -65,7 +65,7 @@ export class Book {
     if (isGivenUp && isUnproven(after)) log({ event: 'settlement_unproven', payment: after.key })
   }
 
-  /** The row as it lands: with the payment that had paid for its wish, if one had. */
+  /** A row that has just been settled: it names the payment that had paid for its wish before, if one had. */
   #owedBack(row: PaymentRow): PaymentRow {
     const by = paidBefore(row, this.records.lastingFor(row, nowSeconds()))
     return by ? { ...row, state: step(row.state, { kind: 'paid twice', by: by.key }) } : row
@@ -106,7 +106,7 @@ export class Book {
     await Promise.all(this.records.outboxDue(MOST_ENTRIES).map((row) => this.#enter(row)))
   }
 
-  /** Writes one row to the ledger. What it does not take stays for the alarm. */
+  /** Writes one row to the ledger. A row it does not take waits for the alarm. */
   async #enter(row: PaymentRow): Promise<void> {
     const { key } = row
     const entry = this.#entryOf(row)

@@ -1,11 +1,11 @@
 // A row as SQL has it, and back. Rows are parsed when they are read.
 import * as z from 'zod/mini'
-import { isPaymentReason, type PaymentReason } from '../errors.ts'
-import type { RefusalReason } from './redemption.ts'
+import { isPaymentReason } from '../errors.ts'
+import type { RefusalReason } from '../facilitator.ts'
 import { amountText, endsAtSeconds, keptUntilSeconds, type PaymentRow } from './rows.ts'
 
 const isReason = (text: string): text is RefusalReason => text === 'payment_refused' || isPaymentReason(text)
-const reasonSchema = z.custom<PaymentReason | 'payment_refused'>((text) => typeof text === 'string' && isReason(text))
+const reasonSchema = z.custom<RefusalReason>((text) => typeof text === 'string' && isReason(text))
 
 const searchSchema = z.pipe(
   z.string(),

@@ -4,7 +4,7 @@ import { within } from './waiting.ts'
 
 /** Requests one payer may have waiting at once; more are told to come again. */
 const MOST_HELD = 128
-/** No request is held for longer (contract §3). */
+/** No request is held for longer. */
 const LONGEST_WAIT_MS = 25_000
 /** A worker says every 20 s that it is still handing out; one that says nothing for this long is gone. */
 const SILENCE_MS = 45_000
@@ -16,22 +16,29 @@ export type Held = {
   wait<Value>(promise: Promise<Value>, deadlineMs: number): Promise<{ value: Value } | null>
 }
 
-/** A call that broke off on its way is made again under the same name: `calls` of it are here. */
-type Asking = { key: string; person: string; calls: number; isGone: boolean; gone: Promise<void>; hangUp: () => void }
+/** A request that is held. A call that broke off is made again with the same id: `calls` of them are here. */
+type HeldRequest = {
+  key: string
+  person: string
+  calls: number
+  isGone: boolean
+  gone: Promise<void>
+  hangUp: () => void
+}
 type Lease = { number: number; heardAtMs: number; ended: Promise<void>; end: () => void }
 
 export class InFlight<Outcome> {
-  readonly #asking = new Map<string, Asking>()
+  readonly #asking = new Map<string, HeldRequest>()
   readonly #runs = new Map<string, Promise<Outcome>>()
   readonly #leases = new Map<string, Lease>()
 
   /** Null when too many requests of a person are held already. Each `enter` needs its `leave`. */
   enter(requestId: string, key: string, person: string): Held | null {
     const known = this.#asking.get(requestId)
-    const held = [...this.#asking.values()].filter((asking) => asking.person === person).length
+    const held = [...this.#asking.values()].filter((other) => other.person === person).length
     if (!known && held >= MOST_HELD) return null
     const { promise, resolve } = Promise.withResolvers<void>()
-    const asking: Asking = known ?? { key, person, calls: 0, isGone: false, gone: promise, hangUp: resolve }
+    const asking: HeldRequest = known ?? { key, person, calls: 0, isGone: false, gone: promise, hangUp: resolve }
     asking.calls += 1
     this.#asking.set(requestId, asking)
     return {
@@ -51,7 +58,7 @@ export class InFlight<Outcome> {
     if (asking.calls === 0) this.#asking.delete(requestId)
   }
 
-  /** Whoever made this request hung up; others with the same payment stay. */
+  /** The client of this request hung up; other requests with the same payment stay. */
   hangUp(requestId: string): void {
     const asking = this.#asking.get(requestId)
     if (!asking) return
@@ -68,7 +75,7 @@ export class InFlight<Outcome> {
     return this.#runs.has(key)
   }
 
-  /** The settlement under way, or a new one. It goes on whoever hangs up. */
+  /** The settlement under way, or a new one. It goes on when a client hangs up. */
   run(key: string, start: () => Promise<Outcome>): Promise<Outcome> {
     const shared = this.#runs.get(key)
     if (shared) return shared
@@ -77,7 +84,7 @@ export class InFlight<Outcome> {
     return run
   }
 
-  /** The content of a payment is on its way to somebody, for the how manieth time. */
+  /** The content of a payment is being handed out. `number` counts its handouts. */
   lease(key: string, number: number): void {
     this.endLease(key, this.#leases.get(key)?.number ?? number)
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -89,14 +96,14 @@ export class InFlight<Outcome> {
     return lease !== undefined && Math.abs(Date.now() - lease.heardAtMs) < SILENCE_MS
   }
 
-  /** The worker is still at it. */
+  /** The worker has said that it is still handing out. */
   renewLease(key: string, number: number): void {
     const lease = this.#leases.get(key)
     if (!lease) this.lease(key, number)
     else if (lease.number === number) lease.heardAtMs = Date.now()
   }
 
-  /** Ends a lease; one that has ended, or has made way for the next, is left alone. */
+  /** Ends a lease, unless it has ended already or the next handout has begun. */
   endLease(key: string, number: number): void {
     const lease = this.#leases.get(key)
     if (lease?.number !== number) return

@@ -28,19 +28,19 @@ export type StillOpen =
   | 'facilitator_unavailable'
   | 'unavailable'
 
-/** How a settlement has ended: null with an outcome, which its row has; or what comes first is to be decided anew. */
+/** How a settlement has ended. Null: with an outcome, which its row has. `decide anew`: another payment may come first. */
 export type Ending = StillOpen | 'decide anew' | null
 
 /** What this request has learnt so far, by key of the payment. What was asked once is not asked again. */
-export type Told = {
-  /** It has been seen through to its outcome, or as far as it went. */
+export type Notes = {
+  /** Payments that were seen through: to an outcome (null), or as far as it went. */
   finished: ReadonlyMap<string, StillOpen | null>
   asked: ReadonlySet<string>
 }
 
 export type View = {
   nowSeconds: number
-  /** The request has been held for as long as requests are. */
+  /** The request may not be held any longer. */
   isLate: boolean
   /** The payment itself. */
   own: Seen | null
@@ -50,21 +50,21 @@ export type View = {
   namesakes: readonly PaymentRow[]
   /** Open payments of this owner at this method of the site, by age; without `own`. */
   open: readonly Seen[]
-  /** Refused payments that have only a facilitator's word for it, the newest few; without `own`. */
+  /** Payments refused on a facilitator's word alone, the newest few; without `own`. */
   refused: readonly PaymentRow[]
   /** Running access whose scope may include the wish. */
   lasting: readonly PaymentRow[]
-  /** Single answers of the wish, paid for and in nobody's hands. */
+  /** Single answers of the wish that are paid for, with every handout taken back. */
   unclaimed: readonly PaymentRow[]
   load: Load
-  told: Told
+  told: Notes
 }
 
 export type Step =
   | { kind: 'answer'; refusal: Refusal }
   /** `content` counts the handout, `paid` is the settlement. With a lease nobody else is handed it meanwhile. */
   | { kind: 'hand out'; content: PaymentRow; paid: PaymentRow; isLeased: boolean }
-  /** Until whoever is being handed the content has it, or has lost it. */
+  /** Wait until the handout under way is taken or taken back. */
   | { kind: 'wait'; key: string }
   /** See a payment through: send it where it may be sent, and ask the chain. */
   | { kind: 'finish'; key: string; maySend: boolean }
@@ -74,7 +74,7 @@ export type Step =
   | { kind: 'cover'; by: PaymentRow }
   | { kind: 'claim' }
 
-/** Refused sendings of one payer within a minute; fresh signatures cost nothing. */
+/** Refused sendings of one payer within a minute. Signing more payments would cost the payer nothing. */
 export const MOST_REFUSED_A_MINUTE = 10
 
 /** Lesser payments in doubt that are looked at before a wish goes on: the newest. */
@@ -82,7 +82,7 @@ const MOST_LESS = 8
 
 const answer = (code: Refusal['code'], transaction = ''): Step => ({ kind: 'answer', refusal: { code, transaction } })
 
-/** The payment has brought what it was for. */
+/** The payment has bought what it was for, and comes again. */
 const usedHere = (transaction: string): Step => ({
   kind: 'answer',
   refusal: { code: 'payment_already_used', transaction, isRepeat: true },
@@ -92,19 +92,19 @@ export const isSameResource = (row: PaymentRow, { resource }: { resource: Resour
   row.site === resource.site && row.method === resource.method && row.resource === resource.id
 
 /** What somebody would own. */
-type Grant = Pick<PaymentRow, 'site' | 'method' | 'scope' | 'accessSeconds'>
+type Holding = Pick<PaymentRow, 'site' | 'method' | 'scope' | 'accessSeconds'>
 
 /**
  * Would owning this make paying for the wish paying twice? The one rule for open, refused and paid payments: it opens
  * all that is wished for, for as long. A single answer is worth one single answer.
  */
-export function isEnough(owned: Grant, { resource, scope, accessSeconds }: Wish): boolean {
+export function isEnough(owned: Holding, { resource, scope, accessSeconds }: Wish): boolean {
   if (owned.site !== resource.site || owned.method !== resource.method) return false
   if (owned.accessSeconds === 0) return accessSeconds === 0 && owned.scope === scope
   return owned.accessSeconds >= accessSeconds && scopeIncludes(owned.scope, scope, resource)
 }
 
-/** Whether the wish is enough for what an open payment was to buy: then the two overlap. */
+/** Whether the wish includes all that an open payment was to buy: then one of them is paid for nothing. */
 const isLess = (row: PaymentRow, { resource: { site, method }, scope, accessSeconds }: Wish): boolean =>
   isEnough({ site, method, scope, accessSeconds }, wishBehind(row))
 
@@ -115,11 +115,11 @@ const wishBehind = ({ site, method, resource, scope, accessSeconds }: PaymentRow
   accessSeconds,
 })
 
-/** Access that had paid for the wish of a payment that lands only now: its money is owed back. */
+/** Access that had paid for the wish of a payment before it landed: then its money is owed back. */
 export const paidBefore = (row: PaymentRow, lasting: readonly PaymentRow[]): PaymentRow | null =>
   lasting.find((owned) => owned.key !== row.key && isEnough(owned, wishBehind(row))) ?? null
 
-/** The next thing to do for a request. Each step uses up something finite: see the tests. */
+/** The next thing to do for a request. Each step uses up something finite, so every request ends. */
 export function next(view: View, request: RedeemRequest): Step {
   const isOther = (row: PaymentRow) => row.key !== request.key || !isSameResource(row, request)
   if (view.namesakes.some(isOther)) return answer('payment_identifier_conflict')
@@ -133,7 +133,7 @@ export function next(view: View, request: RedeemRequest): Step {
 function ofNew(view: View, request: RedeemRequest): Step {
   const { offer, objection, look } = request
   if (objection || !offer) return { kind: 'answer', refusal: objection ?? { code: 'invalid_payment_requirements' } }
-  // Nobody here has ever sent it, and it is used: it may have bought something elsewhere.
+  // It was never sent from here, and its nonce is used: it may have bought something elsewhere.
   if (look?.kind === 'used') return answer('payment_already_used')
   const by = paidFor(view, request)
   if (by) return view.load.covered < MOST_COVERED ? { kind: 'cover', by } : answer('too_many_requests')
@@ -178,7 +178,7 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
     return mayHaveLeft ? { kind: 'finish', key, maySend: false } : { kind: 'answer', refusal: request.objection }
   }
   if (state.status === 'refused' && state.sent >= MOST_SENDINGS) return once([key])
-  // Nobody waits for what was refused, so it may wait for all; what is open waits for earlier ones only.
+  // No payment waits for a refused one, so that one may wait for all; an open one waits for earlier ones only.
   const earlier = view.open.filter((other) => state.status === 'refused' || other.row.seq < row.seq)
   const first = earlierFirst(view, earlier, wish, row.amount) ?? (isInDoubt ? null : refusedFirst(view, wish))
   // What may have landed is asked about before it has to wait.
@@ -195,12 +195,12 @@ const tooManyRefused = ({ load }: View): Step | null =>
 /** A settled payment that makes paying for the wish paying twice. */
 function paidFor({ lasting, unclaimed, nowSeconds }: View, wish: Wish): PaymentRow | null {
   const owned = lasting.find((row) => isEnough(row, wish) && endsAtSeconds(row) > nowSeconds)
-  // What was carried out is not carried out again for another payment, even where nobody took its answer.
+  // A request that the origin carried out is not carried out again for another payment, even if nobody took its answer.
   const isWaiting = (row: PaymentRow) => row.flow === 'authorization' || row.handouts === 0
   return owned ?? unclaimed.find((row) => isEnough(row, wish) && isWaiting(row)) ?? null
 }
 
-/** Earlier payments whose outcome decides whether this one pays twice. */
+/** The step for earlier payments whose outcome decides whether this one pays twice; null where none is left. */
 function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: bigint): Step | null {
   const { told, nowSeconds } = view
   const less: string[] = []
@@ -211,8 +211,8 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
     if (isEnough(row, wish)) {
       // Single answers are bought side by side; one that nobody waits for any more may pay for this one.
       if (row.accessSeconds === 0 && isAwaited) continue
-      // While refusals are many, nothing that was never sent is sent because of another; and what may not be sent
-      // today can only land by its signer's own hand.
+      // While refusals are many, a payment that was never sent is not sent because of another. One that may not be
+      // sent today can only land if its signer broadcasts it.
       if (!mayHaveLeft && (!isSendable || tooManyRefused(view))) continue
       if (row.amount <= amount) {
         const outcome = told.finished.get(key)
@@ -220,7 +220,7 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
           ? { kind: 'finish', key, maySend: isSendable }
           : answer(outcome ?? 'settlement_pending', state.transaction)
       }
-      // Dearer than what is wished for: it is never sent because of it.
+      // It costs more than this payment, and is never sent because of it.
       if (!mayHaveLeft) continue
       return told.asked.has(key)
         ? answer('settlement_pending', state.transaction)
@@ -232,7 +232,7 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
   return unasked.length === 0 ? null : once(unasked)
 }
 
-/** A refusal is a facilitator's word: before another signature pays, the chain is asked about the first. */
+/** A refusal is a facilitator's word: before another payment pays, the chain is asked about the refused one. */
 function refusedFirst({ refused, told }: View, wish: Wish): Step | null {
   const keys = refused.filter((row) => isEnough(row, wish) && !told.asked.has(row.key)).map(({ key }) => key)
   return keys.length === 0 ? null : { kind: 'ask', keys, patience: 'answered' }
@@ -241,7 +241,7 @@ function refusedFirst({ refused, told }: View, wish: Wish): Step | null {
 const isNamed = (row: PaymentRow, { payment }: RedeemRequest) =>
   row.identifier !== null && row.identifier === payment.identifier
 
-/** By its identifier content is asked for as often as it takes; what an origin carries out, three times in all. */
+/** With its identifier content may be asked for without end; what the origin carries out, three times in all. */
 const mayRepeat = (row: PaymentRow) => row.flow === 'authorization' || row.handouts < MOST_HANDOUTS
 
 /** The content of `own`, which `paid` has paid for: itself, or access that lasts. */

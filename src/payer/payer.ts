@@ -1,5 +1,6 @@
-// The durable truth about one payer's money on all EVM networks: gather a view, ask `next`, do what it says. Reached only
-// with a proven signature. Between two awaits nothing else runs, so gathering, deciding and the first write are one step.
+// The durable truth about one payer's money on all EVM networks: gather a view, ask `next`, do what it says. Nothing is
+// stored without a proven signature. Between two awaits nothing else runs, so gathering, deciding and the first write are
+// one step.
 import { DurableObject } from 'cloudflare:workers'
 import { type Budget, shareOf } from '../chain.ts'
 import type { Refusal } from '../errors.ts'
@@ -11,15 +12,15 @@ import { type Held, InFlight } from './in-flight.ts'
 import { type Ending, isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
 import {
   type Handout,
+  type Message,
   PROTOCOL,
   type RecogniseRequest,
   type RedeemOutcome,
   type RedeemRequest,
-  refusal,
   refused,
+  refusedWith,
   type SignInOutcome,
   type SignInRequest,
-  type Spoken,
   type UseUpRequest,
 } from './protocol.ts'
 import type { Truth } from './reconcile.ts'
@@ -40,15 +41,15 @@ const MOST_STEPS = 100
 const NONCE_MARGIN_SECONDS = 60
 /** In place of the key of a payment: a pass has opened what it was sent for. */
 const BY_A_PASS = 'pass'
-/** A newer release wrote here and is not back yet: its alarm is put off. */
+/** A newer release wrote here, and this one may not: the alarm is put off for this long. */
 const NEWER_RETRY_MS = 3_600_000
 /** More than a cookie holds. */
 const MOST_GRANTS = 50
 
-/** What opens a resource is what makes paying for one answer of it paying twice. */
+/** The wish for one answer of a resource. A payment that is enough for it opens the resource. */
 const wishOf = ({ resource }: SignInRequest): Wish => ({ resource, scope: `=${resource.id}`, accessSeconds: 0 })
 
-type Notes = { finished: Map<string, StillOpen | null>; asked: Set<string>; joined: Set<string> }
+type RequestNotes = { finished: Map<string, StillOpen | null>; asked: Set<string>; joined: Set<string> }
 
 export class Payer extends DurableObject<Env> {
   readonly #book: Book
@@ -78,15 +79,15 @@ export class Payer extends DurableObject<Env> {
   /** What a payment would be refused with, as far as that is known without asking or sending anything. Null: nothing. */
   async objectionTo(request: RedeemRequest): Promise<Refusal | null> {
     if (!this.#speaks(request)) return { code: 'unavailable' }
-    const now = next(
+    const decided = next(
       this.#gather(request, { finished: new Map(), asked: new Set(), joined: new Set() }, Number.POSITIVE_INFINITY),
       request,
     )
-    return now.kind === 'answer' ? now.refusal : null
+    return decided.kind === 'answer' ? decided.refusal : null
   }
 
-  /** Whoever made this request hung up. */
-  async hangUp({ requestId }: Spoken & { requestId: string }): Promise<void> {
+  /** The client of this request hung up. */
+  async hangUp({ requestId }: Message & { requestId: string }): Promise<void> {
     this.#inFlight.hangUp(requestId)
   }
 
@@ -115,14 +116,14 @@ export class Payer extends DurableObject<Env> {
     return this.#speaks(request) ? this.#ownedAt(request).grants.length > 0 : null
   }
 
-  /** What this payer owns, for one use of a nonce. Who owns nothing leaves nothing behind. */
+  /** What this payer owns, for one use of a nonce. For a payer who owns nothing, nothing is stored. */
   async signIn(request: SignInRequest): Promise<SignInOutcome> {
     if (!this.#speaks(request)) return { kind: 'unavailable' }
     const { nonce, nonceEndsAtSeconds } = request
     const { grants, opens } = this.#ownedAt(request)
     const isPending = !opens && this.#isPendingFor(request)
     if (isPending || grants.length === 0) return { kind: 'nothing', isPending }
-    // A worker's clock may be behind: it is remembered for a little longer.
+    // A worker's clock may be behind, so the nonce is remembered for a little longer.
     const untilSeconds = nonceEndsAtSeconds + NONCE_MARGIN_SECONDS
     if (!this.#book.records.useNonce(nonce, untilSeconds)) return { kind: 'used' }
     this.#book.arm(untilSeconds * 1000)
@@ -130,7 +131,7 @@ export class Payer extends DurableObject<Env> {
   }
 
   /** The content of a payment was taken. */
-  async delivered({ protocol, key, number }: Spoken & Handout): Promise<void> {
+  async delivered({ protocol, key, number }: Message & Handout): Promise<void> {
     if (!this.#speaks({ protocol })) return
     const row = this.#book.records.byKey(key)
     if (row) this.#book.save(row, { ...row, isDelivered: true })
@@ -138,16 +139,16 @@ export class Payer extends DurableObject<Env> {
   }
 
   /** The content of a payment could not be handed out: it may be asked for again. */
-  async released({ protocol, key, number }: Spoken & Handout): Promise<void> {
+  async released({ protocol, key, number }: Message & Handout): Promise<void> {
     if (!this.#speaks({ protocol })) return
     const row = this.#book.records.byKey(key)
-    // In their order, each once: what a report was lost of does not count as taken back.
+    // Reports count in order, each once. A handout whose report was lost does not count as taken back.
     if (row && number === row.released + 1) this.#book.save(row, { ...row, released: number })
     this.#inFlight.endLease(key, number)
   }
 
   /** The content of a payment is still on its way. */
-  async stillOpen({ protocol, key, number }: Spoken & Handout): Promise<void> {
+  async stillOpen({ protocol, key, number }: Message & Handout): Promise<void> {
     if (!this.#speaks({ protocol })) return
     const row = this.#book.records.byKey(key)
     if (row && !row.isDelivered && number <= row.handouts && number > row.released)
@@ -170,31 +171,31 @@ export class Payer extends DurableObject<Env> {
     }
   }
 
-  #speaks({ protocol }: Spoken): boolean {
+  #speaks({ protocol }: Message): boolean {
     return protocol <= PROTOCOL && !this.#book.records.isNewer
   }
 
   async #redeem(request: RedeemRequest, held: Held): Promise<RedeemOutcome> {
     const deadlineMs = Date.now() + HOLD_MS
-    const told: Notes = { finished: new Map(), asked: new Set(), joined: new Set() }
+    const told: RequestNotes = { finished: new Map(), asked: new Set(), joined: new Set() }
     const budget: Budget = { left: REQUEST_BUDGET }
     const asking = shareOf(budget, ASK_BUDGET)
     for (let steps = 0; steps < MOST_STEPS; steps++) {
-      const now = next(this.#gather(request, told, deadlineMs), request)
-      if (now.kind === 'answer') return refusal(now.refusal)
-      // Nobody is there to be handed the content: the next to ask gets it.
+      const decided = next(this.#gather(request, told, deadlineMs), request)
+      if (decided.kind === 'answer') return refusedWith(decided.refusal)
+      // The client is gone: the next request gets the content.
       if (held.isGone()) return refused('payment_in_progress')
-      if (now.kind === 'hand out') return this.#handOut(now, request)
-      if (now.kind === 'claim') this.#claim(request)
-      else if (now.kind === 'cover') this.#cover(request, now.by)
-      else await this.#wait(now, request, held, told, deadlineMs, now.kind === 'ask' ? asking : budget)
+      if (decided.kind === 'hand out') return this.#handOut(decided, request)
+      if (decided.kind === 'claim') this.#claim(request)
+      else if (decided.kind === 'cover') this.#cover(request, decided.by)
+      else await this.#wait(decided, request, held, told, deadlineMs, decided.kind === 'ask' ? asking : budget)
     }
     log({ event: 'too_many_steps', payment: request.key })
     return refused('payment_in_progress')
   }
 
   /** Everything the decision depends on, as of now. */
-  #gather(request: RedeemRequest, told: Notes, deadlineMs: number): View {
+  #gather(request: RedeemRequest, told: RequestNotes, deadlineMs: number): View {
     const { key, owner, payment, resource } = request
     const records = this.#book.records
     const now = nowSeconds()
@@ -210,7 +211,7 @@ export class Payer extends DurableObject<Env> {
     }
     const paidBy = own?.state.coveredBy ? records.byKey(own.state.coveredBy) : null
     const isOther = (row: PaymentRow) => row.key !== key
-    // Its own request is about to be handed it.
+    // Where its own request still waits, that one is about to be handed it.
     const isLeft = (row: PaymentRow) => !this.#inFlight.isAwaited(row.key)
     const isBeforeDecision = !own || isOpen(own.state) || own.state.status === 'refused'
     const others = <Row>(find: () => Row[]): Row[] => (isBeforeDecision ? find() : [])
@@ -238,58 +239,58 @@ export class Payer extends DurableObject<Env> {
       isRunning: inFlight.isRunning(key),
       isAwaited: inFlight.isAwaited(key),
       isHandedOut: inFlight.isHandedOut(key),
-      // Read where it is asked for: most rows are never asked about.
+      // Found out only where it is read: for most rows it never is.
       get isSendable() {
         return settling.isSendable(row)
       },
     }
   }
 
-  /** The steps that take time. */
+  /** Does a step that takes time. */
   async #wait(
-    now: Extract<Step, { kind: 'wait' | 'ask' | 'finish' }>,
+    decided: Extract<Step, { kind: 'wait' | 'ask' | 'finish' }>,
     request: RedeemRequest,
     held: Held,
-    told: Notes,
+    told: RequestNotes,
     deadlineMs: number,
     budget: Budget,
   ): Promise<void> {
-    switch (now.kind) {
+    switch (decided.kind) {
       case 'wait': {
-        const lease = this.#inFlight.leaseOf(now.key)
+        const lease = this.#inFlight.leaseOf(decided.key)
         if (lease) await held.wait(lease.ended, Math.min(lease.silentAtMs, deadlineMs))
         return
       }
       case 'ask': {
-        for (const key of now.keys) told.asked.add(key)
+        for (const key of decided.keys) told.asked.add(key)
         const within = (ms: number) => Math.min(deadlineMs, Date.now() + ms)
-        const untilMs = { once: 0, answered: within(REFUSAL_PATIENCE_MS), certain: deadlineMs }[now.patience]
-        const isEnd = (truth: Truth) => now.patience === 'answered' && truth.kind !== 'unreachable'
-        const asking = now.keys.map((key) => this.#settling.ask(key, untilMs, isEnd, budget))
-        // What one look has not told by then, the wish does not wait for.
-        await held.wait(Promise.all(asking), now.patience === 'once' ? within(LOOK_PATIENCE_MS) : deadlineMs)
+        const untilMs = { once: 0, answered: within(REFUSAL_PATIENCE_MS), certain: deadlineMs }[decided.patience]
+        const isEnd = (truth: Truth) => decided.patience === 'answered' && truth.kind !== 'unreachable'
+        const asking = decided.keys.map((key) => this.#settling.ask(key, untilMs, isEnd, budget))
+        // The wish does not wait for a single look that takes longer.
+        await held.wait(Promise.all(asking), decided.patience === 'once' ? within(LOOK_PATIENCE_MS) : deadlineMs)
         return
       }
       case 'finish': {
-        const isShared = this.#inFlight.isRunning(now.key)
-        // What has paid for the wish meanwhile makes sending this one paying twice, and what comes first now may too.
+        const isShared = this.#inFlight.isRunning(decided.key)
+        // Another payment may have paid for the wish meanwhile, or may come first now. Then sending this one pays twice.
         const before = { ...told, finished: new Map(told.finished) }
         const isStillFirst = () => {
           const again = next(this.#gather(request, before, deadlineMs), request)
-          return again.kind === 'finish' && again.key === now.key && again.maySend
+          return again.kind === 'finish' && again.key === decided.key && again.maySend
         }
-        const mayBeSent = now.maySend ? isStillFirst : null
-        const run = this.#inFlight.run(now.key, () => this.#settling.settle(now.key, mayBeSent, budget))
+        const mayBeSent = decided.maySend ? isStillFirst : null
+        const run = this.#inFlight.run(decided.key, () => this.#settling.settle(decided.key, mayBeSent, budget))
         const ended = await held.wait(run, deadlineMs)
         if (ended?.value === 'decide anew') return
-        // A settlement that was ending as this request came is no answer to it: it sees for itself, once.
+        // A settlement that was ending when this request joined it is no answer to it: it decides anew, once.
         const isEarly = Date.now() < deadlineMs - HOLD_MS / 2
-        const isNews = ended && isShared && ended.value !== null && isEarly && !told.joined.has(now.key)
-        told.joined.add(now.key)
+        const isNews = ended && isShared && ended.value !== null && isEarly && !told.joined.has(decided.key)
+        told.joined.add(decided.key)
         if (isNews) return
-        const isOutcome = !isOpen(this.#book.row(now.key).state)
+        const isOutcome = !isOpen(this.#book.row(decided.key).state)
         const unheard = isOutcome ? null : isShared ? 'payment_in_progress' : 'settlement_pending'
-        told.finished.set(now.key, ended ? ended.value : unheard)
+        told.finished.set(decided.key, ended ? ended.value : unheard)
       }
     }
   }

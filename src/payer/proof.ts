@@ -1,7 +1,7 @@
 // What the logs of a transaction prove about an authorization. Only the order of the token's own logs counts: "some
 // transfer in the same transaction" is no payment. It weighs one receipt, and does not say whether it can be undone.
 import * as z from 'zod/mini'
-import { type Budget, type ChainFault, type Rpc, read, safeNumber, word } from '../chain.ts'
+import { type Budget, type ChainFailure, type Rpc, read, safeNumber, word } from '../chain.ts'
 import { fail, ok, type Result } from '../errors.ts'
 import type { Authorization } from '../x402/payment.ts'
 
@@ -18,7 +18,7 @@ export type Nonce = Pick<Authorization, 'from' | 'nonce'>
 const HASH = /^0x[0-9a-fA-F]{64}$/
 export const isHash = (text: string) => HASH.test(text)
 
-const lowerCase = z.transform((hex: string) => hex.toLowerCase())
+const lowerCase = z.transform((text: string) => text.toLowerCase())
 export const transactionHash = z.pipe(z.string().check(z.regex(HASH)), lowerCase)
 const hex = z.pipe(z.string().check(z.regex(/^0x[0-9a-fA-F]*$/)), lowerCase)
 
@@ -33,7 +33,7 @@ export const isUse = ({ address, topics }: Log, asset: string, { from, nonce }: 
   topics[1] === `0x${word(from)}` &&
   topics[2] === nonce.toLowerCase()
 
-/** A transaction that is in a block. `logs` are all of its logs, whoever wrote them, in their order. */
+/** A transaction that is in a block. `logs` are all of its logs, of every contract, in their order. */
 export type Receipt = { block: number; isSuccess: boolean; logs: readonly Log[] }
 
 const storedReceipt = z.nullable(
@@ -50,7 +50,7 @@ export async function receiptOf(
   rpc: Rpc,
   transaction: string,
   budget: Budget,
-): Promise<Result<Receipt | null, ChainFault>> {
+): Promise<Result<Receipt | null, ChainFailure>> {
   const answer = await rpc.ask({ method: 'eth_getTransactionReceipt', params: [transaction] }, budget)
   const found = read(storedReceipt, answer)
   if (!found.ok) return found

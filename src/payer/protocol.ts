@@ -8,9 +8,9 @@ import type { FirstLook, Offer, Owner, Payment, Settlement } from '../x402/payme
 /** Raised when a request or an outcome changes its meaning. An object refuses what is newer than itself. */
 export const PROTOCOL = 1
 
-export type Spoken = { protocol: number }
+export type Message = { protocol: number }
 
-export type RedeemRequest = Spoken & {
+export type RedeemRequest = Message & {
   /** Made by the worker, one per request, so that each has its own hang-up. */
   requestId: string
   /** Replay key of the payment, from signed fields only. */
@@ -25,13 +25,13 @@ export type RedeemRequest = Spoken & {
   /** Scope text of what is being bought. */
   scope: string
   accessSeconds: number
-  /** Of the signature as sent: by it a payment is recognised that the chain would no longer confirm. */
+  /** SHA-256 of the signature as sent. It recognises a payment that can no longer be confirmed. */
   signatureHash: string
   /** What the chain said before anything was sent; null where it did not answer in time. */
   look: FirstLook | null
 }
 
-/** Which content is handed out, and for the how manieth time. `delivered`, `released` and `stillOpen` name it. */
+/** The payment whose content is handed out, and which of its handouts it is. `delivered` and the like name it. */
 export type Handout = { key: string; number: number }
 
 export type RedeemOutcome =
@@ -48,12 +48,12 @@ export type RedeemOutcome =
   | { kind: 'refused'; refusal: Refusal }
 
 /** A payment whose signature nobody here can check: is it one that was proven before? */
-export type RecogniseRequest = Spoken & { key: string; signatureHash: string }
+export type RecogniseRequest = Message & { key: string; signatureHash: string }
 
-export type UseUpRequest = Spoken & Omit<RedeemRequest, 'requestId' | 'look' | 'objection' | 'protocol'>
+export type UseUpRequest = Message & Omit<RedeemRequest, 'requestId' | 'look' | 'objection' | 'protocol'>
 
 /** `resource` is where the sign-in was sent to; what opens it comes first. `owner` and `network`: how it was proven. */
-export type SignInRequest = Spoken & {
+export type SignInRequest = Message & {
   /** Address of the payer, whose object is asked. */
   payer: string
   owner: Owner
@@ -67,11 +67,11 @@ export type SignInOutcome =
   | { kind: 'owned'; grants: Grant[] }
   /** The nonce has been used by this payer. */
   | { kind: 'used' }
-  /** Nothing so far; pending: a payment that would open the resource may still turn out to have landed. */
+  /** Nothing so far. `isPending`: a payment that would open the resource may still turn out to have landed. */
   | { kind: 'nothing'; isPending: boolean }
   | { kind: 'unavailable' }
 
-export const refusal = (reason: Refusal): RedeemOutcome => ({ kind: 'refused', refusal: reason })
+export const refusedWith = (refusal: Refusal): RedeemOutcome => ({ kind: 'refused', refusal })
 
 export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({
   kind: 'refused',

@@ -28,7 +28,7 @@ export type Truth =
   | { kind: 'settled'; transaction: string; position: number }
   /** Pinned: cancelled, or the token's next log is a transfer of another payee or value. */
   | { kind: 'void'; transaction: string }
-  /** The whole window was searched twice, ten minutes apart, and nothing found; used all the same. */
+  /** Used, but the whole window was searched twice, ten minutes apart, and no log of it was found. */
   | { kind: 'used_before' }
   /** Pinned: unused at a block later than `validBefore` and 20 s behind the head. */
   | { kind: 'expired' }
@@ -72,7 +72,7 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
   ])
   const named = receipt?.ok ? receipt.value : null
   const reading = named && readReceipt(named, asset, authorization)
-  // What is found counts at once.
+  // A payment that is found counts at once.
   if (reading?.kind === 'paid') {
     return {
       truth: { kind: 'settled', transaction, position: reading.position },
@@ -91,7 +91,7 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
       return { truth, seenBlock: Math.max(question.seenBlock ?? 0, head.number), search }
     }
   }
-  // Somebody has seen it used. Whatever cannot be asked any more, that is known.
+  // A node has seen it used. That stays known, whatever else cannot be asked any more.
   const used = (truth: Truth, at = search): Look => ({
     truth: truth.kind === 'unreachable' ? SEARCHING : truth,
     seenBlock: question.seenBlock,
@@ -108,7 +108,7 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
   return used(found.truth, found.search)
 }
 
-/** What an unused nonce means; null where a node that is well behind the head has it used. */
+/** What an unused nonce means; null where it turns out to be used well behind the head. */
 async function lookUnused(
   rpc: Rpc,
   { asset, authorization, wantsPinned }: Question,
@@ -141,7 +141,7 @@ async function lookForUse(
   if (!before) return { truth: UNREACHABLE, search: null }
   const found = await searchOn(rpc, asset, authorization, before, place, budget)
   const { emptySinceSeconds } = before
-  // The second search begins ten minutes after the first: what is not found until then is no second time.
+  // The second search counts from ten minutes after the first: until then an empty search is not a second one.
   const isWaiting = emptySinceSeconds !== null && nowSeconds - emptySinceSeconds < SECOND_SEARCH_SECONDS
   const anew = before.fromBlock - 1
   const search = { ...before, searchedTo: isWaiting ? before.searchedTo : found.searchedTo }
@@ -149,7 +149,7 @@ async function lookForUse(
     case 'unreachable':
       return { truth: UNREACHABLE, search }
     case 'searching': {
-      // All there is so far has been searched: the next look begins anew, since a node may have left out what it has.
+      // All blocks so far have been searched: the next look begins anew, since a node may have left out a log it has.
       const isThrough = search.searchedTo >= place.settled.number
       return {
         truth: { kind: 'unclear', why: 'searching' },
@@ -158,7 +158,7 @@ async function lookForUse(
     }
     case 'found': {
       const receipt = await receiptOf(rpc, found.transaction, budget)
-      // A log whose transaction nobody knows was undone a moment ago.
+      // A log without a known transaction was undone a moment ago.
       if (!receipt.ok || !receipt.value) return { truth: UNREACHABLE, search }
       return { truth: await weigh(rpc, question, found.transaction, receipt.value, place, budget), search }
     }
@@ -169,13 +169,13 @@ async function lookForUse(
       }
       const isUsed = await isNonceUsed(rpc, asset, authorization, place.settled.number, budget)
       if (isUsed === null) return { truth: UNREACHABLE, search: again }
-      // Unused at a block past `validBefore`: it was cancelled after that.
+      // Unused at a block past `validBefore`, it can never pay: it was cancelled after that.
       return { truth: { kind: isUsed ? 'used_before' : 'expired' }, search: again }
     }
   }
 }
 
-/** What the transaction that used the nonce proves. Against the payer only what can no longer be undone. */
+/** What the transaction that used the nonce proves. Only what can no longer be undone counts against the payer. */
 async function weigh(
   rpc: Rpc,
   { asset, authorization }: Question,

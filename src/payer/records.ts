@@ -37,11 +37,11 @@ const MIGRATIONS: readonly string[] = [
 
 const OPEN = "status IN ('claimed', 'settling', 'unknown')"
 
-/** A payer's open rows at one method of a site are looked through at each purchase. */
+/** Each purchase looks through the payer's open rows at one method of a site. */
 export const MOST_OPEN = 256
 /** Payments used up without paying are remembered for as long as they could be spent. */
 export const MOST_COVERED = 1_000
-/** Refused payments for one thing that are worth a question. */
+/** Refused payments for one scope that the chain is asked about before another pays. */
 const MOST_REFUSED = 8
 const MOST_REFUSED_PATTERNS = 3
 /** Patterns somebody may own at once, and rows that may share an identifier. */
@@ -147,7 +147,7 @@ export class PaymentRecords {
     )
   }
 
-  /** Running access that may open what is wanted, and lasts as long. */
+  /** Running access that may open what is wanted, and was bought for as long. */
   lastingFor({ owner, network, site, method, scope, accessSeconds }: Asked, nowSeconds: number): PaymentRow[] {
     return SCOPES.flatMap((isScope) =>
       this.#select(
@@ -180,7 +180,7 @@ export class PaymentRecords {
     )
   }
 
-  /** Other payments that were settled in a transaction. */
+  /** Payments that were settled in a transaction, two at most. */
   byTransaction(network: string, transaction: string): PaymentRow[] {
     return this.#select("status = 'settled' AND tx = ? AND network = ? LIMIT 2", [transaction, network])
   }
@@ -218,7 +218,7 @@ export class PaymentRecords {
     })
   }
 
-  /** Rows the ledger lacks. One that cannot be read is set aside: it holds up no other, and keeps nobody awake. */
+  /** Rows the ledger lacks. One that cannot be read is set aside: it holds up no other, and sets no alarm. */
   outboxDue(most: number): PaymentRow[] {
     const found = this.#select(`outbox = 'due' ORDER BY seq LIMIT ${4 * most}`, [], {
       onUnreadable: (key) => this.dispute(key),
@@ -264,17 +264,17 @@ export class PaymentRecords {
     )
   }
 
-  /** Takes a row out of the outbox that the ledger is not to be told of. */
+  /** Takes a row out of the outbox. The ledger is not told of it. */
   dispute(key: string): void {
     this.#storage.sql.exec("UPDATE payments SET outbox = 'disputed' WHERE key = ?", key)
   }
 
-  /** Puts a row off that could not be looked at. */
+  /** Puts off the next look at a row. */
   postpone(key: string, untilSeconds: number): void {
     this.#storage.sql.exec('UPDATE payments SET look_at = ? WHERE key = ?', untilSeconds, key)
   }
 
-  /** Uses up a nonce of a sign-in, which ends by itself at a time (Unix seconds). False when it has been used. */
+  /** Uses up a nonce of a sign-in, and remembers it until it ends. False when it had been used before. */
   useNonce(nonce: string, nonceEndsAtSeconds: number): boolean {
     const { rowsWritten } = this.#storage.sql.exec(
       'INSERT INTO used_nonces (nonce, ends_at) VALUES (?, ?) ON CONFLICT (nonce) DO NOTHING',

@@ -1,10 +1,7 @@
 // The life of one authorization as a pure function of state and event. Nothing else decides what became of a payment;
 // what it means for other payments is `next.ts`. docs/redemption.md draws it.
-import type { PaymentReason } from '../errors.ts'
-import type { SettleReply } from '../facilitator.ts'
+import type { RefusalReason, SettleReply } from '../facilitator.ts'
 import type { Truth } from './reconcile.ts'
-
-export type RefusalReason = PaymentReason | 'payment_refused'
 
 export type Status =
   /** Ours to settle; no sending has reached anybody. */
@@ -69,7 +66,7 @@ export const MOST_SENDINGS = 3
 /** The outcome is open: it may still pay us. */
 export const isOpen = ({ status }: Redemption) => status === 'claimed' || status === 'settling' || status === 'unknown'
 
-/** Whether it may ever have left this house. What was never sent can only land by its signer's own hand. */
+/** Whether it may ever have been sent. A payment that never was can only land if its signer broadcasts it. */
 export const wasSent = ({ sent }: Redemption) => sent > 0
 
 export const maySend = (state: Redemption) =>
@@ -104,7 +101,7 @@ const paid = (state: Redemption, transaction: string, position: number | null): 
 })
 
 function afterReply(state: Redemption, reply: SettleReply, nowSeconds: number): Redemption {
-  // A success counts from any sending, late ones too; what the chain has proven void it does not overrule.
+  // A success counts from any sending, late ones too. It does not overrule a chain that has proven the payment void.
   if (reply.kind === 'settled') {
     return state.status === 'settled' || state.status === 'void' ? state : paid(state, reply.transaction, null)
   }
@@ -139,14 +136,14 @@ function afterReply(state: Redemption, reply: SettleReply, nowSeconds: number): 
 
 function afterTruth(state: Redemption, truth: Truth): Redemption {
   if (truth.kind === 'settled') {
-    // Of a settled payment it fills in the proof, and the transaction where another one was named.
+    // For a settled payment it fills in the proof, and the transaction where another one was named.
     const isKnown = state.status === 'settled' && state.position !== null
     return isKnown ? state : paid(state, truth.transaction, truth.position)
   }
   if (state.status === 'settled' || state.status === 'void') return state
   switch (truth.kind) {
     case 'void':
-      // What another payment has paid for stays so.
+      // A covered payment stays covered.
       if (state.status === 'covered') return { ...state, doubt: 0 }
       return { ...state, status: 'void', doubt: 0, transaction: truth.transaction }
     case 'used_before':
@@ -166,7 +163,7 @@ function afterTruth(state: Redemption, truth: Truth): Redemption {
     case 'unused':
       return hasFailed(state, truth) ? { ...state, status: 'refused', doubt: 0, failedAtSeconds: null } : state
     case 'unclear':
-      // Its nonce is used, by whomever: neither a refusal nor a claim that was never sent is the last word on it.
+      // Its nonce is used by somebody: neither a refusal nor a claim that was never sent is the last word on it.
       return state.status === 'claimed' || state.status === 'refused'
         ? { ...state, status: 'unknown', sent: Math.max(1, state.sent), doubt: Math.max(1, state.doubt) }
         : state

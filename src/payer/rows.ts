@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import type { SignedPayment } from '../facilitator.ts'
 import type { LedgerRow } from '../ledger.ts'
-import { addressOf, type Resource } from '../policy/scope.ts'
+import { pathAndQueryOf, type Resource } from '../policy/scope.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Authorization, type Offer, type Owner, offerOf, type Payment } from '../x402/payment.ts'
 import type { Look, Question, Search } from './reconcile.ts'
@@ -35,9 +35,11 @@ export type PaymentRow = {
   /** When the last sending began. */
   sentAtSeconds: number | null
   settledAtSeconds: number | null
-  /** How often the content was handed out; up to which number each was taken back; whether it was taken. */
+  /** How often the content was handed out. */
   handouts: number
+  /** How many of these were taken back, in their order. */
   released: number
+  /** Whether the content of one was taken. */
   isDelivered: boolean
   outbox: Outbox
   /** When the chain is asked about it next; null when there is nothing left to ask. */
@@ -50,8 +52,8 @@ export type PaymentRow = {
 }
 
 /**
- * Who shares a cap: a key on whichever network, or a contract on its own. A stranger's contract at the same address
- * fills nobody else's.
+ * Whose payments share a cap: those of a key on all networks, or those of a contract on its own. A stranger's contract at
+ * the same address does not use up the cap of the key.
  */
 export const personOf = (owner: Owner, network: string): string => (owner === 'key' ? owner : network)
 
@@ -73,23 +75,23 @@ export const MOST_HANDOUTS = 3
 const UNCLAIMED_SECONDS = 30 * 86_400
 /** The chain's clock may be behind ours by this much when it still accepts an authorization. */
 export const CLOCK_MARGIN_SECONDS = 3600
-/** Nobody could say for this long after an authorization ended what became of it: it is given up. */
+/** An open payment is given up when its outcome is unknown this long after its authorization ended. */
 export const UNRESOLVED_SECONDS = 30 * 86_400
-/** No end in sight. */
+/** Stands for no end, as a number that SQL can compare. */
 export const FOREVER_SECONDS = 9_000_000_000_000
 
 /** The first look after a sending; until then its request, or the next one, sees to it. */
 const FIRST_LOOK_SECONDS = 45
 const SOONEST_LOOK_SECONDS = 20
 const LATEST_LOOK_SECONDS = 3600
-/** Between two looks at what can only land by its signer's own hand: at least this, then ever longer. */
+/** Between two looks at a payment that only its signer can still broadcast: at least this, then ever longer. */
 const RARE_LOOK_SECONDS = 600
-/** After the end of the window, so that the answer is settled: the chain is asked about blocks 20 s old. */
+/** After the end of the window, so that the answer is final: the chain is asked about blocks 20 s old. */
 const FINAL_LOOK_SECONDS = 60
 
 export const endsAtSeconds = (row: PaymentRow) => (row.settledAtSeconds ?? row.claimedAtSeconds) + row.accessSeconds
 
-/** Nobody will ever say. It is kept, holds up no purchase, and is asked about no more. */
+/** Given up: its outcome stays unknown. It is kept, holds up no purchase, and is not asked about any more. */
 export const isUnresolved = (row: PaymentRow, nowSeconds: number) =>
   isOpen(row.state) && nowSeconds >= row.validBeforeSeconds + UNRESOLVED_SECONDS
 
@@ -134,7 +136,7 @@ export function nextLookSeconds(row: PaymentRow, nowSeconds: number, isAnswered:
       return null
     case 'refused':
     case 'covered': {
-      // Until the chain has come to the end of the window, and says so.
+      // Asked about until the chain answers from after the end of the window.
       if (isAnswered || (state.status === 'covered' && !wasSent(state))) return rare
       return soon
     }
@@ -159,11 +161,11 @@ export const questionOf = (row: PaymentRow, asset: Asset, nowSeconds: number): Q
   claimedAtSeconds: row.claimedAtSeconds,
   search: row.search,
   transaction: row.state.transaction,
-  // A block that is settled, and from after the report, there is not before.
+  // Before that no settled block is from after the report.
   wantsPinned: row.state.failedAtSeconds !== null && nowSeconds >= row.state.failedAtSeconds + SETTLED_SECONDS,
 })
 
-/** Only a facilitator has said that it is paid, and the chain shows no log that bears it out. */
+/** Only a facilitator has said that it is paid: the chain shows no log that proves it. */
 export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
   state.status === 'settled' && state.position === null && lookAtSeconds === null
 
@@ -173,7 +175,7 @@ export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
   return {
     id: row.key,
     site: row.site,
-    resource: addressOf(row.resource),
+    resource: pathAndQueryOf(row.resource),
     network: asset.network,
     asset: asset.asset,
     amount: row.amount,
@@ -253,15 +255,15 @@ export function withState(row: PaymentRow, state: Redemption, nowSeconds: number
     sentAtSeconds: isSending ? nowSeconds : row.sentAtSeconds,
     settledAtSeconds: isNew ? nowSeconds : row.settledAtSeconds,
     outbox: isNew ? 'due' : row.outbox,
-    // What is not to be sent any more keeps no signature.
+    // A payment that is not to be sent any more keeps no signature.
     terms: isOver && !row.terms.includes(NO_SIGNATURE) ? termsText({ ...termsOf(row), signature: null }) : row.terms,
   }
   return withLook(next, nowSeconds)
 }
 
 /**
- * The row after a look at the chain: what it found, and what of the search need not be done again. While a request is
- * held, what says nothing new is not written; `isDue`: the look was due, and the next one is.
+ * The row after a look at the chain: with what it found, and how far its search came. For a held request a look that says
+ * nothing new changes nothing. `isDue`: the look was due, and the time of the next is set.
  */
 export function withLooked(
   row: PaymentRow,
@@ -276,7 +278,7 @@ export function withLooked(
     search?.emptySinceSeconds !== row.search?.emptySinceSeconds
   const isWorthIt = isDue || next !== row || isSearching || row.seenBlock === null
   const looked = isWorthIt ? { ...next, seenBlock, search } : next
-  // These are the last word: it can never land any more. What a facilitator called settled is proven in another way.
+  // It can never land any more: this was the last look. A payment that a facilitator called settled is proven otherwise.
   const isLastWord = truth.kind === 'expired' || truth.kind === 'void' || truth.kind === 'used_before'
   if (isLastWord && next.state.status !== 'settled') {
     return { ...looked, lookAtSeconds: null }

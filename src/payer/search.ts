@@ -1,4 +1,4 @@
-// Finds the transaction that used an authorization, and the block behind which nothing is undone. It reports how far
+// Finds the transaction that used an authorization, and the newest block that is not undone any more. It reports how far
 // it came and what it found; what that means for the payment is not decided here.
 import * as z from 'zod/mini'
 import {
@@ -9,7 +9,7 @@ import {
   blockCall,
   blockIn,
   type Call,
-  type ChainFault,
+  type ChainFailure,
   type Rpc,
   read,
   safeNumber,
@@ -30,7 +30,7 @@ export type Search = {
 
 /** A block this much older than the head is not undone, and every node behind one address has it. */
 export const SETTLED_SECONDS = 20
-/** The last settled block serves again for a moment; a verdict that waits for a fresher one has 25 seconds in all. */
+/** Up to this age the last settled block is used again; a verdict that waits for a fresher one has 25 seconds in all. */
 const SETTLED_REUSED_SECONDS = 21
 /** 60 s on a chain of two seconds a block, 7 s on the fastest: there the second try finds it. */
 const FIRST_DISTANCE = 30
@@ -44,7 +44,7 @@ const MOST_SECONDS_PER_BLOCK = 15
 const START_TRIES = 4
 /** Two calls each; free RPCs are known to take ten calls in a batch. */
 const PARTS_AT_ONCE = 4
-/** A find still needs its receipt, and a verdict the state. */
+/** Kept back: a log that is found still needs its receipt, and a verdict the state of the nonce. */
 const RESERVED_REQUESTS = 2
 
 /** On a chain younger than that, nothing is settled. */
@@ -68,7 +68,7 @@ export async function settledBlock(rpc: Rpc, head: Block, budget: Budget): Promi
       best = block
       rpc.memory.settled = block
       if (age <= SETTLED_REUSED_SECONDS + (rpc.memory.secondsPerBlock ?? 0)) break
-      // Deeper than need be: blocks come more slowly of late.
+      // Further back than needed: blocks come more slowly of late.
       distance = Math.min(distance - 1, blocksIn(SETTLED_SECONDS, rpc) + 1)
     } else {
       if (number === 0 || best !== NOTHING_SETTLED) break
@@ -101,7 +101,7 @@ export async function startSearch(
   return fromBlock === null ? null : { fromBlock, searchedTo: fromBlock - 1, emptySinceSeconds: null }
 }
 
-/** A block no later than `seconds`, and not much earlier where few questions tell; null where there is no answer. */
+/** The height of a block no later than `seconds`, and near it where few tries find one; null where there is no answer. */
 async function blockBefore(rpc: Rpc, head: Block, seconds: number, budget: Budget): Promise<number | null> {
   if (head.time <= seconds) return head.number
   let low: Block = NOTHING_SETTLED
@@ -114,7 +114,7 @@ async function blockBefore(rpc: Rpc, head: Block, seconds: number, budget: Budge
     if (!block) return low.number < 0 ? null : low.number
     if (block.time > seconds) {
       if (number === 0) return 0
-      // Where the chain was faster than it is now, the next step is the longer.
+      // Where the chain was faster than it is now, the next step is longer.
       number =
         high.number -
         Math.ceil(((high.time - seconds) / Math.max(1, high.time - block.time)) * (high.number - number) * 1.1)
@@ -129,9 +129,9 @@ async function blockBefore(rpc: Rpc, head: Block, seconds: number, budget: Budge
   return Math.max(0, low.number < 0 ? number : low.number)
 }
 
-export type Found =
+export type SearchResult =
   | { kind: 'found'; transaction: string; searchedTo: number }
-  /** No use: the window is over, and all of it lies behind the settled block. */
+  /** No log of a use: the window is over, and all of it lies behind the settled block. */
   | { kind: 'nothing'; searchedTo: number }
   /** Not the whole window yet; `searchedTo` is how far absence is proven. */
   | { kind: 'searching'; searchedTo: number }
@@ -147,7 +147,7 @@ export async function searchOn(
   search: Search,
   { head, settled }: { head: Block; settled: Block },
   budget: Budget,
-): Promise<Found> {
+): Promise<SearchResult> {
   let at = search.searchedTo
   const soFar = () => ({ searchedTo: Math.max(search.searchedTo, Math.min(at, settled.number)) })
   const isOver = (block: Block) => block.number <= settled.number && BigInt(block.time) > authorization.validBefore
@@ -162,11 +162,11 @@ export async function searchOn(
       const use = useIn(answers[2 * i], asset, authorization, { from, to })
       if (use.ok && use.value !== null) return { kind: 'found', transaction: use.value, ...soFar() }
       if (!use.ok && use.error === 'refused') {
-        // Refused behind others that were answered: it is asked again, as the first.
+        // Refused after others that were answered: it is asked again, as the first.
         if (i > 0 || rpc.refuseLogs(to - from + 1)) break
         return { kind: 'unreachable', ...soFar() }
       }
-      // Nodes answer ranges beyond their head with an empty list: this one must have the last block of the range.
+      // Nodes answer a range beyond their head with an empty list, so this one must show the last block of the range.
       const last = blockIn(answers[2 * i + 1], to)
       if (!use.ok || !last) return { kind: budget.left <= 0 ? 'searching' : 'unreachable', ...soFar() }
       at = to
@@ -209,7 +209,7 @@ function useIn(
   asset: string,
   nonce: Nonce,
   { from, to }: Part,
-): Result<string | null, ChainFault> {
+): Result<string | null, ChainFailure> {
   const logs = read(foundLogs, answer)
   if (!logs.ok) return logs
   const found = logs.value.find(

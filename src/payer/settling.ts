@@ -1,5 +1,5 @@
-// Does what was decided about one payment: has it settled, hears what the facilitator says, asks the chain, and stores what
-// that comes to. It decides nothing: `redemption.ts` says what an answer means.
+// Does what was decided about one payment: has it settled, hears what the facilitator says, asks the chain, and stores
+// the result. It decides nothing: `redemption.ts` says what an answer means.
 import { type Budget, Gate, type Rpc } from '../chain.ts'
 import { MOST_TRIED, type SettleReply, settle } from '../facilitator.ts'
 import { log } from '../log.ts'
@@ -12,25 +12,25 @@ import { isOpen, maySend, wasSent } from './redemption.ts'
 import { nextLookSeconds, type PaymentRow, personOf, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
 import { pause, Slots, within } from './waiting.ts'
 
-/** How long a request is held while its payment is settled or reconciled (contract §3). */
+/** How long a request is held while its payment is settled or reconciled. */
 export const HOLD_MS = 25_000
-/** A little less, so that its last look is answered while its request is still held. */
+/** How long a settlement runs: a little less, so that its last look is answered while its request is still held. */
 const RUN_MS = 24_000
 /** A facilitator that has not answered by then is slow, and the chain is asked beside it. */
 const PATIENCE_MS = 4_000
 /** Between two looks of a held request: 1, 1, 2, 3 and then 5 seconds. */
 const PAUSES_MS = [1_000, 1_000, 2_000, 3_000, 5_000]
 const FRESH_PAUSE_MS = 10_000
-/** The chain no longer takes, or a facilitator no longer sends, what ends this soon. */
+/** An authorization that ends sooner is no longer sent by a facilitator, or no longer taken by the chain. */
 const SEND_MARGIN_SECONDS = 8
 /** Settlements of one payer under way at once; more would only wait for one of the platform's six connections. */
 const MOST_SENDS = 5
-/** A facilitator is asked whether it is there, to settle, and whether it is there still. */
+/** Calls to one facilitator: whether it is alive, to settle, and whether it is still alive. */
 const CALLS_A_FACILITATOR = 3
 /** Requests to RPC and facilitators of one held request, and of one alarm: with the rest below the 50 subrequests of the free plan. */
 export const REQUEST_BUDGET = 34
 const ALARM_BUDGET = 22
-/** With less than that a look may not get anywhere. */
+/** With less than that a look may learn nothing. */
 const LEAST_LOOK_BUDGET = 8
 /** Rows one alarm asks the chain about. */
 const MOST_LOOKS = 5
@@ -71,14 +71,14 @@ export class Settling {
       if (truth.kind === 'unclear') return this.#waitForTruth(key, means, budget, deadlineMs, null, truth)
       if (isStillFirst && !isStillFirst()) return 'decide anew'
     }
-    if (!isStillFirst || !this.#isTakenStill(key)) return this.#waitForTruth(key, means, budget, deadlineMs, null)
+    if (!isStillFirst || !this.#isStillTaken(key)) return this.#waitForTruth(key, means, budget, deadlineMs, null)
     const slots = this.#slotsOf(book.row(key))
     const slot = slots.take(deadlineMs)
     if (slot !== true && !(await slot)) return 'payment_in_progress'
     return this.#send(key, means, budget, deadlineMs, slots, slot === true ? null : isStillFirst)
   }
 
-  /** Asks the chain about a payment, until `isEnd` is content, it is no longer open, or a time (milliseconds) comes. */
+  /** Asks the chain about a payment, until `isEnd` says so, it is no longer open, or a time (milliseconds) comes. */
   async ask(key: string, untilMs: number, isEnd: (truth: Truth) => boolean, budget: Budget): Promise<void> {
     const { records } = this.#book
     const asked = records.byKey(key)
@@ -89,7 +89,7 @@ export class Settling {
       const truth = await this.#look(key, means, budget)
       if (isEnd(truth) || Date.now() >= untilMs) return
       await pause(Math.min(pauseAfter(looks + 2), Math.max(0, untilMs - Date.now())))
-      // A facilitator may have said so meanwhile.
+      // A facilitator may have answered meanwhile.
       const row = records.byKey(key)
       if (!row || (wasOpen && !isOpen(row.state))) return
     }
@@ -111,9 +111,9 @@ export class Settling {
         continue
       }
       try {
-        const look =
+        const looking =
           row.state.status === 'settled' ? this.#prove(row, means, budget) : this.#lookDue(row, means, budget)
-        if (!(await look)) silent.add(row.network)
+        if (!(await looking)) silent.add(row.network)
       } catch {
         log({ event: 'look_failed', payment: row.key })
         this.#book.records.postpone(row.key, nowSeconds() + 3_600)
@@ -136,9 +136,10 @@ export class Settling {
       if (isStillFirst && !isStillFirst()) return 'decide anew'
       const cost = CALLS_A_FACILITATOR * Math.min(means.facilitators.length, MOST_TRIED)
       const isTooOften = this.#isRefusedTooOften(book.row(key))
-      const isNever = !wasSent(book.row(key).state)
-      if (isNever && (isTooOften || budget.left < cost)) return isTooOften ? 'too_many_requests' : 'payment_in_progress'
-      const isWaitedFor = isTooOften || budget.left < cost || !this.#isTakenStill(key)
+      const isUnsent = !wasSent(book.row(key).state)
+      if (isUnsent && (isTooOften || budget.left < cost))
+        return isTooOften ? 'too_many_requests' : 'payment_in_progress'
+      const isWaitedFor = isTooOften || budget.left < cost || !this.#isStillTaken(key)
       const payment = isWaitedFor ? null : signedPaymentOf(book.row(key), means.asset)
       if (payment) {
         budget.left -= cost
@@ -146,10 +147,10 @@ export class Settling {
         // The claim is on disk before the money moves.
         await this.#ctx.storage.sync()
         const { breaker } = isolateOf(this.#env)
-        heard = settle(means.facilitators, breaker, payment, !isNever).then((reply) => {
+        heard = settle(means.facilitators, breaker, payment, !isUnsent).then((said) => {
           slots.give()
-          this.#hear(key, reply)
-          return reply
+          this.#hear(key, said)
+          return said
         })
       }
     } finally {
@@ -164,7 +165,7 @@ export class Settling {
       : this.#waitForTruth(key, means, budget, deadlineMs, heard)
   }
 
-  /** A reply has come. A refusal is asked about too: somebody else may have broadcast it first, and emptied the wallet. */
+  /** A reply has come. The chain is asked even after a refusal: another broadcast may have emptied the wallet first. */
   async #check(
     key: string,
     means: Means,
@@ -176,7 +177,7 @@ export class Settling {
     const truth = await this.#look(key, means, budget)
     const { state } = this.#book.row(key)
     const isNobodyThere = kind === 'unsent' || kind === 'unanswered'
-    // What was refused before has not been refused now.
+    // An earlier refusal is no answer to this sending.
     const isAnswered = state.status !== 'refused' || !isNobodyThere || truth.kind === 'expired'
     if (!isOpen(state)) return isAnswered ? null : 'facilitator_unavailable'
     // Nobody is there to settle it: only what the chain has already seen is waited for.
@@ -219,13 +220,13 @@ export class Settling {
     return slots
   }
 
-  /** Many were sent at once: what the first of them met with is looked at before the next is sent. */
+  /** Whether too many were refused of late. Many may be sent at once, so each looks at how the ones before it ended. */
   #isRefusedTooOften(row: PaymentRow): boolean {
     return this.#book.records.loadOf(row, nowSeconds()).refusedLately >= MOST_REFUSED_A_MINUTE
   }
 
   /** Whether a facilitator could still do something with it. */
-  #isTakenStill(key: string): boolean {
+  #isStillTaken(key: string): boolean {
     const row = this.#book.row(key)
     return maySend(row.state) && isInTime(row)
   }
@@ -284,7 +285,7 @@ export class Settling {
     return truth.kind !== 'unreachable'
   }
 
-  /** Looks up the log that bears out a facilitator's word. False where the chain does not answer. */
+  /** Looks up the log that proves a facilitator's word. False where the chain does not answer. */
   async #prove(row: PaymentRow, { asset, rpc }: Means, budget: Budget): Promise<boolean> {
     const { key, network } = row
     const { transaction } = row.state
@@ -311,7 +312,7 @@ export class Settling {
 
   #putOff(row: PaymentRow): void {
     const lookAtSeconds = nextLookSeconds(row, nowSeconds(), false)
-    // Nobody will ever bear it out: the ledger is told.
+    // No log will ever prove it: the ledger is told.
     const isUnproven = lookAtSeconds === null && row.state.status === 'settled'
     this.#book.save(row, { ...row, lookAtSeconds, outbox: isUnproven ? 'due' : row.outbox })
   }

@@ -2,14 +2,20 @@
 import { fail, ok, type Result } from '../errors.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Offer, offerOf } from '../x402/payment.ts'
-import { type ExtraOffer, matchesLoosely, matchesPattern, type Price, type Rule } from './rules.ts'
+import { matchesAsRead, matchesLoosely, matchesPattern, readingsOf } from './paths.ts'
+import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
+import type { ExtraOffer, Price, Rule } from './rules.ts'
 
-/** What policy may look at. `path` is canonical, `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
+/** What policy may look at. `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
 export type RequestFacts = {
   host: string
   method: string
+  /** The canonical path; where there is none, the path as sent. */
   path: string
-  query: URLSearchParams
+  isCanonical: boolean
+  /** Path and query as sent. */
+  rawPath: string
+  query: string
   header: (name: string) => string | null
   country: string | null
 }
@@ -29,38 +35,49 @@ export type Decision = { kind: 'open' } | { kind: 'free' | 'gated'; rule: Rule; 
 const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
 
 /**
- * The first rule that matches decides. A path that other software could read as one behind another rule (other case,
- * `;parameters`, trailing dots, compatibility characters) is refused with `invalid_path`.
+ * The first rule that matches decides. An address that other software could take for one behind another rule is refused
+ * with `invalid_path`, unless nobody pays behind any of them; so is a priced parameter that can be read in two ways.
  */
 export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Decision> {
   const method = gateMethod(facts.method)
   const inReach = rules.filter(
-    (rule) =>
-      (rule.host === null || rule.host === facts.host) &&
+    (candidate) =>
+      (candidate.host === null || candidate.host === facts.host) &&
       // A preflight asks for every method of the path; it is answered without content.
-      (rule.methods === null || method === 'OPTIONS' || rule.methods.includes(method)),
+      (candidate.methods === null || method === 'OPTIONS' || candidate.methods.includes(method)),
   )
   const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
-  const loose = inReach.find((candidate) => matchesLoosely(candidate.path, facts.path))
-  if (rule !== loose) return fail({ code: 'invalid_path' })
+  const readings = readingsOf(facts.rawPath)
+  if (readings === null) return fail({ code: 'invalid_path' })
+  const others = readings.map((reading) => inReach.find((candidate) => matchesLoosely(candidate.path, reading)))
+  if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll))
+    return fail({ code: 'invalid_path' })
   if (!rule) return ok({ kind: 'open' })
-  const priced = rule.prices.flatMap((entry) => Object.keys(entry.query))
-  // `?full=0&full=1`: software differs in which of the two it reads, and so would price and content.
-  if (priced.some((name) => new Set(facts.query.getAll(name)).size > 1)) return fail({ code: 'invalid_path' })
+  // What is stored lies under canonical paths alone; and what is sold is named in headers.
+  const mayBeOdd = rule.content === 'origin' && (isFreeForAll(rule) || /^[!-~]+$/.test(facts.path))
+  if (!facts.isCanonical && !mayBeOdd) return fail({ code: 'invalid_path' })
+  const priced = rule.prices.flatMap(({ query }) => Object.entries(query).map(([name, value]) => ({ name, value })))
+  if (priced.length > 0 && facts.query.length > LONGEST_RAW_QUERY) return fail({ code: 'uri_too_long' })
+  if (isReadTwoWays(facts.query, priced)) return fail({ code: 'invalid_path' })
   const entry = rule.prices.find((candidate) => applies(candidate, facts))
   const price = entry?.price ?? rule.price
   return ok({ kind: price === 'free' ? 'free' : 'gated', rule, price, variant: variantOf(entry) })
 }
 
+/** Whether nobody pays at this route, or there is none. */
+const isFreeForAll = (rule: Rule | undefined) =>
+  rule === undefined || [rule, ...rule.prices].every(({ price }) => price === 'free')
+
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
+  const query = new URLSearchParams(facts.query)
   return (
-    Object.entries(entry.query).every(([name, value]) => facts.query.get(name) === value) &&
+    Object.entries(entry.query).every(([name, value]) => query.get(name) === value) &&
     Object.entries(entry.header).every(([name, value]) => facts.header(name) === value) &&
     (entry.country.length === 0 || (facts.country !== null && entry.country.includes(facts.country)))
   )
 }
 
-/** What is sold at one price must not open what the same address holds, for other headers, at another. */
+/** What was bought at one price must not open what the same address shows, for other headers, at another price. */
 function variantOf(entry: Rule['prices'][number] | undefined): string {
   const headers = new URLSearchParams(entry?.header).toString()
   return headers === '' ? '' : `#${headers}`
@@ -78,7 +95,7 @@ export const priceHeaders = (rule: Rule): string[] =>
  * so that an amount names its offer; where an article's own price equals an offer's, the wider offer stands.
  */
 export function salesAt(path: string, price: { micros: bigint }, rule: Rule): Sale[] {
-  const extra = rule.offers.filter((offer) => matchesPattern(offer.scope, path)).map(saleOfOffer)
+  const extra = rule.offers.filter((offer) => matchesAsRead(offer.scope, path)).map(saleOfOffer)
   const own = { name: null, micros: price.micros, accessSeconds: rule.accessSeconds, scope: null }
   return extra.some((sale) => sale.micros === own.micros) ? extra : [own, ...extra]
 }

@@ -1,7 +1,8 @@
 // The shape of ROUTES in the configuration.
 import * as z from 'zod/mini'
 import { list, parsed, table, text } from '../settings.ts'
-import { parseAccess, parsePattern, parsePrice, type Rule } from './rules.ts'
+import { parsePattern } from './paths.ts'
+import { parseAccess, parsePrice, type Rule } from './rules.ts'
 
 const price = parsed(parsePrice, 'write a price in dollars such as "$0.05", or "free"')
 const paidPrice = z.pipe(

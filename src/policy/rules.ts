@@ -1,5 +1,6 @@
-// The shape of a parsed route, prices as atomic units, and paths in their one canonical form.
+// The shape of a parsed route, and prices as atomic units.
 import { fail, ok, type Result } from '../errors.ts'
+import type { Pattern } from './paths.ts'
 
 export type Price = 'free' | { micros: bigint }
 
@@ -32,9 +33,6 @@ export type Rule = {
   mimeType: string
   offers: readonly ExtraOffer[]
 }
-
-/** A path pattern in canonical form: `/about`, `/a/:slug` or `/articles/*`. */
-export type Pattern = { text: string; segments: readonly string[]; tree: boolean }
 
 /** All supported assets have six decimals; a price in dollars is kept in millionths of a dollar. */
 export const PRICE_DECIMALS = 6
@@ -77,133 +75,4 @@ export function parseAccess(text: string): Result<AccessSeconds, string> {
     return fail('write "once", or a duration such as "10m", "24h" or "30d"')
   }
   return ok(seconds)
-}
-
-/** Longest path that is looked at, as sent: three characters for each of the bytes a key may have, and some to spare. */
-export const LONGEST_RAW_PATH = 2048
-
-/** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
-export const LONGEST_PATH = 512
-
-/** A segment that some software resolves, or reads as none: dots, spaces, and those with parameters. */
-const EMPTY_OR_DOTS = /^[. ]*(?:;.*)?$/s
-
-/**
- * The one form of a path that policy, pass, content and key use. Unreserved characters are unescaped (RFC 3986 §6.2.2),
- * other escapes are upper case, one trailing slash is dropped. What software behind us could read in a second way is
- * refused: encoded slashes, backslashes, empty and dot segments, NUL and control characters, bad escapes, double
- * escapes of any of those, and bytes that are not UTF-8.
- *
- * @param raw the path as the client sent it, without query
- */
-export function canonicalPath(raw: string): Result<string> {
-  const refused = fail({ code: 'invalid_path' } as const)
-  if (!raw.startsWith('/')) return refused
-  if (raw.length > LONGEST_RAW_PATH) return fail({ code: 'uri_too_long' })
-  let text: string
-  try {
-    text = decodeURIComponent(raw)
-  } catch {
-    return refused
-  }
-  // A second decoding is what a careless origin does; it may find nothing that changes the path's structure.
-  const twice = decodeFully(text, unescapeBytes)
-  if (twice === null) return refused
-  // The composed form is what leaves here; some characters become ASCII in it (U+037E a semicolon).
-  for (const reading of [raw, text, twice].map((form) => form.normalize('NFC'))) {
-    if (hasControls(reading) || reading.includes('\\') || reading.includes('//')) return refused
-    if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
-  }
-  if (count(text, '/') !== count(raw, '/') || count(twice, '/') !== count(raw, '/')) return refused
-  const canonical = text.split('/').map(encodeSegment).join('/')
-  return ok(canonical.length > 1 && canonical.endsWith('/') ? canonical.slice(0, -1) : canonical)
-}
-
-const count = (text: string, char: string) => text.split(char).length - 1
-
-function hasControls(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true
-  }
-  return false
-}
-
-// encodeURIComponent, less the characters RFC 3986 allows bare in a segment, so that common paths read as written.
-const encodeSegment = (segment: string) =>
-  encodeURIComponent(segment.normalize('NFC')).replace(/%(?:24|26|2B|2C|3A|3B|3D|40)/g, decodeURIComponent)
-
-/** Careless software decodes a path once more than it should, hardly ever more than this often. */
-const MOST_DECODINGS = 3
-
-/** Decodes until nothing changes; null where that takes too long, as it does only in addresses made to deceive. */
-function decodeFully(text: string, decode: (text: string) => string): string | null {
-  let now = text
-  for (let i = 0; i <= MOST_DECODINGS; i++) {
-    const next = decode(now)
-    if (next === now) return now
-    now = next
-  }
-  return null
-}
-
-const unescapeBytes = (text: string) =>
-  text.replace(/%[0-9a-fA-F]{2}/g, (triplet) => String.fromCharCode(Number.parseInt(triplet.slice(1), 16)))
-
-/** Parses `/about`, `/a/:slug`, `/articles/*`. The error is what to write instead. */
-export function parsePattern(text: string): Result<Pattern, string> {
-  const tree = text === '/*' || text.endsWith('/*')
-  const fixed = tree ? text.slice(0, -2) || '/' : text
-  const canonical = canonicalPath(fixed)
-  if (!canonical.ok || canonical.value !== fixed || fixed.includes('*')) {
-    return fail('write a canonical path such as "/about", "/a/:slug" or "/articles/*", without a trailing slash')
-  }
-  const segments = fixed === '/' ? [] : fixed.slice(1).split('/')
-  if (segments.some((segment) => segment.includes(':') && !/^:[A-Za-z0-9_]+$/.test(segment))) {
-    return fail('a parameter is one whole segment, such as "/a/:slug"')
-  }
-  return ok({ text, segments, tree })
-}
-
-/** Whether the canonical `path` lies in the pattern. A tree `/a/*` also matches `/a`. */
-export function matchesPattern(pattern: Pattern, path: string): boolean {
-  return matchSegments(pattern, path, (segment) => segment)
-}
-
-/** As `matchesPattern`, for software that ignores case, path parameters (`;x`) and compatibility forms. */
-export function matchesLoosely(pattern: Pattern, path: string): boolean {
-  return matchSegments(pattern, path, fold)
-}
-
-const fold = (segment: string) =>
-  ((decodeFully(segment, decodeOrKeep) ?? segment).split(';')[0] ?? '')
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[. ]+$/, '')
-
-function decodeOrKeep(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
-function matchSegments(pattern: Pattern, path: string, form: (segment: string) => string): boolean {
-  const segments = path === '/' ? [] : path.slice(1).split('/')
-  if (pattern.tree ? segments.length < pattern.segments.length : segments.length !== pattern.segments.length)
-    return false
-  return pattern.segments.every((wanted, i) => {
-    const given = segments[i] ?? ''
-    return wanted.startsWith(':') ? given !== '' : form(wanted) === form(given)
-  })
-}
-
-/** Whether everything the pattern `inner` matches is matched by `outer`. */
-export function covers(outer: Pattern, inner: Pattern): boolean {
-  if (inner.tree && !outer.tree) return false
-  if (outer.tree ? inner.segments.length < outer.segments.length : inner.segments.length !== outer.segments.length) {
-    return false
-  }
-  return outer.segments.every((wanted, i) => wanted.startsWith(':') || wanted === inner.segments[i])
 }

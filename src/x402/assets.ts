@@ -6,6 +6,8 @@ export type Asset = {
   /** CAIP-2, e.g. `eip155:8453`. */
   network: string
   chainId: number
+  /** Whether its money is worth nothing. */
+  isTest: boolean
   /** The network's name in x402 v1; null where v1 has none, and its clients would refuse the whole challenge. */
   v1Name: string | null
   name: string
@@ -19,6 +21,9 @@ export type Asset = {
   explorer: string
 }
 
+/** By chain id. */
+const TEST_NETWORKS = [84532]
+
 const usdc = (
   chainId: number,
   v1Name: string | null,
@@ -30,6 +35,7 @@ const usdc = (
 ): Asset => ({
   network: `eip155:${chainId}`,
   chainId,
+  isTest: TEST_NETWORKS.includes(chainId),
   v1Name,
   name,
   asset,

@@ -1,4 +1,4 @@
-// Base64 as x402 headers use it: standard and padded out; both alphabets, padded or not, in.
+// Base64 as x402 headers use it: written standard and padded; read in both alphabets, padded or not.
 import { fail, ok, type Result } from '../errors.ts'
 
 /** Standard padded base64 of ASCII-only JSON, so that Latin-1 decoders read it unharmed (x402 v2 http §3). */
@@ -32,7 +32,7 @@ export function decodeText(base64: string): Result<string, 'not base64 text'> {
   }
 }
 
-/** Largest header that is looked at, in characters. Real ones have about 1,000. */
+/** Longest header that is read, in characters. Real ones have about 1,000. */
 const LARGEST_HEADER = 8192
 /** Real payments are four levels deep; parsers behind us may recurse. */
 const DEEPEST_JSON = 16

@@ -1,5 +1,5 @@
-// Which wire version is spoken: headers in, one Payment out; offers in, one 402 for both versions out.
-// The wire version ends here.
+// The wire versions: headers in, one Payment out; offers in, one 402 for both versions out. Past this file nobody asks
+// which version was spoken.
 import * as z from 'zod/mini'
 import { errorReason, fail, ok, publicError, type Refusal, type Result } from '../errors.ts'
 import { decodeJson, encodeJson } from './base64.ts'
@@ -70,9 +70,8 @@ export function encodeChallenge(
 }
 
 /**
- * The first of ever shorter headers that fits: the signed offers are left out (the body has them), signing in is
- * declared for the whole site, the description is shortened, the query is left out; where that is not enough, signing in
- * is not offered. Terms are never cut.
+ * The first header that fits. Each try is shorter: without the signed offers (the body has them), with a sign-in for the
+ * whole site, with a shorter description, without the query, and at last without a sign-in. Terms are never cut.
  */
 function fitHeader(
   error: string,
@@ -110,7 +109,7 @@ function fitHeader(
   return signIn ? fitHeader(error, resource, offers, unsigned, null) : encode(short, null)
 }
 
-/** 200 characters of a text and ever fewer, down to none. */
+/** A text cut to 200 characters and then ever shorter, down to none. */
 function shortenings(text: string): string[] {
   const chars = [...text]
   const cut = [200, 100, 50, 25, 12, 6].filter((length) => length < chars.length)
@@ -129,7 +128,7 @@ export function encodeSettlement(
   }
 }
 
-/** As `encodeSettlement`, for a payment that did not go through; none where the refusal is not of a payment. */
+/** As `encodeSettlement`, for a payment that did not go through; none where the refusal is not about a payment. */
 export function encodeFailure({ code, transaction = '' }: Refusal, payment: Payment): Record<string, string> {
   if (!publicError(code).isReported) return {}
   const { network, authorization } = payment

@@ -32,13 +32,17 @@ export function parsePrivateJwk(text: string): Result<PrivateJwk, string> {
   return parsed.success ? ok({ x: parsed.data.x, d: parsed.data.d }) : refused
 }
 
-/** Throws when `x` is not the public half of `d`: what such a key signs, nobody could verify. */
-export async function importSigner({ x, d }: PrivateJwk): Promise<Signer> {
+/** Where `x` is not the public half of `d`, what to do: what such a key signs, nobody could verify. */
+export async function importSigner({ x, d }: PrivateJwk): Promise<Result<Signer, string>> {
   const publicJwk = publicJwkOf(x)
-  const key = await crypto.subtle.importKey('jwk', { ...publicJwk, d }, ED25519, false, ['sign'])
-  const jws = await signJws({}, { key, publicJwk }, 'itself')
-  if (!(await verifyJws(jws, publicJwk))) throw new Error('the x of RECEIPT_KEY is not the public half of its d')
-  return { key, publicJwk }
+  try {
+    const key = await crypto.subtle.importKey('jwk', { ...publicJwk, d }, ED25519, false, ['sign'])
+    const jws = await signJws({}, { key, publicJwk }, 'itself')
+    if (await verifyJws(jws, publicJwk)) return ok({ key, publicJwk })
+  } catch {
+    // 32 bytes that are no key at all, which the platform refuses to import.
+  }
+  return fail('its x is not the public half of its d; make a new key, as docs/configuration.md shows')
 }
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -70,7 +74,7 @@ export function readJws(jws: string): { header: z.infer<typeof header>; payload:
   }
 }
 
-/** Whether this key signed this JWS, to the letter. Whose key it is, is for the caller to find out. */
+/** Whether this key signed this JWS, to the letter. The caller has to know whose key it is. */
 export async function verifyJws(jws: string, { x }: PublicJwk): Promise<boolean> {
   const [head, payload, tail = '', ...rest] = jws.split('.')
   if (rest.length > 0 || !/^[A-Za-z0-9_-]{86}$/.test(tail)) return false

@@ -48,7 +48,7 @@ export type Authorization = {
 
 /** A decoded payment: well-formed, nothing about it proven. */
 export type Payment = {
-  /** The wire version it was sent in, which its `X-PAYMENT-RESPONSE` answers. */
+  /** The wire version it was sent in. The outcome of a v1 payment is in `X-PAYMENT-RESPONSE` too. */
   x402Version: 1 | 2
   scheme: string
   /** CAIP-2; the name as sent where v1 names a network we do not know. */
@@ -56,8 +56,8 @@ export type Payment = {
   authorization: Authorization
   /** Lower-case hex of any length: contract wallets sign as they like. */
   signature: `0x${string}`
-  /** The terms the client says it accepted (v2 only). */
-  accepted: { amount: bigint; asset: string; payTo: string } | null
+  /** The terms the client says it accepted, and the URL of what it says it buys, where it says so (v2 only). */
+  accepted: { amount: bigint; asset: string; payTo: string; resource: string | null } | null
   /** `payment-identifier` extension, `^[A-Za-z0-9_-]{16,128}$`. */
   identifier: string | null
   /** The quote this payment answers, as issued by this site; unchecked. */
@@ -70,7 +70,7 @@ export type FirstLook = { kind: 'unused'; block: number } | { kind: 'used' }
 /** Whether the chain would still accept the authorization at the time it was checked. */
 export type Window = 'open' | 'not_yet' | 'over'
 
-/** `key`: proven by recovery, one person on every network. `code`: by a contract, which is itself on its network only. */
+/** Who signed. `key`: the payer's own key, one person on every network. `code`: a contract, one person on its network. */
 export type Owner = 'key' | 'code'
 
 declare const verified: unique symbol
@@ -85,7 +85,7 @@ export type VerifiedPayment = {
   offer: Offer | null
   window: Window
   owner: Owner
-  /** Replay key, from signed fields only: one per authorization, whatever it came wrapped in. */
+  /** Replay key, from signed fields only: one per authorization, whichever wire version it came in. */
   key: string
 }
 

@@ -7,7 +7,7 @@ import { PAYMENT_IDENTIFIER } from './extensions/payment-identifier.ts'
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
 
-/** `X-PAYMENT`. v1 has no extensions; a client that sends `paymentId` or `extensions` all the same is understood. */
+/** `X-PAYMENT`. v1 has no extensions, but `paymentId` and `extensions` are read where a client sends them. */
 export const paymentV1 = z.pipe(
   z.object({
     x402Version: z.literal(1),

@@ -7,10 +7,11 @@ import { SIGN_IN_WITH_X, type SignInChallenge, signInDeclaration } from './exten
 import type { Offer, Payment, Settlement } from './payment.ts'
 import { atomicUnits, exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
 
-/** `PAYMENT-SIGNATURE`. `resource` and the rest of `accepted` are the client's word and not read. */
+/** `PAYMENT-SIGNATURE`. Of `resource` only the URL is read; the rest, and that of `accepted`, is the client's word. */
 export const paymentV2 = z.pipe(
   z.object({
     x402Version: z.literal(2),
+    resource: z.catch(z.optional(z.object({ url: z.string() })), undefined),
     accepted: z.object({
       scheme: z.string(),
       network: z.string(),
@@ -28,7 +29,12 @@ export const paymentV2 = z.pipe(
       network: wire.accepted.network,
       authorization: wire.payload.authorization,
       signature: wire.payload.signature,
-      accepted: { amount: wire.accepted.amount, asset: wire.accepted.asset, payTo: wire.accepted.payTo },
+      accepted: {
+        amount: wire.accepted.amount,
+        asset: wire.accepted.asset,
+        payTo: wire.accepted.payTo,
+        resource: wire.resource?.url ?? null,
+      },
       identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
       quote: wire.extensions?.[QUOTE]?.info.proof ?? null,
     }),

@@ -1,16 +1,17 @@
 // Cache leakage (arXiv 2605.11781, III): somebody pays, a cache on the way keeps the answer, and everybody reads it.
-// Everything here passes through a real caching proxy.
+// Everything here passes through a caching proxy: two naive ones always, and nginx where it is found.
 import { createServer, type Server } from 'node:http'
 import { withPrivateCacheControl } from '@x402/core/http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { listening } from '../../dev/stack/ports.ts'
-import { type CachingProxy, findNginx, HOW_TO_INSTALL, startProxy } from '../world/attack-proxy.ts'
+import { type Listening, listening } from '../../dev/stack/ports.ts'
+import { findNginx, HOW_TO_INSTALL, startProxy } from '../world/attack-proxy.ts'
 import { ask, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { startCachingProxy } from '../world/caching-proxy.ts'
 import { stockPayment } from '../world/stock.ts'
 
 const nginx = findNginx()
 
-test('there is a caching proxy to test with (always in CI)', () => {
+test('nginx is among the proxies to test with (always in CI)', () => {
   if (nginx === null) console.warn(HOW_TO_INSTALL)
   if (process.env.CI) expect(nginx, HOW_TO_INSTALL).not.toBeNull()
 })
@@ -20,17 +21,28 @@ const CONTENT = 'the whole thing'
 const CACHE_ME = 'public, max-age=600, s-maxage=600'
 let scene: Scene
 let origin: Server
-const proxies: CachingProxy[] = []
+const proxies: Listening[] = []
 
-const open = async (program: string, upstream: string) => {
-  const proxy = await startProxy(program, upstream)
-  proxies.push(proxy)
-  return proxy.url
+type Cache = [name: string, start: (upstream: string) => Promise<Listening>]
+const CACHES: Cache[] = [
+  ['a cache that knows no Vary', (upstream) => startCachingProxy(upstream, { heedsVary: false })],
+  ['a cache that heeds Vary', (upstream) => startCachingProxy(upstream, { heedsVary: true })],
+  ...(nginx === null ? [] : [['nginx', (upstream) => startProxy(nginx, upstream)] satisfies Cache]),
+]
+
+const ACCELERATED = ['X-Accel-Expires', '600']
+const FORBIDDEN = ['Cache-Control', 'private, no-store']
+/** By the end of the path: what an origin says that wants to be kept whatever is said in front of it, in both orders. */
+const SAID: Record<string, string[]> = {
+  first: [...ACCELERATED, ...FORBIDDEN],
+  last: [...FORBIDDEN, ...ACCELERATED],
 }
 
 beforeAll(async () => {
-  origin = createServer((_, response) => {
-    response.writeHead(200, { 'Cache-Control': CACHE_ME, 'CDN-Cache-Control': CACHE_ME, ETag: '"1"' }).end(CONTENT)
+  origin = createServer(({ url = '' }, response) => {
+    const said = SAID[url.slice(url.lastIndexOf('/') + 1)] ?? ['Cache-Control', CACHE_ME]
+    const eager = ['CDN-Cache-Control', CACHE_ME, 'Surrogate-Control', 'max-age=600', 'Edge-Control', 'max-age=600']
+    response.writeHead(200, [...said, ...eager, 'ETag', '"1"']).end(CONTENT)
   })
   const { url } = await listening(origin)
   const partner = { when: { header: { 'X-Partner': 'library' } }, price: 'free' }
@@ -65,7 +77,13 @@ async function buyAndAskAgain(url: string, asStranger: HeadersInit = {}) {
   return { bought, stranger: await ask(url, asStranger) }
 }
 
-if (nginx !== null) {
+describe.each(CACHES)('through %s', (_name, start) => {
+  const open = async (upstream: string) => {
+    const proxy = await start(upstream)
+    proxies.push(proxy)
+    return proxy.url
+  }
+
   describe('against a naive shop', () => {
     test.each([
       ['says nothing about caching', {}],
@@ -79,17 +97,31 @@ if (nginx !== null) {
         for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
         return CONTENT
       })
-      const { value, earned } = await scene.during(async () => buyAndAskAgain(`${await open(nginx, shop)}/a`))
+      const { value, earned } = await scene.during(async () => buyAndAskAgain(`${await open(shop)}/a`))
       expect(value.stranger.text).toBe(CONTENT)
       expect(value.stranger.headers.get('X-Cache')).toBe('HIT')
       expect(earned).toBe(PRICE)
+    })
+
+    test('one that forbids it, but passes on what its origin says to nginx, is read by everybody', async () => {
+      const shop = await scene.naive(async ({ payment, verify, settle, response }) => {
+        if (!payment || !(await verify(payment)) || !(await settle(payment))) {
+          response.setHeader('Cache-Control', 'no-store')
+          return null
+        }
+        // In this order: some versions of nginx hear the first of the two alone.
+        response.writeHead(200, [...ACCELERATED, ...FORBIDDEN]).end(CONTENT)
+        return 'answered'
+      })
+      const { stranger } = await buyAndAskAgain(`${await open(shop)}/a`)
+      expect([stranger.text, stranger.headers.get('X-Cache')]).toEqual([CONTENT, 'HIT'])
     })
 
     test('a 402 that may be kept keeps out those who pay', async () => {
       const shop = await scene.naive(async ({ payment, verify, settle }) =>
         payment && (await verify(payment)) && (await settle(payment)) ? CONTENT : null,
       )
-      const url = `${await open(nginx, shop)}/b`
+      const url = `${await open(shop)}/b`
       const payment = await stockPayment(await fetch(url), await scene.buyer())
       const answer = await ask(url, paying(payment))
       expect(answer.status).toBe(402)
@@ -105,10 +137,10 @@ if (nginx !== null) {
     let front: string
 
     beforeAll(async () => {
-      front = await open(nginx, scene.site.url)
+      front = await open(scene.site.url)
     })
 
-    test.each(['/articles/hello', '/media/film', '/premium/report', '/once/report'])(
+    test.each(['/articles/hello', '/media/film', '/premium/report', '/premium/first', '/premium/last', '/once/report'])(
       '%s is sold through the cache and never served from it',
       async (path) => {
         const { bought, stranger } = await buyAndAskAgain(front + path)
@@ -121,12 +153,13 @@ if (nginx !== null) {
       },
     )
 
-    test.each(['/articles/hello', '/media/film', '/premium/report'])(
+    test.each(['/articles/hello', '/media/film', '/premium/report', '/premium/first', '/premium/last'])(
       '%s is read by who holds a pass, and by nobody after them',
       async (path) => {
         const { bought } = await buyAndAskAgain(front + path)
         const pass = { Cookie: passIn(bought) }
-        for (const headers of [pass, { ...pass, Range: 'bytes=0-3' }, { ...pass, 'If-None-Match': '"1"' }]) {
+        const bearer = { Authorization: `Bearer ${passIn(bought).replace(/^[^=]*=/, '')}` }
+        for (const headers of [pass, { ...pass, Range: 'bytes=0-3' }, { ...pass, 'If-None-Match': '"1"' }, bearer]) {
           const held = await ask(front + path, headers)
           expect(held.headers.get('X-Cache')).toBe('MISS')
           expect(CONTENT).toContain(held.text)
@@ -142,6 +175,7 @@ if (nginx !== null) {
     )
 
     test('refusals are not kept either: who pays after them is served', async () => {
+      await scene.site.kv.delete('/articles/none')
       const url = `${front}/articles/hello`
       const asks = [{}, paying('junk'), { Accept: 'text/html' }]
       for (const headers of asks) expect((await ask(url, headers)).headers.get('X-Cache')).toBe('MISS')
@@ -151,12 +185,15 @@ if (nginx !== null) {
       expect(bought.headers.get('X-Cache')).toBe('MISS')
     })
 
-    test('what is free for one visitor only is not kept for the others', async () => {
-      const free = await ask(`${front}/partners/report`, { 'X-Partner': 'library' })
-      expect(free.text).toBe(CONTENT)
-      const stranger = await ask(`${front}/partners/report`)
-      expect(stranger.status).toBe(402)
-      expect(stranger.text).not.toContain(CONTENT)
-    })
+    test.each(['report', 'first', 'last'])(
+      'what is free for one visitor only is not kept for the others: %s',
+      async (name) => {
+        const free = await ask(`${front}/partners/${name}`, { 'X-Partner': 'library' })
+        expect(free.text).toBe(CONTENT)
+        const stranger = await ask(`${front}/partners/${name}`)
+        expect(stranger.status).toBe(402)
+        expect(stranger.text).not.toContain(CONTENT)
+      },
+    )
   })
-}
+})

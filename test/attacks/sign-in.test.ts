@@ -1,9 +1,12 @@
 // Signing in to what somebody else paid for, or to more than was paid for: the reference extension grants what the
 // client's own payment names, takes any nonce, and any number of times (x402.md §7.3, 3).
-import type { PrivateKeyAccount } from 'viem/accounts'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { verifyMessage } from 'viem/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import { type Listening, listening } from '../../dev/stack/ports.ts'
 import { headerOf, sign, unpack } from '../world/attack-payment.ts'
 import {
   type Answer,
@@ -26,17 +29,33 @@ const EXPENSIVE = '/articles/expensive'
 const CHEAP_PRICE = 10_000n
 const HIGH_PRICE = 1_000_000n
 const SECRETS = 'the expensive article'
+/** `isValidSignature(bytes32,bytes)` of ERC-1271. */
+const IS_VALID_SIGNATURE = '0x1626ba7e'
+const JSON_TYPE = 'application/json'
 const OFFERS = [{ name: 'Day pass', price: '$5.00', access: '24h', scope: '/articles/*' }]
+/** Twice the `simple.limit` of FAILED_PAYMENTS in wrangler.toml, and some more: a minute may end in between. */
+const TRIES = 220
 let scene: Scene
 /** Another shop, of the same publisher. */
 let other: Site
+/** The chain's RPC as the site has it, and how often a wallet was asked there whether a signature is its own. */
+let rpc: Listening
+let walletsAsked = 0
 
 beforeAll(async () => {
   const ROUTES = [
     { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h', offers: OFFERS },
     { path: '/forms/*', content: 'origin', price: '$0.05', access: '24h' },
   ]
-  scene = await startScene({ ROUTES, ORIGIN_URL: 'http://127.0.0.1:9' })
+  rpc = await listening(
+    createServer(async (request, response) => {
+      const body = await text(request)
+      if (body.includes(IS_VALID_SIGNATURE)) walletsAsked += 1
+      const reply = await fetch(scene.chain.rpcUrl, { method: 'POST', body, headers: { 'Content-Type': JSON_TYPE } })
+      response.writeHead(reply.status, { 'Content-Type': JSON_TYPE }).end(await reply.text())
+    }),
+  )
+  scene = await startScene({ ROUTES, ORIGIN_URL: 'http://127.0.0.1:9', RPC_URLS: { [NETWORK]: rpc.url } })
   other = await startSite({
     ROUTES: [{ path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' }],
     SITE_URL: 'https://other.example',
@@ -51,6 +70,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await other.stop()
   await scene.stop()
+  await rpc.stop()
 })
 
 const declared = async (response: Response): Promise<Declaration> => {
@@ -267,6 +287,69 @@ describe('here', () => {
     })
     for (const answer of answers) expectRefused(answer, 'sign_in_nothing_bought')
     expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+  })
+
+  test('junk makes the chain be asked only under an address that owns something here', async () => {
+    const [owner, stranger, thief] = [await scene.buyer(CHEAP_PRICE), await scene.buyer(0n), await scene.buyer(0n)]
+    await payCheaply(owner)
+    const askedFor = async (address: string): Promise<number> => {
+      const before = walletsAsked
+      const answer = await scene.ask(CHEAP, await signedAt(CHEAP, thief, { signed: { address } }))
+      expectRefused(answer, 'invalid_siwx_signature')
+      return walletsAsked - before
+    }
+    expect(await askedFor(stranger.address)).toBe(0)
+    expect(await askedFor(owner.address)).toBe(1)
+  })
+
+  describe('an address that signs in in vain, over and over', () => {
+    const from = (address: string) => ({ 'CF-Connecting-IP': address })
+
+    /** `TRIES` sign-ins with one challenge, each by a new key, ten at a time: how often which answer came. */
+    async function flood(address: string, change: SignInChange): Promise<Record<string, number>> {
+      const challenge = await declared(await scene.challenge(CHEAP))
+      const askOnce = async () =>
+        scene.ask(CHEAP, {
+          ...(await signIn(challenge, privateKeyToAccount(generatePrivateKey()), change)),
+          ...from(address),
+        })
+      const times: Record<string, number> = {}
+      for (let i = 0; i < TRIES; i += 10) {
+        for (const answer of await Promise.all(Array.from({ length: 10 }, askOnce))) {
+          expect(answer.headers.get('Set-Cookie')).toBeNull()
+          const { error } = z.object({ error: z.string() }).parse(JSON.parse(answer.text))
+          times[error] = (times[error] ?? 0) + 1
+        }
+      }
+      return times
+    }
+
+    test('with made-up keys: is soon told to wait, and nobody else is', async () => {
+      const { too_many_requests: told = 0, sign_in_nothing_bought: refused = 0 } = await flood('203.0.113.21', {})
+      expect(told).toBeGreaterThan(0)
+      expect(told + refused).toBe(TRIES)
+      const reader = await scene.buyer(CHEAP_PRICE)
+      await payCheaply(reader)
+      const header = await signedAt(CHEAP, reader)
+      expect((await scene.ask(CHEAP, { ...header, ...from('203.0.113.21') })).status).toBe(429)
+      expect((await scene.ask(CHEAP, { ...header, ...from('203.0.113.22') })).text).toBe('the cheap article')
+    })
+
+    test('with junk under an address that owns something: is soon told to wait, and the chain is left alone', async () => {
+      const owner = await scene.buyer(CHEAP_PRICE)
+      await payCheaply(owner)
+      const before = walletsAsked
+      const change = { signed: { address: owner.address } }
+      const { too_many_requests: told = 0, invalid_siwx_signature: refused = 0 } = await flood('203.0.113.23', change)
+      expect(told).toBeGreaterThan(0)
+      expect(told + refused).toBe(TRIES)
+      expect(walletsAsked - before).toBe(refused)
+    })
+
+    test('with what nobody had to look up: is not told to wait', async () => {
+      const change = { signed: { nonce: '0'.repeat(32) } }
+      expect(await flood('203.0.113.24', change)).toEqual({ invalid_siwx_nonce: TRIES })
+    })
   })
 
   test('a payment that failed bought nothing', async () => {

@@ -30,8 +30,7 @@ type Visit = Reader & { account: BrowserWallet['account']; spent(): Promise<bigi
 /** Close it in `afterAll`. */
 export async function openNewsstand(): Promise<Newsstand> {
   const facilitator = behaviours()
-  const browser = await startBrowser()
-  const shop = await openShop(
+  const opening = openShop(
     {
       SITE_URL: 'http://localhost:8787',
       BRAND: {
@@ -54,6 +53,7 @@ export async function openNewsstand(): Promise<Newsstand> {
     },
     { hook: facilitator.hook },
   )
+  const [browser, shop] = await Promise.all([startBrowser(), opening])
   for (const path of ['/articles/tides', '/articles/other', '/articles/dear', '/once/tides']) {
     await shop.site.kv.put(path, ARTICLE, { metadata })
   }

@@ -1,12 +1,11 @@
 // Scripts of another origin buy with the stock clients: what they need is in the CORS headers.
 import { createServer, type Server } from 'node:http'
 import { build } from 'esbuild'
-import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as z from 'zod'
 import { LOOPBACK } from '../../dev/stack/ports.ts'
 import { startBrowser } from '../world/chromium.ts'
-import { openShop, PRICE, type Shop } from '../world/shop.ts'
+import { openShop, PRICE } from '../world/shop.ts'
 
 /** What a program on another site would contain. It leaves `buy` behind, which gives status, content and receipt. */
 const CLIENTS = {
@@ -35,13 +34,10 @@ const bought = z.object({
   receipt: z.looseObject({ success: z.boolean(), transaction: z.string() }),
 })
 
-let shop: Shop
-let browser: Browser
+const [browser, shop] = await Promise.all([startBrowser(), openShop()])
 let elsewhere: Server
 
 beforeAll(async () => {
-  browser = await startBrowser()
-  shop = await openShop()
   await shop.site.kv.put('/articles/hello', 'the whole article')
   elsewhere = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<!doctype html>'))
   await new Promise<void>((done) => elsewhere.listen(0, LOOPBACK, done))
@@ -53,28 +49,33 @@ afterAll(async () => {
   await shop.close()
 })
 
-test.each(Object.entries(CLIENTS))('%s buys from a page of another origin', async (_, contents) => {
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: process.cwd() },
-    bundle: true,
-    format: 'iife',
-    platform: 'browser',
-    define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
-    write: false,
-    logLevel: 'error',
-  })
-  const page = await browser.newPage()
-  const { port } = z.object({ port: z.number() }).parse(elsewhere.address())
-  await page.goto(`http://localhost:${port}/`)
-  await page.addScriptTag({ content: outputFiles.map(({ text }) => text).join('') })
-  const { generatePrivateKey, privateKeyToAccount } = await import('viem/accounts')
-  const key = generatePrivateKey()
-  await shop.stack.chain.fund(privateKeyToAccount(key).address, PRICE)
-  const { result, cost } = await shop.costOf(() =>
-    page.evaluate(`buy(${JSON.stringify(`${shop.site.url}/articles/hello`)}, ${JSON.stringify(key)})`),
-  )
-  const { status, text, receipt } = bought.parse(result)
-  expect({ status, text, paid: receipt.success }).toEqual({ status: 200, text: 'the whole article', paid: true })
-  expect(cost).toEqual({ earned: PRICE, settles: 1, verifies: 0 })
-  await page.close()
-})
+// One after the other, since the cost of each is counted.
+test.each(Object.entries(CLIENTS))(
+  '%s buys from a page of another origin',
+  { concurrent: false },
+  async (_, contents) => {
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: process.cwd() },
+      bundle: true,
+      format: 'iife',
+      platform: 'browser',
+      define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
+      write: false,
+      logLevel: 'error',
+    })
+    const page = await browser.newPage()
+    const { port } = z.object({ port: z.number() }).parse(elsewhere.address())
+    await page.goto(`http://localhost:${port}/`)
+    await page.addScriptTag({ content: outputFiles.map(({ text }) => text).join('') })
+    const { generatePrivateKey, privateKeyToAccount } = await import('viem/accounts')
+    const key = generatePrivateKey()
+    await shop.stack.chain.fund(privateKeyToAccount(key).address, PRICE)
+    const { result, cost } = await shop.costOf(() =>
+      page.evaluate(`buy(${JSON.stringify(`${shop.site.url}/articles/hello`)}, ${JSON.stringify(key)})`),
+    )
+    const { status, text, receipt } = bought.parse(result)
+    expect({ status, text, paid: receipt.success }).toEqual({ status: 200, text: 'the whole article', paid: true })
+    expect(cost).toEqual({ earned: PRICE, settles: 1, verifies: 0 })
+    await page.close()
+  },
+)

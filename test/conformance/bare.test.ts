@@ -18,6 +18,8 @@ let site: Site
 let lonely: Site
 /** Its origin is a closed port. */
 let empty: Site
+/** Its origin is below a path. */
+let below: Site
 
 beforeAll(async () => {
   stack = await startStack()
@@ -30,10 +32,11 @@ beforeAll(async () => {
   site = await startSite({ ...vars, ORIGIN_URL: origin.url, FACILITATORS: [closed, stack.facilitator.url] })
   lonely = await startSite({ ...vars, ORIGIN_URL: origin.url, FACILITATORS: [closed] })
   empty = await startSite({ ...vars, ORIGIN_URL: closed, FACILITATORS: [stack.facilitator.url] })
+  below = await startSite({ ...vars, ORIGIN_URL: `${origin.url}/base/`, FACILITATORS: [stack.facilitator.url] })
 })
 
 afterAll(async () => {
-  await Promise.all([site.stop(), lonely.stop(), empty.stop()])
+  await Promise.all([site.stop(), lonely.stop(), empty.stop(), below.stop()])
   await origin.stop()
   await stack.stop()
 })
@@ -166,4 +169,22 @@ describe.each(VERSIONS)('in %s', (version) => {
     expect((await send(pageOf(site), { headers: next })).text).toBe('the page')
     expect(await stack.chain.balance(reader.address)).toBe(0n)
   })
+})
+
+test.each([
+  ['/base/login?next=%2F', 'https://news.example/login?next=%2F'],
+  ['/base', 'https://news.example/'],
+  ['ORIGIN/base/b#c', 'https://news.example/b#c'],
+  ['https://news.example/base/b', 'https://news.example/b'],
+  ['/base//evil.example/', 'https://news.example//evil.example/'],
+  ['/elsewhere', '/elsewhere'],
+  ['b', 'b'],
+  ['ORIGIN/elsewhere', 'ORIGIN/elsewhere'],
+  ['https://login.example/base/x', 'https://login.example/base/x'],
+])('an origin below a path redirects to %s: the reader goes to %s', async (said, expected) => {
+  const named = (text: string) => text.replace('ORIGIN', origin.url)
+  origin.tell({ status: 302, headers: { location: named(said) } })
+  const answer = await send(`${below.url}/about`)
+  expect([answer.status, answer.header('Location')]).toEqual([302, named(expected)])
+  expect(origin.seen[0]?.url).toBe('/base/about')
 })

@@ -16,6 +16,8 @@ import type { Vars } from '../world/site.ts'
 import { BASE_VARS, type Site, startSite } from '../world/site.ts'
 import { type Stack, startStack } from '../world/stack.ts'
 
+/** Development keys are no payees of real networks. */
+const payTo = privateKeyToAccount(generatePrivateKey()).address
 const facilitator = behaviours()
 let stack: Stack
 let origin: OriginServer
@@ -25,6 +27,7 @@ beforeAll(async () => {
   stack = await startStack({ hook: facilitator.hook })
   origin = await startOrigin()
   site = await startSite({
+    PAY_TO: { eip155: payTo },
     RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
     ORIGIN_URL: origin.url,
     FACILITATORS: [stack.facilitator.url],
@@ -41,7 +44,7 @@ afterAll(async () => {
   await stack.stop()
 })
 
-const BEFORE = { PAY_TO: BASE_VARS.PAY_TO, NETWORKS: BASE_VARS.NETWORKS }
+const BEFORE = { PAY_TO: { eip155: payTo }, NETWORKS: BASE_VARS.NETWORKS }
 const CHANGES: [string, Vars][] = [
   ['PAY_TO', { PAY_TO: { eip155: wallets.carol.address } }],
   ['NETWORKS', { NETWORKS: ['eip155:8453'] }],
@@ -191,9 +194,7 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
     test('new payments for the old terms are refused', async () => {
       const answer = await ask('/once/a', of(unsent, version).headers)
       expect(answer.status).toBe(402)
-      expect(answer.challenge.v2.accepts[0]?.payTo).toBe(
-        'PAY_TO' in change ? wallets.carol.address : wallets.publisher.address,
-      )
+      expect(answer.challenge.v2.accepts[0]?.payTo).toBe('PAY_TO' in change ? wallets.carol.address : payTo)
     })
   })
 

@@ -1,8 +1,11 @@
 // What the publisher's settings mean: sites, hosts, methods, price rules and offers with a scope.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Answer, type Question, send } from '../world/answer.ts'
+import { startFacilitatorFor, startNetwork } from '../world/networks.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { type Change, pay, VERSIONS, type Version } from '../world/payer.ts'
-import { NETWORK, NOTHING, openShop, type Shop } from '../world/shop.ts'
+import { NOTHING, openShop, type Shop } from '../world/shop.ts'
 import { startSite, type Vars } from '../world/site.ts'
 
 let shop: Shop
@@ -125,19 +128,32 @@ test.each(['evil.example', 'localhost'])('with one site, the Host %s changes not
 })
 
 test('several networks are offered in their order; v1 hears of those it has a name for', async () => {
-  const several = await openShop({ NETWORKS: ['eip155:42161', NETWORK, 'eip155:8453'] })
-  await several.site.kv.put('/articles/hello', 'the whole article')
-  const { v1, v2 } = await several.challenge('/articles/hello')
+  const base = await startNetwork('eip155:8453')
+  const { facilitator, stop } = await startFacilitatorFor([base])
+  const site = await startSite({
+    // Development keys are no payees of real networks.
+    PAY_TO: { eip155: privateKeyToAccount(generatePrivateKey()).address },
+    NETWORKS: ['eip155:42161', 'eip155:8453', 'eip155:137'],
+    FACILITATORS: [facilitator.url],
+    RPC_URLS: { 'eip155:8453': base.chain.rpcUrl },
+  })
+  await site.kv.put('/articles/hello', 'the whole article')
+  const ask = (headers: Record<string, string> = {}) => send(`${site.url}/articles/hello`, { headers })
+  const { challenge } = await ask()
   const bought = await Promise.all(
-    VERSIONS.map(async (version) => several.buy(version, '/articles/hello', await several.reader(), { offer: 0 })),
+    VERSIONS.map(async (version) => {
+      const reader = privateKeyToAccount(generatePrivateKey())
+      await base.fund(reader.address, 50_000n)
+      return ask(await pay(version, challenge, reader, { offer: 0 }))
+    }),
   )
-  await several.close()
-  expect(v2.accepts.map(({ network, extra }) => [network, extra.name])).toEqual([
+  await Promise.all([site.stop(), stop(), base.chain.stop()])
+  expect(challenge.v2.accepts.map(({ network, extra }) => [network, extra.name])).toEqual([
     ['eip155:42161', 'USD Coin'],
-    [NETWORK, 'USDC'],
     ['eip155:8453', 'USD Coin'],
+    ['eip155:137', 'USD Coin'],
   ])
-  expect(v1.accepts.map(({ network }) => network)).toEqual(['base-sepolia', 'base'])
+  expect(challenge.v1.accepts.map(({ network }) => network)).toEqual(['base', 'polygon'])
   // The first offer of v1 is on the chain of these tests, the first of v2 is on one that is not there.
   expect(bought.map(({ status }) => status)).toEqual([200, 402])
 })
@@ -209,11 +225,36 @@ describe('price rules', () => {
     ['?full=1', {}, '300000'],
     ['?x=2&full=1', {}, '300000'],
     ['?full=0', {}, '50000'],
-    ['?FULL=1', {}, '50000'],
+    ['?full=yes', {}, '50000'],
+    ['?fully=1', {}, '50000'],
     ['?full=1', { 'X-Plan': 'team' }, '400000'],
     ['', { 'X-Plan': 'team' }, '50000'],
   ])('a request with “%s” and %j costs %s', async (query, headers, amount) => {
     expect((await shop.challenge(`/rules/a${query}`, at(NEWS, headers))).v2.accepts[0]?.amount).toBe(amount)
+  })
+
+  test.each([
+    '?FULL=1',
+    '?Full=1',
+    '?full[]=1',
+    '?full%5B0%5D=1',
+    '?+full=1',
+    '?full%00=1',
+    '?%66ull=1&full=2',
+    '?f%2575ll=1',
+    '?x=1;full=1',
+    '?full=1;x=2',
+    '?full=%201',
+    '?full=1%20',
+    '?full=01',
+    '?full=%31%00x',
+    '?full=%2531',
+    '?full=%EF%BC%91',
+    '?full=0&full=1',
+    '?x=%E9',
+  ])('%s, which other software may read otherwise, is refused', async (query) => {
+    const answer = await shop.ask(`/rules/a${query}`, at(NEWS))
+    expect([answer.status, answer.error]).toEqual([400, 'invalid_path'])
   })
 
   test('a rule may make it free, and then it is not private', async () => {
@@ -265,6 +306,7 @@ describe('paths', () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
       const answer = await shop.ask('/articles/a', { ...at(NEWS), method })
       expect([answer.status, answer.error]).toEqual([405, 'method_not_allowed'])
+      expect(answer.header('Allow')).toBe('GET, HEAD, OPTIONS')
       expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
     }
   })
@@ -306,6 +348,8 @@ describe('a configuration that cannot be', () => {
       'ROUTES[0].price',
     ],
     ['the zero address', { PAY_TO: { eip155: `0x${'0'.repeat(40)}` } }, 'PAY_TO.eip155'],
+    ['no address, as wrangler.toml is shipped', { PAY_TO: '' }, 'PAY_TO.eip155'],
+    ['a development key that is paid real money', { NETWORKS: ['eip155:8453'] }, 'PAY_TO.eip155'],
   ])('%s closes the site for everyone, and tells the log why', async (_, vars, at) => {
     const site = await startSite({ FACILITATORS: ['http://127.0.0.1:9'], ...vars })
     await site.kv.put('/articles/hello', 'the whole article')
@@ -318,5 +362,84 @@ describe('a configuration that cannot be', () => {
     expect(answer.text).not.toContain(at)
     expect(page.status).toBe(500)
     expect(page.header('Content-Type')).toBe('text/html; charset=utf-8')
+  })
+})
+
+describe('a receipt key that signs nothing stops what is for sale, and that alone', () => {
+  const KEY = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
+  const BROKEN = [
+    ['without its private half', JSON.stringify(KEY)],
+    ['of two halves that do not fit', JSON.stringify({ ...KEY, d: 'TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs' })],
+  ] as const
+  const ROUTES = [
+    { path: '/articles/free', content: 'kv', price: 'free' },
+    { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
+    { path: '/pages/*', price: '$0.05' },
+  ]
+  let origin: OriginServer
+  let stall: Shop
+  let held: { pass: string; transaction: string }
+  let unsent: Record<string, string>
+
+  beforeAll(async () => {
+    origin = await startOrigin()
+    stall = await openShop({ ROUTES, ORIGIN_URL: origin.url })
+    for (const path of ['/articles/a', '/articles/b', '/articles/free']) {
+      await stall.site.kv.put(path, `the whole of ${path}`)
+    }
+    await stall.site.kv.put('/articles/priceless', 'the whole of it', { metadata: { price: 'free' } })
+    const reader = await stall.reader()
+    const bought = await stall.buy('v2', '/articles/a', reader)
+    await vi.waitFor(async () => expect(await stall.ledger(reader.address)).toHaveLength(1))
+    held = { pass: pairOf(bought), transaction: bought.receipt?.transaction ?? '' }
+    unsent = await pay('v2', await stall.challenge('/articles/b'), await stall.reader())
+  })
+
+  afterAll(async () => {
+    await stall.close()
+    await origin.stop()
+  })
+
+  describe.each(BROKEN)('%s', (_, RECEIPT_KEY) => {
+    beforeAll(() => stall.site.restart({ RECEIPT_KEY }))
+
+    const asked: [string, number, string, () => Question][] = [
+      ['an article, by a stranger', 500, '/articles/a', () => ({})],
+      ['an article, by who holds a pass', 500, '/articles/a', () => ({ headers: { Cookie: held.pass } })],
+      ['an article, by who pays', 500, '/articles/b', () => ({ headers: unsent })],
+      ['the headers of an article', 500, '/articles/a', () => ({ method: 'HEAD' })],
+      ['a page of the origin', 500, '/pages/a', () => ({})],
+      ['the public key', 500, '/.well-known/did.json', () => ({})],
+      ['a receipt, by its payer', 500, '/_newsstand/receipts/:transaction', () => ({ headers: { Cookie: held.pass } })],
+      ['the list of purchases', 200, '/_newsstand/receipts', () => ({ headers: { Cookie: held.pass } })],
+      ['a free article', 200, '/articles/free', () => ({})],
+      ['an article that is free by its own word', 200, '/articles/priceless', () => ({})],
+      ['a page that no route matches', 200, '/about', () => ({})],
+      ['what is not there', 404, '/articles/nothing', () => ({})],
+      ['a preflight', 204, '/articles/a', () => ({ method: 'OPTIONS' })],
+    ]
+
+    test.each(asked)('%s: %i', async (_what, status, path, question) => {
+      const settles = stall.stack.facilitator.counts.settle
+      const answer = await stall.ask(path.replace(':transaction', held.transaction), question())
+      expect(answer.status).toBe(status)
+      expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+      expect(stall.stack.facilitator.counts.settle).toBe(settles)
+      if (status !== 500) return
+      expect(answer.text).not.toContain('the whole of')
+      expect(answer.text).not.toContain('RECEIPT_KEY')
+      if (question().method !== 'HEAD') expect(answer.error).toBe('configuration_error')
+    })
+
+    test('and the log says which, without the key', async () => {
+      await expect.poll(() => stall.site.logs.join('\n')).toContain('"path":"RECEIPT_KEY"')
+      expect(stall.site.logs.join('\n')).not.toContain('TM0Imyj')
+    })
+  })
+
+  test('with a good one everything is for sale again, and nothing was lost', async () => {
+    await stall.site.restart({ RECEIPT_KEY: '' })
+    expect((await stall.ask('/articles/a', { headers: { Cookie: held.pass } })).text).toBe('the whole of /articles/a')
+    expect((await stall.ask('/articles/b', { headers: unsent })).text).toBe('the whole of /articles/b')
   })
 })

@@ -1,12 +1,17 @@
 // What is deployed: small, because every kilobyte is parsed at each cold start, and without the demo wallet of `npm start`.
+// And the settings it is shipped with.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { unstable_readConfig } from 'wrangler'
 import { writeDemoAssets } from '../../dev/demo/demo-assets.ts'
+import { inCheckout } from '../../dev/stack/paths.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { parseConfig } from '../../src/config.ts'
 import { BUILD } from '../world/build.ts'
+import { BASE_VARS } from '../world/site.ts'
 
 const textsIn = (folder: string) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -32,4 +37,20 @@ test('the local stack adds it to the checkout script', async () => {
   const local = textsIn(folder)
   rmSync(folder, { recursive: true })
   for (const trace of TRACES) expect(local).toMatch(trace)
+})
+
+test('wrangler.toml lacks a payee and a secret, says so, and deploys on every plan', () => {
+  const { vars, limits } = unstable_readConfig({ config: inCheckout('wrangler.toml') }, { hideWarnings: true })
+  const bindings = { PAYERS: {}, LEDGER_DB: {}, CONTENT_KV: {}, CONTENT_R2: {} }
+  const parsed = parseConfig({ ...vars, ...bindings })
+  expect(parsed).toMatchObject({
+    ok: false,
+    error: [
+      { path: 'PAY_TO.eip155', message: expect.stringContaining('PAY_TO = { eip155 = "0x…" }') },
+      { path: 'PASS_SECRET' },
+    ],
+  })
+  const { PAY_TO, PASS_SECRET } = BASE_VARS
+  expect(parseConfig({ ...vars, ...bindings, PAY_TO, PASS_SECRET }).ok).toBe(true)
+  expect(limits).toBeUndefined()
 })

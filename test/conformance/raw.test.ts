@@ -29,6 +29,8 @@ beforeAll(async () => {
     ROUTES: [
       { path: '/articles/*', price: '$0.05', access: 'once' },
       { path: '/secret', price: '$1', access: 'once' },
+      { path: '/report.php', price: '$1', access: 'once' },
+      { path: '/about/free', price: 'free' },
     ],
   })
 })
@@ -95,6 +97,16 @@ const SPELLINGS = [
   'http://other.example/secret',
   '/articles/../secret',
   'articles/hello',
+  '/secret%3Fx',
+  '/secret%23x',
+  '/secret%EF%BC%9Bx',
+  '/about/%EF%BC%8E%EF%BC%8E/secret',
+  '/%EF%BC%8Fsecret',
+  '/about/..%EF%BC%BCsecret',
+  '/%EF%BC%852Fsecret',
+  '/report.php/x',
+  '/report.php%3Fa',
+  '/secret?%ff',
 ]
 
 test.each(SPELLINGS)('%s reaches nothing that is sold', async (target) => {
@@ -105,9 +117,24 @@ test.each(SPELLINGS)('%s reaches nothing that is sold', async (target) => {
   expect(asked).toEqual([])
 })
 
-test('a free page is served as it is', async () => {
-  expect(await raw('/about')).toContain('the page at /about')
-  expect(await raw('/about/?q=%2F')).toContain('the page at /about/?q=%2F')
+test.each([
+  '/about',
+  '/about/?q=%2F',
+  '/about?b=2&a=1&a=%E9',
+  '/blog//2024/',
+  '/wiki/AC%2fDC',
+  '/search%3Fq=1',
+  '/tags/c%23',
+  '/caf%E9/%zz',
+  '/x;jsessionid=1/y',
+  '/%61bout',
+  '/report/print',
+  '/about%2ffree',
+  '/ABOUT/FREE',
+])('%s, which nobody pays for, reaches the origin byte for byte', async (target) => {
+  asked.length = 0
+  expect(await raw(target)).toMatch(/^HTTP\/1\.1 200 /)
+  expect(asked).toEqual([target])
 })
 
 test('who hangs up while the payment settles asks again, and has not paid twice', async () => {

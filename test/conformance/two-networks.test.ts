@@ -9,10 +9,12 @@ import { type Answer, send } from '../world/answer.ts'
 import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type Change, sign, wrap } from '../world/payer.ts'
 import { PRICE } from '../world/shop.ts'
+import { signIn, signInOf } from '../world/sign-in.ts'
 import { type Site, startSite } from '../world/site.ts'
 
 const CONTENT = 'the whole article'
 const PAGE = '/articles/hello'
+const OTHER = '/articles/other'
 /** Development keys are no payees of real networks. */
 const payTo = privateKeyToAccount(generatePrivateKey()).address
 let base: Network
@@ -35,7 +37,7 @@ beforeAll(async () => {
       { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
     ],
   })
-  for (const path of [PAGE, '/articles/other', '/once/a']) await site.kv.put(path, CONTENT)
+  for (const path of [PAGE, OTHER, '/once/a']) await site.kv.put(path, CONTENT)
 })
 
 afterAll(async () => {
@@ -92,7 +94,7 @@ test.each([
   expect(await spent(reader.address)).toEqual(cost)
   await expect.poll(() => ledger(reader.address)).toHaveLength(1)
   // It counts as used all the same, there and elsewhere.
-  for (const path of [PAGE, '/articles/other']) {
+  for (const path of [PAGE, OTHER]) {
     expect((await ask(path, next)).error).toBe('payment_already_used')
   }
   expect(await spent(reader.address)).toEqual(cost)
@@ -158,4 +160,37 @@ test('a stranger’s contract takes no identifier away', async () => {
   const headers = await payment(PAGE, reader, { ...ON_BASE, identifier })
   for (let time = 0; time < 2; time++) expect((await ask(PAGE, headers)).text).toBe(CONTENT)
   expect(await spent(reader.address)).toEqual([PRICE, PRICE])
+})
+
+/** A sign-in on Polygon at a page, under an address. */
+async function comeBack(path: string, signer: PrivateKeyAccount, address: Address): Promise<Answer> {
+  const { challenge } = await ask(path)
+  return ask(path, await signIn(signInOf(challenge), signer, { signed: { address, chainId: 'eip155:137' } }))
+}
+
+test('the buyer signs in on the other network, and a stranger’s contract at the same address does not', async () => {
+  const reader = await newReader()
+  expect((await ask(PAGE, await payment(PAGE, reader, ON_BASE))).text).toBe(CONTENT)
+  const stranger = await impostor(reader.address)
+  const refused = await comeBack(PAGE, stranger, reader.address)
+  expect(refused.status).toBe(402)
+  expect(refused.error).toBe('invalid_siwx_signature')
+  expect(refused.headers.getSetCookie()).toEqual([])
+  expect((await comeBack(PAGE, reader, reader.address)).text).toBe(CONTENT)
+})
+
+test('a stranger’s contract signs in to what it bought itself, and gets nothing of the buyer’s with it', async () => {
+  const reader = await newReader()
+  expect((await ask(PAGE, await payment(PAGE, reader, ON_BASE))).text).toBe(CONTENT)
+  const stranger = await impostor(reader.address)
+  const change = { ...ON_POLYGON, signed: { from: reader.address } }
+  expect((await ask(OTHER, await payment(OTHER, stranger, change))).text).toBe(CONTENT)
+  const refused = await comeBack(PAGE, stranger, reader.address)
+  expect(refused.status).toBe(402)
+  expect(refused.error).toBe('sign_in_nothing_bought')
+  const back = await comeBack(OTHER, stranger, reader.address)
+  expect(back.text).toBe(CONTENT)
+  const Cookie = back.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+  expect((await ask(OTHER, { Cookie })).text).toBe(CONTENT)
+  expect((await ask(PAGE, { Cookie })).error).toBe('payment_required')
 })

@@ -15,10 +15,36 @@ const unit = (file: string) => ['unit', `test/unit/${file}.test.ts`] as const
 const told = (file: string) => ['simulation', `test/simulation/${file}.test.ts`] as const
 
 export const MUTANTS: readonly Mutant[] = [
+  ...in_('headers.ts', [
+    ['OVERRIDES.some((known) => known.test(spelt)) ||', '', unit('headers')],
+    ["name.replaceAll('_', '-')", 'name', unit('headers')],
+    ['if (nameOf(cookie) !== passCookie) ', '', site('conformance/hostile-origin')],
+    ['if (harmless.length === cleared.length) return', 'return', site('conformance/hostile-origin')],
+    ['if (!/^(?:[/?#]|$)/.test(below)) return location', '', unit('headers')],
+    ["target !== origin && (target !== site || basePath === '')", 'false', unit('headers')],
+  ]),
+  ...in_('range.ts', [
+    ['if (isChanged(headers, file)) return { status: 412 }', '', unit('range')],
+    ['if (isKnown(headers, file)) return { status: 304 }', '', unit('range')],
+    [' || file.isEncoded', '', unit('range')],
+    [' || !isRangeWanted(headers, file)', '', unit('range')],
+  ]),
+  ...in_('respond.ts', [
+    ['if (CACHING.test(name)) copy.headers.delete(name)', '', site('attacks/shared-cache')],
+    ['for (const name of VALIDATORS) copy.headers.delete(name)', '', unit('respond')],
+    ["'private, no-cache'", "'no-cache'", unit('respond')],
+  ]),
   ...in_('paywall.ts', [
-    ["if (request.method === 'HEAD') return unpaid", 'if (false) return unpaid', site('conformance/origin')],
+    [
+      "if (request.method === 'HEAD' || isUpgrade(request)) return unpaid",
+      'if (isUpgrade(request)) return unpaid',
+      site('conformance/origin'),
+    ],
+    [' || isUpgrade(request)) return unpaid', ') return unpaid', site('conformance/websocket')],
+    ["isFile && response === content.value ? 'held' : 'gated'", "isFile ? 'held' : 'gated'", site('conformance/files')],
+    ['isReadable(content.value, isFile) ? ', 'true ? ', site('conformance/files')],
     ["if (request.method === 'OPTIONS' && ", 'if (false && ', site('conformance/origin')],
-    ['if (path.length > LONGEST_PATH)', 'if (false)', site('conformance/configuration')],
+    ['if (path.length > LONGEST_PATH && ', 'if (false && ', site('conformance/configuration')],
     ['if (isStored && !isSafe(request.method))', 'if (false)', site('conformance/configuration')],
     [
       "const variant = found?.article.price ? '' : decision.variant",
@@ -36,11 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
       site('conformance/origin'),
     ],
     ['if (first && !isDeliverable(first.value, request.method))', 'if (false)', site('attacks/free-riding')],
-    [
-      "purpose === 'holder' ? request.headers.get('Range') : null",
-      "request.headers.get('Range')",
-      site('conformance/ranges'),
-    ],
+    ["purpose === 'holder' ? request : null", 'request', site('conformance/ranges')],
     ["content.ok && purpose === 'purchase' && content.value.status === 206", 'false', site('attacks/free-riding')],
     ['status >= 200 && status < 300 && body !== null', 'status >= 200 && status < 400', site('attacks/free-riding')],
     [': status < 400', ': true', site('conformance/upfront')],
@@ -106,7 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
       'if (endsAtSeconds === null) return ok([])',
       site('conformance/sign-in'),
     ],
-    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('attacks/smart-accounts')],
+    ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('conformance/two-networks')],
     ['if (!isOwnKey) {', 'if (false) {', site('attacks/sign-in')],
     ["if (!owns) return fail({ code: 'invalid_siwx_signature' })", '', site('attacks/sign-in')],
     [
@@ -124,11 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('errors.ts', [
     ["blame: 'noted' })", 'blame: null })', unit('errors')],
     ["!isRepeat && REFUSALS[code].blame === 'counted'", "REFUSALS[code].blame === 'counted'", unit('errors')],
-    [
-      "({ ...fault(402, message), blame: 'counted' })",
-      "({ ...fault(403, message), blame: 'counted' })",
-      unit('errors'),
-    ],
+    ["({ ...row(402, message), blame: 'counted' })", "({ ...row(403, message), blame: 'counted' })", unit('errors')],
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),
   ...in_('networks/network.ts', [

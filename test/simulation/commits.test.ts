@@ -80,7 +80,7 @@ test('a hundred purchases of one payer at once write about a hundred entries', a
       expect(tale.stage.ledger.requests()).toBeLessThanOrEqual(110)
       expect(tale.stage.ledger.read('SELECT 1 FROM payments')).toHaveLength(100)
     },
-    { blockMs: { 'eip155:84532': 250 } },
+    { blockMs: { 'eip155:8453': 250 } },
   )
   expect(problems).toEqual([])
 })

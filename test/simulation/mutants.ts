@@ -304,7 +304,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was paid for while it waited is sent all the same',
     file: 'payer/payer.ts',
-    from: "return again.kind === 'finish' && again.key === now.key && again.maySend",
+    from: "return again.kind === 'finish' && again.key === decided.key && again.maySend",
     to: "return again.kind !== 'cover'",
     plays: story('looked at, 1 copies'),
   },

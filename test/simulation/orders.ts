@@ -8,8 +8,8 @@ import type { World } from './clock.ts'
 
 export const SITE = 'https://news.example'
 export const PAY_TO = `0x${'b2'.repeat(20)}` as const
-/** Base Sepolia and Polygon, as the suites have them: two seconds a block, and a quick one. */
-export const NETWORKS = ['eip155:84532', 'eip155:137'] as const
+/** Base and Polygon, as the suites have them: two seconds a block, and a quick one. */
+export const NETWORKS = ['eip155:8453', 'eip155:137'] as const
 export type Network = (typeof NETWORKS)[number]
 
 /** Something for sale at a resource. `scope` is a path pattern; null is the resource itself. */
@@ -115,7 +115,7 @@ export function signOrder(world: World, signing: Signing): Order {
     network,
     authorization,
     signature: `0x${nonce.slice(2)}${'22'.repeat(33)}` as const,
-    accepted: { amount, asset: asset.asset, payTo },
+    accepted: { amount, asset: asset.asset, payTo, resource: null },
     identifier,
     quote: null,
   }

@@ -37,7 +37,7 @@ type Answer = { result: unknown } | { error: { code: number; message: string } }
 const refuse = (message: string, code = -32000): Answer => ({ error: { code, message } })
 const quantity = (value: number) => `0x${value.toString(16)}`
 
-/** Serves a chain at an address, such as `https://rpc-84532.example/`. */
+/** Serves a chain at an address, such as `https://rpc-8453.example/`. */
 export function serveRpc(world: World, chain: Chain, url: string, given: Partial<RpcKnobs> = {}): Rpc {
   const knobs: RpcKnobs = {
     state: 'up',

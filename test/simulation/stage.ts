@@ -35,7 +35,7 @@ export type Stage = {
   logged: { event: string; payment: string }[]
 }
 
-const BLOCK_MS: Readonly<Record<string, number>> = { 'eip155:84532': 2_000, 'eip155:137': 2_000 }
+const BLOCK_MS: Readonly<Record<string, number>> = { 'eip155:8453': 2_000, 'eip155:137': 2_000 }
 
 export function createStage(options: StageOptions): Stage {
   const { seed, keepsLines = false, blockMs = {}, isReversed = false, sleepsAfterMs = 10_000 } = options

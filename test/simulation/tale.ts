@@ -11,7 +11,7 @@ import type { Rpc } from './rpc.ts'
 import { chainOf, createStage, rowsOf, rpcOf, type Stage, type StageOptions } from './stage.ts'
 import { type Answer, ask, sign, type Visit } from './worker.ts'
 
-export const BASE = 'eip155:84532'
+export const BASE = 'eip155:8453'
 export const POLYGON = 'eip155:137'
 export const PAYER = `0x${'a1'.repeat(20)}` as const
 

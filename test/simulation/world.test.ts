@@ -11,7 +11,7 @@ import { createWorld, run, type World } from './clock.ts'
 import { serveFacilitator } from './facilitator.ts'
 import { serveRpc } from './rpc.ts'
 
-const NETWORK = 'eip155:84532'
+const NETWORK = 'eip155:8453'
 const RPC_URL = 'https://rpc.example/v1'
 const FACILITATOR = 'https://facilitator.example/x402'
 const PAYER = `0x${'a1'.repeat(20)}` as const
@@ -19,7 +19,7 @@ const SHOP = `0x${'b2'.repeat(20)}` as const
 const VALUE = 50_000n
 
 const asset = assetOf(NETWORK)
-if (!asset) throw new Error('the table of networks has Base Sepolia')
+if (!asset) throw new Error('the table of networks has Base')
 
 const MOST_LOOKS = 10
 

@@ -1,10 +1,14 @@
+import { mnemonicToAccount } from 'viem/accounts'
 import { describe, expect, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
+import type { ConfigProblem } from '../../src/settings.ts'
 
-/** A configuration without a mistake; each test makes one. */
+const PAYEE = '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359'
+
+/** A configuration without a mistake, for real money; each test makes one. */
 const GOOD: Record<string, unknown> = {
   SITE_URL: 'https://news.example',
-  PAY_TO: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' },
+  PAY_TO: { eip155: PAYEE },
   NETWORKS: ['eip155:8453'],
   FACILITATORS: ['https://facilitator.example'],
   ROUTES: [{ path: '/articles/*', price: '$0.05', content: 'kv' }],
@@ -19,8 +23,9 @@ const route = (over: Record<string, unknown>) => ({ ROUTES: [{ path: '/x', price
 
 function problems(over: Record<string, unknown>): string[] {
   const parsed = parseConfig({ ...GOOD, ...over })
-  return parsed.ok ? [] : parsed.error.map(({ path, message }) => `${path}: ${message}`)
+  return parsed.ok ? [] : said(parsed.error)
 }
+const said = (list: ConfigProblem[]) => list.map(({ path, message }) => `${path}: ${message}`)
 
 const URL_ADVICE = 'write an https:// URL (http:// is for localhost only)'
 const PRICE_ADVICE = 'write a price in dollars such as "$0.05", or "free"'
@@ -55,12 +60,12 @@ describe('each mistake is answered by what to write instead', () => {
     ],
     [
       'a mistyped payee',
-      { PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79c8' },
+      { PAY_TO: '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5D359' },
       ['PAY_TO.eip155: its checksum (EIP-55) is wrong, so a character is mistyped; copy it again from your wallet'],
     ],
     [
       'a payee on a network not spoken',
-      { PAY_TO: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', bitcoin: 'x' } },
+      { PAY_TO: { eip155: PAYEE, bitcoin: 'x' } },
       ['PAY_TO: bitcoin is not a known key; write one of eip155, solana'],
     ],
     ['no networks', { NETWORKS: [] }, ['NETWORKS: write a list of CAIP-2 networks such as ["eip155:8453"]']],
@@ -167,11 +172,6 @@ describe('each mistake is answered by what to write instead', () => {
       ['PASS_SECRET: it is too short to be a secret; use 32 or more random characters'],
     ],
     [
-      'a receipt key that is none',
-      { RECEIPT_KEY: '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}' },
-      ['RECEIPT_KEY: write an Ed25519 private key as JSON: {"kty":"OKP","crv":"Ed25519","x":"…","d":"…"}'],
-    ],
-    [
       'no Durable Object',
       { PAYERS: undefined },
       ['PAYERS: this binding is missing; add it to wrangler.toml as docs/deploy.md shows'],
@@ -198,6 +198,84 @@ describe('each mistake is answered by what to write instead', () => {
   })
 })
 
+const DEVELOPMENT_KEYS = [
+  ['test test test test test test test test test test test junk', 20],
+  ['myth like bonus scare over problem client lizard pioneer submit female collect', 10],
+] as const
+const TEST_NETWORK = 'eip155:84532'
+const TEST_FACILITATOR = 'https://x402.org/facilitator'
+
+describe('beside a real network is refused', () => {
+  const NO_ADDRESS =
+    'PAY_TO.eip155: everybody has the key of this development address; write your own address, or only test networks in NETWORKS'
+  const NO_SITE =
+    'nobody pays real money at localhost; write your site\'s origin, such as "https://news.example", or only test networks in NETWORKS'
+  const NO_FACILITATOR =
+    'x402.org serves test networks only; write a facilitator that serves Base, or only test networks in NETWORKS'
+  const NO_NETWORK = 'Base Sepolia is a test network, whose money is worth nothing; remove it, or the real ones'
+  const DEVELOPMENT = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8'
+
+  const MISTAKES: [string, Record<string, unknown>, string[]][] = [
+    ['a development key', { PAY_TO: { eip155: DEVELOPMENT } }, [NO_ADDRESS]],
+    ['one in small letters', { PAY_TO: DEVELOPMENT.toLowerCase() }, [NO_ADDRESS]],
+    ['localhost', { SITE_URL: 'http://localhost:8787' }, [`SITE_URL: ${NO_SITE}`]],
+    ['localhost by https', { SITE_URL: 'https://news.localhost' }, [`SITE_URL: ${NO_SITE}`]],
+    ['its number', { SITE_URL: 'http://127.0.0.1' }, [`SITE_URL: ${NO_SITE}`]],
+    ['localhost in a list', { SITE_URL: ['https://a.example', 'http://[::1]:1'] }, [`SITE_URL[1]: ${NO_SITE}`]],
+    ['no facilitator but x402.org', { FACILITATORS: [TEST_FACILITATOR] }, [`FACILITATORS: ${NO_FACILITATOR}`]],
+    [
+      'x402.org twice',
+      { FACILITATORS: [TEST_FACILITATOR, 'https://www.x402.org/facilitator/'] },
+      [`FACILITATORS: ${NO_FACILITATOR}`],
+    ],
+    [
+      'x402.org by its other name',
+      { FACILITATORS: undefined, FACILITATOR_URL: TEST_FACILITATOR },
+      [`FACILITATOR_URL: ${NO_FACILITATOR}`],
+    ],
+    ['a test network', { NETWORKS: ['eip155:8453', TEST_NETWORK] }, [`NETWORKS[1]: ${NO_NETWORK}`]],
+    ['a test network before it', { NETWORKS: [TEST_NETWORK, 'eip155:1'] }, [`NETWORKS[0]: ${NO_NETWORK}`]],
+    [
+      'everything at once',
+      { SITE_URL: 'http://localhost', PAY_TO: DEVELOPMENT, NETWORKS: ['eip155:8453', TEST_NETWORK] },
+      [`SITE_URL: ${NO_SITE}`, NO_ADDRESS, `NETWORKS[1]: ${NO_NETWORK}`],
+    ],
+  ]
+
+  test.each(MISTAKES)('%s', (_, over, expected) => {
+    expect(problems(over)).toEqual(expected)
+  })
+
+  test.each(MISTAKES)('and alone it is fine: %s', (_, over) => {
+    expect(problems({ ...over, NETWORKS: [TEST_NETWORK] })).toEqual([])
+  })
+
+  test.each(DEVELOPMENT_KEYS)('each address of “%s”, of %i', (mnemonic, count) => {
+    for (let addressIndex = 0; addressIndex < count; addressIndex++) {
+      expect(problems({ PAY_TO: mnemonicToAccount(mnemonic, { addressIndex }).address })).toEqual([NO_ADDRESS])
+    }
+  })
+
+  test('but x402.org beside another facilitator is not', () => {
+    expect(problems({ FACILITATORS: [TEST_FACILITATOR, 'https://facilitator.example'] })).toEqual([])
+  })
+})
+
+describe('what only selling needs', () => {
+  const NO_KEY = 'RECEIPT_KEY: write an Ed25519 private key as JSON: {"kty":"OKP","crv":"Ed25519","x":"…","d":"…"}'
+  const RECEIPT_KEY = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
+
+  test('leaves the rest of a configuration as it is', () => {
+    const parsed = parseConfig({ ...GOOD, RECEIPT_KEY })
+    if (!parsed.ok || parsed.value.selling.ok) throw new Error('the key was taken')
+    expect(said(parsed.value.selling.error)).toEqual([NO_KEY])
+  })
+
+  test('is named with everything else', () => {
+    expect(problems({ SITE_URL: 'news', RECEIPT_KEY })).toEqual([`SITE_URL: ${URL_ADVICE}`, NO_KEY])
+  })
+})
+
 describe('values arrive as tables or as JSON strings', () => {
   test('every table as a string', () => {
     const asText = Object.fromEntries(
@@ -216,17 +294,18 @@ describe('values arrive as tables or as JSON strings', () => {
       ...GOOD,
       FACILITATORS: undefined,
       FACILITATOR_URL: 'http://127.0.0.1:4021/',
-      PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+      PAY_TO: PAYEE,
       SITE_URL: 'http://localhost:8787/',
+      NETWORKS: ['eip155:84532'],
     })
     expect(parsed).toMatchObject({
       ok: true,
       value: {
         facilitators: ['http://127.0.0.1:4021'],
-        payTo: { eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' },
+        payTo: { eip155: PAYEE },
         sites: ['http://localhost:8787'],
         hostPicksSite: false,
-        rpcUrls: { 'eip155:8453': 'https://mainnet.base.org' },
+        rpcUrls: { 'eip155:84532': 'https://sepolia.base.org' },
       },
     })
   })
@@ -246,7 +325,7 @@ describe('values arrive as tables or as JSON strings', () => {
 
   test('a Solana payee may stand ready', () => {
     const payTo = {
-      eip155: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+      eip155: PAYEE,
       solana: 'So11111111111111111111111111111111111111112',
     }
     expect(problems({ PAY_TO: payTo })).toEqual([])

@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import {
+  canonicalPath,
+  covers,
+  matchesPattern,
+  type Pattern,
+  parsePattern,
+  readingsOf,
+} from '../../src/policy/paths.ts'
 import { decide } from '../../src/policy/policy.ts'
-import { canonicalPath, covers, matchesPattern, type Pattern, parsePattern, type Rule } from '../../src/policy/rules.ts'
+import type { Rule } from '../../src/policy/rules.ts'
 
 function pattern(text: string): Pattern {
   const parsed = parsePattern(text)
@@ -26,7 +34,9 @@ const facts = (path: string, method = 'GET') => ({
   host: 'news.example',
   method,
   path,
-  query: new URLSearchParams(),
+  isCanonical: true,
+  rawPath: path,
+  query: '',
   header: () => null,
   country: null,
 })
@@ -208,6 +218,103 @@ describe('no spelling of a path reaches content around its route', () => {
   })
 })
 
+describe('what an address may be taken for', () => {
+  const secret = [rule('/secret'), rule('/report.php'), rule('/a/:slug'), rule('/articles/*')]
+  const decided = (raw: string, rules = secret) => {
+    const canonical = canonicalPath(raw)
+    const path = canonical.ok ? canonical.value : raw
+    const decision = decide({ ...facts(path), isCanonical: canonical.ok, rawPath: raw }, rules)
+    return decision.ok ? decision.value.kind : decision.error.code
+  }
+
+  test.each([
+    '/secret%3Fx',
+    '/secret%23x',
+    '/secret%253Fx',
+    '/secret%00.html',
+    '/secret%0d%0a',
+    '/secret;x',
+    '/secret%EF%BC%9Bx',
+    '/%EF%BC%8Fsecret',
+    '/x%EF%BC%BCsecret/../../secret',
+    '/x/%E2%80%A5/secret',
+    '/x/%EF%BC%8E%EF%BC%8E/secret',
+    '/%EF%BC%852fsecret',
+    '/x/..%c0%afsecret',
+    '/x/%c0%ae%c0%ae/secret',
+    '/x/..%u002fsecret',
+    '/x\\..\\secret',
+    '/x//../secret',
+    '/x/..;/secret',
+    '/./secret',
+    '//secret',
+    '/secret//',
+    '/SECRET',
+    '/secret...',
+    '/secret%20',
+    '/report.php/x',
+    '/report.php/../x',
+    '/Report.PHP/x/y',
+    '/report.php%3Fa',
+    '/report.php;a/b',
+    '/a//x',
+    '/a/x%2Fy',
+    '/%2561rticles/..;/free',
+    '/free/..%2farticles',
+  ])('%s is refused beside what is sold', (raw) => {
+    expect(decided(raw)).toBe('invalid_path')
+  })
+
+  test.each([
+    '/blog//2024',
+    '/wiki/AC%2FDC',
+    '/search%3Fq=1',
+    '/tags/c%23',
+    '/x/./y',
+    '/x/../y',
+    '/caf%E9',
+    '/x;jsessionid=1',
+    '/index.php/blog/2024',
+    '/a%00b',
+    '/x\\y',
+    '/100%',
+    '/report/print',
+    '/reports.php/x',
+  ])('%s, free in every reading, is free', (raw) => {
+    expect(decided(raw)).toBe('open')
+  })
+
+  test.each(['/articles/AC%2FDC', '/articles//x', '/articles/x%3Fy', '/articles/c%23', '/articles/index.php/x'])(
+    '%s, behind one route in every reading, is sold',
+    (raw) => {
+      expect(decided(raw)).toBe('gated')
+    },
+  )
+
+  test('where all is free, two routes are no reason to refuse', () => {
+    const free = [rule('/about', 'free'), rule('/x/*', 'free')]
+    expect(decided('/ABOUT', free)).toBe('open')
+    expect(decided('/x/../about', free)).toBe('free')
+  })
+
+  test('what is stored is sold under canonical paths alone', () => {
+    const stored = [{ ...rule('/articles/*'), content: 'kv' as const }]
+    expect(decided('/articles//x', stored)).toBe('invalid_path')
+    expect(decided('/articles/x', stored)).toBe('gated')
+  })
+
+  test('no address has readings without end, and none throws', () => {
+    expect(readingsOf(`/%${'25'.repeat(40)}41`)).toBeNull()
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const readings = readingsOf(`/${text}`)
+        expect(readings === null || readings.length <= 40).toBe(true)
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+})
+
 describe('patterns', () => {
   test.each([
     ['/about', '/about', true],
@@ -247,7 +354,7 @@ test('a priced parameter given twice is refused, since an origin may read the ot
     ...rule('/x'),
     prices: [{ query: { full: '1' }, header: {}, country: [], price: { micros: 90_000n } }],
   }
-  const decideFor = (query: string) => decide({ ...facts('/x'), query: new URLSearchParams(query) }, [priced])
+  const decideFor = (query: string) => decide({ ...facts('/x'), query: `?${query}` }, [priced])
   expect(decideFor('full=1')).toMatchObject({ value: { price: { micros: 90_000n } } })
   expect(decideFor('full=0')).toMatchObject({ value: { price: { micros: 50_000n } } })
   expect(decideFor('a=1&a=2')).toMatchObject({ ok: true })

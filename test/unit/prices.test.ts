@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { parsePattern } from '../../src/policy/paths.ts'
 import { salesAt } from '../../src/policy/policy.ts'
-import { formatPrice, parseAccess, parsePattern, parsePrice } from '../../src/policy/rules.ts'
+import { formatPrice, parseAccess, parsePrice } from '../../src/policy/rules.ts'
 
 describe('a price is read without floating point', () => {
   test.each([

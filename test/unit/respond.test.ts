@@ -67,6 +67,61 @@ describe('what an answer wears', () => {
     for (const name of ['etag', 'last-modified', 'cdn-cache-control']) expect(headers[name]).toBeUndefined()
   })
 
+  test.each([
+    'X-Accel-Expires',
+    'X-Accel-Redirect',
+    'X-Accel-Buffering',
+    'X-Accel-Limit-Rate',
+    'Edge-Control',
+    'Edge-Cache-Tag',
+    'CDN-Cache-Control',
+    'CDN-Tag',
+    'Cloudflare-CDN-Cache-Control',
+    'Vercel-CDN-Cache-Control',
+    'Netlify-CDN-Cache-Control',
+    'Akamai-Cache-Control',
+    'X-LiteSpeed-Cache-Control',
+    'X-LiteSpeed-Tag',
+    'Cache-Tag',
+    'Cache-Tags',
+    'X-Cache-Tags',
+    'Netlify-Cache-Tag',
+    'X-Cache-TTL',
+    'Surrogate-Control',
+    'Surrogate-Key',
+    'Surrogate-Capability',
+    'xkey',
+    'Expires',
+    'Age',
+    'Pragma',
+  ])('no cache is told by %s to keep what is not for all', (name) => {
+    const given = () =>
+      new Response('the whole article', { headers: { [name]: 'public, max-age=600', 'X-Cache': 'MISS' } })
+    for (const answer of [
+      { kind: 'gated', response: given(), headers: {} },
+      { kind: 'held', response: given(), headers: {} },
+      { kind: 'free', response: given(), dependsOn: ['X-Plan'] },
+    ] as const) {
+      expect(dressed(answer).headers.get(name)).toBeNull()
+      expect(dressed({ ...answer, response: given() }).headers.get('X-Cache')).toBe('MISS')
+    }
+    expect(dressed({ kind: 'open', response: given() }).headers.get(name)).toBe('public, max-age=600')
+  })
+
+  test('a file for who holds a pass is kept by its reader alone, who asks again before showing it', () => {
+    const headers = worn({ kind: 'held', response: response(), headers: {} })
+    expect(headers).toMatchObject({
+      'cache-control': 'private, no-cache',
+      etag: '"1"',
+      'last-modified': CACHED['Last-Modified'],
+      'access-control-allow-origin': '*',
+    })
+    expect(headers['cdn-cache-control']).toBeUndefined()
+    expect(headers.vary).toBe(
+      'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Authorization, Payment-Authorization, Cookie, Origin',
+    )
+  })
+
   test('our own words are open to every script', () => {
     const headers = worn({ kind: 'ours', response: new Response('{}', { status: 402 }) })
     expect(headers['access-control-allow-origin']).toBe('*')

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { grantFor, issuePass, passCookie, passOf, readPass } from '../../src/pass.ts'
-import { identifyingQuery, type Resource, scopeIncludes, scopeOpens } from '../../src/policy/scope.ts'
+import { identifyingQuery } from '../../src/policy/query.ts'
+import { type Resource, scopeIncludes, scopeOpens } from '../../src/policy/scope.ts'
 import { issueQuote, QUOTE_SECONDS, quotedOffers } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
 
@@ -47,8 +48,39 @@ describe('a scope opens what it names and nothing else', () => {
   })
 
   test('a query tells content apart, tracking does not', () => {
-    expect(identifyingQuery(new URLSearchParams('b=2&utm_source=x&a=1&fbclid=y'))).toBe('?a=1&b=2')
-    expect(identifyingQuery(new URLSearchParams('utm_medium=x'))).toBe('')
+    expect(identifyingQuery('?b=2&utm_source=x&a=1&fbclid=y')).toEqual({ ok: true, value: '?a=1&b=2' })
+    expect(identifyingQuery('?utm_medium=x')).toEqual({ ok: true, value: '' })
+  })
+
+  test.each([
+    ['?x=%E9', '?x=%e9', true],
+    ['?x=%E9', '?x=%E8', false],
+    ['?x=%E9', '?x=%EF%BF%BD', false],
+    ['?a=1&b=2', '?b=2&a=1', true],
+    ['?a=1&a=2', '?a=2&a=1', false],
+    ['?a=b%26c=d', '?a=b&c=d', false],
+    ['?a=%20b', '?a=+b', true],
+    ['?a=1;b=2', '?a=1&b=2', false],
+    ['?caf\u00e9', '?caf%C3%A9=', true],
+  ])('%s and %s are one query: %s', (one, other, isSame) => {
+    expect(JSON.stringify(identifyingQuery(one)) === JSON.stringify(identifyingQuery(other))).toBe(isSame)
+  })
+
+  test('it is written as the platform writes it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.string(), fc.string())), (pairs) => {
+        const sent = new URLSearchParams(pairs)
+        const found = identifyingQuery(`?${sent}`)
+        sent.sort()
+        if (found.ok) expect(found.value).toBe(sent.size === 0 ? '' : `?${sent}`)
+      }),
+    )
+  })
+
+  test('a long one is refused, tracking apart', () => {
+    expect(identifyingQuery(`?x=${'y'.repeat(1_021)}`)).toMatchObject({ ok: true })
+    expect(identifyingQuery(`?x=${'y'.repeat(1_022)}`)).toEqual({ ok: false, error: { code: 'uri_too_long' } })
+    expect(identifyingQuery(`?x=1&utm_source=${'y'.repeat(4_000)}`)).toEqual({ ok: true, value: '?x=1' })
   })
 })
 

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { freePort } from '../../dev/stack/ports.ts'
 
 export const HOW_TO_INSTALL =
-  'nginx was not found, so nothing is known about shared caches. Install it: apt-get install -y --no-install-recommends nginx-light'
+  'nginx was not found: shared caches are tried with naive ones alone. Install it: apt-get install -y --no-install-recommends nginx-light'
 
 /** The path of nginx, or null where there is none. */
 export function findNginx(): string | null {

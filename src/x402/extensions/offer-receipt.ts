@@ -60,7 +60,7 @@ export const signOffers = (
     ),
   )
 
-/** `issuedAt` is when the payment was settled, so that a receipt asked for again is the same to the letter. */
+/** `issuedAt` (Unix seconds) is when the payment was settled, so that a receipt asked for again is the same. */
 export const signReceipt = (
   site: string,
   resourceUrl: string,
@@ -72,7 +72,7 @@ export const signReceipt = (
     typeof receiptPayload
   >)
 
-/** Headers are short: the schema says no more than it has to. */
+/** Headers must be short, so the schema says only what it must. */
 const schema = { type: 'object' }
 
 /** What a challenge carries, where anything was signed. */

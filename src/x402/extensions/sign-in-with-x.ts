@@ -1,4 +1,5 @@
-// The `sign-in-with-x` extension: who has paid comes back without a pass and proves their address by signing a message.
+// The `sign-in-with-x` extension: a reader who has paid comes back without a pass and proves the address with a
+// signed message.
 // Shape and checks: specs/extensions/sign-in-with-x.md of the protocol; the message is EIP-4361's. What was bought, and
 // whether the signature is good, is not known here.
 import * as z from 'zod/mini'
@@ -34,27 +35,27 @@ export const signInDeclaration = ({ site, nonce, issuedAtSeconds, networks }: Si
   schema: {},
 })
 
-/** One line each: a field with a line break could make one message out of two different proofs. */
+/** One line each: with a line break in a field, two different proofs could give the same message. */
 const line = (pattern: RegExp) => z.string().check(z.regex(pattern))
-const uri = line(/^[\x21-\x7e]+$/)
-const time = line(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/).check(
+const uriLine = line(/^[\x21-\x7e]+$/)
+const timeLine = line(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/).check(
   z.refine((text) => !Number.isNaN(Date.parse(text))),
 )
 
 const proof = z.object({
-  domain: uri,
+  domain: uriLine,
   address: z.custom<`0x${string}`>((text) => typeof text === 'string' && /^0x[0-9a-fA-F]{40}$/.test(text)),
   statement: z.optional(line(/^[\x20-\x7e]+$/)),
-  uri,
+  uri: uriLine,
   version: z.literal('1'),
-  chainId: uri,
-  type: uri,
+  chainId: uriLine,
+  type: uriLine,
   nonce: line(/^[A-Za-z0-9]{8,128}$/),
-  issuedAt: time,
-  expirationTime: z.optional(time),
-  notBefore: z.optional(time),
+  issuedAt: timeLine,
+  expirationTime: z.optional(timeLine),
+  notBefore: z.optional(timeLine),
   requestId: z.optional(line(/^[\x21-\x7e]*$/)),
-  resources: z.optional(z.array(uri)),
+  resources: z.optional(z.array(uriLine)),
   signature: z.custom<`0x${string}`>((text) => typeof text === 'string' && /^0x(?:[0-9a-fA-F]{2})+$/.test(text)),
 })
 
@@ -89,8 +90,8 @@ export function signInMessage(signIn: SignIn): string {
 }
 
 /**
- * Whether a sign-in is for this site, one of its networks, and now ("Validate Message Fields"). Its nonce and signature
- * are for the caller to check. `resources` are the client's word and mean nothing.
+ * Whether a sign-in is for this site, one of its networks, and now ("Validate Message Fields"). The caller checks its
+ * nonce and its signature. `resources` are the client's word and mean nothing.
  */
 export function checkSignIn(
   signIn: SignIn,

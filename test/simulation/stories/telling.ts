@@ -21,7 +21,7 @@ export function story(name: string, act: Story['act'], options: TaleOptions = {}
 }
 
 /** A quick chain: four blocks a second. */
-export const QUICK = { 'eip155:84532': 250 }
+export const QUICK = { 'eip155:8453': 250 }
 
 export const expect = (value: unknown) => ({
   toBe: (expected: unknown) => deepStrictEqual(value, expected),

@@ -193,14 +193,14 @@ group('refused, and asked for again', () => {
 group('what may not be sent today', () => {
   for (const change of ['PAY_TO', 'NETWORKS'] as const) {
     story(`after a change of ${change} an earlier payment is not sent because of another`, async (tale) => {
-      const network = change === 'NETWORKS' ? 'eip155:137' : 'eip155:84532'
+      const network = change === 'NETWORKS' ? 'eip155:137' : 'eip155:8453'
       const earlier = tale.sign(single('/a/1'), { ...long, network })
       turnAway(tale)
       expect(code(await tale.ask(earlier))).toBe('facilitator_unavailable')
       const before = tale.sent(earlier)
       beHonest(tale)
       const payTo = `0x${'c3'.repeat(20)}` as const
-      tale.stage.env = { ...tale.stage.env, [change]: change === 'PAY_TO' ? { eip155: payTo } : ['eip155:84532'] }
+      tale.stage.env = { ...tale.stage.env, [change]: change === 'PAY_TO' ? { eip155: payTo } : ['eip155:8453'] }
       tale.stage.objects.crash(objectOf(PAYER))
       await tale.wait(1_000)
       expect(code(await tale.ask(earlier, { isOffTerms: true }))).toBe('invalid_payment_requirements')

@@ -1,0 +1,94 @@
+// Which headers pass between a reader and the publisher's origin: what the origin must not be told, and what of its answer
+// must not reach the reader. Pure.
+
+/** Headers that pay, sign in, or tell of it: none comes from an origin, or goes to one. */
+const isOurs = (name: string): boolean =>
+  /^(?:payment-|x-payment|sign-in-with-x$|settlement-overrides$|x-newsstand-)/.test(name)
+
+const CONDITIONAL = /^if-(?:none-match|match|modified-since|unmodified-since|range)$/
+
+const OVERRIDES = [
+  // Of proxies: what was asked for before they changed it. The client's address is Cloudflare's word, the rest ours.
+  /^forwarded$/,
+  /^x-forwarded-(?!for$)/,
+  // IIS, Symfony, Envoy, Azure, Traefik, Next.js, Home Assistant and others: the path, or the method, instead of the real one.
+  /^(?:x-)?(?:original|rewrite|envoy-original|ms-original|replaced|request(?:ed)?|matched|invoke|ingress|base|context|proxy|http|(?:waws-)?unencoded)-(?:ur[il]|path|prefix|query|host|method)(?:-override)?$/,
+  /^x-method-override$/,
+  /^x-middleware-/,
+  // CGI and its children (WSGI, Rack, PHP): where the program ends and its path begins.
+  /^(?:x-)?(?:script-(?:name|ur[il]|filename)|path-(?:info|translated)|document-ur[il]|redirect-url)$/,
+  // Rack: which file is sent in place of which.
+  /^x-(?:accel-mapping|sendfile-type)$/,
+]
+
+/** Ranges and conditions are for free content; ranges alone for pass holders; a purchase is answered whole. */
+export type Purpose = 'free' | 'holder' | 'purchase'
+
+/** A request's headers without what is ours, and without what makes an origin read another path, host or method. */
+export function forOrigin(request: Request, purpose: Purpose): Headers {
+  const headers = new Headers(request.headers)
+  for (const name of [...headers.keys()]) {
+    // To CGI and its children both spellings are one.
+    const spelt = name.replaceAll('_', '-')
+    const isUnwanted =
+      isOurs(spelt) ||
+      OVERRIDES.some((known) => known.test(spelt)) ||
+      (purpose !== 'free' && CONDITIONAL.test(spelt)) ||
+      (purpose === 'purchase' && name === 'range')
+    if (isUnwanted) headers.delete(name)
+  }
+  const accepted = headers.get('Accept-Encoding')
+  if (purpose === 'purchase' && accepted !== null) headers.set('Accept-Encoding', decodable(accepted))
+  return headers
+}
+
+/** Takes out of an origin's answer what only newsstand may say, and what takes the reader's pass away. */
+export function withoutClaims(headers: Headers, passCookie: string): void {
+  for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
+  const cookies = headers.getSetCookie()
+  headers.delete('Set-Cookie')
+  for (const cookie of cookies) if (nameOf(cookie) !== passCookie) headers.append('Set-Cookie', cookie)
+  const cleared = (headers.get('Clear-Site-Data') ?? '').split(',').map((part) => part.trim())
+  const harmless = cleared.filter((part) => !/^"?(?:cookies|\*)"?$/i.test(part))
+  if (harmless.length === cleared.length) return
+  headers.delete('Clear-Site-Data')
+  if (harmless.length > 0) headers.set('Clear-Site-Data', harmless.join(', '))
+}
+
+/** The name a browser sends a cookie back under: one without a name is sent as its value alone, and that reads as a name. */
+const nameOf = (cookie: string): string => /^[\s=]*([^=;]*)/.exec(cookie)?.[1]?.trim() ?? ''
+
+/** Encodings (RFC 9110 §8.4) that the platform decodes when a body is read, in this spelling only. */
+const DECODED = ['gzip', 'br']
+
+export const isDecoded = (encoding: string | null): boolean => encoding !== null && DECODED.includes(encoding)
+
+/** What is left of `Accept-Encoding` for a body that is looked into before it is sold. */
+const decodable = (accepted: string): string =>
+  accepted
+    .split(',')
+    .filter((part) => /^\s*(?:gzip|br|identity)\s*(?:;|$)/i.test(part))
+    .join(',')
+    .trim() || 'identity'
+
+/**
+ * Where a redirect of the origin at `base` leads at `site`. What lies outside of `base` is not ours, and stays as it is;
+ * an origin that knows the site's name but not its own base path is understood as well.
+ */
+export function locationAt(site: string, base: string, location: string): string {
+  const { origin, pathname } = new URL(base)
+  const basePath = pathname === '/' ? '' : pathname
+  const [, authority = '', rest = ''] = /^((?:https?:)?\/\/[^/?#\\]*)?(.*)$/is.exec(location) ?? []
+  const target = authority === '' ? origin : originAt(authority, base)
+  if (target !== origin && (target !== site || basePath === '')) return location
+  if (authority === '' && basePath === '') return location
+  if (!rest.startsWith(basePath)) return location
+  const below = rest.slice(basePath.length)
+  if (!/^(?:[/?#]|$)/.test(below)) return location
+  // With the site's name: `//` at the start of a path alone would name another site.
+  return `${site}${below.startsWith('/') ? '' : '/'}${below}`
+}
+
+function originAt(authority: string, base: string): string | null {
+  return URL.canParse(authority, base) ? new URL(authority, base).origin : null
+}

@@ -1,0 +1,213 @@
+import { describe, expect, test } from 'vitest'
+import { forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from '../../src/headers.ts'
+
+const sent = (headers: Record<string, string>, purpose: Purpose) =>
+  Object.fromEntries(forOrigin(new Request('https://news.example/a', { headers }), purpose))
+
+describe('an origin is not told of another path, host or method', () => {
+  test.each([
+    'Forwarded',
+    'X-Forwarded-Prefix',
+    'X-Forwarded-Path',
+    'X-Forwarded-PathBase',
+    'X-Forwarded-Uri',
+    'X-Forwarded-Url',
+    'X-Forwarded-Host',
+    'X-Forwarded-Server',
+    'X-Forwarded-Scheme',
+    'X-Forwarded-Method',
+    'X-Original-URL',
+    'X-Original-URI',
+    'X-Original-Path',
+    'X-Original-Prefix',
+    'X-Original-Host',
+    'X-Original-Method',
+    'X-Rewrite-URL',
+    'X-Rewrite-URI',
+    'X-Envoy-Original-Path',
+    'X-Envoy-Original-Host',
+    'X-MS-Original-URL',
+    'X-WAWS-Unencoded-URL',
+    'X-Replaced-Path',
+    'X-Request-URI',
+    'X-Requested-Path',
+    'Request-URI',
+    'X-Matched-Path',
+    'X-Invoke-Path',
+    'X-Invoke-Query',
+    'X-Middleware-Rewrite',
+    'X-Middleware-Subrequest',
+    'X-Ingress-Path',
+    'X-Base-Path',
+    'X-Base-URL',
+    'Base-URL',
+    'X-Context-Path',
+    'X-Proxy-URL',
+    'X-HTTP-Path-Override',
+    'X-HTTP-Method',
+    'X-HTTP-Method-Override',
+    'X-Method-Override',
+    'X-Script-Name',
+    'Script-Name',
+    'SCRIPT_NAME',
+    'Script-URL',
+    'Script-Filename',
+    'Path-Info',
+    'PATH_INFO',
+    'X-Path-Info',
+    'Path-Translated',
+    'Document-URI',
+    'Redirect-URL',
+    'X-Accel-Mapping',
+    'X-Sendfile-Type',
+    'X_Original_URL',
+    'X_HTTP_Method-Override',
+    'X_Forwarded_Host',
+  ])('by %s', (name) => {
+    for (const purpose of ['free', 'holder', 'purchase'] as const) {
+      expect(sent({ [name]: '/premium/other', 'X-Own': 'kept' }, purpose)).toEqual({ 'x-own': 'kept' })
+    }
+  })
+
+  test.each([
+    'X-Forwarded-For',
+    'X-Requested-With',
+    'X-Request-ID',
+    'HX-Current-URL',
+    'X-Original-Filename',
+    'X-CSRF-Token',
+    'Content-Type',
+    'Referer',
+    'Upgrade-Insecure-Requests',
+  ])('%s is the reader’s to send', (name) => {
+    expect(sent({ [name]: 'x' }, 'purchase')).toEqual({ [name.toLowerCase()]: 'x' })
+  })
+})
+
+test.each([
+  ['PAYMENT-SIGNATURE', []],
+  ['X_PAYMENT', []],
+  ['Sign-In-With-X', []],
+  ['X-Newsstand-Hop', []],
+  ['If-None-Match', ['free']],
+  ['If_Modified_Since', ['free']],
+  ['If-Range', ['free']],
+  ['Range', ['free', 'holder']],
+])('%s reaches the origin only for what is: %j', (name, purposes) => {
+  const reached = (['free', 'holder', 'purchase'] as const).filter(
+    (purpose) => Object.keys(sent({ [name]: 'x' }, purpose)).length > 0,
+  )
+  expect(reached).toEqual(purposes)
+})
+
+describe('what is bought comes in an encoding that can be looked into', () => {
+  test.each([
+    ['gzip, deflate, br, zstd', 'gzip, br'],
+    ['zstd', 'identity'],
+    ['*', 'identity'],
+    ['identity;q=1, *;q=0', 'identity;q=1'],
+    ['GZIP;q=0.5,x-gzip', 'GZIP;q=0.5'],
+  ])('%s → %s', (accepted, asked) => {
+    expect(sent({ 'Accept-Encoding': accepted }, 'purchase')).toEqual({ 'accept-encoding': asked })
+    expect(sent({ 'Accept-Encoding': accepted }, 'holder')).toEqual({ 'accept-encoding': accepted })
+  })
+
+  test.each([
+    [null, false],
+    ['gzip', true],
+    ['br', true],
+    ['GZIP', false],
+    ['gzip, br', false],
+    ['zstd', false],
+    ['identity', false],
+  ])('the platform decodes %s: %s', (encoding, expected) => {
+    expect(isDecoded(encoding)).toBe(expected)
+  })
+})
+
+describe('of an origin’s cookies', () => {
+  const left = (cookies: string[], ours = '__Host-newsstand') => {
+    const headers = new Headers()
+    for (const cookie of cookies) headers.append('Set-Cookie', cookie)
+    withoutClaims(headers, ours)
+    return headers.getSetCookie()
+  }
+
+  test.each([
+    '__Host-newsstand=x; Path=/; Secure',
+    '__Host-newsstand=; Path=/; Secure; Max-Age=0',
+    ' __Host-newsstand =x',
+    '__Host-newsstand',
+    '__Host-newsstand; Path=/',
+    '=__Host-newsstand=x',
+    ' = __Host-newsstand=x',
+  ])('“%s” is ours, and dropped', (cookie) => {
+    expect(left(['a=1; Expires=Sat, 01 Jan 2050 00:00:00 GMT', cookie, 'b=2'])).toEqual([
+      'a=1; Expires=Sat, 01 Jan 2050 00:00:00 GMT',
+      'b=2',
+    ])
+  })
+
+  test.each([
+    'newsstand=1',
+    '__Host-newsstand2=x',
+    'x__Host-newsstand=x',
+    'x=__Host-newsstand',
+    '__Secure-newsstand=x',
+  ])('“%s” is the origin’s', (cookie) => {
+    expect(left([cookie])).toEqual([cookie])
+  })
+
+  test('on a site without https ours has its other name', () => {
+    expect(left(['newsstand=x', '__Host-newsstand=x'], 'newsstand')).toEqual(['__Host-newsstand=x'])
+  })
+})
+
+test.each([
+  ['"cookies"', null],
+  ['"*"', null],
+  ['"cache", "cookies"', '"cache"'],
+  ['"COOKIES","storage" , "*"', '"storage"'],
+  ['"cache", "storage"', '"cache", "storage"'],
+])('Clear-Site-Data: %s → %s', (said, left) => {
+  const headers = new Headers({ 'Clear-Site-Data': said })
+  withoutClaims(headers, 'newsstand')
+  expect(headers.get('Clear-Site-Data')).toBe(left)
+})
+
+describe('a redirect of an origin', () => {
+  const SITE = 'https://news.example'
+  test.each([
+    // Below its base path: the site's own.
+    ['https://o.example/base', '/base/x?y#z', `${SITE}/x?y#z`],
+    ['https://o.example/base', '/base', `${SITE}/`],
+    ['https://o.example/base', '/base?y', `${SITE}/?y`],
+    ['https://o.example/base', 'https://o.example/base/x', `${SITE}/x`],
+    ['https://o.example/base', 'HTTPS://O.Example:443/base/x', `${SITE}/x`],
+    ['https://o.example/base', '//o.example/base/x', `${SITE}/x`],
+    ['https://o.example/base', 'https://news.example/base/x', `${SITE}/x`],
+    ['https://o.example/base', '/base//evil.example/x', `${SITE}//evil.example/x`],
+    ['https://o.example', 'https://o.example/x', `${SITE}/x`],
+    ['https://o.example', 'https://o.example', `${SITE}/`],
+    ['https://o.example', 'https://o.example?y', `${SITE}/?y`],
+    // Anywhere else: as it is.
+    ['https://o.example/base', '/x', '/x'],
+    ['https://o.example/base', '/basement/x', '/basement/x'],
+    ['https://o.example/base', 'x', 'x'],
+    ['https://o.example/base', '?y', '?y'],
+    ['https://o.example/base', '', ''],
+    ['https://o.example/base', 'https://o.example/x', 'https://o.example/x'],
+    ['https://o.example/base', 'http://o.example/base/x', 'http://o.example/base/x'],
+    ['https://o.example/base', 'https://o.example.evil/base/x', 'https://o.example.evil/base/x'],
+    ['https://o.example/base', 'https://o.example@evil.example/base/x', 'https://o.example@evil.example/base/x'],
+    ['https://o.example/base', 'https://[/base/x', 'https://[/base/x'],
+    ['https://o.example/base', 'https://news.example/x', 'https://news.example/x'],
+    ['https://o.example/base', 'mailto:a@b.example', 'mailto:a@b.example'],
+    ['https://o.example', '/x', '/x'],
+    ['https://o.example', '//evil.example/x', '//evil.example/x'],
+    ['https://o.example', 'https://news.example/x', 'https://news.example/x'],
+    ['https://news.example', '/x', '/x'],
+  ])('at %s to “%s” leads to %s', (base, location, expected) => {
+    expect(locationAt(SITE, base, location)).toBe(expected)
+  })
+})
