@@ -6,23 +6,40 @@ import type { Grant } from './pass.ts'
 
 /** A pass holder's page with the bar; anything else as it is. */
 export function withBar(request: Request, content: Response, { endsAtSeconds }: Grant): Response {
+  const { body, headers } = content
   const isPage =
     request.method === 'GET' &&
     request.headers.get('Sec-Fetch-Dest') === 'document' &&
     content.status === 200 &&
-    /^text\/html\b/i.test(content.headers.get('Content-Type') ?? '')
-  if (!isPage) return content
+    isHtml(headers.get('Content-Type') ?? '')
+  if (!body || !isPage) return content
   const html = bar({
     acceptLanguage: request.headers.get('Accept-Language'),
     endsAtSeconds,
     timeZone: timeZoneOf(request),
   })
-  const headers = new Headers(content.headers)
-  headers.delete('Content-Length')
-  return new HTMLRewriter()
-    .onDocument({ end: (end) => void end.append(html, { html: true }) })
-    .transform(new Response(content.body, { status: content.status, headers }))
+  // Nothing reads the page: no fault of its own can cut it off.
+  const ending = new TextEncoder().encode(inAscii(html))
+  const withEnding = new TransformStream<Uint8Array, Uint8Array>({ flush: (end) => end.enqueue(ending) })
+  const longer = new Headers(headers)
+  longer.delete('Content-Length')
+  return new Response(body.pipeThrough(withEnding), { status: content.status, headers: longer })
 }
+
+/** HTML in letters of which ASCII is a part. */
+function isHtml(type: string): boolean {
+  if (!/^text\/html\s*(?:;|$)/i.test(type)) return false
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1]
+  if (!charset) return true
+  try {
+    return !/^(?:utf-16|iso-2022|replacement)/.test(new TextDecoder(charset).encoding)
+  } catch {
+    return false
+  }
+}
+
+/** The same HTML in letters that each charset has. */
+const inAscii = (html: string): string => html.replace(/[^\0-\x7f]/gu, (letter) => `&#${letter.codePointAt(0)};`)
 
 /** Where Cloudflare thinks the reader is. */
 function timeZoneOf({ cf }: Request): string {

@@ -1,6 +1,7 @@
 // Where the content is: KV, R2 or the publisher's own origin. It is found before it is sold, and streamed. Requests go
 // to the origin without anything of ours; answers come from it without anything that only we may say.
 import * as z from 'zod/mini'
+import { peeked, watched } from './body.ts'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from './headers.ts'
@@ -20,10 +21,13 @@ export type Article = {
   price: Price | null
 }
 
+/** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
+export type Content = { response: Response; taken: Promise<void> | null }
+
 export type StoredContent = {
   article: Article
   /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Call it once. */
-  open: (asking: Asking | null) => Promise<Response>
+  open: (asking: Asking | null) => Promise<Content>
   /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
@@ -64,12 +68,15 @@ export async function openStored(
   found: StoredContent,
   request: Request,
   asking: Asking | null,
-): Promise<Result<Response>> {
+): Promise<Result<Content>> {
   const content = await reached(() => found.open(asking))
   if (!content.ok || request.method !== 'HEAD') return content
-  await content.value.body?.cancel()
-  return ok(new Response(null, content.value))
+  const { response } = content.value
+  await response.body?.cancel()
+  return ok(unwatched(new Response(null, response)))
 }
+
+const unwatched = (response: Response): Content => ({ response, taken: null })
 
 /** Whether what is in a body can be read here: files are passed on encoded as they are stored. */
 export function isReadable({ headers }: Response, isFile: boolean): boolean {
@@ -78,10 +85,10 @@ export function isReadable({ headers }: Response, isFile: boolean): boolean {
 }
 
 /** The origin's answer; `content_unavailable` where it cannot be reached. */
-export const askOrigin = (world: World, request: Request, wanted: OriginRequest): Promise<Result<Response>> =>
+export const askOrigin = (world: World, request: Request, wanted: OriginRequest): Promise<Result<Content>> =>
   reached(() => fetchOrigin(world, request, wanted))
 
-async function reached(open: () => Promise<Response>): Promise<Result<Response>> {
+async function reached(open: () => Promise<Content>): Promise<Result<Content>> {
   try {
     return ok(await open())
   } catch (fault) {
@@ -137,8 +144,9 @@ async function findInKv(
     const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
     return value && { value, stored }
   })
-  const body = entry && (await peek(entry.value))
-  if (!body) return ok(null)
+  const content = entry && (await peeked(entry.value, null))
+  if (!content) return ok(null)
+  const { body, taken } = content
   const article = parseArticle(path, entry.stored)
   if (!article.ok) {
     await body.cancel()
@@ -147,8 +155,10 @@ async function findInKv(
   const contentType = article.value.contentType ?? (mimeType || 'text/html; charset=utf-8')
   return ok({
     article: article.value,
-    open: async () =>
-      new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
+    open: async () => ({
+      response: new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
+      taken,
+    }),
     discard: () => body.cancel(),
   })
 }
@@ -177,39 +187,19 @@ async function findInR2(
     for (const [name, value] of Object.entries(more)) headers.set(name, value)
     return new Response(body, { status, headers, encodeBody: 'manual' })
   }
-  const open = async (asking: Asking | null): Promise<Response> => {
+  const open = async (asking: Asking | null): Promise<Content> => {
     const part = partOf(asking, { size, etag: head.httpEtag, modifiedAt: head.uploaded, isEncoded })
-    if (part.status === 304 || part.status === 412) return answer(null, part.status)
-    if (part.status === 416) return answer(null, 416, { 'Content-Range': `bytes */${size}` })
-    if (asking?.method === 'HEAD') return answer(null, 200, { 'Content-Length': String(size) })
+    if (part.status === 304 || part.status === 412) return unwatched(answer(null, part.status))
+    if (part.status === 416) return unwatched(answer(null, 416, { 'Content-Range': `bytes */${size}` }))
+    if (asking?.method === 'HEAD') return unwatched(answer(null, 200, { 'Content-Length': String(size) }))
     const { offset, length } = part
     const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, range: { offset, length } })
     if (!object || !('body' in object)) throw new Error('the file changed while it was being read')
-    const body = object.body.pipeThrough(new FixedLengthStream(length))
+    const { body, taken } = watched(object.body, length)
     const contentRange = { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }
-    return answer(body, part.status, part.status === 206 ? contentRange : {})
+    return { response: answer(body, part.status, part.status === 206 ? contentRange : {}), taken }
   }
   return ok({ article: article.value, open, discard: async () => {} })
-}
-
-/** The same stream, once its first bytes have come; null when it is empty. */
-export async function peek(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array> | null> {
-  const reader = stream.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return null
-    if (value.byteLength === 0) continue
-    reader.releaseLock()
-    const { readable, writable } = new IdentityTransformStream()
-    const writer = writable.getWriter()
-    const first = writer.write(value).then(() => {
-      writer.releaseLock()
-      return stream.pipeTo(writable)
-    })
-    // A reader that goes away ends the pipe; that is no fault of ours.
-    first.catch(() => {})
-    return readable
-  }
 }
 
 /** Where `content = "origin"` is fetched from, by precedence: the service binding, `ORIGIN_URL`, the zone's own origin. */
@@ -227,7 +217,7 @@ export type OriginRequest = {
 }
 
 /** Forwards a request. Throws when the origin cannot be reached. */
-async function fetchOrigin(world: World, request: Request, wanted: OriginRequest): Promise<Response> {
+async function fetchOrigin(world: World, request: Request, wanted: OriginRequest): Promise<Content> {
   const origin = originOf(world.env, world.config)
   if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
@@ -256,7 +246,7 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
     base,
     wanted.site,
   )
-  return wanted.purpose === 'purchase' ? unlessEmpty(response) : response
+  return wanted.purpose === 'purchase' ? unlessEmpty(response) : unwatched(response)
 }
 
 /** Takes out the cookie of our name, and a bearer token that is a pass of ours; others are the origin's own. */
@@ -271,13 +261,23 @@ async function withoutPass(headers: Headers, site: string, world: World): Promis
   headers.delete('Authorization')
 }
 
-/** An empty body becomes none: it is not sold. Its length is gone, and its encoding where the platform decoded it. */
-async function unlessEmpty(response: Response): Promise<Response> {
-  const body = response.body && (await peek(response.body))
+/** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */
+async function unlessEmpty(response: Response): Promise<Content> {
+  const { status, statusText } = response
+  const content = response.body && (await peeked(response.body, lengthOf(response)))
   const headers = new Headers(response.headers)
   if (isDecoded(headers.get('Content-Encoding'))) headers.delete('Content-Encoding')
   headers.delete('Content-Length')
-  return new Response(body, { status: response.status, statusText: response.statusText, headers })
+  return {
+    response: new Response(content?.body ?? null, { status, statusText, headers }),
+    taken: content?.taken ?? null,
+  }
+}
+
+/** The bytes of a body that comes as it was sent; null where nobody has said, or the platform decodes it. */
+function lengthOf({ headers }: Response): number | null {
+  const length = headers.get('Content-Length') ?? ''
+  return /^\d{1,15}$/.test(length) && !isDecoded(headers.get('Content-Encoding')) ? Number(length) : null
 }
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */

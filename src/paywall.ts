@@ -3,7 +3,7 @@
 import { type Access, accessOf, passHeaders, passTokenOf } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, findStored, isReadable, openStored, type StoredContent } from './content.ts'
+import { askOrigin, type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { log } from './log.ts'
@@ -65,7 +65,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const decision = decided.value
   if (decision.kind === 'open') {
     const content = await fromOrigin(request, world, target.value, 'free')
-    return content.ok ? { kind: 'open', response: content.value } : no(content.error)
+    return content.ok ? { kind: 'open', response: content.value.response } : no(content.error)
   }
   const { rule } = decision
   const isStored = rule.content !== 'origin'
@@ -85,7 +85,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
       ? await openStored(found, request, request)
       : await fromOrigin(request, world, target.value, 'free')
     if (!content.ok) return no(content.error)
-    return { kind: 'free', response: content.value, dependsOn: priceHeaders(rule) }
+    return { kind: 'free', response: content.value.response, dependsOn: priceHeaders(rule) }
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
   if (!query.ok) return no(query.error)
@@ -125,10 +125,10 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const looking = objection === null ? lookFirst(world, payment.value) : null
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
-  if (first && !isDeliverable(first.value, request.method)) return unsold(visit, first.value)
+  if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
   const outcome = await redeem(world, { verified, objection, resource, look: await looking }, request.signal)
   if (outcome.kind === 'refused') {
-    await first?.value.body?.cancel()
+    await first?.value.response.body?.cancel()
     return declined(visit, payment.value, outcome.refusal)
   }
 
@@ -152,11 +152,11 @@ const fromOrigin = (request: Request, world: World, { site, originPath, facts }:
   })
 
 /** The content of a gated resource, or why it cannot be had. */
-async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Response>> {
+async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
   if (found) return openStored(found, request, purpose === 'holder' ? request : null)
   const content = await fromOrigin(request, world, target, purpose)
   // Part of the content is neither what was paid for nor to be given away.
-  const isPart = content.ok && purpose === 'purchase' && content.value.status === 206
+  const isPart = content.ok && purpose === 'purchase' && content.value.response.status === 206
   return isPart ? fail({ code: 'content_unavailable' }) : content
 }
 
@@ -170,9 +170,10 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
   const isFile = visit.rule.content === 'r2'
-  const response = isReadable(content.value, isFile) ? withBar(visit.request, content.value, grant) : content.value
+  const { response: whole } = content.value
+  const response = isReadable(whole, isFile) ? withBar(visit.request, whole, grant) : whole
   // A page with the bar is another one for every reader: its file's ETag does not name it.
-  return { kind: isFile && response === content.value ? 'held' : 'gated', response, headers }
+  return { kind: isFile && response === whole ? 'held' : 'gated', response, headers }
 }
 
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */
@@ -215,24 +216,22 @@ async function deliver(
   visit: Visit,
   verified: VerifiedPayment,
   outcome: Extract<RedeemOutcome, { kind: 'granted' }>,
-  content: Response | null,
+  content: Content | null,
   grants: readonly Grant[],
 ): Promise<Answer> {
   const { request, world, resource } = visit
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
   const report = handingOut(world, verified, outcome.handout)
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
-  if (!opened.ok || !isDeliverable(opened.value, request.method)) {
+  if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)
-    const response = opened.ok ? opened.value : (await refuse(request, world.config.brand, opened.error)).response
+    const response = opened.ok
+      ? opened.value.response
+      : (await refuse(request, world.config.brand, opened.error)).response
     // Paid, but not delivered: the signed receipt would say both.
     return { kind: 'gated', response, headers: encodeSettlement(settlement, verified.payment, null) }
   }
-  if (request.signal.aborted) {
-    report(false)
-    await opened.value.body?.cancel()
-    return { kind: 'gated', response: new Response(null, { status: 503 }), headers: {} }
-  }
+  const { response, taken } = opened.value
   const receipt = await receiptFor(world, resource.site, urlOf(resource), settlement, settledAtSeconds)
   const isLasting = endsAtSeconds !== null && endsAtSeconds > nowSeconds()
   const bought = isLasting ? { scope, method: resource.method, endsAtSeconds, payer: settlement.payer } : null
@@ -240,18 +239,18 @@ async function deliver(
     bought && isFromElsewhere(request, resource.site) ? await passTokenOf(world, bought, resource.site) : null
   const settled = encodeSettlement(settlement, verified.payment, receipt, token)
   const cookie = bought ? await passHeaders(world, [bought, ...grants], resource.site, settled) : {}
-  return { kind: 'gated', response: watched(opened.value, report), headers: { ...settled, ...cookie } }
-}
-
-/** The answer, which reports once whether all of it was taken. */
-function watched(response: Response, report: (isTaken: boolean) => void): Response {
-  if (!response.body) {
-    report(true)
-    return response
+  // Whoever has gone by now is sent nothing, so nothing would break off.
+  if (request.signal.aborted) {
+    report(false)
+    await response.body?.cancel()
+    return { kind: 'gated', response: new Response(null, { status: 503 }), headers: {} }
   }
-  // A script stream: the platform's own transform streams cannot be piped into one another.
-  const watching = new TransformStream({ flush: () => report(true), cancel: () => report(false) })
-  return new Response(response.body.pipeThrough(watching), response)
+  const isTaken = (taken ?? Promise.resolve()).then(
+    () => true,
+    () => false,
+  )
+  world.waitUntil(isTaken.then(report))
+  return { kind: 'gated', response, headers: { ...settled, ...cookie } }
 }
 
 /** Nothing that claims to be a payment was sent. */

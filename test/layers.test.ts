@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** From the bottom up: a layer may import itself and those before it. */
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
-  ['settings, http', /^(settings|http|breaker|limits)\.ts$/],
+  ['settings, http, body', /^(settings|http|breaker|limits|body)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^token\.ts$/],
   ['config', /^(config|real-money)\.ts$/],
