@@ -1,7 +1,7 @@
 // What a request holds already: a pass, else a sign-in with a wallet. Shape, site, time, nonce and signature of a sign-in
 // are checked first; then the payer's own record says what is owned. Nothing the client names grants anything.
 import { isValidSignature } from './chain.ts'
-import { fail, ok, type Refusal, type Result } from './errors.ts'
+import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
 import { isSignedMessage, messageHash } from './networks/evm.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
 import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
@@ -37,9 +37,6 @@ export type Access = {
 const HEADER_ROOM = 8192 - 1024
 /** Chain id and the question itself. */
 const MOST_WALLET_CALLS = 3
-/** Refusals of a sign-in that caused work for a payer's object or for the chain. */
-const COSTLY = ['sign_in_nothing_bought', 'invalid_siwx_signature']
-
 /** What a request may open at a resource. HEAD does not use up a sign-in: it could not deliver what is asked for. */
 export async function accessOf(request: Request, world: World, resource: Resource): Promise<Access> {
   const { cookie: kept, bearer } = await grantsIn(request, world, resource.site)
@@ -98,7 +95,7 @@ export const passTokenOf = async (world: World, bought: Grant, site: string): Pr
 async function signIn(header: string, request: Request, world: World, resource: Resource): Promise<Result<Grant[]>> {
   if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
   const signed = await orUnavailable(() => ownedBySigner(header, world, resource))
-  if (!signed.ok && COSTLY.includes(signed.error.code)) await countFailure(world, request)
+  if (!signed.ok && isCounted(signed.error)) await countFailure(world, request)
   return signed
 }
 

@@ -3,7 +3,7 @@
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import type { Refusal } from './errors.ts'
-import { log } from './log.ts'
+import { log, nameAndPlaceOf } from './log.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
 import { paywall } from './paywall.ts'
@@ -25,8 +25,7 @@ export async function answer(request: Request, env: Env, context: ExecutionConte
       ? await reserved.fetch(request, env, context)
       : dressed(await configured(request, env, context, paywall))
   } catch (fault) {
-    const problem = fault instanceof Error ? `${fault.name}: ${fault.message}` : typeof fault
-    log({ event: 'fault', problem })
+    log({ event: 'fault', problem: nameAndPlaceOf(fault) })
     return dressed(await plainly(request, { code: 'internal_error' }))
   }
 }

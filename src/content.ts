@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { peeked, watched } from './body.ts'
 import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
-import { forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from './headers.ts'
+import { copyOf, forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from './headers.ts'
 import { log, nameOf } from './log.ts'
 import { bearerToken, cookieName, isPass } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
@@ -88,11 +88,14 @@ export function isReadable({ headers }: Response, isFile: boolean): boolean {
 export const askOrigin = (world: World, request: Request, wanted: OriginRequest): Promise<Result<Content>> =>
   reached(() => fetchOrigin(world, request, wanted))
 
+/** Content that cannot be had, in our own words, which may be logged. */
+class Missing extends Error {}
+
 async function reached(open: () => Promise<Content>): Promise<Result<Content>> {
   try {
     return ok(await open())
   } catch (fault) {
-    log({ event: 'content_unavailable', problem: fault instanceof Error ? fault.message : '' })
+    log({ event: 'content_unavailable', problem: fault instanceof Missing ? fault.message : nameOf(fault) })
     return fail({ code: 'content_unavailable' })
   }
 }
@@ -194,7 +197,7 @@ async function findInR2(
     if (asking?.method === 'HEAD') return unwatched(answer(null, 200, { 'Content-Length': String(size) }))
     const { offset, length } = part
     const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, range: { offset, length } })
-    if (!object || !('body' in object)) throw new Error('the file changed while it was being read')
+    if (!object || !('body' in object)) throw new Missing('the file changed while it was being read')
     const { body, taken } = watched(object.body, length)
     const contentRange = { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }
     return { response: answer(body, part.status, part.status === 206 ? contentRange : {}), taken }
@@ -219,7 +222,7 @@ export type OriginRequest = {
 /** Forwards a request. Throws when the origin cannot be reached. */
 async function fetchOrigin(world: World, request: Request, wanted: OriginRequest): Promise<Content> {
   const origin = originOf(world.env, world.config)
-  if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Error('the zone has no origin behind this worker')
+  if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Missing('the zone has no origin behind this worker')
   const base = origin.kind === 'url' ? origin.url : wanted.site
   const headers = forOrigin(request, wanted.purpose)
   await withoutPass(headers, wanted.site, world)
@@ -282,13 +285,9 @@ function lengthOf({ headers }: Response): number | null {
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
 function cleaned(response: Response, base: string, site: string): Response {
-  // A copy keeps what a Response holds beside its headers: its WebSocket, and how its body is encoded.
-  const copy = new Response(isNullBody(response.status) ? null : response.body, response)
+  const copy = copyOf(response)
   withoutClaims(copy.headers, cookieName(site))
   const location = copy.headers.get('Location')
   if (location !== null) copy.headers.set('Location', locationAt(site, base, location))
   return copy
 }
-
-/** Statuses that have no body (Fetch standard). */
-const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)

@@ -32,6 +32,8 @@ const row = (status: number, message: string, retryAfterSeconds: number | null =
 const unreadable = (message: string): RefusalRow => ({ ...row(400, message), blame: 'noted' })
 /** The client has not paid, or its sign-in opens nothing. */
 const unpaid = (message: string): RefusalRow => ({ ...row(402, message), blame: 'counted' })
+/** A sign-in that is refused before anybody works for it. */
+const unread = (message: string): RefusalRow => row(402, message)
 /** A payment that did not go through. */
 const unsettled = (message: string): RefusalRow => ({ ...unpaid(message), isReported: true })
 
@@ -60,12 +62,12 @@ const REFUSALS = {
   payment_required: unpaid('This content is for sale. Pay one of the offers and ask again.'),
   invalid_payment_requirements: unsettled('The payment is for other terms than those on offer. Pay one of the offers.'),
   payment_already_used: unsettled('This payment has already been used. Sign a new one to buy something else.'),
-  invalid_siwx_domain_mismatch: unpaid('The sign-in was signed for another site. Sign the one of this challenge.'),
-  invalid_siwx_uri_mismatch: unpaid('The sign-in names the address of another site. Sign the one of this challenge.'),
-  invalid_siwx_unsupported_chain: unpaid('The sign-in is for a network this site is not paid on. Sign for another.'),
-  invalid_siwx_expired: unpaid('The sign-in has expired. Sign the one of this challenge.'),
-  invalid_siwx_not_yet_valid: unpaid('The sign-in is not valid yet. Sign the one of this challenge.'),
-  invalid_siwx_nonce: unpaid(
+  invalid_siwx_domain_mismatch: unread('The sign-in was signed for another site. Sign the one of this challenge.'),
+  invalid_siwx_uri_mismatch: unread('The sign-in names the address of another site. Sign the one of this challenge.'),
+  invalid_siwx_unsupported_chain: unread('The sign-in is for a network this site is not paid on. Sign for another.'),
+  invalid_siwx_expired: unread('The sign-in has expired. Sign the one of this challenge.'),
+  invalid_siwx_not_yet_valid: unread('The sign-in is not valid yet. Sign the one of this challenge.'),
+  invalid_siwx_nonce: unread(
     'The sign-in has been used, or its nonce is not from this site. Sign the one of this challenge.',
   ),
   invalid_siwx_signature: unpaid('The signature does not belong to this sign-in and its address.'),

@@ -92,3 +92,10 @@ export function locationAt(site: string, base: string, location: string): string
 function originAt(authority: string, base: string): string | null {
   return URL.canParse(authority, base) ? new URL(authority, base).origin : null
 }
+
+/** The same answer, to be changed: with its WebSocket, and encoded or not as it is. */
+export const copyOf = (response: Response): Response =>
+  new Response(NULL_BODY.includes(response.status) ? null : response.body, response)
+
+/** Statuses that have no body (Fetch standard). */
+const NULL_BODY = [101, 204, 205, 304]

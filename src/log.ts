@@ -34,3 +34,9 @@ export const log = (event: Event): void => console.error(JSON.stringify(event))
 
 /** The name of a fault: its message may hold what must not be logged. */
 export const nameOf = (fault: unknown): string => (fault instanceof Error ? fault.name : typeof fault)
+
+/** The same, and where it was thrown. */
+export function nameAndPlaceOf(fault: unknown): string {
+  const place = fault instanceof Error ? /^\s+at .*$/m.exec(fault.stack ?? '') : null
+  return nameOf(fault) + (place?.[0].replace(/^\s+/, ' ') ?? '')
+}

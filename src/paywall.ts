@@ -121,12 +121,13 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   // is not settled any more, so the origin is not asked before it is recognised.
   const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
   if (known) return declined(visit, payment.value, known)
-  countHangUp(world, request)
+  const isHeard = countHangUp(world, request)
   const looking = objection === null ? lookFirst(world, payment.value) : null
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
   const outcome = await redeem(world, { verified, objection, resource, look: await looking }, request.signal)
+  isHeard()
   if (outcome.kind === 'refused') {
     await first?.value.response.body?.cancel()
     return declined(visit, payment.value, outcome.refusal)

@@ -54,9 +54,15 @@ export const hadRefusal = ({ isolate: { limits } }: World, request: Request): bo
 export const countFailure = ({ env, isolate: { limits } }: World, request: Request): Promise<void> =>
   limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
 
-/** From now on a hang-up counts as a failure: the payment causes work, and the client would not hear a refusal. */
-export const countHangUp = (world: World, request: Request): void =>
-  request.signal.addEventListener('abort', () => world.waitUntil(countFailure(world, request)))
+/**
+ * From now on a hang-up counts as a failure: the payment causes work, and the client would not hear a refusal. Until the
+ * returned function is called: its outcome is known.
+ */
+export function countHangUp(world: World, request: Request): () => void {
+  const count = () => world.waitUntil(countFailure(world, request))
+  request.signal.addEventListener('abort', count)
+  return () => request.signal.removeEventListener('abort', count)
+}
 
 /** Remembers for a minute a refusal that the client caused, and counts it where it caused work. */
 export async function noteRefusal({ env, isolate }: World, request: Request, refusal: Refusal): Promise<void> {

@@ -1,6 +1,7 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
 import { publicError, type Refusal } from './errors.ts'
+import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
@@ -98,13 +99,6 @@ function withoutValidators(response: Response): Response {
   for (const name of VALIDATORS) copy.headers.delete(name)
   return copy
 }
-
-/** Statuses that have no body (Fetch standard). */
-const isNullBody = (status: number) => [101, 204, 205, 304].includes(status)
-
-/** The same answer, to be changed: with its WebSocket, and encoded or not as it is. */
-const copyOf = (response: Response): Response =>
-  new Response(isNullBody(response.status) ? null : response.body, response)
 
 const ours = (response: Response, isZipped = false): Answer => ({ kind: 'ours', response, isZipped })
 

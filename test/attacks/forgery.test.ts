@@ -172,7 +172,11 @@ describe('passes, here', () => {
   test('who pays for an article gets no day pass, whatever the payment says it is for', async () => {
     const signed = await sign(await scene.buyer(PRICE), { value: PRICE })
     const wide = { offer: 'Day pass', scope: PATTERN, accessSeconds: 9e9, name: 'USDC', version: '2' }
-    const more = { resource: { url: `${SITE}${ARTICLE}`, scope: PATTERN }, scope: PATTERN, extensions: { scope: `~${PATTERN}` } }
+    const more = {
+      resource: { url: `${SITE}${ARTICLE}`, scope: PATTERN },
+      scope: PATTERN,
+      extensions: { scope: `~${PATTERN}` },
+    }
     const bought = await scene.ask(ARTICLE, paying(headerOf(signed, { extra: wide, more })))
     expect(bought.text).toBe('the whole article')
     expect((await scene.ask(CHEAP, { Cookie: passIn(bought) })).status).toBe(402)

@@ -1,10 +1,14 @@
 // What a facilitator may answer to /settle, and what a reader is told of it.
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, /** A payment that says nothing of the page it is for. */
+const UNNAMED: Change = { echo: false, payment: resource: undefined }
+
+describe, expect, test } from 'vitest'
+
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Behaviour, behaviours, refuses, says } from '../world/behaviour.ts'
 import { broadcast } from '../world/broadcast.ts'
-import { pay, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { type Change, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
@@ -123,7 +127,7 @@ describe.each(VERSIONS)('in %s', (version) => {
     await broadcast(shop.stack.chain, signed)
     const { cost } = await shop.costOf(async () => {
       for (const path of [PAGE, PAGE, '/articles/other']) {
-        const answer = await shop.ask(path, { headers: wrap(version, challenge, signed, { echo: false }) })
+        const answer = await shop.ask(path, { headers: wrap(version, challenge, signed, UNNAMED) })
         expect(answer.status).toBe(402)
         expect(answer.error).toBe('payment_already_used')
         expect(answer.receipt).toMatchObject({ success: false, errorReason: 'payment_already_used' })
@@ -174,7 +178,7 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('one payment at two articles at once buys one of them', async () => {
-    const headers = await pay(version, await shop.challenge(PAGE), await shop.reader(), { echo: false })
+    const headers = await pay(version, await shop.challenge(PAGE), await shop.reader(), UNNAMED)
     const { result: answers, cost } = await shop.costOf(() =>
       Promise.all([shop.ask(PAGE, { headers }), shop.ask('/articles/other', { headers })]),
     )

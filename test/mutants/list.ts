@@ -141,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
       "if (found.kind === 'owned')",
       site('attacks/sign-in'),
     ],
-    ['if (!signed.ok && COSTLY.includes(signed.error.code)) await', 'if (false) await', site('attacks/sign-in')],
+    ['if (!signed.ok && isCounted(signed.error)) await', 'if (false) await', site('attacks/sign-in')],
   ]),
   ...in_('errors.ts', [
     ["blame: 'noted' })", 'blame: null })', unit('errors')],
