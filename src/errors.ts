@@ -33,7 +33,7 @@ const unreadable = (message: string): RefusalRow => ({ ...row(400, message), bla
 /** The client has not paid, or its sign-in opens nothing. */
 const unpaid = (message: string): RefusalRow => ({ ...row(402, message), blame: 'counted' })
 /** A sign-in that is refused before anybody works for it. */
-const unread = (message: string): RefusalRow => row(402, message)
+const unread = (message: string): RefusalRow => ({ ...row(402, message), blame: 'noted' })
 /** A payment that did not go through. */
 const unsettled = (message: string): RefusalRow => ({ ...unpaid(message), isReported: true })
 

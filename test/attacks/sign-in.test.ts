@@ -82,11 +82,9 @@ const declared = async (response: Response): Promise<Declaration> => {
 const signedAt = async (path: string, account: PrivateKeyAccount, change?: SignInChange) =>
   signIn(await declared(await scene.challenge(path)), account, change)
 
-/** Pays for the cheap article, in the name of the expensive one. */
-async function payCheaply(account: PrivateKeyAccount): Promise<Answer> {
-  const signed = await sign(account, { value: CHEAP_PRICE })
-  return scene.ask(CHEAP, paying(headerOf(signed, { more: { resource: { url: SITE + EXPENSIVE } } })))
-}
+/** Pays for the cheap article. */
+const payCheaply = async (account: PrivateKeyAccount): Promise<Answer> =>
+  scene.ask(CHEAP, paying(headerOf(await sign(account, { value: CHEAP_PRICE }))))
 
 function expectRefused(answer: Answer, code: string) {
   expect(answer.status).toBe(402)
@@ -156,7 +154,20 @@ describe('against a shop that records what its clients say they bought', () => {
 })
 
 describe('here', () => {
-  test('paying for the cheap article in the name of the expensive one opens the cheap one only', async () => {
+  test('paying for the cheap article in the name of the expensive one buys neither of them', async () => {
+    const account = await scene.buyer(CHEAP_PRICE)
+    const signed = await sign(account, { value: CHEAP_PRICE })
+    const named = headerOf(signed, { more: { resource: { url: SITE + EXPENSIVE } } })
+    const { value, ...cost } = await scene.during(async () => [
+      await scene.ask(CHEAP, paying(named)),
+      await scene.ask(EXPENSIVE, paying(named)),
+    ])
+    for (const answer of value) expectRefused(answer, 'invalid_payment_requirements')
+    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    expectRefused(await scene.ask(EXPENSIVE, await signedAt(EXPENSIVE, account)), 'sign_in_nothing_bought')
+  })
+
+  test('who has bought the cheap article signs in to the cheap one only', async () => {
     const account = await scene.buyer(CHEAP_PRICE)
     expect((await payCheaply(account)).text).toBe('the cheap article')
     const { value: answers, ...cost } = await scene.during(async () => [

@@ -1,9 +1,6 @@
 // What a facilitator may answer to /settle, and what a reader is told of it.
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { afterAll, beforeAll, /** A payment that says nothing of the page it is for. */
-const UNNAMED: Change = { echo: false, payment: resource: undefined }
-
-describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Behaviour, behaviours, refuses, says } from '../world/behaviour.ts'
@@ -13,6 +10,9 @@ import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
 const facilitator = behaviours()
+/** A payment that says nothing of the page it is for. */
+const UNNAMED: Change = { echo: false, payment: { resource: undefined } }
+
 let shop: Shop
 
 beforeAll(async () => {
