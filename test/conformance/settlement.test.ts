@@ -3,7 +3,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Behaviour, behaviours, refuses, says } from '../world/behaviour.ts'
-import { broadcast } from '../world/broadcast.ts'
+import { broadcast } from '../world/on-chain.ts'
 import { pay, sign, VERSIONS, wrap } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 
