@@ -12,7 +12,7 @@ const ROUTES = PATHS.map((path, i) => ({ path, content: 'kv', price: '$0.05', ac
 const PLOTS = faults(REFUSAL).flatMap((fault) =>
   PATHS.flatMap((path) => WAYS.flatMap((way) => VERSIONS.map((version): Plot => ({ path, fault, way, version })))),
 )
-/** Only bare workerd hears of a hang-up, which is what a single answer waits for. */
+/** They have a shop of their own, where nobody waits for the ledger before they come back. */
 const isHungUp = ({ path, way }: Plot) => path === '/once/hello' && way === 'walks away'
 
 const facilitator = behaviours()

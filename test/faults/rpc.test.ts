@@ -23,7 +23,7 @@ const PLOTS: Plot[] = FAULTS.flatMap((fault, i) =>
 const LASTING: RpcFault = 'keeps the states of four blocks'
 
 const facilitator = behaviours()
-const scenes = new Map<RpcFault, Promise<Map<Plot, Told>>>()
+const places = new Map<RpcFault, Promise<Map<Plot, Told>>>()
 const stops: (() => Promise<void>)[] = []
 let stack: Stack
 
@@ -32,20 +32,20 @@ beforeAll(async () => {
   // Three at a time; the next three when those readers have their answers.
   let before: Promise<unknown> = Promise.resolve()
   for (let i = 0; i < RPC_FAULTS.length; i += 3) {
-    const three = RPC_FAULTS.slice(i, i + 3).map((fault) => ({ fault, ...startScene(fault, before) }))
-    for (const { fault, told } of three) scenes.set(fault, told)
+    const three = RPC_FAULTS.slice(i, i + 3).map((fault) => ({ fault, ...openPlace(fault, before) }))
+    for (const { fault, told } of three) places.set(fault, told)
     before = Promise.allSettled(three.map(({ met }) => met))
   }
 })
 
 afterAll(async () => {
-  await Promise.allSettled(scenes.values())
+  await Promise.allSettled(places.values())
   for (const stop of stops) await stop()
   await stack.stop()
 })
 
 /** All plots at one site whose RPC is at fault until every reader has their first answer. */
-function startScene(fault: RpcFault, after: Promise<unknown>) {
+function openPlace(fault: RpcFault, after: Promise<unknown>) {
   const met = after.then(async () => {
     const rpc = await startRpc(stack.chain.rpcUrl)
     stops.push(rpc.stop)
@@ -70,7 +70,7 @@ describe.each(RPC_FAULTS)('the RPC %s', (fault) => {
   test.each(PLOTS.map((plot) => [plot.fault.name, plot.way, plot] as const))(
     'while the facilitator %s; the reader %s',
     async (_name, _way, plot) => {
-      const told = (await scenes.get(fault))?.get(plot)
+      const told = (await places.get(fault))?.get(plot)
       expect(told && wrongs(told)).toEqual([])
     },
     240_000,
