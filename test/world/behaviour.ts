@@ -195,7 +195,8 @@ export type Staged = {
 
 /** The fault for one payment. */
 export function stage({ point, reply, waitMs, delayMs }: Fault): Staged {
-  const arrival = Promise.withResolvers<() => Promise<unknown>>()
+  const arrival = Promise.withResolvers<void>()
+  let settle: (() => Promise<unknown>) | null = null
   return {
     async behaviour(proceed) {
       let settling: Promise<FacilitatorReply> | null = null
@@ -203,17 +204,18 @@ export function stage({ point, reply, waitMs, delayMs }: Fault): Staged {
         settling ??= proceed()
         return settling
       }
-      arrival.resolve(settleOnce)
+      settle = settleOnce
+      arrival.resolve()
       await wait(waitMs)
       if (point === 'answered, then settled') void wait(delayMs).then(settleOnce)
       if (point !== 'settled, then answered') return reply(null)
       const answer = await reply(await settleOnce())
       return answer === 'drop' ? answer : { ...answer, delayMs }
     },
-    arrived: arrival.promise.then(() => undefined),
+    arrived: arrival.promise,
     async landed() {
       if (point === 'never settled') return
-      const settle = await arrival.promise
+      if (!settle) throw new Error('the facilitator never got the payment')
       await settle()
     },
   }

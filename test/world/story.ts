@@ -102,7 +102,7 @@ export async function meetAll(place: Place, plots: readonly Plot[]): Promise<Map
     const meeting = meet(place, plot, arrived.resolve)
     meeting.catch(() => {})
     meetings.set(plot, meeting)
-    await Promise.race([arrived.promise, meeting])
+    await Promise.race([arrived.promise, meeting.catch(() => {})])
   }
   return meetings
 }
@@ -128,8 +128,8 @@ export async function meet(place: Place, plot: Plot, onArrival: () => void = () 
   void arrived.then(onArrival)
   let first: Said | null = null
   if (plot.way === 'walks away') {
-    const { hangUp } = askInVain(`${shop.site.url}${plot.path}`, headers)
-    await arrived
+    const { answered, hangUp } = askInVain(`${shop.site.url}${plot.path}`, headers)
+    await Promise.race([arrived, answered])
     hangUp()
   } else {
     first = await say(place, plot.path, reader, headers)
@@ -139,11 +139,12 @@ export async function meet(place: Place, plot: Plot, onArrival: () => void = () 
 }
 
 /** Asks, and takes no answer. To hang up is a reset: a mere end of sending could be a client that still listens. */
-function askInVain(url: string, headers: Record<string, string>): { hangUp(): void } {
+function askInVain(url: string, headers: Record<string, string>): { answered: Promise<void>; hangUp(): void } {
   const outgoing = request(url, { headers, agent: false })
+  const answered = new Promise<void>((resolve) => outgoing.on('response', () => resolve()))
   outgoing.on('error', () => {})
   outgoing.end()
-  return { hangUp: () => void outgoing.socket?.resetAndDestroy() }
+  return { answered, hangUp: () => void outgoing.socket?.resetAndDestroy() }
 }
 
 async function say(
