@@ -8,30 +8,31 @@ import { type Grant, issuePass } from '../../src/pass.ts'
 import { issueQuote, QUOTE_SECONDS } from '../../src/quote.ts'
 import { deriveKey, sealToken } from '../../src/token.ts'
 import type { Offer } from '../../src/x402/payment.ts'
-import { headerOf, sign, unpack } from '../world/attack-payment.ts'
-import { type Answer, ask, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { type Answer, send } from '../world/answer.ts'
+import { openNaive } from '../world/naive.ts'
+import { authorize, headerOf, paying, unpack } from '../world/payer.ts'
+import { NOTHING, openShop, PRICE, type Shop, SITE } from '../world/shop.ts'
 import { stockPayment } from '../world/stock.ts'
 
 /** The secret of every test site; an attacker does not have it, but may once have had a genuine token. */
 const SECRET = 'a secret for tests, long enough'
-const SITE = 'https://news.example'
 const ARTICLE = '/articles/hello'
 const CHEAP = '/articles/cheap'
 const PATTERN = '/articles/*'
 const CHEAP_PRICE = 10_000n
-let scene: Scene
+let shop: Shop
 
 const now = () => Math.floor(Date.now() / 1000)
 
 beforeAll(async () => {
   const offers = [{ name: 'Day pass', price: '$0.50', access: '24h', scope: PATTERN }]
-  scene = await startScene({ ROUTES: [{ path: PATTERN, content: 'kv', price: '$0.05', access: '24h', offers }] })
-  await scene.publish(ARTICLE, 'the whole article')
-  await scene.publish(CHEAP, 'the cheap article', '$0.01')
-  await scene.publish(PATTERN, 'an article with a star for a name', '$0.01')
+  shop = await openShop({ ROUTES: [{ path: PATTERN, content: 'kv', price: '$0.05', access: '24h', offers }] })
+  await shop.site.kv.put(ARTICLE, 'the whole article')
+  await shop.site.kv.put(CHEAP, 'the cheap article', { metadata: { price: '$0.01' } })
+  await shop.site.kv.put(PATTERN, 'an article with a star for a name', { metadata: { price: '$0.01' } })
 })
 
-afterAll(() => scene.stop())
+afterAll(() => shop.close())
 
 const resourceOf = (path: string, site = SITE, method = 'GET') => ({ site, method, path, id: path })
 
@@ -58,9 +59,9 @@ async function proof(says: { path?: string; site?: string; method?: string; secr
 
 /** Pays the cheap price for the article at the full price, on the strength of a proof. */
 async function payQuoted(quoted: string) {
-  const signed = await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE })
+  const signed = await authorize(await shop.reader(CHEAP_PRICE), { value: CHEAP_PRICE })
   const extensions = { 'newsstand-quote': { info: { proof: quoted } } }
-  return scene.during(() => scene.ask(ARTICLE, paying(headerOf(signed, { more: { extensions } }))))
+  return shop.costOf(() => shop.ask(ARTICLE, paying(headerOf(signed, { payment: { extensions } }))))
 }
 
 const bodyOf = (token: string): unknown => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
@@ -71,24 +72,24 @@ describe('quotes, against a naive shop', () => {
   test('a signed price that does not name its resource buys the dear article at the price of the cheap one', async () => {
     const mac = (price: string) => createHmac('sha256', SECRET).update(price).digest('hex')
     const priceOf = (path: string) => (path === CHEAP ? '10000' : '1000000')
-    const shop = await scene.naive(async ({ path, payment, verify, settle, request: { headers } }) => {
+    const naive = await openNaive(shop, async ({ path, payment, verify, settle, request: { headers } }) => {
       const [price = '', seal = ''] = String(headers['x-quote'] ?? '').split('.')
       if (!payment || seal !== mac(price)) return null
       const terms = { ...unpack(payment).accepted, amount: price }
       return (await verify(payment, terms)) && (await settle(payment, terms)) ? `content of ${path}` : null
     })
     const quote = `${priceOf(CHEAP)}.${mac(priceOf(CHEAP))}`
-    const signed = await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE })
-    const answer = await ask(shop + ARTICLE, { ...paying(headerOf(signed)), 'X-Quote': quote })
+    const signed = await authorize(await shop.reader(CHEAP_PRICE), { value: CHEAP_PRICE })
+    const answer = await send(naive + ARTICLE, paying(headerOf(signed), { 'X-Quote': quote }))
     expect(answer.text).toBe(`content of ${ARTICLE}`)
   })
 })
 
 describe('quotes, here', () => {
   test('a live quote of this site for this resource is honoured', async () => {
-    const { value: answer, earned } = await payQuoted(await proof())
+    const { result: answer, cost } = await payQuoted(await proof())
     expect(answer.text).toBe('the whole article')
-    expect(earned).toBe(CHEAP_PRICE)
+    expect(cost.earned).toBe(CHEAP_PRICE)
   })
 
   test.each([
@@ -98,18 +99,17 @@ describe('quotes, here', () => {
     ['made with another secret', { secret: 'some other secret, long enough too' }],
     ['that has expired', { at: now() - QUOTE_SECONDS - 5 }],
   ])('a quote %s is worth nothing', async (_, says) => {
-    const { value: answer, ...cost } = await payQuoted(await proof(says))
+    const { result: answer, cost } = await payQuoted(await proof(says))
     expect(answer.status).toBe(402)
     expect(answer.text).toContain('invalid_payment_requirements')
-    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    expect(cost).toEqual(NOTHING)
   })
 
   test('a quote that was tampered with is worth nothing', async () => {
     const genuine = await proof({ path: CHEAP })
     const rows = z.tuple([z.string(), z.number(), z.array(z.array(z.unknown()))]).parse(bodyOf(genuine))
     const [id, expires, offers] = rows
-    const dearer = await (await scene.challenge(ARTICLE)).json()
-    const { paymentId } = z.object({ paymentId: z.string() }).parse(dearer)
+    const { paymentId } = (await shop.challenge(ARTICLE)).v1
     const forged = [
       withBody(paymentId, [id, expires, offers]),
       withBody(genuine, [id, 9e9, offers]),
@@ -119,9 +119,9 @@ describe('quotes, here', () => {
       await sealToken(await deriveKey(SECRET, 'pass'), rows, `${SITE} GET =${ARTICLE}`),
     ]
     for (const quoted of forged) {
-      const { value: answer, ...cost } = await payQuoted(quoted)
+      const { result: answer, cost } = await payQuoted(quoted)
       expect(answer.status).toBe(402)
-      expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+      expect(cost).toEqual(NOTHING)
     }
   })
 })
@@ -129,7 +129,7 @@ describe('quotes, here', () => {
 describe('passes, against a naive shop', () => {
   test('a pass that keeps the path as a pattern opens the archive for an article with a star for a name', async () => {
     const passes = new Map<string, string>()
-    const shop = await scene.naive(async ({ path, payment, verify, settle, request: { headers }, response }) => {
+    const naive = await openNaive(shop, async ({ path, payment, verify, settle, request: { headers }, response }) => {
       const scope = passes.get(headers.cookie ?? '')
       const opens = scope?.endsWith('/*') ? path.startsWith(scope.slice(0, -1)) : scope === path
       if (opens) return `content of ${path}`
@@ -138,17 +138,17 @@ describe('passes, against a naive shop', () => {
       response.setHeader('Set-Cookie', `pass=${passes.size - 1}`)
       return `content of ${path}`
     })
-    const payment = await stockPayment(await fetch(shop + PATTERN), await scene.buyer())
-    const bought = await ask(shop + PATTERN, paying(payment))
-    expect((await ask(shop + ARTICLE, { Cookie: passIn(bought) })).text).toBe(`content of ${ARTICLE}`)
+    const payment = await stockPayment(await send(naive + PATTERN), await shop.reader(PRICE))
+    const bought = await send(naive + PATTERN, paying(payment))
+    expect((await send(naive + ARTICLE, { headers: { Cookie: bought.pass } })).text).toBe(`content of ${ARTICLE}`)
   })
 })
 
 describe('passes, here', () => {
   const shown = (token: string) =>
     Promise.all([
-      scene.ask(ARTICLE, { Cookie: `__Host-newsstand=${token}` }),
-      scene.ask(ARTICLE, { Authorization: `Bearer ${token}` }),
+      shop.ask(ARTICLE, { headers: { Cookie: `__Host-newsstand=${token}` } }),
+      shop.ask(ARTICLE, { headers: { Authorization: `Bearer ${token}` } }),
     ])
   const refused = (answers: Answer[]) => expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 402))
   const grant = (change: Partial<Grant> = {}): Grant => ({
@@ -162,24 +162,24 @@ describe('passes, here', () => {
     issuePass(grants, site, await deriveKey(secret, 'pass'), now())
 
   test('a path spelt like a pattern opens itself and nothing else', async () => {
-    const payment = headerOf(await sign(await scene.buyer(CHEAP_PRICE), { value: CHEAP_PRICE }))
-    const bought = await scene.ask(PATTERN, paying(payment))
+    const payment = headerOf(await authorize(await shop.reader(CHEAP_PRICE), { value: CHEAP_PRICE }))
+    const bought = await shop.ask(PATTERN, paying(payment))
     expect(bought.text).toBe('an article with a star for a name')
-    expect((await scene.ask(PATTERN, { Cookie: passIn(bought) })).status).toBe(200)
-    expect((await scene.ask(ARTICLE, { Cookie: passIn(bought) })).status).toBe(402)
+    expect((await shop.ask(PATTERN, { headers: { Cookie: bought.pass } })).status).toBe(200)
+    expect((await shop.ask(ARTICLE, { headers: { Cookie: bought.pass } })).status).toBe(402)
   })
 
   test('who pays for an article gets no day pass, whatever the payment says it is for', async () => {
-    const signed = await sign(await scene.buyer(PRICE), { value: PRICE })
+    const signed = await authorize(await shop.reader(PRICE), { value: PRICE })
     const wide = { offer: 'Day pass', scope: PATTERN, accessSeconds: 9e9, name: 'USDC', version: '2' }
     const more = {
       resource: { url: `${SITE}${ARTICLE}`, scope: PATTERN },
       scope: PATTERN,
       extensions: { scope: `~${PATTERN}` },
     }
-    const bought = await scene.ask(ARTICLE, paying(headerOf(signed, { extra: wide, more })))
+    const bought = await shop.ask(ARTICLE, paying(headerOf(signed, { accepted: { extra: wide }, payment: more })))
     expect(bought.text).toBe('the whole article')
-    expect((await scene.ask(CHEAP, { Cookie: passIn(bought) })).status).toBe(402)
+    expect((await shop.ask(CHEAP, { headers: { Cookie: bought.pass } })).status).toBe(402)
   })
 
   test('a genuine pass opens what it names', async () => {

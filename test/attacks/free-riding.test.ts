@@ -1,12 +1,12 @@
 // Free riding and overcharging around HTTP itself: methods, statuses and headers that a shop in front of an origin
 // forgets about (x402.md §7.3).
-import { createServer, type Server } from 'node:http'
 import { encodePaymentResponseHeader } from '@x402/core/http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { listening } from '../../dev/stack/ports.ts'
-import { headerOf, sign } from '../world/attack-payment.ts'
-import { ask, NETWORK, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
-import { type Site, startSite } from '../world/site.ts'
+import { send } from '../world/answer.ts'
+import { openNaive } from '../world/naive.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { authorize, headerOf, paying } from '../world/payer.ts'
+import { NOTHING, openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const REPORT = '/premium/report'
 const CONTENT = 'the whole report'
@@ -29,84 +29,68 @@ const ORIGIN_HEADERS = {
   'Settlement-Overrides': '{"amount":"0"}',
 }
 
-let scene: Scene
-let origin: Server
-/** Bare workerd: the proxy of the test harness would follow redirects before we see them. */
-let edge: Site
-/** What reached the origin, and with which headers. */
-let asked: { method: string; url: string; headers: NodeJS.Dict<string | string[]> }[] = []
+let shop: Shop
+let origin: OriginServer
 
 beforeAll(async () => {
-  origin = createServer((request, response) => {
-    asked.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers })
-    const status = Number(/\/status\/(\d+)/.exec(request.url ?? '')?.[1] ?? 200)
-    if (status === 302) response.setHeader('Location', '/premium/elsewhere')
-    response.writeHead(status, ORIGIN_HEADERS)
-    response.end(status === 204 || status === 304 || request.url === '/premium/empty' ? undefined : CONTENT)
-  })
-  const { url } = await listening(origin)
-  scene = await startScene()
-  edge = await startSite({
-    FACILITATORS: [scene.facilitator.url],
-    RPC_URLS: { [NETWORK]: scene.chain.rpcUrl },
-    ORIGIN_URL: url,
+  origin = await startOrigin()
+  shop = await openShop({
+    ORIGIN_URL: origin.url,
     ROUTES: [{ path: '/premium/*', price: '$0.05', access: '24h' }],
   })
+  shop.onClose(origin.stop)
 })
 
-afterAll(async () => {
-  await edge.stop()
-  await scene.stop()
-  origin.closeAllConnections()
-  await new Promise((done) => origin.close(done))
-})
+afterAll(() => shop.close())
 
-beforeEach(() => {
-  asked = []
-})
+beforeEach(() =>
+  origin.tell(({ url }) => {
+    const status = Number(/\/status\/(\d+)/.exec(url)?.[1] ?? 200)
+    const headers = { ...ORIGIN_HEADERS, ...(status === 302 && { Location: '/premium/elsewhere' }) }
+    return { status, headers, ...([204, 304].includes(status) || url === '/premium/empty' ? {} : { body: CONTENT }) }
+  }),
+)
 
-const askEdge = (path: string, headers: HeadersInit = {}, init: RequestInit = {}) =>
-  ask(`http://127.0.0.1:${edge.port}${path}`, headers, init)
-const payment = async () => headerOf(await sign(await scene.buyer(), { value: PRICE }))
+const payment = async () => headerOf(await authorize(await shop.reader(PRICE), { value: PRICE }))
 
 describe('against a naive shop', () => {
   test('HEAD shows the headers of what is sold, where only GET is gated', async () => {
-    const shop = await scene.naive(async ({ request, response, payment: sent, verify, settle }) => {
+    const naive = await openNaive(shop, async ({ request, response, payment: sent, verify, settle }) => {
       const paid = sent !== '' && (await verify(sent)) && (await settle(sent))
       if (request.method === 'GET' && !paid) return null
       for (const [name, value] of Object.entries(ORIGIN_HEADERS)) response.setHeader(name, value)
       return CONTENT
     })
-    const peeked = await ask(shop + REPORT, {}, { method: 'HEAD' })
-    expect(peeked.headers.get('X-Report-Title')).toBe('The harbour in figures')
-    expect((await ask(shop + REPORT, {}, { method: 'POST' })).text).toBe(CONTENT)
+    const peeked = await send(naive + REPORT, { method: 'HEAD' })
+    expect(peeked.header('X-Report-Title')).toBe('The harbour in figures')
+    expect((await send(naive + REPORT, { method: 'POST' })).text).toBe(CONTENT)
   })
 
   test('nothing, a redirect or "not modified" is charged like the real thing', async () => {
-    const shop = await scene.naive(async ({ path, payment: sent, verify, settle, response }) => {
+    const naive = await openNaive(shop, async ({ path, payment: sent, verify, settle, response }) => {
       if (!sent || !(await verify(sent))) return null
       response.statusCode = Number(path.slice(1))
       if (response.statusCode < 400) await settle(sent)
       return ''
     })
     for (const status of [204, 302, 304]) {
-      const { value: answer, earned } = await scene.during(async () =>
-        ask(`${shop}/${status}`, paying(await payment())),
+      const { result: answer, cost } = await shop.costOf(async () =>
+        send(`${naive}/${status}`, paying(await payment())),
       )
       expect(answer.status).toBe(status)
-      expect(earned).toBe(PRICE)
+      expect(cost.earned).toBe(PRICE)
     }
   })
 
   test('a receipt that the origin made up reaches the reader', async () => {
-    const shop = await scene.naive(async ({ payment: sent, verify, settle, response }) => {
+    const naive = await openNaive(shop, async ({ payment: sent, verify, settle, response }) => {
       if (!sent || !(await verify(sent)) || !(await settle(sent))) return null
       for (const [name, value] of Object.entries(ORIGIN_HEADERS)) response.setHeader(name, value)
       return CONTENT
     })
-    const answer = await ask(shop, paying(await payment()))
-    expect(answer.headers.get('PAYMENT-RESPONSE')).toBe(ORIGIN_HEADERS['PAYMENT-RESPONSE'])
-    expect(answer.headers.get('CDN-Cache-Control')).toBe('max-age=600')
+    const answer = await send(naive, paying(await payment()))
+    expect(answer.header('PAYMENT-RESPONSE')).toBe(ORIGIN_HEADERS['PAYMENT-RESPONSE'])
+    expect(answer.header('CDN-Cache-Control')).toBe('max-age=600')
   })
 })
 
@@ -114,23 +98,23 @@ describe('here', () => {
   test.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'QUERY'])(
     '%s without payment reaches nothing',
     async (method) => {
-      const answer = await askEdge(REPORT, {}, { method })
+      const answer = await shop.ask(REPORT, { method })
       expect(answer.status).toBe(method === 'OPTIONS' ? 204 : 402)
       expect(answer.text).not.toContain(CONTENT)
-      expect(answer.headers.get('X-Report-Title')).toBeNull()
-      expect(asked).toEqual([])
+      expect(answer.header('X-Report-Title')).toBeNull()
+      expect(origin.seen).toEqual([])
     },
   )
 
   test('HEAD and OPTIONS never take the payment they carry', async () => {
     const sent = await payment()
     for (const method of ['HEAD', 'OPTIONS']) {
-      const { value: answer, ...cost } = await scene.during(() => askEdge(REPORT, paying(sent), { method }))
-      expect(answer.headers.get('X-Report-Title')).toBeNull()
-      expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+      const { result: answer, cost } = await shop.costOf(() => shop.ask(REPORT, { ...paying(sent), method }))
+      expect(answer.header('X-Report-Title')).toBeNull()
+      expect(cost).toEqual(NOTHING)
     }
-    expect(asked).toEqual([])
-    expect((await askEdge(REPORT, paying(sent))).text).toBe(CONTENT)
+    expect(origin.seen).toEqual([])
+    expect((await shop.ask(REPORT, paying(sent))).text).toBe(CONTENT)
   })
 
   test('headers that ask for another method or path do not reach the origin', async () => {
@@ -139,48 +123,48 @@ describe('here', () => {
       'X-Original-URL': '/premium/other',
       'X-Rewrite-URL': '/premium/other',
     }
-    expect((await askEdge(REPORT, { ...paying(await payment()), ...overrides })).status).toBe(200)
-    expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual([`GET ${REPORT}`])
-    for (const name of Object.keys(overrides)) expect(asked[0]?.headers).not.toHaveProperty(name.toLowerCase())
+    expect((await shop.ask(REPORT, paying(await payment(), overrides))).status).toBe(200)
+    expect(origin.seen.map(({ method, url }) => `${method} ${url}`)).toEqual([`GET ${REPORT}`])
+    for (const name of Object.keys(overrides)) expect(origin.seen[0]?.headers).not.toHaveProperty(name.toLowerCase())
   })
 
   test.each([204, 302, 304, 404, 500])('status %i is not charged', async (status) => {
     const sent = await payment()
-    const { value: answer, ...cost } = await scene.during(() => askEdge(`/premium/status/${status}`, paying(sent)))
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(`/premium/status/${status}`, paying(sent)))
     expect(answer.status).toBe(status)
-    expect(answer.headers.get('PAYMENT-RESPONSE')).toBeNull()
-    expect(answer.headers.get('Set-Cookie')).toBeNull()
-    expect(answer.headers.get('Cache-Control')).toBe('private, no-store')
-    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    expect(answer.header('PAYMENT-RESPONSE')).toBeNull()
+    expect(answer.header('Set-Cookie')).toBeNull()
+    expect(answer.header('Cache-Control')).toBe('private, no-store')
+    expect(cost).toEqual(NOTHING)
   })
 
   test.each(['/premium/empty', '/premium/status/206'])('%s, nothing or a part, is not charged', async (path) => {
-    const { value: answer, ...cost } = await scene.during(async () => askEdge(path, paying(await payment())))
-    expect(answer.headers.get('PAYMENT-RESPONSE')).toBeNull()
+    const { result: answer, cost } = await shop.costOf(async () => shop.ask(path, paying(await payment())))
+    expect(answer.header('PAYMENT-RESPONSE')).toBeNull()
     expect(answer.text).not.toContain(CONTENT)
-    expect(cost).toEqual({ earned: 0n, settled: 0, verified: 0 })
+    expect(cost).toEqual(NOTHING)
   })
 
   test('conditions and ranges of a purchase do not reach the origin, nor does anything that pays', async () => {
     const sent = await payment()
     const conditions = { 'If-None-Match': '"report"', 'If-Modified-Since': 'Fri, 01 Jan 2027 00:00:00 GMT' }
-    const headers = { ...paying(sent), ...conditions, Range: 'bytes=0-1', 'SIGN-IN-WITH-X': 'e30=' }
-    const { value: answer, earned } = await scene.during(() => askEdge(REPORT, headers))
+    const question = paying(sent, { ...conditions, Range: 'bytes=0-1', 'SIGN-IN-WITH-X': 'e30=' })
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(REPORT, question))
     expect(answer.text).toBe(CONTENT)
-    expect(earned).toBe(PRICE)
-    const names = Object.keys(asked[0]?.headers ?? {})
+    expect(cost.earned).toBe(PRICE)
+    const names = Object.keys(origin.seen[0]?.headers ?? {})
     for (const name of ['payment-signature', 'if-none-match', 'if-modified-since', 'range', 'sign-in-with-x']) {
       expect(names).not.toContain(name)
     }
-    await askEdge(REPORT, { Cookie: `${passIn(answer)}; theme=dark` })
-    expect(asked[1]?.headers.cookie).toBe('theme=dark')
+    await shop.ask(REPORT, { headers: { Cookie: `${answer.pass}; theme=dark` } })
+    expect(origin.seen[1]?.headers.cookie).toBe('theme=dark')
   })
 
   test('what an origin says about payments, caching and scripts of others is not passed on', async () => {
-    const bought = await askEdge(REPORT, paying(await payment()))
-    const held = await askEdge(REPORT, { Cookie: passIn(bought) })
+    const bought = await shop.ask(REPORT, paying(await payment()))
+    const held = await shop.ask(REPORT, { headers: { Cookie: bought.pass } })
     expect([bought.text, held.text]).toEqual([CONTENT, CONTENT])
-    expect(held.headers.get('PAYMENT-RESPONSE')).toBeNull()
+    expect(held.header('PAYMENT-RESPONSE')).toBeNull()
     for (const { headers } of [bought, held]) {
       expect(headers.get('Cache-Control')).toBe('private, no-store')
       expect(headers.get('PAYMENT-RESPONSE')).not.toBe(ORIGIN_HEADERS['PAYMENT-RESPONSE'])

@@ -1,12 +1,15 @@
 // Cache leakage (arXiv 2605.11781, III): somebody pays, a cache on the way keeps the answer, and everybody reads it.
 // Everything here passes through a caching proxy: two naive ones always, and nginx where it is found.
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { withPrivateCacheControl } from '@x402/core/http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Listening, listening } from '../../dev/stack/ports.ts'
-import { findNginx, HOW_TO_INSTALL, startProxy } from '../world/attack-proxy.ts'
-import { ask, PRICE, passIn, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { send } from '../world/answer.ts'
 import { startCachingProxy } from '../world/caching-proxy.ts'
+import { openNaive } from '../world/naive.ts'
+import { paying } from '../world/payer.ts'
+import { findNginx, HOW_TO_INSTALL, startProxy } from '../world/shared-cache.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 import { stockPayment } from '../world/stock.ts'
 
 const nginx = findNginx()
@@ -19,9 +22,7 @@ test('nginx is among the proxies to test with (always in CI)', () => {
 const CONTENT = 'the whole thing'
 /** An origin, or a file's settings, that would like to be cached for a long time. */
 const CACHE_ME = 'public, max-age=600, s-maxage=600'
-let scene: Scene
-let origin: Server
-const proxies: Listening[] = []
+let shop: Shop
 
 type Cache = [name: string, start: (upstream: string) => Promise<Listening>]
 const CACHES: Cache[] = [
@@ -39,15 +40,15 @@ const SAID: Record<string, string[]> = {
 }
 
 beforeAll(async () => {
-  origin = createServer(({ url = '' }, response) => {
+  const server = createServer(({ url = '' }, response) => {
     const said = SAID[url.slice(url.lastIndexOf('/') + 1)] ?? ['Cache-Control', CACHE_ME]
     const eager = ['CDN-Cache-Control', CACHE_ME, 'Surrogate-Control', 'max-age=600', 'Edge-Control', 'max-age=600']
     response.writeHead(200, [...said, ...eager, 'ETag', '"1"']).end(CONTENT)
   })
-  const { url } = await listening(origin)
+  const origin = await listening(server)
   const partner = { when: { header: { 'X-Partner': 'library' } }, price: 'free' }
-  scene = await startScene({
-    ORIGIN_URL: url,
+  shop = await openShop({
+    ORIGIN_URL: origin.url,
     ROUTES: [
       { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
       { path: '/media/*', content: 'r2', price: '$0.05', access: '24h' },
@@ -56,31 +57,27 @@ beforeAll(async () => {
       { path: '/partners/*', price: '$0.05', access: '24h', prices: [partner] },
     ],
   })
-  await scene.publish('/articles/hello', CONTENT)
-  await scene.site.r2.put('media/film', CONTENT, {
+  shop.onClose(origin.stop)
+  await shop.site.kv.put('/articles/hello', CONTENT)
+  await shop.site.r2.put('media/film', CONTENT, {
     httpMetadata: { contentType: 'text/plain', cacheControl: CACHE_ME },
   })
 })
 
-afterAll(async () => {
-  for (const proxy of proxies) await proxy.stop()
-  await scene.stop()
-  origin.closeAllConnections()
-  await new Promise((done) => origin.close(done))
-})
+afterAll(() => shop.close())
 
 /** Buys through a proxy, then asks through it as somebody who has not paid. */
-async function buyAndAskAgain(url: string, asStranger: HeadersInit = {}) {
-  const payment = await stockPayment(await fetch(url), await scene.buyer())
-  const bought = await ask(url, paying(payment))
+async function buyAndAskAgain(url: string, headers: Record<string, string> = {}) {
+  const payment = await stockPayment(await send(url), await shop.reader(PRICE))
+  const bought = await send(url, paying(payment))
   expect(bought.text).toBe(CONTENT)
-  return { bought, stranger: await ask(url, asStranger) }
+  return { bought, stranger: await send(url, { headers }) }
 }
 
 describe.each(CACHES)('through %s', (_name, start) => {
   const open = async (upstream: string) => {
     const proxy = await start(upstream)
-    proxies.push(proxy)
+    shop.onClose(proxy.stop)
     return proxy.url
   }
 
@@ -89,7 +86,7 @@ describe.each(CACHES)('through %s', (_name, start) => {
       ['says nothing about caching', {}],
       ['lets its framework say "public"', { 'Cache-Control': 'public, max-age=60' }],
     ])('one that %s is read by everybody once one has paid', async (_, headers) => {
-      const shop = await scene.naive(async ({ payment, verify, settle, response }) => {
+      const naive = await openNaive(shop, async ({ payment, verify, settle, response }) => {
         if (!payment || !(await verify(payment)) || !(await settle(payment))) {
           response.setHeader('Cache-Control', 'no-store')
           return null
@@ -97,14 +94,14 @@ describe.each(CACHES)('through %s', (_name, start) => {
         for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
         return CONTENT
       })
-      const { value, earned } = await scene.during(async () => buyAndAskAgain(`${await open(shop)}/a`))
-      expect(value.stranger.text).toBe(CONTENT)
-      expect(value.stranger.headers.get('X-Cache')).toBe('HIT')
-      expect(earned).toBe(PRICE)
+      const { result, cost } = await shop.costOf(async () => buyAndAskAgain(`${await open(naive)}/a`))
+      expect(result.stranger.text).toBe(CONTENT)
+      expect(result.stranger.header('X-Cache')).toBe('HIT')
+      expect(cost.earned).toBe(PRICE)
     })
 
     test('one that forbids it, but passes on what its origin says to nginx, is read by everybody', async () => {
-      const shop = await scene.naive(async ({ payment, verify, settle, response }) => {
+      const naive = await openNaive(shop, async ({ payment, verify, settle, response }) => {
         if (!payment || !(await verify(payment)) || !(await settle(payment))) {
           response.setHeader('Cache-Control', 'no-store')
           return null
@@ -113,19 +110,19 @@ describe.each(CACHES)('through %s', (_name, start) => {
         response.writeHead(200, [...ACCELERATED, ...FORBIDDEN]).end(CONTENT)
         return 'answered'
       })
-      const { stranger } = await buyAndAskAgain(`${await open(shop)}/a`)
-      expect([stranger.text, stranger.headers.get('X-Cache')]).toEqual([CONTENT, 'HIT'])
+      const { stranger } = await buyAndAskAgain(`${await open(naive)}/a`)
+      expect([stranger.text, stranger.header('X-Cache')]).toEqual([CONTENT, 'HIT'])
     })
 
     test('a 402 that may be kept keeps out those who pay', async () => {
-      const shop = await scene.naive(async ({ payment, verify, settle }) =>
+      const naive = await openNaive(shop, async ({ payment, verify, settle }) =>
         payment && (await verify(payment)) && (await settle(payment)) ? CONTENT : null,
       )
-      const url = `${await open(shop)}/b`
-      const payment = await stockPayment(await fetch(url), await scene.buyer())
-      const answer = await ask(url, paying(payment))
+      const url = `${await open(naive)}/b`
+      const payment = await stockPayment(await send(url), await shop.reader(PRICE))
+      const answer = await send(url, paying(payment))
       expect(answer.status).toBe(402)
-      expect(answer.headers.get('X-Cache')).toBe('HIT')
+      expect(answer.header('X-Cache')).toBe('HIT')
     })
 
     test('what the reference package makes of "s-maxage" still allows shared caches, and contradicts itself', () => {
@@ -137,16 +134,16 @@ describe.each(CACHES)('through %s', (_name, start) => {
     let front: string
 
     beforeAll(async () => {
-      front = await open(scene.site.url)
+      front = await open(shop.site.url)
     })
 
     test.each(['/articles/hello', '/media/film', '/premium/report', '/premium/first', '/premium/last', '/once/report'])(
       '%s is sold through the cache and never served from it',
       async (path) => {
         const { bought, stranger } = await buyAndAskAgain(front + path)
-        expect(bought.headers.get('X-Cache')).toBe('MISS')
+        expect(bought.header('X-Cache')).toBe('MISS')
         expect(stranger.status).toBe(402)
-        expect(stranger.headers.get('X-Cache')).toBe('MISS')
+        expect(stranger.header('X-Cache')).toBe('MISS')
         expect(stranger.text).not.toContain(CONTENT)
         const another = await buyAndAskAgain(front + path)
         expect(another.stranger.status).toBe(402)
@@ -157,40 +154,40 @@ describe.each(CACHES)('through %s', (_name, start) => {
       '%s is read by who holds a pass, and by nobody after them',
       async (path) => {
         const { bought } = await buyAndAskAgain(front + path)
-        const pass = { Cookie: passIn(bought) }
-        const bearer = { Authorization: `Bearer ${passIn(bought).replace(/^[^=]*=/, '')}` }
+        const pass = { Cookie: bought.pass }
+        const bearer = { Authorization: `Bearer ${bought.pass.replace(/^[^=]*=/, '')}` }
         for (const headers of [pass, { ...pass, Range: 'bytes=0-3' }, { ...pass, 'If-None-Match': '"1"' }, bearer]) {
-          const held = await ask(front + path, headers)
-          expect(held.headers.get('X-Cache')).toBe('MISS')
+          const held = await send(front + path, { headers })
+          expect(held.header('X-Cache')).toBe('MISS')
           expect(CONTENT).toContain(held.text)
         }
         const strangers = [{}, { Range: 'bytes=0-3' }, { 'If-None-Match': '"1"' }, { Cookie: 'newsstand=' }]
         for (const headers of strangers) {
-          const stranger = await ask(front + path, headers)
+          const stranger = await send(front + path, { headers })
           expect(stranger.status).toBe(402)
           expect(stranger.text).not.toContain(CONTENT)
         }
-        expect((await ask(front + path, {}, { method: 'HEAD' })).status).toBe(402)
+        expect((await send(front + path, { method: 'HEAD' })).status).toBe(402)
       },
     )
 
     test('refusals are not kept either: who pays after them is served', async () => {
-      await scene.site.kv.delete('/articles/none')
+      await shop.site.kv.delete('/articles/none')
       const url = `${front}/articles/hello`
-      const asks = [{}, paying('junk'), { Accept: 'text/html' }]
-      for (const headers of asks) expect((await ask(url, headers)).headers.get('X-Cache')).toBe('MISS')
-      expect((await ask(`${front}/articles/none`)).status).toBe(404)
-      await scene.publish('/articles/none', CONTENT)
+      const asks = [{}, paying('junk'), { headers: { Accept: 'text/html' } }]
+      for (const question of asks) expect((await send(url, question)).header('X-Cache')).toBe('MISS')
+      expect((await send(`${front}/articles/none`)).status).toBe(404)
+      await shop.site.kv.put('/articles/none', CONTENT)
       const { bought } = await buyAndAskAgain(`${front}/articles/none`)
-      expect(bought.headers.get('X-Cache')).toBe('MISS')
+      expect(bought.header('X-Cache')).toBe('MISS')
     })
 
     test.each(['report', 'first', 'last'])(
       'what is free for one visitor only is not kept for the others: %s',
       async (name) => {
-        const free = await ask(`${front}/partners/${name}`, { 'X-Partner': 'library' })
+        const free = await send(`${front}/partners/${name}`, { headers: { 'X-Partner': 'library' } })
         expect(free.text).toBe(CONTENT)
-        const stranger = await ask(`${front}/partners/${name}`)
+        const stranger = await send(`${front}/partners/${name}`)
         expect(stranger.status).toBe(402)
         expect(stranger.text).not.toContain(CONTENT)
       },

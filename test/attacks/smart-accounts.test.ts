@@ -6,29 +6,31 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { inOrder } from '../../dev/stack/in-order.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { headerOf, type Signed, sign, unpack } from '../world/attack-payment.ts'
-import { type Answer, ask, PRICE, paying, type Scene, served, startScene } from '../world/attack-scene.ts'
+import { type Answer, send, served } from '../world/answer.ts'
+import { openNaive } from '../world/naive.ts'
+import { authorize, headerOf, paying, type Signed, unpack } from '../world/payer.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 
 const CONTENT = 'the whole article'
 const [HERE, THERE] = ['/articles/here', '/articles/there']
 const queue = inOrder()
-let scene: Scene
+let shop: Shop
 /** The code: it accepts what a second key signs, which is in the account's first storage slot. */
 let code: Hex
 
 beforeAll(async () => {
-  scene = await startScene()
-  for (const path of [HERE, THERE]) await scene.publish(path, CONTENT)
-  code = await deployContractWallet(scene.chain, wallets.bob.address)
+  shop = await openShop()
+  for (const path of [HERE, THERE]) await shop.site.kv.put(path, CONTENT)
+  code = await deployContractWallet(shop.stack.chain, wallets.bob.address)
 })
 
-afterAll(() => scene.stop())
+afterAll(() => shop.close())
 
 type SmartAccount = { key: PrivateKeyAccount; second: PrivateKeyAccount }
 
 /** An account with the code, and money for two articles. */
 async function smartAccount(): Promise<SmartAccount> {
-  const key = await scene.buyer(2n * PRICE)
+  const key = await shop.reader(2n * PRICE)
   const second = privateKeyToAccount(generatePrivateKey())
   const account = { key, second }
   await setCode(account, code)
@@ -39,11 +41,11 @@ async function smartAccount(): Promise<SmartAccount> {
 async function setCode({ key, second }: SmartAccount, address: Hex): Promise<void> {
   const client = createWalletClient({
     account: wallets.erin.account,
-    transport: http(scene.chain.rpcUrl),
+    transport: http(shop.stack.chain.rpcUrl),
     pollingInterval: 15,
   }).extend(publicActions)
   const nonce = await client.getTransactionCount({ address: key.address })
-  const authorization = await key.signAuthorization({ address, chainId: scene.chain.chainId, nonce })
+  const authorization = await key.signAuthorization({ address, chainId: shop.stack.chain.chainId, nonce })
   const hash = await queue(() =>
     client.sendTransaction({ chain: null, to: key.address, authorizationList: [authorization], gas: 200_000n }),
   )
@@ -51,27 +53,24 @@ async function setCode({ key, second }: SmartAccount, address: Hex): Promise<voi
   const slot = { address: key.address, index: '0x0', value: `0x${second.address.slice(2).padStart(64, '0')}` }
   const params = [slot.address, slot.index, slot.value]
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'anvil_setStorageAt', params })
-  await fetch(scene.chain.rpcUrl, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
+  await fetch(shop.stack.chain.rpcUrl, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
   const left = await client.getCode({ address: key.address })
   expect(left === undefined).toBe(BigInt(address) === 0n)
 }
 
 /** One authorization under two signatures: the second key's, which only the code accepts, and the account's own. */
 async function signTwice({ key, second }: SmartAccount): Promise<{ byCode: Signed; byKey: Signed }> {
-  const byKey = await sign(key, { value: PRICE })
+  const byKey = await authorize(key, { value: PRICE })
   const { nonce, validBefore } = byKey.authorization
-  const wish = { value: PRICE, nonce, validBefore: BigInt(validBefore) }
-  const byCode = await sign({ ...second, address: key.address }, wish)
+  const wish = { value: PRICE, nonce, validBefore }
+  const byCode = await authorize({ ...second, address: key.address }, wish)
   expect(byCode.authorization).toEqual(byKey.authorization)
   expect(byCode.signature).not.toBe(byKey.signature)
   return { byCode, byKey }
 }
 
-const show = (path: string, signed: Signed): Promise<Answer> => scene.ask(path, paying(headerOf(signed)))
-const ledgerOf = async ({ key }: SmartAccount) => {
-  const query = scene.site.db.prepare('SELECT resource FROM payments WHERE payer = ?')
-  return (await query.bind(key.address.toLowerCase()).all()).results
-}
+const show = (path: string, signed: Signed): Promise<Answer> => shop.ask(path, paying(headerOf(signed)))
+const ledgerOf = async ({ key }: SmartAccount) => (await shop.ledger(key.address)).map(({ resource }) => ({ resource }))
 
 function expectUsed(answer: Answer): void {
   expect(answer.status).toBe(402)
@@ -84,7 +83,7 @@ describe('against a shop that remembers signatures', () => {
     const account = await smartAccount()
     const seen = new Set<string>()
     const proven = new Set<string>()
-    const shop = await scene.naive(async ({ payment, settle }) => {
+    const naive = await openNaive(shop, async ({ payment, settle }) => {
       if (payment === '') return null
       const { signature, authorization } = unpack(payment).payload
       if (seen.has(signature)) return null
@@ -95,12 +94,12 @@ describe('against a shop that remembers signatures', () => {
       return isPaid ? CONTENT : null
     })
     const { byCode, byKey } = await signTwice(account)
-    const { value: answers, earned } = await scene.during(async () => [
-      await ask(shop, paying(headerOf(byCode))),
-      await ask(shop, paying(headerOf(byKey))),
+    const { result: answers, cost } = await shop.costOf(async () => [
+      await send(naive, paying(headerOf(byCode))),
+      await send(naive, paying(headerOf(byKey))),
     ])
     expect(served(answers, CONTENT)).toBe(2)
-    expect(earned).toBe(PRICE)
+    expect(cost.earned).toBe(PRICE)
   })
 })
 
@@ -110,12 +109,12 @@ describe('here', () => {
     async (path) => {
       const account = await smartAccount()
       const { byCode, byKey } = await signTwice(account)
-      const { earned } = await scene.during(async () => {
+      const { cost } = await shop.costOf(async () => {
         expect((await show(HERE, byCode)).text).toBe(CONTENT)
         expectUsed(await show(path, byKey))
         expectUsed(await show(path, byCode))
       })
-      expect(earned).toBe(PRICE)
+      expect(cost.earned).toBe(PRICE)
       await expect.poll(() => ledgerOf(account)).toEqual([{ resource: HERE }])
     },
   )
@@ -124,33 +123,33 @@ describe('here', () => {
     const account = await smartAccount()
     await setCode(account, `0x${'00'.repeat(20)}`)
     const { byCode, byKey } = await signTwice(account)
-    const { earned } = await scene.during(async () => {
+    const { cost } = await shop.costOf(async () => {
       expect((await show(HERE, byKey)).text).toBe(CONTENT)
       await setCode(account, code)
       expectUsed(await show(path, byCode))
       expectUsed(await show(path, byKey))
     })
-    expect(earned).toBe(PRICE)
+    expect(cost.earned).toBe(PRICE)
     await expect.poll(() => ledgerOf(account)).toEqual([{ resource: HERE }])
   })
 
   test('both at once, at two articles: one of them is served', async () => {
     const account = await smartAccount()
     const { byCode, byKey } = await signTwice(account)
-    const { value: answers, earned } = await scene.during(() => Promise.all([show(HERE, byCode), show(THERE, byKey)]))
+    const { result: answers, cost } = await shop.costOf(() => Promise.all([show(HERE, byCode), show(THERE, byKey)]))
     expect(served(answers, CONTENT)).toBeLessThanOrEqual(1)
     // Where the key's signature came first, the token refuses what it was sent: that buys nothing, and is not lost.
     const again = [await show(HERE, byCode), await show(THERE, byKey)]
-    expect(served([...answers, ...again], CONTENT)).toBe(earned === 0n ? 0 : 1)
-    expect(await ledgerOf(account)).toHaveLength(earned === 0n ? 0 : 1)
+    expect(served([...answers, ...again], CONTENT)).toBe(cost.earned === 0n ? 0 : 1)
+    expect(await ledgerOf(account)).toHaveLength(cost.earned === 0n ? 0 : 1)
   })
 
   test('what its key signs, while its code says no, is refused and charges nothing', async () => {
     const account = await smartAccount()
     const { byKey } = await signTwice(account)
-    const { value: answer, earned } = await scene.during(() => show(HERE, byKey))
+    const { result: answer, cost } = await shop.costOf(() => show(HERE, byKey))
     expect([402, 503]).toContain(answer.status)
     expect(answer.text).not.toContain(CONTENT)
-    expect(earned).toBe(0n)
+    expect(cost.earned).toBe(0n)
   })
 })

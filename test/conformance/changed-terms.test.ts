@@ -5,44 +5,29 @@ import type { Address } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
-import { LOOPBACK } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { send } from '../world/answer.ts'
 import { behaviours } from '../world/behaviour.ts'
-import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { startOrigin } from '../world/origin.ts'
 import { pay, sign, VERSIONS, type Version, wrap } from '../world/payer.ts'
-import { NETWORK, PRICE } from '../world/shop.ts'
-import type { Vars } from '../world/site.ts'
-import { BASE_VARS, type Site, startSite } from '../world/site.ts'
-import { type Stack, startStack } from '../world/stack.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
+import { BASE_VARS, type Vars } from '../world/site.ts'
 
 /** Development keys are no payees of real networks. */
 const payTo = privateKeyToAccount(generatePrivateKey()).address
 const facilitator = behaviours()
-let stack: Stack
-let origin: OriginServer
-let site: Site
+let shop: Shop
 
 beforeAll(async () => {
-  stack = await startStack({ hook: facilitator.hook })
-  origin = await startOrigin()
-  site = await startSite({
-    PAY_TO: { eip155: payTo },
-    RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
-    ORIGIN_URL: origin.url,
-    FACILITATORS: [stack.facilitator.url],
-    ROUTES: [
-      { path: '/pages/*', price: '$0.05', access: '24h' },
-      { path: '/once/*', price: '$0.05', access: 'once' },
-    ],
-  })
+  const origin = await startOrigin()
+  const ROUTES = [
+    { path: '/pages/*', price: '$0.05', access: '24h' },
+    { path: '/once/*', price: '$0.05', access: 'once' },
+  ]
+  shop = await openShop({ ORIGIN_URL: origin.url, ROUTES, PAY_TO: { eip155: payTo } }, { hook: facilitator.hook })
+  shop.onClose(origin.stop)
 })
 
-afterAll(async () => {
-  await site.stop()
-  await origin.stop()
-  await stack.stop()
-})
+afterAll(() => shop.close())
 
 const BEFORE = { PAY_TO: { eip155: payTo }, NETWORKS: BASE_VARS.NETWORKS }
 const CHANGES: [string, Vars][] = [
@@ -50,15 +35,8 @@ const CHANGES: [string, Vars][] = [
   ['NETWORKS', { NETWORKS: ['eip155:8453'] }],
 ]
 
-const ask = (path: string, headers: Record<string, string> = {}) =>
-  send(`http://${LOOPBACK}:${site.port}${path}`, { headers })
-const left = (payer: { address: `0x${string}` }) => stack.chain.balance(payer.address)
-
-async function newReader(): Promise<PrivateKeyAccount> {
-  const account = privateKeyToAccount(generatePrivateKey())
-  await stack.chain.fund(account.address, 2n * PRICE)
-  return account
-}
+const ask = (path: string, headers: Record<string, string>) => shop.ask(path, { headers })
+const left = (payer: { address: `0x${string}` }) => shop.stack.chain.balance(payer.address)
 
 /** Pays and hangs up when the facilitator has the payment; resolves when it has landed. The object may not know yet. */
 async function payAndLeave(headers: Record<string, string>, payer: string): Promise<void> {
@@ -73,7 +51,7 @@ async function payAndLeave(headers: Record<string, string>, payer: string): Prom
     landed.resolve()
     return reply
   })
-  const outgoing = request({ host: LOOPBACK, port: site.port, path: '/once/a', headers, agent: false })
+  const outgoing = request(`${shop.site.url}/once/a`, { headers, agent: false })
   outgoing.on('error', () => {})
   outgoing.end()
   await arrived.promise
@@ -103,8 +81,8 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
   const ofContract = new Map<Version, { from: Address; headers: Record<string, string> }>()
 
   const payment = async (version: Version, path: string, echo: boolean): Promise<Left> => {
-    const payer = await newReader()
-    return { payer, headers: await pay(version, (await ask(path)).challenge, payer, { echo }) }
+    const payer = await shop.reader(2n * PRICE)
+    return { payer, headers: await pay(version, await shop.challenge(path), payer, { echo }) }
   }
 
   beforeAll(async () => {
@@ -118,10 +96,10 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
         expect((await ask(path, bought.headers)).status).toBe(200)
         purchases.set(version, bought)
       }
-      const owner = privateKeyToAccount(generatePrivateKey())
-      const from = await deployContractWallet(stack.chain, owner.address)
-      await stack.chain.fund(from, PRICE)
-      const challenge = (await ask('/once/a')).challenge
+      const owner = await shop.reader(0n)
+      const from = await deployContractWallet(shop.stack.chain, owner.address)
+      await shop.stack.chain.fund(from, PRICE)
+      const challenge = await shop.challenge('/once/a')
       const headers = wrap(version, challenge, await sign(version, challenge, owner, { signed: { from } }), {
         echo: false,
       })
@@ -141,7 +119,7 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
       }
     }
     await Promise.all(late.map((leave) => leave()))
-    await site.restart(change)
+    await shop.site.restart(change)
   })
 
   describe.each(VERSIONS)('in %s', (version) => {
@@ -155,7 +133,7 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
       'what was paid and not handed out, shown %s, is served, once: changed %s',
       async (shown, when) => {
         const { payer, headers } = of(undelivered, `${version} ${shown} ${when}`)
-        const settles = stack.facilitator.counts.settle
+        const settles = shop.stack.facilitator.counts.settle
         const answer = await ask('/once/a', headers)
         expect(answer.status).toBe(200)
         expect(answer.text).toBe('the page')
@@ -163,7 +141,7 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
         const again = await ask('/once/a', headers)
         expect(again.status).toBe(402)
         expect(again.error).toBe('payment_already_used')
-        expect(stack.facilitator.counts.settle).toBe(settles)
+        expect(shop.stack.facilitator.counts.settle).toBe(settles)
         expect(await left(payer)).toBe(PRICE)
       },
     )
@@ -185,7 +163,7 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
     if ('PAY_TO' in change) {
       test('who owns a page does not pay the new address for it', async () => {
         const { payer } = of(owned, version)
-        const next = await pay(version, (await ask('/pages/a')).challenge, payer)
+        const next = await pay(version, await shop.challenge('/pages/a'), payer)
         expect((await ask('/pages/a', next)).text).toBe('the page')
         expect(await left(payer)).toBe(PRICE)
       })
@@ -199,7 +177,7 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
   })
 
   test('and leave nothing behind: they pay once the terms are back', async () => {
-    await site.restart(BEFORE)
+    await shop.site.restart(BEFORE)
     for (const { headers } of unsent.values()) expect((await ask('/once/a', headers)).text).toBe('the page')
   })
 })

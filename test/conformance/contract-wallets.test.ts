@@ -4,7 +4,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { behaviours, says } from '../world/behaviour.ts'
-import { broadcast } from '../world/broadcast.ts'
+import { broadcast } from '../world/on-chain.ts'
 import { otherVersion, sign, VERSIONS, wrap } from '../world/payer.ts'
 import { type Cost, NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 

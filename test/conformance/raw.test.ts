@@ -1,51 +1,35 @@
 // What only bare sockets show: spellings of a path that no client library would send, and clients that hang up.
-import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { listening } from '../../dev/stack/ports.ts'
-import { wallets } from '../../dev/stack/wallets.ts'
-import { type Site, startSite } from '../world/site.ts'
-import { type Stack, startStack } from '../world/stack.ts'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { paying } from '../world/payer.ts'
+import { ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 import { stockPayment } from '../world/stock.ts'
 
-let stack: Stack
-let origin: Server
-let site: Site
-/** Paths the origin was asked for. */
-const asked: string[] = []
+let shop: Shop
+let origin: OriginServer
 
 beforeAll(async () => {
-  stack = await startStack({ blockTime: 2 })
-  origin = createServer((request, response) => {
-    asked.push(request.url ?? '')
-    response.end(`the page at ${request.url}`)
-  })
-  const { url } = await listening(origin)
-  site = await startSite({
-    FACILITATORS: [stack.facilitator.url],
-    RPC_URLS: { 'eip155:84532': stack.chain.rpcUrl },
-    ORIGIN_URL: url,
-    ROUTES: [
-      { path: '/articles/*', price: '$0.05', access: 'once' },
-      { path: '/secret', price: '$1', access: 'once' },
-      { path: '/report.php', price: '$1', access: 'once' },
-      { path: '/about/free', price: 'free' },
-    ],
-  })
+  origin = await startOrigin()
+  const ROUTES = [
+    { path: '/articles/*', price: '$0.05', access: 'once' },
+    { path: '/secret', price: '$1', access: 'once' },
+    { path: '/report.php', price: '$1', access: 'once' },
+    { path: '/about/free', price: 'free' },
+  ]
+  shop = await openShop({ ORIGIN_URL: origin.url, ROUTES }, { blockTime: 2 })
+  shop.onClose(origin.stop)
 })
 
-afterAll(async () => {
-  await site.stop()
-  await new Promise((done) => origin.close(done))
-  await stack.stop()
-})
+afterAll(() => shop.close())
+
+beforeEach(() => origin.tell(({ url }) => ({ body: `the page at ${url}` })))
 
 /** Sends one request line as it is, and reads the answer to its end. */
 function raw(target: string): Promise<string> {
   return new Promise((done, broke) => {
     let answer = ''
-    const socket = connect(site.port, '127.0.0.1', () =>
+    const socket = connect(shop.site.port, '127.0.0.1', () =>
       socket.write(`GET ${target} HTTP/1.1\r\nHost: news.example\r\nConnection: close\r\n\r\n`),
     )
     socket.on('data', (chunk) => {
@@ -110,11 +94,10 @@ const SPELLINGS = [
 ]
 
 test.each(SPELLINGS)('%s reaches nothing that is sold', async (target) => {
-  asked.length = 0
   const answer = await raw(target)
   expect(answer).toMatch(/^HTTP\/1\.1 (?:40[0-9]|414|501) /)
   expect(answer).not.toContain('the page at')
-  expect(asked).toEqual([])
+  expect(origin.seen).toEqual([])
 })
 
 test.each([
@@ -132,32 +115,29 @@ test.each([
   '/about%2ffree',
   '/ABOUT/FREE',
 ])('%s, which nobody pays for, reaches the origin byte for byte', async (target) => {
-  asked.length = 0
   expect(await raw(target)).toMatch(/^HTTP\/1\.1 200 /)
-  expect(asked).toEqual([target])
+  expect(origin.seen.map(({ url }) => url)).toEqual([target])
 })
 
 test('who hangs up while the payment settles asks again, and has not paid twice', async () => {
-  const reader = privateKeyToAccount(generatePrivateKey())
-  await stack.chain.fund(reader.address, 50_000n)
-  const url = `http://127.0.0.1:${site.port}/articles/hello`
-  const payment = await stockPayment(await fetch(url), reader)
-  const settles = stack.facilitator.counts.settle
-  const earned = await stack.chain.balance(wallets.publisher.address)
+  const page = '/articles/hello'
+  const payment = await stockPayment(await shop.ask(page), await shop.reader(PRICE))
+  const { counts } = shop.stack.facilitator
+  const { settle } = counts
+  const { cost } = await shop.costOf(async () => {
+    const socket = connect(shop.site.port, '127.0.0.1', () =>
+      socket.write(`GET /articles/hello HTTP/1.1\r\nHost: news.example\r\nPAYMENT-SIGNATURE: ${payment}\r\n\r\n`),
+    )
+    await expect.poll(() => counts.settle, { timeout: 5_000 }).toBe(settle + 1)
+    socket.resetAndDestroy()
 
-  const socket = connect(site.port, '127.0.0.1', () =>
-    socket.write(`GET /articles/hello HTTP/1.1\r\nHost: news.example\r\nPAYMENT-SIGNATURE: ${payment}\r\n\r\n`),
-  )
-  await expect.poll(() => stack.facilitator.counts.settle, { timeout: 5_000 }).toBe(settles + 1)
-  socket.resetAndDestroy()
+    const again = await shop.ask(page, paying(payment))
+    expect(again.text).toBe('the page at /articles/hello')
+    expect(again.header('PAYMENT-RESPONSE')).not.toBeNull()
 
-  const again = await fetch(url, { headers: { 'PAYMENT-SIGNATURE': payment } })
-  expect(await again.text()).toBe('the page at /articles/hello')
-  expect(again.headers.get('PAYMENT-RESPONSE')).not.toBeNull()
-
-  const third = await fetch(url, { headers: { 'PAYMENT-SIGNATURE': payment } })
-  expect(third.status).toBe(402)
-  expect(await third.json()).toMatchObject({ error: 'payment_already_used' })
-  expect(stack.facilitator.counts.settle).toBe(settles + 1)
-  expect((await stack.chain.balance(wallets.publisher.address)) - earned).toBe(50_000n)
+    const third = await shop.ask(page, paying(payment))
+    expect(third.status).toBe(402)
+    expect(third.error).toBe('payment_already_used')
+  })
+  expect(cost).toEqual(ONE_SALE)
 })

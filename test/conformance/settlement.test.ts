@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Behaviour, behaviours, refuses, says } from '../world/behaviour.ts'
-import { broadcast } from '../world/broadcast.ts'
+import { broadcast } from '../world/on-chain.ts'
 import { type Change, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
 

@@ -2,12 +2,11 @@
 // lasts. All stories run at the same time, each with a reader of its own; then each is judged. One that refuses what it
 // settles is in refusals.test.ts.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
-import { faults, HONEST, SLOW, UNCLEAR } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { CONTENT, type Plot, placeAt, playAll, type Told, WAYS } from '../world/fault-story.ts'
+import { behaviours, faults, HONEST, SLOW, UNCLEAR } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
 import { VERSIONS } from '../world/payer.ts'
 import { openShop, type Shop } from '../world/shop.ts'
+import { CONTENT, type Plot, playAll, type Told, WAYS } from '../world/story.ts'
 
 const PATH = '/articles/hello'
 const FAULTS = [HONEST, ...faults(UNCLEAR), ...SLOW]
@@ -22,8 +21,7 @@ let shop: Shop
 beforeAll(async () => {
   shop = await openShop({}, { hook: facilitator.hook })
   await shop.site.kv.put(PATH, CONTENT)
-  const place = placeAt(shop.stack, shop.site, facilitator)
-  stories = playAll(place, PLOTS)
+  stories = playAll({ shop, facilitator }, PLOTS)
 })
 
 afterAll(() => shop.close())

@@ -1,13 +1,11 @@
 // Readers who hang up as soon as the facilitator has their payment for a single answer, whatever it does then: when they
 // come back, the content they paid for is there, and is not paid for again.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
-import { faults, HONEST, SLOW, UNCLEAR } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { startBare, startOrigin } from '../world/fault-origin.ts'
-import { type Plot, playAll, type Told } from '../world/fault-story.ts'
+import { behaviours, faults, HONEST, SLOW, UNCLEAR } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
 import { VERSIONS } from '../world/payer.ts'
 import { type Stack, startStack } from '../world/stack.ts'
+import { type Place, type Plot, playAll, startBare, type Told } from '../world/story.ts'
 
 const PLOTS: Plot[] = [HONEST, ...faults(UNCLEAR), ...SLOW].map((fault, i) => ({
   path: '/once/hello',
@@ -17,20 +15,18 @@ const PLOTS: Plot[] = [HONEST, ...faults(UNCLEAR), ...SLOW].map((fault, i) => ({
 }))
 
 const facilitator = behaviours()
-const stops: (() => Promise<void>)[] = []
 let stack: Stack
+let place: Place
 let stories: Promise<Map<Plot, Promise<Told>>>
 
 beforeAll(async () => {
   stack = await startStack({ hook: facilitator.hook })
-  const origin = await startOrigin()
-  const { place, site } = await startBare(stack, origin.url, facilitator)
-  stops.push(site.stop, origin.stop)
+  place = await startBare(stack, facilitator)
   stories = playAll(place, PLOTS)
 })
 
 afterAll(async () => {
-  for (const stop of stops) await stop()
+  await place.shop.close()
   await stack.stop()
 })
 

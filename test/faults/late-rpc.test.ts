@@ -1,14 +1,12 @@
 // A facilitator refuses what it has settled, while the RPC cannot tell either. The reader signs again, and the RPC is
 // back a moment later: the first payment is found, and it is what pays.
 import { afterAll, beforeAll, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
-import { faults, REFUSAL } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { type RpcFault, startFaultyRpc } from '../world/fault-rpc.ts'
-import { CONTENT, comeBack, meet, type Plot, placeAt } from '../world/fault-story.ts'
-import { NETWORK } from '../world/shop.ts'
-import { startSite } from '../world/site.ts'
+import { behaviours, faults, REFUSAL } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
+import { type RpcFault, startRpc } from '../world/rpc.ts'
+import { NETWORK, openShop } from '../world/shop.ts'
 import { type Stack, startStack } from '../world/stack.ts'
+import { CONTENT, comeBack, meet, type Plot } from '../world/story.ts'
 
 const RPC: readonly RpcFault[] = ['is down', 'hangs', 'answers 500', 'leaves out logs']
 const PATHS = ['/articles/hello', '/once/hello']
@@ -40,11 +38,11 @@ test.concurrent.for(RPC)(
   'the RPC %s, and is back six seconds after the second signature',
   { timeout: LONGEST_MS },
   async (fault, { expect }) => {
-    const rpc = await startFaultyRpc(stack.chain.rpcUrl)
-    const site = await startSite({ FACILITATORS: [stack.facilitator.url], RPC_URLS: { [NETWORK]: rpc.url }, ROUTES })
-    stops.push(site.stop, rpc.stop)
-    for (const path of PATHS) await site.kv.put(path, CONTENT)
-    const place = placeAt(stack, site, facilitator)
+    const rpc = await startRpc(stack.chain.rpcUrl)
+    const shop = await openShop({ RPC_URLS: { [NETWORK]: rpc.url }, ROUTES }, { stack })
+    stops.push(shop.close, rpc.stop)
+    for (const path of PATHS) await shop.site.kv.put(path, CONTENT)
+    const place = { shop, facilitator }
 
     await rpc.set(fault)
     const meetings = await Promise.all(PLOTS.map((plot) => meet(place, plot)))

@@ -1,18 +1,13 @@
 // A ledger that is down while readers pay, whatever the facilitator does: they are served all the same, and when it is
 // back it holds every payment once.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
-import { faults, HONEST, REFUSAL, UNCLEAR } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { CONTENT, comeBack, meetAll, type Plot, placeAt, type Told, WAYS } from '../world/fault-story.ts'
+import { behaviours, faults, HONEST, REFUSAL } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
 import { openShop, type Shop } from '../world/shop.ts'
+import { CONTENT, comeBack, meetAll, type Plot, type Told, WAYS } from '../world/story.ts'
 
-const OPEN = ['never answers', 'answers 500', 'claims success without a transaction', 'answers 429']
-const FAULTS = [
-  HONEST,
-  ...faults(Object.fromEntries(Object.entries(UNCLEAR).filter(([name]) => OPEN.includes(name)))),
-  ...faults(REFUSAL, ['settled, then answered']),
-]
+const OPEN = ['never answers', 'answers 500', 'answers 429', 'claims success without a transaction'] as const
+const FAULTS = [HONEST, ...faults(OPEN), ...faults(REFUSAL, ['settled, then answered'])]
 const PATHS = ['/articles/hello', '/once/hello'] as const
 const PLOTS: Plot[] = FAULTS.flatMap((fault) =>
   PATHS.flatMap((path) =>
@@ -36,7 +31,7 @@ beforeAll(async () => {
   }))
   shop = await openShop({ ROUTES }, { hook: facilitator.hook })
   for (const path of PATHS) await shop.site.kv.put(path, CONTENT)
-  const place = placeAt(shop.stack, shop.site, facilitator)
+  const place = { shop, facilitator }
   await shop.site.db.exec('ALTER TABLE payments RENAME TO gone')
   const meetings = await meetAll(place, PLOTS)
   await Promise.allSettled(meetings.values())

@@ -1,37 +1,29 @@
 // A facilitator that leaves the outcome open, and an RPC that cannot or will not tell it either: unknown stays unknown
 // until somebody knows. Each RPC fault has a site of its own; the RPC is mended when every reader has their answer.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
-import { faults, HONEST, REFUSAL, UNCLEAR } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { RPC_FAULTS, type RpcFault, startFaultyRpc } from '../world/fault-rpc.ts'
-import { CONTENT, comeBack, meetAll, type Plot, placeAt, type Told, WAYS } from '../world/fault-story.ts'
+import { behaviours, faults, HONEST, REFUSAL } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
 import { VERSIONS } from '../world/payer.ts'
-import { NETWORK } from '../world/shop.ts'
-import { startSite } from '../world/site.ts'
+import { RPC_FAULTS, type RpcFault, startRpc } from '../world/rpc.ts'
+import { NETWORK, openShop } from '../world/shop.ts'
 import { type Stack, startStack } from '../world/stack.ts'
+import { CONTENT, comeBack, meetAll, type Plot, type Told, WAYS } from '../world/story.ts'
 
 const PATH = '/articles/hello'
-const UNKNOWN = ['never answers', 'answers 500', 'says settlement_pending with a hash']
+const UNKNOWN = ['never answers', 'answers 500', 'says settlement_pending with a hash'] as const
 const FAULTS = [
   HONEST,
-  ...faults(Object.fromEntries(Object.entries(UNCLEAR).filter(([name]) => UNKNOWN.includes(name))), [
-    'never settled',
-    'settled, then answered',
-    'settled once the reader has gone',
-  ]),
+  ...faults(UNKNOWN, ['never settled', 'settled, then answered', 'settled once the reader has gone']),
   ...faults(REFUSAL, ['settled, then answered']),
 ]
 const PLOTS: Plot[] = FAULTS.flatMap((fault, i) =>
   WAYS.map((way, j): Plot => ({ path: PATH, fault, way, version: VERSIONS[(i + j) % 2] ?? 'v2' })),
 )
-/** A node that is no archive forgets the states of older blocks; this one within seconds, and for good. */
-const FORGETFUL = 'keeps the states of four blocks'
-type Fault = RpcFault | typeof FORGETFUL
-const ALL: Fault[] = [...RPC_FAULTS, FORGETFUL]
+/** A node that is no archive is none for good. */
+const LASTING: RpcFault = 'keeps the states of four blocks'
 
 const facilitator = behaviours()
-const scenes = new Map<Fault, Promise<Map<Plot, Told>>>()
+const places = new Map<RpcFault, Promise<Map<Plot, Told>>>()
 const stops: (() => Promise<void>)[] = []
 let stack: Stack
 
@@ -39,31 +31,31 @@ beforeAll(async () => {
   stack = await startStack({ hook: facilitator.hook })
   // Three at a time; the next three when those readers have their answers.
   let before: Promise<unknown> = Promise.resolve()
-  for (let i = 0; i < ALL.length; i += 3) {
-    const three = ALL.slice(i, i + 3).map((fault) => ({ fault, ...startScene(fault, before) }))
-    for (const { fault, told } of three) scenes.set(fault, told)
+  for (let i = 0; i < RPC_FAULTS.length; i += 3) {
+    const three = RPC_FAULTS.slice(i, i + 3).map((fault) => ({ fault, ...openPlace(fault, before) }))
+    for (const { fault, told } of three) places.set(fault, told)
     before = Promise.allSettled(three.map(({ met }) => met))
   }
 })
 
 afterAll(async () => {
-  await Promise.allSettled(scenes.values())
+  await Promise.allSettled(places.values())
   for (const stop of stops) await stop()
   await stack.stop()
 })
 
 /** All plots at one site whose RPC is at fault until every reader has their first answer. */
-function startScene(fault: Fault, after: Promise<unknown>) {
+function openPlace(fault: RpcFault, after: Promise<unknown>) {
   const met = after.then(async () => {
-    const rpc = await startFaultyRpc(stack.chain.rpcUrl, fault === FORGETFUL ? 4n : undefined)
+    const rpc = await startRpc(stack.chain.rpcUrl)
     stops.push(rpc.stop)
-    const site = await startSite({ FACILITATORS: [stack.facilitator.url], RPC_URLS: { [NETWORK]: rpc.url } })
-    stops.push(site.stop)
-    await site.kv.put(PATH, CONTENT)
-    const place = placeAt(stack, site, facilitator)
-    await rpc.set(fault === FORGETFUL ? null : fault)
+    const shop = await openShop({ RPC_URLS: { [NETWORK]: rpc.url } }, { stack })
+    stops.push(shop.close)
+    await shop.site.kv.put(PATH, CONTENT)
+    const place = { shop, facilitator }
+    await rpc.set(fault)
     const meetings = await Promise.all((await meetAll(place, PLOTS)).values())
-    await rpc.set(null)
+    if (fault !== LASTING) await rpc.set(null)
     return { place, meetings }
   })
   const told = met.then(async ({ place, meetings }) => {
@@ -74,11 +66,11 @@ function startScene(fault: Fault, after: Promise<unknown>) {
   return { met, told }
 }
 
-describe.each(ALL)('the RPC %s', (fault) => {
+describe.each(RPC_FAULTS)('the RPC %s', (fault) => {
   test.each(PLOTS.map((plot) => [plot.fault.name, plot.way, plot] as const))(
     'while the facilitator %s; the reader %s',
     async (_name, _way, plot) => {
-      const told = (await scenes.get(fault))?.get(plot)
+      const told = (await places.get(fault))?.get(plot)
       expect(told && wrongs(told)).toEqual([])
     },
     240_000,

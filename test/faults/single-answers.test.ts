@@ -1,12 +1,11 @@
 // The same facilitator in front of readers who buy single answers: as many contents as payments, neither fewer nor more.
 // Who hangs up in the middle of one is in hang-ups.test.ts.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { behaviours } from '../world/behaviour.ts'
-import { faults, HONEST, SLOW, UNCLEAR } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { CONTENT, type Plot, placeAt, playAll, type Told } from '../world/fault-story.ts'
+import { behaviours, faults, HONEST, SLOW, UNCLEAR } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
 import { VERSIONS } from '../world/payer.ts'
 import { openShop, type Shop } from '../world/shop.ts'
+import { CONTENT, type Plot, playAll, type Told } from '../world/story.ts'
 
 const PATH = '/once/hello'
 const WAYS = ['sends the same payment again', 'signs a new payment'] as const
@@ -23,8 +22,7 @@ beforeAll(async () => {
   const ROUTES = [{ path: '/once/*', content: 'kv', price: '$0.05', access: 'once' }]
   shop = await openShop({ ROUTES }, { hook: facilitator.hook })
   await shop.site.kv.put(PATH, CONTENT)
-  const place = placeAt(shop.stack, shop.site, facilitator)
-  stories = playAll(place, PLOTS)
+  stories = playAll({ shop, facilitator }, PLOTS)
 })
 
 afterAll(() => shop.close())

@@ -3,14 +3,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
-import { behaviours } from '../world/behaviour.ts'
-import { type Fault, HONEST, stage, UNREACHED } from '../world/fault-facilitator.ts'
-import { wrongs } from '../world/fault-judge.ts'
-import { CONTENT, comeBack, meetAll, type Place, type Plot, placeAt, playAll } from '../world/fault-story.ts'
+import { behaviours, type Fault, fault, HONEST, stage, UNREACHED } from '../world/behaviour.ts'
+import { wrongs } from '../world/judge.ts'
 import { VERSIONS } from '../world/payer.ts'
-import { NETWORK } from '../world/shop.ts'
-import { startSite, type Vars } from '../world/site.ts'
+import { openShop } from '../world/shop.ts'
 import { type Stack, startStack } from '../world/stack.ts'
+import { CONTENT, comeBack, meetAll, type Place, type Plot, playAll } from '../world/story.ts'
 
 const PATHS = ['/articles/hello', '/once/hello'] as const
 const WAYS = ['sends the same payment again', 'signs a new payment'] as const
@@ -36,18 +34,18 @@ afterAll(async () => {
   await stack.stop()
 })
 
-async function placeWith(vars: Vars): Promise<Place> {
-  const site = await startSite({ ROUTES, RPC_URLS: { [NETWORK]: stack.chain.rpcUrl }, ...vars })
-  stops.push(site.stop)
-  for (const path of PATHS) await site.kv.put(path, CONTENT)
-  return placeAt(stack, site, facilitator)
+async function placeWith(FACILITATORS: string[]): Promise<Place> {
+  const shop = await openShop({ ROUTES, FACILITATORS }, { stack })
+  stops.push(shop.close)
+  for (const path of PATHS) await shop.site.kv.put(path, CONTENT)
+  return { shop, facilitator }
 }
 
 const closedPort = async () => `http://${LOOPBACK}:${await freePort()}`
 
 test('a port that is closed: 503 at once and nothing charged; served when it is open', async () => {
   const port = await freePort()
-  const place = await placeWith({ FACILITATORS: [`http://${LOOPBACK}:${port}`] })
+  const place = await placeWith([`http://${LOOPBACK}:${port}`])
   const meetings = await Promise.all((await meetAll(place, plotsWith(UNREACHED))).values())
   for (const { first } of meetings) {
     expect(first?.answer.error).toBe('facilitator_unavailable')
@@ -59,7 +57,7 @@ test('a port that is closed: 503 at once and nothing charged; served when it is 
 })
 
 test('a port that is closed, with another facilitator on the list: served at once', async () => {
-  const place = await placeWith({ FACILITATORS: [await closedPort(), stack.facilitator.url] })
+  const place = await placeWith([await closedPort(), stack.facilitator.url])
   for (const story of (await playAll(place, plotsWith(HONEST))).values()) {
     const told = await story
     expect(wrongs(told)).toEqual([])
@@ -73,7 +71,7 @@ describe('a gateway whose facilitator is gone answers everything with a page', (
   test('before the payment reached it: 503 at once and nothing charged; served when it is back', async () => {
     const behind = await startFacilitator({ rpcUrl: stack.chain.rpcUrl, hook: async () => gateway })
     stops.unshift(behind.stop)
-    const place = await placeWith({ FACILITATORS: [behind.url] })
+    const place = await placeWith([behind.url])
     const meetings = await Promise.all((await meetAll(place, plotsWith(UNREACHED))).values())
     for (const { first } of meetings) expect(first?.answer.error).toBe('facilitator_unavailable')
     behind.setHook(facilitator.hook)
@@ -89,23 +87,19 @@ describe('a gateway whose facilitator is gone answers everything with a page', (
       },
     })
     stops.unshift(behind.stop)
-    const place = await placeWith({ FACILITATORS: [behind.url, stack.facilitator.url] })
+    const place = await placeWith([behind.url, stack.facilitator.url])
     for (const story of (await playAll(place, plotsWith(UNREACHED))).values()) expect(wrongs(await story)).toEqual([])
   })
 })
 
 test('a first facilitator that takes the payment and says nothing is not replaced while it may still settle', async () => {
-  const { behaviour, arrived, landed } = stage({
-    ...HONEST,
-    point: 'settled once the reader has gone',
-    reply: () => new Promise<never>(() => {}),
-  })
+  const { behaviour, arrived, landed } = stage(fault('never answers', 'settled once the reader has gone'))
   const first = await startFacilitator({
     rpcUrl: stack.chain.rpcUrl,
     hook: async (call, proceed) => (call.path === '/settle' ? behaviour(proceed) : proceed()),
   })
   stops.unshift(first.stop)
-  const place = await placeWith({ FACILITATORS: [first.url, stack.facilitator.url] })
+  const place = await placeWith([first.url, stack.facilitator.url])
   const asked = stack.facilitator.counts.settle
   const plot: Plot = { path: PATHS[0], fault: UNREACHED, way: 'signs a new payment', version: 'v2' }
   const meetings = meetAll(place, [plot])

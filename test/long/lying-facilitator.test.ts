@@ -2,20 +2,22 @@
 // asked about is believed: it is a trusted party, see docs/threat-model.md.)
 import { generatePrivateKey } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { headerOf, sign } from '../world/attack-payment.ts'
-import { ask, PRICE, paying, type Scene, startScene } from '../world/attack-scene.ts'
+import { send } from '../world/answer.ts'
+import { openNaive } from '../world/naive.ts'
+import { authorize, headerOf, paying } from '../world/payer.ts'
+import { openShop, PRICE, type Shop } from '../world/shop.ts'
 import { stockPayment } from '../world/stock.ts'
 
 const ARTICLE = '/articles/hello'
 const CONTENT = 'the whole article'
-let scene: Scene
+let shop: Shop
 
 beforeAll(async () => {
-  scene = await startScene()
-  await scene.publish(ARTICLE, CONTENT)
+  shop = await openShop()
+  await shop.site.kv.put(ARTICLE, CONTENT)
 })
 
-afterAll(() => scene.stop())
+afterAll(() => shop.close())
 
 const lie = (about: object) => ({
   success: true,
@@ -26,13 +28,18 @@ const lie = (about: object) => ({
 
 describe('against a naive shop', () => {
   test('a facilitator that reports the payment of another payer is believed', async () => {
-    const shop = await scene.naive(async ({ payment, settle }) => (payment && (await settle(payment)) ? CONTENT : null))
-    const payment = await stockPayment(await fetch(shop), await scene.buyer(0n))
-    scene.facilitator.setHook(async () => ({ status: 200, body: lie({ payer: generatePrivateKey().slice(0, 42) }) }))
-    const { value: answer, earned } = await scene.during(() => ask(shop, paying(payment)))
-    scene.facilitator.setHook(undefined)
+    const naive = await openNaive(shop, async ({ payment, settle }) =>
+      payment && (await settle(payment)) ? CONTENT : null,
+    )
+    const payment = await stockPayment(await send(naive), await shop.reader(0n))
+    shop.stack.facilitator.setHook(async () => ({
+      status: 200,
+      body: lie({ payer: generatePrivateKey().slice(0, 42) }),
+    }))
+    const { result: answer, cost } = await shop.costOf(() => send(naive, paying(payment)))
+    shop.stack.facilitator.setHook(undefined)
     expect(answer.text).toBe(CONTENT)
-    expect(earned).toBe(0n)
+    expect(cost.earned).toBe(0n)
   })
 })
 
@@ -46,23 +53,23 @@ describe('here', () => {
       { transaction: '0x1' },
     ]
     const payments = await Promise.all(
-      lies.map(async (about) => ({ about, signed: await sign(await scene.buyer(), { value: PRICE }) })),
+      lies.map(async (about) => ({ about, signed: await authorize(await shop.reader(PRICE), { value: PRICE }) })),
     )
-    scene.facilitator.setHook(async ({ body }) => {
+    shop.stack.facilitator.setHook(async ({ body }) => {
       const sent = JSON.stringify(body)
       const found = payments.find(({ signed }) => sent.includes(signed.authorization.nonce))
       return { status: 200, body: lie(found?.about ?? {}) }
     })
-    const { value: answers, earned } = await scene.during(() =>
-      Promise.all(payments.map(({ signed }) => scene.ask(ARTICLE, paying(headerOf(signed))))),
+    const { result: answers, cost } = await shop.costOf(() =>
+      Promise.all(payments.map(({ signed }) => shop.ask(ARTICLE, paying(headerOf(signed))))),
     )
-    scene.facilitator.setHook(undefined)
+    shop.stack.facilitator.setHook(undefined)
     expect(answers.map(({ status }) => status)).toEqual(lies.map(() => 503))
     for (const { text, headers } of answers) {
       expect(text).toContain('settlement_pending')
       expect(headers.get('PAYMENT-REQUIRED')).toBeNull()
       expect(headers.get('Set-Cookie')).toBeNull()
     }
-    expect(earned).toBe(0n)
+    expect(cost.earned).toBe(0n)
   })
 })

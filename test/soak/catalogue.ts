@@ -1,8 +1,9 @@
-// What the soak's shop sells, and the origin that has some of it. Every text says whose it is and where it ends, so that
+// What the soak's shop sells, and what its origin has of it. Every text says whose it is and where it ends, so that
 // a client can tell what it was served, and whether that was all.
 import { createHash } from 'node:crypto'
-import { createServer } from 'node:http'
-import { listening } from '../../dev/stack/ports.ts'
+import { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import type { OriginAnswer, OriginRequest } from '../world/origin.ts'
 
 /** One thing on sale. `once`: every reading is paid for; otherwise a payment buys 24 hours. */
 export type Item = { path: string; method: 'GET' | 'POST'; once: boolean }
@@ -55,15 +56,15 @@ export const opensWith = (path: string): string => `BEGIN ${path}\n`
 /** How long the origin pauses in the middle of a text, so that hang-ups and kills find it there. */
 const PAUSE_MS = 60
 
-/** Starts the origin, on a free port. */
-export async function startPress(): Promise<{ url: string; stop(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    request.resume()
-    const text = textOf(new URL(request.url ?? '/', 'http://localhost').pathname)
-    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': String(text.length) })
-    const half = Math.floor(text.length / 2)
-    response.write(text.slice(0, half))
-    setTimeout(() => response.end(text.slice(half)), PAUSE_MS)
-  })
-  return listening(server)
+/** The origin's answer. */
+export function press({ url }: OriginRequest): OriginAnswer {
+  const text = textOf(new URL(url, 'http://localhost').pathname)
+  const half = Math.floor(text.length / 2)
+  async function* inHalves() {
+    yield text.slice(0, half)
+    await setTimeout(PAUSE_MS)
+    yield text.slice(half)
+  }
+  const headers = { 'content-type': 'text/plain', 'content-length': String(text.length) }
+  return { headers, body: Readable.from(inHalves()) }
 }

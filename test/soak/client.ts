@@ -1,6 +1,7 @@
 // One request of a reader, who may hang up at a moment of his choice; and what he received of the answer.
 import { request } from 'node:http'
 import * as z from 'zod'
+import { headersOf, Answer as Read } from '../world/answer.ts'
 import { type Item, opensWith, textOf } from './catalogue.ts'
 
 /** When the client destroys the connection: after some time, when the headers are there, or some way into the body. */
@@ -17,7 +18,8 @@ export type Answer = {
   /** How much of the content came. */
   content: 'none' | 'part' | 'whole'
   end: 'read' | 'hung up' | 'broken' | 'timed out'
-  headers: Record<string, string>
+  /** What was read to its end, and is no content. */
+  refusal: Read | null
 }
 
 const refusal = z.object({ error: z.string() })
@@ -33,7 +35,7 @@ export function ask(
   const startedMs = Date.now()
   return new Promise((resolve) => {
     let status: number | null = null
-    let received: Record<string, string> = {}
+    let received = new Headers()
     let text = ''
     let end: Answer['end'] | null = null
     const finish = (how: Answer['end']): void => {
@@ -43,16 +45,16 @@ export function ask(
       clearTimeout(patience)
       const whole = text === textOf(path)
       const part = text.startsWith(opensWith(path)) || (text !== '' && status === 200)
-      const body = status !== 200 && how === 'read' ? refusal.safeParse(parse(text)) : undefined
+      const isRefusal = how === 'read' && status !== 200
       resolve({
         path,
         startedMs,
         endedMs: Date.now(),
         status,
-        code: body?.data?.error ?? null,
+        code: isRefusal ? (refusal.safeParse(parse(text)).data?.error ?? null) : null,
         content: whole ? 'whole' : part ? 'part' : 'none',
         end: how,
-        headers: received,
+        refusal: isRefusal ? new Read(status ?? 0, received, Buffer.from(text, 'latin1')) : null,
       })
     }
     const outgoing = request({
@@ -76,12 +78,7 @@ export function ask(
     outgoing.on('error', () => finish('broken'))
     outgoing.on('response', (incoming) => {
       status = incoming.statusCode ?? 0
-      received = Object.fromEntries(
-        Object.entries(incoming.headers).map(([name, value]) => [
-          name,
-          Array.isArray(value) ? value.join(', ') : (value ?? ''),
-        ]),
-      )
+      received = headersOf(incoming)
       if (hangUp?.at === 'headers') return leave()
       incoming.setEncoding('latin1')
       incoming.on('data', (chunk: string) => {

@@ -1,7 +1,9 @@
-// What goes wrong on purpose between the worker and the outside: a facilitator that misbehaves in front of the real one,
-// and a proxy in front of the chain's RPC. Which fault a settlement meets follows from the seed and its nonce alone.
+// What goes wrong on purpose between the worker and the outside: which faults of the facilitator and of the chain's RPC are
+// met, how often and how late. Which one a settlement meets follows from the seed and its nonce alone.
 import * as z from 'zod'
-import type { FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
+import type { FacilitatorHook, FacilitatorReply } from '../../dev/stack/facilitator.ts'
+import { FAULTS, type Fault, type FaultName, HONEST, stage } from '../world/behaviour.ts'
+import type { Rpc, RpcFault } from '../world/rpc.ts'
 import type { Random } from './random.ts'
 
 /** Counts faults by name, and remembers when a payment's outcome was first there to be known. */
@@ -33,32 +35,43 @@ export class Witness {
 }
 
 /**
- * One of each kind that changes what is on disk when a kill comes; every wording of a reply is the simulator's business.
- * `before`: nothing is settled. `after`: it is settled first. `late`: it is settled some seconds after the answer.
+ * How often each comes up: one of each kind that changes what is on disk when a kill comes; every wording of a reply is the
+ * simulator's business.
  */
-const FACILITATOR_FAULTS = {
-  none: 55,
-  'connection dropped before settling': 5,
-  'connection dropped after settling': 8,
-  'no answer, never settled': 3,
-  'no answer, settled': 4,
-  'slow before settling': 6,
-  'slow after settling': 6,
-  'pending with hash after settling': 5,
-  'pending without hash, settled late': 5,
-  'refused, never settled': 3,
-}
+const WEIGHTS = {
+  'settles and says so': 55,
+  'drops the connection, never settled': 5,
+  'drops the connection, settled, then answered': 8,
+  'never answers, never settled': 3,
+  'never answers, settled, then answered': 4,
+  'settles late': 6,
+  'settles, and says so late': 6,
+  'says settlement_pending with a hash, settled, then answered': 5,
+  'says settlement_pending without a hash, answered, then settled': 5,
+  'says insufficient_funds, never settled': 3,
+} satisfies Partial<Record<FaultName | (typeof LATE)[number], number>>
+const LATE = ['settles late', 'settles, and says so late'] as const
+const WEATHER = { fine: 70, 'is down': 20, 'is slow': 10 } satisfies Partial<Record<RpcFault | 'fine', number>>
 
 const LONGEST_SLOWNESS_MS = 7_000
+/** Where nothing is answered, the connection ends then. */
 const NO_ANSWER_MS = 12_000
 
-const settling = z.object({
-  paymentPayload: z.object({ payload: z.object({ authorization: z.object({ nonce: z.string(), from: z.string() }) }) }),
-})
-const settled = z.object({ success: z.literal(true), transaction: z.string() })
+/** A fault by its weight, as late as chance has it. */
+function draw(random: Random): Fault {
+  const name = random.weighed(WEIGHTS, 'settles and says so')
+  const ms = random.between(500, LONGEST_SLOWNESS_MS)
+  if (name === 'settles late') return { ...HONEST, name, waitMs: ms }
+  if (name === 'settles, and says so late') return { ...HONEST, name, delayMs: ms }
+  const found = FAULTS.find((fault) => fault.name === name) ?? HONEST
+  return { ...found, delayMs: found.point === 'answered, then settled' ? ms : 0 }
+}
 
-const PENDING = { success: false, errorReason: 'settlement_pending', network: 'eip155:84532' }
-const REFUSED = { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' }
+const settling = z.object({
+  paymentPayload: z.object({ payload: z.object({ authorization: z.object({ nonce: z.string() }) }) }),
+})
+const success = z.object({ success: z.literal(true) })
+const isPaid = (reply: FacilitatorReply): boolean => success.safeParse(reply.body).success
 
 /** The hook for the facilitator. `lift` ends the faults; `idle` resolves when no settlement is under way any more. */
 export function misbehave(random: Random, witness: Witness) {
@@ -72,25 +85,20 @@ export function misbehave(random: Random, witness: Witness) {
     const nonce = call.data.paymentPayload.payload.authorization.nonce.toLowerCase()
     const attempt = attempts.get(nonce) ?? 0
     attempts.set(nonce, attempt + 1)
-    const own = random.fork(`${nonce} ${attempt}`)
-    const fault = lifted ? 'none' : own.weighed(FACILITATOR_FAULTS, 'none')
-    if (fault !== 'none') witness.meet(nonce, fault)
+    const fault = lifted ? HONEST : draw(random.fork(`${nonce} ${attempt}`))
+    if (fault.name !== HONEST.name) witness.meet(nonce, fault.name)
     const settle = async () => {
       witness.begin(nonce)
       const run = proceed()
       underWay.add(run)
-      return run.finally(() => underWay.delete(run))
+      const reply = await run.finally(() => underWay.delete(run))
+      if (isPaid(reply)) witness.known(nonce)
+      return reply
     }
-    if (fault === 'pending without hash, settled late') {
-      void wait(own.between(500, LONGEST_SLOWNESS_MS)).then(settle)
-      return { status: 200, body: { ...PENDING, transaction: '' } }
-    }
-    const before = await replyUnsettled(fault, own)
-    if (before !== null) return before
-    const reply = await settle()
-    const paid = settled.safeParse(reply.body)
-    if (paid.success) witness.known(nonce)
-    return paid.success ? twist(fault, reply, paid.data.transaction, own) : reply
+    // What the real facilitator refuses is refused.
+    const reply: Fault['reply'] = async (settled) => (settled && !isPaid(settled) ? settled : fault.reply(settled))
+    const { behaviour } = stage({ ...fault, reply })
+    return Promise.race([behaviour(settle), wait(NO_ANSWER_MS).then(() => 'drop' as const)])
   }
   return {
     hook,
@@ -104,44 +112,14 @@ export function misbehave(random: Random, witness: Witness) {
   }
 }
 
-/** Faults that come before the real facilitator is asked; null where it is to be asked. */
-async function replyUnsettled(fault: string, random: Random): Promise<HookReply | 'drop' | null> {
-  switch (fault) {
-    case 'connection dropped before settling':
-      return 'drop'
-    case 'no answer, never settled':
-      await wait(NO_ANSWER_MS)
-      return 'drop'
-    case 'refused, never settled':
-      return { status: 200, body: REFUSED }
-    case 'slow before settling':
-      await wait(random.between(500, LONGEST_SLOWNESS_MS))
-      return null
-    default:
-      return null
+/** Now and then the RPC is down or slow. */
+export async function changeWeather(rpc: Rpc, random: Random, goesOn: () => boolean): Promise<void> {
+  while (goesOn()) {
+    const weather = random.weighed(WEATHER, 'fine')
+    await rpc.set(weather === 'fine' ? null : weather)
+    await wait(random.between(800, 4_000))
   }
-}
-
-/** What becomes of the real facilitator's success. */
-async function twist(
-  fault: string,
-  reply: FacilitatorReply,
-  transaction: string,
-  random: Random,
-): Promise<HookReply | 'drop'> {
-  switch (fault) {
-    case 'connection dropped after settling':
-      return 'drop'
-    case 'no answer, settled':
-      await wait(NO_ANSWER_MS)
-      return 'drop'
-    case 'slow after settling':
-      return { ...reply, delayMs: random.between(500, LONGEST_SLOWNESS_MS) }
-    case 'pending with hash after settling':
-      return { status: 200, body: { ...PENDING, transaction } }
-    default:
-      return reply
-  }
+  await rpc.set(null)
 }
 
 export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

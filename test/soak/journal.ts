@@ -3,7 +3,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import type { Version } from '../world/payer.ts'
 import type { Item } from './catalogue.ts'
 import { type Answer, ask, type HangUp } from './client.ts'
-import { type Payment, readChallenge, signPayment } from './payment.ts'
+import { type Payment, signPayment } from './payment.ts'
 import type { Random } from './random.ts'
 
 /** `return`: the walk-aways come back after all. `ownership`: new signatures for what is owned. */
@@ -20,7 +20,6 @@ export const groupOf = (payer: string, path: string): string => `${payer.toLower
 export class Journal {
   readonly entries = new Map<string, Entry>()
   readonly #port: number
-  readonly #chainId: number
   phase: Phase = 'storm'
   hangUps = 0
   /** Answers with content that were read to their end. */
@@ -29,9 +28,8 @@ export class Journal {
   /** Answers by status and code. */
   readonly answers = new Map<string, number>()
 
-  constructor(port: number, chainId: number) {
+  constructor(port: number) {
     this.#port = port
-    this.#chainId = chainId
   }
 
   /** Asks without paying and signs what the challenge wants; null when there is no challenge to be had. */
@@ -44,10 +42,8 @@ export class Journal {
     const answer = await ask(this.#port, items[0], {})
     this.#count(answer)
     if (answer.content !== 'none') throw new Error(`${items[0].path} was served to a request without any payment`)
-    const header = answer.headers['payment-required']
-    if (header === undefined) return null
-    const terms = { challenge: readChallenge(header), chainId: this.#chainId, random, named }
-    const payment = await signPayment(account, items, terms)
+    if (answer.status !== 402 || !answer.refusal) return null
+    const payment = await signPayment(account, items, { challenge: answer.refusal.challenge, random, named })
     this.entries.set(payment.nonce, { payment, tries: [] })
     return payment
   }

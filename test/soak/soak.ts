@@ -2,22 +2,24 @@
 // counts that must be zero. Exit status 1 when one is not.
 import { parseArgs } from 'node:util'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { startChain, USDC } from '../../dev/stack/chain.ts'
-import { startFacilitator } from '../../dev/stack/facilitator.ts'
+import { USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import build from '../world/build.ts'
-import { type Site, startSite } from '../world/site.ts'
+import { startOrigin } from '../world/origin.ts'
+import { startRpc } from '../world/rpc.ts'
+import { NETWORK, openShop } from '../world/shop.ts'
+import type { Site } from '../world/site.ts'
+import { startStack } from '../world/stack.ts'
 import { audit } from './audit.ts'
 import { retryAll, signAgain } from './calm.ts'
-import { articles, catalogue, ROUTES, startPress, textOf } from './catalogue.ts'
-import { misbehave, Witness, wait } from './faults.ts'
+import { articles, catalogue, press, ROUTES, textOf } from './catalogue.ts'
+import { changeWeather, misbehave, Witness, wait } from './faults.ts'
 import { Journal } from './journal.ts'
 import { Kills } from './kills.ts'
 import { WINDOW_SECONDS } from './payment.ts'
 import { Random } from './random.ts'
 import { read } from './reader.ts'
 import { print, sumOf } from './report.ts'
-import { type RpcProxy, startRpcProxy } from './rpc.ts'
 import { chainReader, type LedgerRow, ledgerOf, nonceOf, type Truth } from './truth.ts'
 import { Walkers } from './walkers.ts'
 
@@ -46,29 +48,32 @@ async function main(): Promise<void> {
   const accounts = Array.from({ length: WALLETS }, (_, i) => privateKeyToAccount(random.fork(`wallet ${i}`).hex()))
   const [poor, ...rich] = accounts
   if (!poor) return
-  const chain = await startChain()
-  stops.push(chain.stop)
+  const faults = misbehave(random.fork('facilitator'), witness)
+  const stack = await startStack({ hook: faults.hook })
+  stops.push(stack.stop)
+  const { chain, facilitator } = stack
   for (const { address } of rich) await chain.fund(address, WEALTH)
   await chain.fund(poor.address, POVERTY)
-  const faults = misbehave(random.fork('facilitator'), witness)
-  const facilitator = await startFacilitator({ rpcUrl: chain.rpcUrl, hook: faults.hook })
-  stops.push(facilitator.stop)
-  const rpc = await startRpcProxy(chain.rpcUrl, random.fork('rpc'), witness)
-  stops.push(rpc.stop)
-  const press = await startPress()
-  stops.push(press.stop)
-  const network = `eip155:${chain.chainId}`
-  await build()
-  const site = await startSite({
-    FACILITATORS: [facilitator.url],
-    RPC_URLS: { [network]: rpc.url },
-    ORIGIN_URL: press.url,
-    ROUTES,
+  const slowness = random.fork('rpc')
+  const rpc = await startRpc(chain.rpcUrl, {
+    slownessMs: () => slowness.between(200, 4_000),
+    met: (fault) => witness.count(`RPC: ${fault}`),
   })
-  stops.push(site.stop)
+  stops.push(rpc.stop)
+  const origin = await startOrigin()
+  origin.tell((request) => {
+    // Hours of requests are not kept.
+    origin.seen.length = 0
+    return press(request)
+  })
+  stops.push(origin.stop)
+  await build()
+  const shop = await openShop({ RPC_URLS: { [NETWORK]: rpc.url }, ORIGIN_URL: origin.url, ROUTES }, { stack })
+  stops.push(shop.close)
+  const { site } = shop
   for (const { path } of articles) await site.kv.put(path, textOf(path))
 
-  const journal = new Journal(site.port, chain.chainId)
+  const journal = new Journal(site.port)
   const kills = new Kills(site, journal)
   const walkers = new Walkers({ journal, fund: chain.fund })
   const purchases = new Map<string, number>()
@@ -116,7 +121,7 @@ async function main(): Promise<void> {
       read(journal, everyone, random.fork(`reader ${i}`), goesOn, purchased),
     ),
     hiding(site, random.fork('ledger'), goesOn, witness),
-    weather(rpc, random.fork('weather'), goesOn),
+    changeWeather(rpc, random.fork('weather'), goesOn),
   ])
   if (stopping) return
 
@@ -171,14 +176,6 @@ async function hiding(site: Site, random: Random, goesOn: () => boolean, witness
     await wait(random.between(1_000, 5_000))
     await site.hideLedger(false).catch(() => undefined)
   }
-}
-
-async function weather(rpc: RpcProxy, random: Random, goesOn: () => boolean): Promise<void> {
-  while (goesOn()) {
-    rpc.change()
-    await wait(random.between(800, 4_000))
-  }
-  rpc.lift()
 }
 
 /** A kill may break off what is asked of the local database. */

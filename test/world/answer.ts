@@ -95,6 +95,11 @@ export class Answer {
     return this.headers.get(name)
   }
 
+  /** The pass that came with what was paid for, as a cookie to send. */
+  get pass(): string {
+    return (this.header('Set-Cookie') ?? '').split(';')[0] ?? ''
+  }
+
   /** The `error` of a JSON refusal. */
   get error(): string {
     return z.object({ error: z.string(), message: z.string().regex(/^[A-Z].+\.$/) }).parse(this.json).error
@@ -123,6 +128,10 @@ export class Answer {
   }
 }
 
+/** How many answers hold what is sold. */
+export const served = (answers: readonly Answer[], content: string) =>
+  answers.filter(({ text }) => text.includes(content)).length
+
 export type Question = {
   method?: string
   headers?: Record<string, string | string[]>
@@ -140,9 +149,11 @@ export async function send(url: string, { method = 'GET', headers = {}, body }: 
   })
   const chunks: Buffer[] = []
   for await (const chunk of message) chunks.push(Buffer.from(chunk))
-  const received = new Headers()
-  for (let i = 0; i < message.rawHeaders.length; i += 2) {
-    received.append(message.rawHeaders[i] ?? '', message.rawHeaders[i + 1] ?? '')
-  }
-  return new Answer(message.statusCode ?? 0, received, Buffer.concat(chunks))
+  return new Answer(message.statusCode ?? 0, headersOf(message), Buffer.concat(chunks))
+}
+
+export function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers()
+  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '')
+  return headers
 }

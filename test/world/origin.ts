@@ -1,8 +1,13 @@
 // A publisher's origin that answers what a test tells it to, and remembers what it was sent.
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { pipeline, Readable } from 'node:stream'
 import { listening } from '../../dev/stack/ports.ts'
 
-export type OriginAnswer = { status?: number; headers?: Record<string, string | string[]>; body?: string | Buffer }
+export type OriginAnswer = {
+  status?: number
+  headers?: Record<string, string | string[]>
+  body?: string | Buffer | Readable
+}
 export type OriginRequest = { method: string; url: string; headers: IncomingHttpHeaders; body: string }
 
 export type OriginServer = {
@@ -18,18 +23,25 @@ export type OriginServer = {
 export async function startOrigin(): Promise<OriginServer> {
   let answer: (request: OriginRequest) => OriginAnswer = () => ({ body: 'the page' })
   const seen: OriginRequest[] = []
-  const server = createServer(async (incoming, response) => {
+  async function receive(incoming: IncomingMessage): Promise<OriginAnswer> {
     const chunks: Buffer[] = []
     for await (const chunk of incoming) chunks.push(Buffer.from(chunk))
-    const request = {
-      method: incoming.method ?? '',
-      url: incoming.url ?? '',
-      headers: incoming.headers,
-      body: Buffer.concat(chunks).toString('utf8'),
-    }
+    const { method = '', url = '', headers } = incoming
+    const request = { method, url, headers, body: Buffer.concat(chunks).toString('utf8') }
     seen.push(request)
-    const { status = 200, headers = {}, body } = answer(request)
-    response.writeHead(status, headers).end(body)
+    return answer(request)
+  }
+
+  const server = createServer((incoming, response) => {
+    receive(incoming).then(
+      ({ status = 200, headers = {}, body }) => {
+        response.writeHead(status, headers)
+        if (body instanceof Readable) pipeline(body, response, () => {})
+        else response.end(body)
+      },
+      // Whoever asked is gone, or sees what is wrong with the test.
+      (fault: unknown) => void response.writeHead(500).end(String(fault)),
+    )
   })
   const { url, stop } = await listening(server)
   return {

@@ -3,6 +3,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Address, Hex } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
+import * as z from 'zod'
+import { CHAIN_ID, USDC } from '../../dev/stack/chain.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
 import type { Challenge } from './answer.ts'
 
 export type Version = 'v1' | 'v2'
@@ -58,14 +61,14 @@ const TYPES = {
 } as const
 
 /** The token that an authorization is signed for (EIP-712). */
-export type Token = { name: string; version: string; chainId: number; verifyingContract: Address }
+type Token = { name: string; version: string; chainId: number; verifyingContract: Address }
 
-/** The signature of a transfer. Every hand-written payment is signed here. */
-export const signTransfer = (signer: PrivateKeyAccount, domain: Token, message: Authorization): Promise<Hex> =>
+/** Every hand-written payment is signed here. */
+const signTransfer = (signer: PrivateKeyAccount, domain: Token, message: Authorization): Promise<Hex> =>
   signer.signTypedData({ domain, types: TYPES, primaryType: 'TransferWithAuthorization', message })
 
 /** The authorization as it is sent. */
-export const asSent = ({ value, validAfter, validBefore, ...rest }: Authorization) => ({
+const asSent = ({ value, validAfter, validBefore, ...rest }: Authorization) => ({
   ...rest,
   value: value.toString(),
   validAfter: validAfter.toString(),
@@ -73,7 +76,7 @@ export const asSent = ({ value, validAfter, validBefore, ...rest }: Authorizatio
 })
 
 /** What is to be signed for one entry of `accepts`. */
-function termsOf(version: Version, challenge: Challenge, offer: number) {
+function toBeSigned(version: Version, challenge: Challenge, offer: number) {
   const v1 = challenge.v1.accepts[offer]
   const v2 = challenge.v2.accepts[offer]
   if (!v1 || !v2) throw new Error(`the challenge has no offer ${offer}`)
@@ -88,7 +91,7 @@ export async function sign(
   signer: PrivateKeyAccount,
   change: Change = {},
 ): Promise<Signed> {
-  const terms = termsOf(version, challenge, change.offer ?? 0)
+  const terms = toBeSigned(version, challenge, change.offer ?? 0)
   const now = BigInt(Math.floor(Date.now() / 1000))
   const authorization: Authorization = {
     from: signer.address,
@@ -105,6 +108,8 @@ export async function sign(
   return { authorization, signature: await signTransfer(signer, token, authorization) }
 }
 
+const base64 = (json: string) => Buffer.from(json, 'utf8').toString('base64')
+
 /** Wraps a signed authorization for one version of the wire: the header that pays. */
 export function wrap(
   version: Version,
@@ -117,7 +122,7 @@ export function wrap(
     authorization: { ...asSent(authorization), ...change.sent },
   }
   const payment = { ...(version === 'v1' ? wrapV1 : wrapV2)(challenge, payload, change), ...change.payment }
-  const { encode = (json: string) => Buffer.from(json, 'utf8').toString('base64') } = change
+  const { encode = base64 } = change
   return { [HEADERS[version]]: encode(JSON.stringify(payment)) }
 }
 
@@ -161,3 +166,76 @@ export async function pay(
 ): Promise<Record<string, string>> {
   return wrap(version, challenge, await sign(version, challenge, reader, change), change)
 }
+
+/** What a payment of this amount to the publisher is made on, as version 2 writes it. */
+export const termsOf = (amount: bigint) =>
+  ({
+    scheme: 'exact',
+    network: `eip155:${CHAIN_ID}`,
+    amount: amount.toString(),
+    asset: USDC,
+    payTo: wallets.publisher.address,
+    maxTimeoutSeconds: 300,
+    extra: { name: 'USDC', version: '2' },
+  }) as const
+
+/** Signs a transfer that no challenge asked for: to the publisher, and valid for five minutes, unless told otherwise. */
+export async function authorize(
+  signer: PrivateKeyAccount,
+  message: Partial<Authorization> & { value: bigint },
+): Promise<Signed> {
+  const { payTo, maxTimeoutSeconds, extra } = termsOf(message.value)
+  const authorization: Authorization = {
+    from: signer.address,
+    to: payTo,
+    validAfter: 0n,
+    validBefore: BigInt(Math.floor(Date.now() / 1000) + maxTimeoutSeconds),
+    nonce: `0x${randomBytes(32).toString('hex')}`,
+    ...message,
+  }
+  const token = { ...extra, chainId: CHAIN_ID, verifyingContract: USDC }
+  return { authorization, signature: await signTransfer(signer, token, authorization) }
+}
+
+/** The header of a payment on `termsOf` its value. `change`: what else it says. */
+export const headerOf = (
+  { authorization, signature }: Signed,
+  { accepted, payment }: Pick<Change, 'accepted' | 'payment'> = {},
+): string =>
+  pack({
+    x402Version: 2,
+    accepted: { ...termsOf(authorization.value), ...accepted },
+    payload: { signature, authorization: asSent(authorization) },
+    ...payment,
+  })
+
+const hex = z.templateLiteral(['0x', z.string()])
+const paymentV2 = z.looseObject({
+  x402Version: z.number(),
+  accepted: z.looseObject({ network: z.string(), amount: z.string() }),
+  payload: z.object({
+    signature: hex,
+    authorization: z.object({
+      from: hex,
+      to: hex,
+      value: z.string(),
+      validAfter: z.string(),
+      validBefore: z.string(),
+      nonce: hex,
+    }),
+  }),
+})
+
+/** The JSON in the header of a payment, as it was sent. */
+export const unpack = (header: string) => paymentV2.parse(JSON.parse(Buffer.from(header, 'base64').toString()))
+/** Any JSON as the header of a payment. */
+export const pack = (json: unknown) => base64(JSON.stringify(json))
+
+/** The same signed fields as an `X-PAYMENT` of version 1. */
+export const asV1 = (header: string) =>
+  pack({ x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: unpack(header).payload })
+
+/** The request that pays in version 2, with whatever other headers. */
+export const paying = (header: string, others: Record<string, string> = {}) => ({
+  headers: { [HEADERS.v2]: header, ...others },
+})

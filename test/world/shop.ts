@@ -1,4 +1,4 @@
-// A shop to buy from: a chain, a facilitator and the built worker, with the questions most tests ask of them.
+// The shop of every test: a chain, a facilitator and the built worker, with the questions most tests ask of them.
 import type { Address } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { wallets } from '../../dev/stack/wallets.ts'
@@ -18,6 +18,13 @@ export type Cost = { earned: bigint; settles: number; verifies: number }
 export const NOTHING: Cost = { earned: 0n, settles: 0, verifies: 0 }
 export const ONE_SALE: Cost = { earned: PRICE, settles: 1, verifies: 0 }
 
+export type ShopOptions = StackOptions & {
+  /** The chain and the facilitator of another shop, which is closed after this one. */
+  stack?: Stack
+  /** Base URLs in front of, or instead of, the stack's own. */
+  facilitators?: (own: string) => string[]
+}
+
 export type Shop = {
   stack: Stack
   site: Site
@@ -30,25 +37,29 @@ export type Shop = {
   buy(version: Version, path: string, reader: PrivateKeyAccount, change?: Change): Promise<Answer>
   /** Does something, and tells what it cost. */
   costOf<Result>(act: () => Promise<Result>): Promise<{ result: Result; cost: Cost }>
-  /** The ledger's rows of one payer. */
-  ledger(payer: Address): Promise<Record<string, unknown>[]>
+  /** The ledger's rows of one payer, or all of them. */
+  ledger(payer?: Address): Promise<Record<string, unknown>[]>
+  /** Something beside the shop that ends with it. */
+  onClose(stop: () => Promise<void>): void
   close(): Promise<void>
 }
 
-/** `facilitators`: base URLs in front of, or instead of, the stack's own. */
+/** `vars` lie over those of a small shop; see `startSite`. */
 export async function openShop(
   vars: Vars = {},
-  { facilitators = (own) => [own], ...options }: StackOptions & { facilitators?: (own: string) => string[] } = {},
+  { facilitators = (own) => [own], stack: shared, ...options }: ShopOptions = {},
 ): Promise<Shop> {
-  const stack = await startStack(options)
+  const stack = shared ?? (await startStack(options))
+  const stops = shared ? [] : [stack.stop]
   const site = await startSite({
     FACILITATORS: facilitators(stack.facilitator.url),
     RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
     ...vars,
   }).catch(async (problem: unknown) => {
-    await stack.stop()
+    for (const stop of stops) await stop()
     throw problem
   })
+  stops.unshift(site.stop)
   const earned = () => stack.chain.balance(wallets.publisher.address)
   const shop: Shop = {
     stack,
@@ -76,14 +87,14 @@ export async function openShop(
     },
     async ledger(payer) {
       const rows = await site.db
-        .prepare('SELECT * FROM payments WHERE payer = ?')
-        .bind(payer.toLowerCase())
+        .prepare('SELECT * FROM payments WHERE payer = coalesce(?, payer)')
+        .bind(payer?.toLowerCase() ?? null)
         .all<Record<string, unknown>>()
       return rows.results
     },
+    onClose: (stop) => void stops.unshift(stop),
     async close() {
-      await site.stop()
-      await stack.stop()
+      for (const stop of stops) await stop()
     },
   }
   return shop

@@ -6,7 +6,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 
 /** Signs the first offer of a 402, with a `payment-identifier` where one is given. */
 export async function stockPayment(
-  challenge: Response,
+  challenge: { headers: Headers },
   account: PrivateKeyAccount,
   identifier?: string,
 ): Promise<string> {

@@ -7,21 +7,36 @@ import { listening } from '../../dev/stack/ports.ts'
 export const RPC_FAULTS = [
   'is down',
   'hangs',
+  'is slow',
   'answers 500',
   'answers HTML',
   'refuses every call',
+  'breaks off at a batch',
   'hears of no new block',
   'leaves out logs',
   'leaves out receipts',
+  'keeps the states of four blocks',
 ] as const
 export type RpcFault = (typeof RPC_FAULTS)[number]
 
-export type FaultyRpc = {
+export type Rpc = {
   url: string
   /** From now on; `null` is the real thing again, for calls that hang as well. */
   set(fault: RpcFault | null): Promise<void>
   stop(): Promise<void>
 }
+
+export type RpcOptions = {
+  /** How long a call takes while it `is slow`. */
+  slownessMs?: () => number
+  /** Hears of every call that meets a fault. */
+  met?: (fault: RpcFault) => void
+}
+
+/** A node that is no archive forgets the states of older blocks; this one within seconds. */
+const STATES_KEPT = 4n
+/** Less than the worker waits for. */
+const SLOWNESS_MS = 2_000
 
 const quantity = z.templateLiteral(['0x', z.string()])
 const rpcCall = z.object({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()) })
@@ -29,8 +44,10 @@ type RpcCall = z.infer<typeof rpcCall>
 const reply = z.looseObject({ result: z.unknown().optional(), error: z.unknown().optional() })
 const toHex = (height: bigint) => `0x${height.toString(16)}`
 
-/** `statesKept`: of how many blocks the node still has the states, where it is no archive. */
-export async function startFaultyRpc(rpcUrl: string, statesKept = 1_000_000n): Promise<FaultyRpc> {
+export async function startRpc(
+  rpcUrl: string,
+  { slownessMs = () => SLOWNESS_MS, met = () => {} }: RpcOptions = {},
+): Promise<Rpc> {
   let fault: RpcFault | null = null
   /** Where `hears of no new block` stands still. */
   let lastHeard = 0n
@@ -49,15 +66,18 @@ export async function startFaultyRpc(rpcUrl: string, statesKept = 1_000_000n): P
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(Buffer.from(chunk))
-    if (fault === 'hangs') await lifted.promise
-    if (fault === 'is down') return void request.socket.destroy()
-    if (fault === 'answers 500') return void response.writeHead(500).end('{"error":"internal"}')
-    if (fault === 'answers HTML') return void response.writeHead(200).end('<html>Welcome</html>')
-    const call = rpcCall.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')))
-    const said = await twist(fault, call)
-    response
-      .writeHead(200, { 'content-type': 'application/json' })
-      .end(JSON.stringify({ jsonrpc: '2.0', id: call.id, ...said }))
+    const now = fault
+    if (now) met(now)
+    if (now === 'hangs') await lifted.promise
+    if (now === 'is slow') await new Promise((resolve) => setTimeout(resolve, slownessMs()))
+    if (now === 'is down') return void request.socket.destroy()
+    if (now === 'answers 500') return void response.writeHead(500).end('{"error":"internal"}')
+    if (now === 'answers HTML') return void response.writeHead(200).end('<html>Welcome</html>')
+    const sent = z.union([rpcCall, z.array(rpcCall)]).parse(JSON.parse(Buffer.concat(chunks).toString('utf8')))
+    if (now === 'breaks off at a batch' && Array.isArray(sent)) return void request.socket.destroy()
+    const one = async (call: RpcCall) => ({ jsonrpc: '2.0', ...(await twist(now, call)), id: call.id })
+    const said = Array.isArray(sent) ? await Promise.all(sent.map(one)) : await one(sent)
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said))
   }
 
   async function twist(now: RpcFault | null, call: RpcCall): Promise<object> {
@@ -71,10 +91,12 @@ export async function startFaultyRpc(rpcUrl: string, statesKept = 1_000_000n): P
         return call.method === 'eth_getTransactionReceipt' ? { result: null } : forward(call)
       case 'hears of no new block':
         return asOf(lastHeard, call)
-      default:
-        return call.method === 'eth_call' && at.success && BigInt(at.data) + statesKept < (await height())
+      case 'keeps the states of four blocks':
+        return call.method === 'eth_call' && at.success && BigInt(at.data) + STATES_KEPT < (await height())
           ? { error: { code: -32000, message: 'missing trie node' } }
           : forward(call)
+      default:
+        return forward(call)
     }
   }
 

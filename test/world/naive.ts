@@ -2,12 +2,10 @@
 // selling; what is here is only how they are listened to, and how the facilitator is asked.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { encodePaymentRequiredHeader } from '@x402/core/http'
-import type { PaymentRequirements } from '@x402/core/types'
 import * as z from 'zod'
-import { CHAIN_ID, USDC } from '../../dev/stack/chain.ts'
 import { listening } from '../../dev/stack/ports.ts'
-import { wallets } from '../../dev/stack/wallets.ts'
-import { unpack } from './attack-payment.ts'
+import { termsOf, unpack } from './payer.ts'
+import { PRICE, type Shop } from './shop.ts'
 
 /** What a seller sees of one request. `settle` and `verify` ask the real facilitator. */
 export type Visit = {
@@ -23,30 +21,17 @@ export type Visit = {
 /** What is sold; null is answered with a 402. A seller that writes to `response` itself returns 'answered'. */
 export type Seller = (visit: Visit) => Promise<string | null | 'answered'>
 
-export type NaiveShop = { url: string; stop(): Promise<void> }
-
-/** The terms of a shop with one price, paid to the same publisher as the real site's. */
-export const termsOf = (amount: bigint, payTo: string = wallets.publisher.address): PaymentRequirements => ({
-  scheme: 'exact',
-  network: `eip155:${CHAIN_ID}`,
-  amount: amount.toString(),
-  asset: USDC,
-  payTo,
-  maxTimeoutSeconds: 300,
-  extra: { name: 'USDC', version: '2' },
-})
-
 const verdict = z.object({ isValid: z.optional(z.boolean()), success: z.optional(z.boolean()) })
 
-/** Opens a naive shop on a free port. `priceOf` is what a path costs, in atomic units. */
-export async function openNaiveShop(
-  facilitatorUrl: string,
+/** Opens a naive shop beside a real one, with its facilitator: the URL. `priceOf`: what a path costs, in atomic units. */
+export async function openNaive(
+  { stack, onClose }: Shop,
   seller: Seller,
-  priceOf: (path: string) => bigint = () => 50_000n,
-): Promise<NaiveShop> {
+  priceOf: (path: string) => bigint = () => PRICE,
+): Promise<string> {
   const ask = async (call: 'verify' | 'settle', payment: string, paymentRequirements: unknown): Promise<boolean> => {
     const body = JSON.stringify({ x402Version: 2, paymentPayload: unpack(payment), paymentRequirements })
-    const reply = await fetch(`${facilitatorUrl}/${call}`, { method: 'POST', body })
+    const reply = await fetch(`${stack.facilitator.url}/${call}`, { method: 'POST', body })
     const { isValid, success } = verdict.parse(await reply.json())
     return (call === 'verify' ? isValid : success) ?? false
   }
@@ -71,5 +56,7 @@ export async function openNaiveShop(
   const server = createServer((request, response) => {
     answer(request, response).catch((fault: unknown) => response.destroy(new Error('the shop broke', { cause: fault })))
   })
-  return listening(server)
+  const { url, stop } = await listening(server)
+  onClose(stop)
+  return url
 }

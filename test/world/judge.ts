@@ -1,7 +1,7 @@
 // The five things that must hold whatever goes wrong (contract §6), checked on one story.
 import type { Answer } from './answer.ts'
-import { isContent, type Told } from './fault-story.ts'
 import { PRICE } from './shop.ts'
+import { isContent, type Told } from './story.ts'
 
 const OPEN = ['settlement_pending', 'payment_in_progress', 'facilitator_unavailable']
 

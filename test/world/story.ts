@@ -2,14 +2,14 @@
 // moved and what the ledger holds. `wrongs` judges it; nothing here asks the worker what it believes.
 import { request } from 'node:http'
 import { type Address, createPublicClient, type Hex, http, parseAbiItem } from 'viem'
-import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import type { PrivateKeyAccount } from 'viem/accounts'
 import { USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { type Answer, type Challenge, send } from './answer.ts'
-import type { Behaviours } from './behaviour.ts'
-import { type Fault, stage } from './fault-facilitator.ts'
+import type { Answer } from './answer.ts'
+import { type Behaviours, type Fault, stage } from './behaviour.ts'
+import { startOrigin } from './origin.ts'
 import { pay, type Version } from './payer.ts'
-import type { Site } from './site.ts'
+import { openShop, type Shop } from './shop.ts'
 import type { Stack } from './stack.ts'
 
 export const CONTENT = 'the whole article'
@@ -54,31 +54,30 @@ export type Meeting = {
 
 /** Where a story takes place. */
 export type Place = {
-  url: string
-  chain: Stack['chain']
+  shop: Shop
   facilitator: Behaviours
-  /** The ledger's transactions of one payer; null where there is no ledger. */
-  ledger: ((reader: Address) => Promise<unknown[]>) | null
+  /** Its ledger is not looked at. */
+  hasNoLedger?: boolean
 }
 
-export const placeAt = (stack: Stack, site: Site, facilitator: Behaviours): Place => ({
-  url: site.url,
-  chain: stack.chain,
-  facilitator,
-  async ledger(reader) {
-    const rows = await site.db
-      .prepare('SELECT "transaction" FROM payments WHERE payer = ?')
-      .bind(reader.toLowerCase())
-      .all<Record<string, unknown>>()
-    return rows.results.map(({ transaction }) => transaction)
-  },
-})
+/** A shop whose articles and single answers are an origin's. */
+export async function startBare(stack: Stack, facilitator: Behaviours): Promise<Place> {
+  const origin = await startOrigin()
+  origin.tell({ body: CONTENT })
+  const ROUTES = [
+    { path: '/articles/*', price: '$0.05', access: '24h' },
+    { path: '/once/*', price: '$0.05', access: 'once' },
+  ]
+  const shop = await openShop({ ORIGIN_URL: origin.url, ROUTES }, { stack })
+  shop.onClose(origin.stop)
+  return { shop, facilitator, hasNoLedger: true }
+}
 
 const Transfer = parseAbiItem('event Transfer(address indexed from, address indexed to, uint256 value)')
 
 /** The transactions that moved money from a reader to the publisher. */
-export async function transfersOf({ chain }: Place, reader: Address): Promise<Hex[]> {
-  const client = createPublicClient({ transport: http(chain.rpcUrl), cacheTime: 0 })
+export async function transfersOf({ shop }: Place, reader: Address): Promise<Hex[]> {
+  const client = createPublicClient({ transport: http(shop.stack.chain.rpcUrl), cacheTime: 0 })
   const args = { from: reader, to: wallets.publisher.address }
   const logs = await client.getLogs({ address: USDC, event: Transfer, args, fromBlock: 0n })
   return logs.map(({ transactionHash }) => transactionHash)
@@ -87,22 +86,13 @@ export async function transfersOf({ chain }: Place, reader: Address): Promise<He
 /** The ledger of a reader once it is as long as the chain says it should be, or after a while as it is then. */
 async function ledgerOf(place: Place, reader: Address): Promise<unknown[] | null> {
   const deadline = Date.now() + LEDGER_LIMIT_MS
-  while (place.ledger) {
-    const rows = await place.ledger(reader)
+  while (!place.hasNoLedger) {
+    const rows = (await place.shop.ledger(reader)).map(({ transaction }) => transaction)
     if (rows.length === (await transfersOf(place, reader)).length || Date.now() > deadline) return rows
     await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
   return null
 }
-
-/** A reader nobody has seen before. */
-export async function newReader({ chain }: Place, wealth = WEALTH): Promise<PrivateKeyAccount> {
-  const reader = privateKeyToAccount(generatePrivateKey())
-  await chain.fund(reader.address, wealth)
-  return reader
-}
-
-export const challengeAt = async (url: string): Promise<Challenge> => (await send(url)).challenge
 
 /** Begins each meeting once the facilitator has the payment of the one before: all run together, none in a crowd. */
 export async function meetAll(place: Place, plots: readonly Plot[]): Promise<Map<Plot, Promise<Meeting>>> {
@@ -112,7 +102,7 @@ export async function meetAll(place: Place, plots: readonly Plot[]): Promise<Map
     const meeting = meet(place, plot, arrived.resolve)
     meeting.catch(() => {})
     meetings.set(plot, meeting)
-    await Promise.race([arrived.promise, meeting])
+    await Promise.race([arrived.promise, meeting.catch(() => {})])
   }
   return meetings
 }
@@ -130,61 +120,63 @@ export async function playAll(place: Place, plots: readonly Plot[]): Promise<Map
 
 /** The first part: a reader pays, and the fault strikes. */
 export async function meet(place: Place, plot: Plot, onArrival: () => void = () => {}): Promise<Meeting> {
-  const reader = await newReader(place)
-  const url = `${place.url}${plot.path}`
-  const headers = await pay(plot.version, await challengeAt(url), reader)
+  const { shop, facilitator } = place
+  const reader = await shop.reader(WEALTH)
+  const headers = await pay(plot.version, await shop.challenge(plot.path), reader)
   const { behaviour, arrived, landed } = stage(plot.fault)
-  place.facilitator.set(reader.address, behaviour)
+  facilitator.set(reader.address, behaviour)
   void arrived.then(onArrival)
   let first: Said | null = null
   if (plot.way === 'walks away') {
-    const { hangUp } = ask(url, headers)
-    await arrived
+    const { answered, hangUp } = askInVain(`${shop.site.url}${plot.path}`, headers)
+    await Promise.race([arrived, answered])
     hangUp()
   } else {
-    first = await say(place, url, reader, headers)
+    first = await say(place, plot.path, reader, headers)
   }
   await landed()
   return { plot, reader, headers, first }
 }
 
 /** Asks, and takes no answer. To hang up is a reset: a mere end of sending could be a client that still listens. */
-function ask(url: string, headers: Record<string, string>): { hangUp(): void } {
+function askInVain(url: string, headers: Record<string, string>): { answered: Promise<void>; hangUp(): void } {
   const outgoing = request(url, { headers, agent: false })
+  const answered = new Promise<void>((resolve) => outgoing.on('response', () => resolve()))
   outgoing.on('error', () => {})
   outgoing.end()
-  return { hangUp: () => void outgoing.socket?.resetAndDestroy() }
+  return { answered, hangUp: () => void outgoing.socket?.resetAndDestroy() }
 }
 
 async function say(
   place: Place,
-  url: string,
+  path: string,
   reader: PrivateKeyAccount,
   headers: Record<string, string>,
 ): Promise<Said> {
-  const answer = await send(url, { headers })
+  const answer = await place.shop.ask(path, { headers })
   return { answer, paid: (await transfersOf(place, reader.address)).length }
 }
 
 /** The second part: the fault is lifted, and the reader comes back. */
 export async function comeBack(place: Place, meeting: Meeting): Promise<Told> {
   const { plot, reader, headers, first } = meeting
-  const { version, way } = plot
-  const url = `${place.url}${plot.path}`
-  place.facilitator.set(reader.address, null)
+  const { version, way, path } = plot
+  const { shop, facilitator } = place
+  facilitator.set(reader.address, null)
   // Of a payment that was refused, nobody asks before the reader comes back or the record is about to be forgotten.
   const isLeftAlone = way === 'walks away' && !plot.fault.isRefusal
   const ledgerBefore = isLeftAlone ? await ledgerOf(place, reader.address) : null
   const later: Said[] = []
   while (later.length < TRIES && later.at(-1)?.answer.status !== 200) {
-    const next = way === 'sends the same payment again' ? headers : await pay(version, await challengeAt(url), reader)
-    later.push(await say(place, url, reader, next))
+    const next =
+      way === 'sends the same payment again' ? headers : await pay(version, await shop.challenge(path), reader)
+    later.push(await say(place, path, reader, next))
     // A payment that has already brought its content brings nothing more.
     if (way === 'sends the same payment again' && isContent(first)) break
   }
   const ledger = await ledgerOf(place, reader.address)
   const transfers = await transfersOf(place, reader.address)
-  const spent = WEALTH - (await place.chain.balance(reader.address))
+  const spent = WEALTH - (await shop.stack.chain.balance(reader.address))
   return { plot, first, later, transfers, spent, ledger, ledgerBefore }
 }
 

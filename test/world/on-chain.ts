@@ -1,9 +1,23 @@
 // What anybody can do on the chain with an authorization they have seen, or with their own money.
-import { encodeFunctionData, type Hex, parseAbi } from 'viem'
+import { type Address, encodeFunctionData, type Hex, parseAbi } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { CHAIN_ID, type Chain, MULTICALL3, USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { type Signed, sign } from './attack-payment.ts'
+import { authorize } from './payer.ts'
+
+type Digits = bigint | string
+/** An authorization, with its numbers as they are signed or as they are sent. */
+type Signed = {
+  authorization: {
+    from: Address
+    to: Address
+    value: Digits
+    validAfter: Digits
+    validBefore: Digits
+    nonce: Hex
+  }
+  signature: Hex
+}
 
 const abi = parseAbi([
   'function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature)',
@@ -35,7 +49,7 @@ export async function broadcastTogether(chain: Chain, all: readonly Signed[]): P
 /** A payer moves all their money out of reach. */
 export async function drain(chain: Chain, account: PrivateKeyAccount): Promise<void> {
   const value = await chain.balance(account.address)
-  await broadcast(chain, await sign(account, { value, to: wallets.bob.address }))
+  await broadcast(chain, await authorize(account, { value, to: wallets.bob.address }))
 }
 
 /** A payer takes an authorization back. */
