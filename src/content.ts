@@ -249,7 +249,9 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
     base,
     wanted.site,
   )
-  return wanted.purpose === 'purchase' ? unlessEmpty(response) : unwatched(response)
+  // A worker may say any length; what came over HTTP has the one it says.
+  const bytes = origin.kind === 'service' ? null : lengthOf(response)
+  return wanted.purpose === 'purchase' ? unlessEmpty(response, bytes) : unwatched(response)
 }
 
 /** Takes out the cookie of our name, and a bearer token that is a pass of ours; others are the origin's own. */
@@ -265,9 +267,9 @@ async function withoutPass(headers: Headers, site: string, world: World): Promis
 }
 
 /** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */
-async function unlessEmpty(response: Response): Promise<Content> {
+async function unlessEmpty(response: Response, bytes: number | null): Promise<Content> {
   const { status, statusText } = response
-  const content = response.body && (await peeked(response.body, lengthOf(response)))
+  const content = response.body && (await peeked(response.body, bytes))
   const headers = new Headers(response.headers)
   if (isDecoded(headers.get('Content-Encoding'))) headers.delete('Content-Encoding')
   headers.delete('Content-Length')

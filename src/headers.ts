@@ -28,12 +28,12 @@ export type Purpose = 'free' | 'holder' | 'purchase'
 export function forOrigin(request: Request, purpose: Purpose): Headers {
   const headers = new Headers(request.headers)
   for (const name of [...headers.keys()]) {
-    // To CGI and its children both spellings are one.
+    // To CGI and its children both spellings are one, and a rule that prices by header looks at one of them.
     const spelt = name.replaceAll('_', '-')
     const isUnwanted =
       isOurs(spelt) ||
       OVERRIDES.some((known) => known.test(spelt)) ||
-      (purpose !== 'free' && CONDITIONAL.test(spelt)) ||
+      (purpose !== 'free' && (CONDITIONAL.test(spelt) || spelt !== name)) ||
       (purpose === 'purchase' && name === 'range')
     if (isUnwanted) headers.delete(name)
   }

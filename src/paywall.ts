@@ -83,7 +83,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (price === 'free') {
     const content = found
       ? await openStored(found, request, request)
-      : await fromOrigin(request, world, target.value, 'free')
+      : // Free for this request alone: what else it says must not ask for what others pay for.
+        await fromOrigin(request, world, target.value, rule.prices.length > 0 ? 'holder' : 'free')
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value.response, dependsOn: priceHeaders(rule) }
   }
@@ -199,7 +200,7 @@ async function proofOf(
   const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
-  const isAstray = named !== null && namesAnother(named, resource, found !== null, quoted.length > 0)
+  const isAstray = named !== null && namesAnother(named, resource, found !== null)
   const objection = verification.value.objection ?? (isAstray ? ASTRAY : null)
   const proof = await prove(world, request, payment, { ...verification.value, objection })
   if (!proof.ok || !isBlocked(world, request)) return proof

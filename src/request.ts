@@ -69,20 +69,19 @@ export const readPayment = (request: Request): Result<Payment | null> =>
 
 /**
  * Whether a payment names another page of the site than the one it is sent for: by canonical path and query, without
- * tracking parameters. Hosts are left out of it.
+ * tracking parameters. Hosts are left out of it; and a long challenge leaves the query out of its URL.
  *
  * @param named `resource.url` as the client sent it; what is no address names nothing
  * @param isStored what is stored is one thing with any query
- * @param isQuoted a quote says what is bought: a long challenge leaves the query out of its URL
  */
-export function namesAnother(named: string, resource: Resource, isStored: boolean, isQuoted: boolean): boolean {
+export function namesAnother(named: string, resource: Resource, isStored: boolean): boolean {
   const { rawPath, query } = splitUrl(named.startsWith('/') ? resource.site + named : named)
   if (rawPath === '') return false
   const path = canonicalPath(rawPath)
   if ((path.ok ? path.value : rawPath) !== resource.path) return true
   const wanted = identifyingQuery(query)
   if (isStored || !wanted.ok) return !isStored
-  return resource.path + wanted.value !== pathAndQueryOf(resource.id) && !(isQuoted && wanted.value === '')
+  return resource.path + wanted.value !== pathAndQueryOf(resource.id) && wanted.value !== ''
 }
 
 /** Methods that only read: what they ask for is in hand before it is paid for. */

@@ -105,10 +105,14 @@ export const matchesAsRead = (pattern: Pattern, path: string): boolean =>
   matchesPattern(pattern, path) && readingsOf(path)?.every((reading) => matchesLoosely(pattern, reading)) === true
 
 const fold = (segment: string) =>
-  (decodeFully(segment, unescaped) ?? segment)
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[. ]+$/, '')
+  withoutEnd((decodeFully(segment, unescaped) ?? segment).normalize('NFKC').toLowerCase(), '. ')
+
+/** The text without any of these characters at its end. By hand: a pattern would look from each of them to the end. */
+function withoutEnd(text: string, chars: string): string {
+  let end = text.length
+  while (end > 0 && chars.includes(text.charAt(end - 1))) end -= 1
+  return text.slice(0, end)
+}
 
 function matchSegments(pattern: Pattern, path: string, form: (segment: string) => string): boolean {
   // No more of a long path than the pattern has segments, one too many and the one behind a trailing slash.
@@ -132,10 +136,18 @@ export function covers(outer: Pattern, inner: Pattern): boolean {
 }
 
 /** A path that all software takes for the same, but for case and trailing dots. */
-const PLAIN = /^\/(?:[\w~!$&'()*+,=:@-][\w~!$&'()*+,=:@.-]*(?:\/|$))*$/
+const PLAIN = /^\/(?:[\w~!&'*,=:@-][\w~!&'*,=:@.-]*(?:\/|$))*$/
 
 /** A segment that names a script: what follows it is handed to the script (CGI's PATH_INFO). */
 const SCRIPT = /(\.(?:php\d?|phtml|f?cgi|pl|py|rb|aspx?|ashx|asmx|jspx?|do|action|cfm|shtml|dll|exe))\/.*$/is
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const CUT = /[?#\0-\x1f].*$/s
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const CONTROLS = /[\0-\x1f]/g
+
+/** A script at the root that serves every other address behind its own. */
+const FRONT = /^\/[^/]+\.php\d?(?=\/)/i
 
 /** More than this has only an address that is made to deceive. */
 const MOST_READINGS = 32
@@ -144,19 +156,25 @@ const MOST_READINGS = 32
  * What some software takes a path for. Each is applied to what the others leave, in every order.
  *
  * Decoded once more; compatibility forms made plain (full-width slashes and dots); backslashes, and characters that old
- * code pages turn into a slash; cut at a query, a fragment or a control character; without path parameters; slashes
- * merged; dot segments resolved, with empty segments counting or not; a script without its PATH_INFO.
+ * code pages turn into a slash; cut at a query, a fragment or a control character; without control characters, path
+ * parameters, NTFS streams or ASP.NET's `(S(…))`; a plus as a space; slashes merged; dot segments resolved, with empty
+ * segments counting or not; a script without its PATH_INFO; what is behind a front controller.
  */
 const MISREADINGS: readonly ((path: string) => string)[] = [
   unescaped,
   (path) => path.normalize('NFKC'),
   (path) => path.replace(/[\\\u2044\u2215]/g, '/'),
-  (path) => path.replace(/[?#\0\r\n].*$/s, ''),
+  (path) => path.replace(CUT, ''),
+  (path) => path.replace(CONTROLS, ''),
+  (path) => path.replace(/::\$[a-z_]+/gi, ''),
+  (path) => path.replace(/\/\([^/]*\)(?=\/)/g, ''),
+  (path) => path.replaceAll('+', ' '),
   (path) => path.replace(/;[^/]*/g, ''),
   (path) => path.replace(/\/{2,}/g, '/'),
   (path) => resolved(path.split('/')),
   (path) => resolved(['', ...path.split('/').filter((segment) => segment !== '')]),
   (path) => path.replace(SCRIPT, '$1'),
+  (path) => path.replace(FRONT, ''),
 ]
 
 /** All that a path as sent may be taken for, itself included; null where there is no end to it. */
@@ -177,7 +195,7 @@ export function readingsOf(path: string): readonly string[] | null {
 function resolved(segments: readonly string[]): string {
   const kept: string[] = []
   for (const segment of segments.slice(1)) {
-    const dots = segment.replace(/ +$/, '')
+    const dots = withoutEnd(segment, ' ')
     if (dots === '..') kept.pop()
     else if (dots === '' ? segment === '' : !/^\.+$/.test(dots)) kept.push(segment)
   }

@@ -54,7 +54,7 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
     return fail({ code: 'invalid_path' })
   if (!rule) return ok({ kind: 'open' })
   // What is stored lies under canonical paths alone; and what is sold is named in headers.
-  const mayBeOdd = rule.content === 'origin' && (isFreeForAll(rule) || /^[!-~]+$/.test(facts.path))
+  const mayBeOdd = rule.content === 'origin' && (isFreeForAll(rule) || /^[!#-[\]-~]+$/.test(facts.path))
   if (!facts.isCanonical && !mayBeOdd) return fail({ code: 'invalid_path' })
   const priced = rule.prices.flatMap(({ query }) => Object.entries(query).map(([name, value]) => ({ name, value })))
   if (priced.length > 0 && facts.query.length > LONGEST_RAW_QUERY) return fail({ code: 'uri_too_long' })

@@ -17,9 +17,13 @@ export const LONGEST_RAW_QUERY = 4096
 /** More parameters than this fit into no query that is sold. */
 const MOST_PARAMETERS = LONGEST_QUERY / 2
 
+/** What some software cuts or decodes once more, so that one parameter holds another. */
+const HOLDS_ANOTHER = /;|%(?:26|3b|25|00)/i
+
 /**
  * The query as part of a resource: sorted, without tracking parameters; "" or with its question mark. Queries that
- * differ in a byte differ here. Error: `uri_too_long`.
+ * differ in a byte differ here. Where software could take two names for one, or a value for several parameters, the order
+ * counts and nothing is left out. Error: `uri_too_long`.
  *
  * @param query as sent, "" or with its question mark
  */
@@ -27,14 +31,22 @@ export function identifyingQuery(query: string): Result<string> {
   if (query === '' || query === '?') return ok('')
   if (query.length > LONGEST_RAW_QUERY) return tooLong
   const sent = query.slice(1).split('&')
-  const kept = sent.filter((part) => part !== '' && !TRACKING.test(nameIn(part)))
+  const kept = sent.filter((part) => part !== '' && !(TRACKING.test(nameIn(part)) && !HOLDS_ANOTHER.test(part)))
   if (kept.length > MOST_PARAMETERS) return tooLong
   const parameters = kept.map(parameterOf)
   // Byte by byte is the order of `URLSearchParams.sort` for UTF-8.
-  parameters.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  if (!kept.some((part) => HOLDS_ANOTHER.test(part)) && isEachItself(parameters))
+    parameters.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   const text = parameters.map(({ name, value }) => `${escaped(name)}=${escaped(value)}`).join('&')
   if (text.length >= LONGEST_QUERY) return tooLong
   return ok(text === '' ? '' : `?${text}`)
+}
+
+/** Whether no software takes two of the names for one: other names than plain ones may be folded, cut or trimmed. */
+function isEachItself(parameters: readonly Parameter[]): boolean {
+  const names = new Set(parameters.map(({ name }) => name))
+  const folded = new Set([...names].map((name) => name.toLowerCase()))
+  return names.size === folded.size && [...names].every((name) => /^[\w-]*$/.test(name))
 }
 
 const tooLong = fail({ code: 'uri_too_long' } as const)
@@ -49,24 +61,27 @@ const tooLong = fail({ code: 'uri_too_long' } as const)
  */
 export function isReadTwoWays(query: string, priced: readonly Parameter[]): boolean {
   if (priced.length === 0 || query === '') return false
-  if (!isUtf8(query)) return true
+  const loose = partsOf(query, /[&;]/)
+  if (loose.length > MOST_PARAMETERS_PRICED || !isUtf8(query)) return true
   const rules = priced.map(({ name, value }) => ({ name: bytesOf(name), value: bytesOf(value) }))
   const wanted = new Set(rules.map(({ name }) => plainName(name)))
   // Most queries have nothing of it, in any spelling.
   const all = plainText(bytesOf(query)).replace(/[. ]/g, '_')
   if (![...wanted].some((name) => all.includes(name))) return false
   const strict = partsOf(query, '&').map(parameterOf)
-  const loose = partsOf(query, /[&;]/).map(parameterOf)
-  const found = [...strict, ...loose].filter(({ name }) => wanted.has(plainName(name)))
+  const found = [...strict, ...loose.map(parameterOf)].filter(({ name }) => wanted.has(plainName(name)))
+  if (found.length > MOST_PRICED) return true
   const isLoose = ({ name, value }: Parameter) =>
     !rules.some((rule) => rule.name === name) ||
     // What a parser that also cuts at semicolons finds, ours has found as well.
     !strict.some((other) => other.name === name && other.value === value) ||
     rules.some((rule) => rule.name === name && rule.value !== value && plain(rule.value) === plain(value))
   const isTwofold = found.some(({ name, value }) => found.some((other) => other.name === name && other.value !== value))
-  return found.length > MOST_PRICED || isTwofold || found.some(isLoose)
+  return isTwofold || found.some(isLoose)
 }
 
+/** More parameters than this are sent to a route that prices by query to make work. */
+const MOST_PARAMETERS_PRICED = 64
 /** A parameter given more often than this is given to deceive. */
 const MOST_PRICED = 16
 
@@ -119,9 +134,10 @@ const plain = (bytes: string) =>
     .trim()
     .replace(/^0+(?=.)/, '')
 
-/** Decoded twice more, in lower case, compatibility forms made plain. */
+/** Decoded twice more, `%u0031` too, in lower case, compatibility forms made plain. */
 const plainText = (bytes: string) =>
   new TextDecoder()
     .decode(Uint8Array.from(decoded(decoded(bytes)), (char) => char.charCodeAt(0)))
+    .replace(/%u([0-9a-f]{4})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .normalize('NFKC')
     .toLowerCase()

@@ -107,6 +107,7 @@ describe('here', () => {
     ['a thousand parameters', `${ARTICLE}?${'a=1&'.repeat(1000)}`],
     ['eight thousand', `${ARTICLE}?${'a&'.repeat(8000)}`],
     ['a thousand priced ones', `${ARTICLE}?${'full=1;'.repeat(580)}`],
+    ['hundreds of priced names', `${ARTICLE}?${'full&'.repeat(800)}`],
     ['thousands of escapes', `${ARTICLE}?x=${'%2541'.repeat(800)}`],
     ['16 KiB of tracking', `${ARTICLE}?${'utm_x=y&'.repeat(2000)}`],
     ['4 KiB of it', `${ARTICLE}?${'utm_x=y&'.repeat(500)}`],

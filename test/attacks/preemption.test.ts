@@ -53,9 +53,9 @@ describe('against a shop that verifies, serves and settles', () => {
     const elsewhere = await openNaive(shop, async ({ payment, settle }) =>
       payment && (await settle(payment)) ? 'something else' : null,
     )
-    const payment = await stockPayment(await send(elsewhere), await shop.reader(PRICE))
+    const payment = await stockPayment(await send(elsewhere + ARTICLE), await shop.reader(PRICE))
     const { result: contents, cost } = await shop.costOf(async () => [
-      (await send(elsewhere, paying(payment))).text,
+      (await send(elsewhere + ARTICLE, paying(payment))).text,
       (await send(naive, paying(payment))).text,
     ])
     expect(contents).toEqual(['something else', CONTENT])
@@ -95,8 +95,8 @@ describe('here', () => {
     const elsewhere = await openNaive(shop, async ({ payment, settle }) =>
       payment && (await settle(payment)) ? 'something else' : null,
     )
-    const payment = await stockPayment(await send(elsewhere), await shop.reader(PRICE))
-    expect((await send(elsewhere, paying(payment))).text).toBe('something else')
+    const payment = await stockPayment(await send(elsewhere + ARTICLE), await shop.reader(PRICE))
+    expect((await send(elsewhere + ARTICLE, paying(payment))).text).toBe('something else')
     const { result: answers, cost } = await shop.costOf(() =>
       Promise.all(Array.from({ length: 8 }, () => shop.ask(ARTICLE, paying(payment)))),
     )

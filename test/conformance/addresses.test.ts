@@ -16,6 +16,8 @@ beforeAll(async () => {
       { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
       { path: '/pages/*', price: '$0.05', access: '24h' },
       { path: '/once/*', price: '$0.05', access: 'once' },
+      { path: '/preview', price: '$0.05', prices: [{ when: { query: { preview: '1' } }, price: 'free' }] },
+      { path: '/plan', price: '$0.05', prices: [{ when: { header: { 'X-Full': '1' } }, price: '$5.00' }] },
     ],
   })
   await shop.site.kv.put('/articles/hello', 'the page')
@@ -66,6 +68,27 @@ describe('a long address', () => {
 
   test('what is free may be as long as it likes', async () => {
     expect((await shop.ask(`/free?x=${'y'.repeat(6_000)}`)).text).toBe('the page')
+  })
+})
+
+test.each([300, 600, 900, 1000])('a client that echoes no quote buys a query of %i characters', async (length) => {
+  const answer = await shop.buy('v2', `/pages/h?x=${'y'.repeat(length)}`, await shop.reader(), { echo: false })
+  expect(answer.text).toBe('the page')
+})
+
+describe('what is priced by the request', () => {
+  test('a GET that is free for its query brings no body to an origin that may heed it instead', async () => {
+    origin.tell(({ body }) => ({ body: body === '' ? 'the preview' : 'the page' }))
+    const body = '{"preview":"0"}'
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': String(body.length) }
+    expect((await shop.ask('/preview?preview=1', { body, headers })).text).toBe('the preview')
+    origin.tell({ body: 'the page' })
+  })
+
+  test('a header that CGI takes for the priced one does not reach the origin', async () => {
+    const payment = await pay('v2', await shop.challenge('/plan'), await shop.reader())
+    expect((await shop.ask('/plan', { headers: { ...payment, X_Full: '1' } })).text).toBe('the page')
+    expect(origin.seen.at(-1)?.headers).not.toHaveProperty('x_full')
   })
 })
 

@@ -250,6 +250,8 @@ describe('price rules', () => {
     '?full=%31%00x',
     '?full=%2531',
     '?full=%EF%BC%91',
+    '?full=%u0031',
+    '?%u0066ull=1',
     '?full=0&full=1',
     '?x=%E9',
   ])('%s, which other software may read otherwise, is refused', async (query) => {

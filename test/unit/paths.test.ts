@@ -261,6 +261,14 @@ describe('what an address may be taken for', () => {
     '/a/x%2Fy',
     '/%2561rticles/..;/free',
     '/free/..%2farticles',
+    '/secret%09',
+    '/secret%1fx',
+    '/art%09icles/hello',
+    '/secret::$DATA',
+    '/(S(x))/articles/hello',
+    '/(A(x)F(y))/secret',
+    '/index.php/secret',
+    '/App.php/articles/hello',
   ])('%s is refused beside what is sold', (raw) => {
     expect(decided(raw)).toBe('invalid_path')
   })
@@ -280,6 +288,9 @@ describe('what an address may be taken for', () => {
     '/100%',
     '/report/print',
     '/reports.php/x',
+    '/img/https%3A%2F%2Fcdn.example%2Fa%252Fb.php%2Fx%3Fw=1;h=2%23top',
+    '/proxy//https:%2F%2Fwww.example.org%2Fwiki%2FA_(b)%2Findex.php%2Fc%3Fd%3De%253Bf%23g',
+    '/search/%EF%BC%9F%20.%20a//b;c/d%3Fe%23f',
   ])('%s, free in every reading, is free', (raw) => {
     expect(decided(raw)).toBe('open')
   })

@@ -4,7 +4,7 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Answer, type Challenge, type Question, send } from './answer.ts'
 import { type Change, pay, type Version } from './payer.ts'
-import { type Site, startSite, type Vars } from './site.ts'
+import { type Site, type SiteOptions, startSite, type Vars } from './site.ts'
 import { type Stack, type StackOptions, startStack } from './stack.ts'
 
 export const SITE = 'https://news.example'
@@ -18,12 +18,13 @@ export type Cost = { earned: bigint; settles: number; verifies: number }
 export const NOTHING: Cost = { earned: 0n, settles: 0, verifies: 0 }
 export const ONE_SALE: Cost = { earned: PRICE, settles: 1, verifies: 0 }
 
-export type ShopOptions = StackOptions & {
-  /** The chain and the facilitator of another shop, which is closed after this one. */
-  stack?: Stack
-  /** Base URLs in front of, or instead of, the stack's own. */
-  facilitators?: (own: string) => string[]
-}
+export type ShopOptions = StackOptions &
+  SiteOptions & {
+    /** The chain and the facilitator of another shop, which is closed after this one. */
+    stack?: Stack
+    /** Base URLs in front of, or instead of, the stack's own. */
+    facilitators?: (own: string) => string[]
+  }
 
 export type Shop = {
   stack: Stack
@@ -47,15 +48,18 @@ export type Shop = {
 /** `vars` lie over those of a small shop; see `startSite`. */
 export async function openShop(
   vars: Vars = {},
-  { facilitators = (own) => [own], stack: shared, ...options }: ShopOptions = {},
+  { facilitators = (own) => [own], stack: shared, origin, ...options }: ShopOptions = {},
 ): Promise<Shop> {
   const stack = shared ?? (await startStack(options))
   const stops = shared ? [] : [stack.stop]
-  const site = await startSite({
-    FACILITATORS: facilitators(stack.facilitator.url),
-    RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
-    ...vars,
-  }).catch(async (problem: unknown) => {
+  const site = await startSite(
+    {
+      FACILITATORS: facilitators(stack.facilitator.url),
+      RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
+      ...vars,
+    },
+    origin === undefined ? {} : { origin },
+  ).catch(async (problem: unknown) => {
     for (const stop of stops) await stop()
     throw problem
   })

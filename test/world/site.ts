@@ -53,8 +53,13 @@ const BACK_LIMIT_MS = 20_000
 /** Requests one after the other: a call from the worker to a payer's object, and its write, take less than that. */
 const TURNS = 3
 
+export type SiteOptions = {
+  /** The module of a worker that is the site's origin, by service binding. */
+  origin?: string
+}
+
 /** Starts the built worker. `vars` lie over `BASE_VARS`; FACILITATORS and RPC_URLS have to be given. */
-export async function startSite(vars: Vars): Promise<Site> {
+export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'newsstand-'))
   const port = await freePort()
   // Nobody asks there; it tells this workerd from others.
@@ -82,7 +87,11 @@ export async function startSite(vars: Vars): Promise<Site> {
           modulesRoot: BUILD,
           bindings,
           unsafeDirectSockets: [{ host: LOOPBACK, port }],
+          ...(origin === undefined ? {} : { serviceBindings: { ORIGIN: 'origin' } }),
         },
+        ...(origin === undefined
+          ? []
+          : [{ name: 'origin', modules: true, script: origin, compatibilityDate: '2026-08-01' }]),
       ],
     })
   const miniflare = new Miniflare(options())
