@@ -38,7 +38,7 @@ export type Shop = {
   buy(version: Version, path: string, reader: PrivateKeyAccount, change?: Change): Promise<Answer>
   /** Does something, and tells what it cost. */
   costOf<Result>(act: () => Promise<Result>): Promise<{ result: Result; cost: Cost }>
-  /** The ledger's rows of one payer, or all of them. */
+  /** The ledger's rows of one payer, or all of them, as they were settled. */
   ledger(payer?: Address): Promise<Record<string, unknown>[]>
   /** Something beside the shop that ends with it. */
   onClose(stop: () => Promise<void>): void
@@ -91,7 +91,7 @@ export async function openShop(
     },
     async ledger(payer) {
       const rows = await site.db
-        .prepare('SELECT * FROM payments WHERE payer = coalesce(?, payer)')
+        .prepare('SELECT * FROM payments WHERE payer = coalesce(?, payer) ORDER BY settled_at_seconds')
         .bind(payer?.toLowerCase() ?? null)
         .all<Record<string, unknown>>()
       return rows.results
