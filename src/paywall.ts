@@ -135,7 +135,11 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   }
 
   // Deliver: with the receipt, and a pass where access lasts.
-  return deliver(visit, verified, outcome, first?.value ?? null, access.kept)
+  const report = handingOut(world, verified, outcome.handout)
+  return deliver(visit, verified, outcome, first?.value ?? null, access.kept, report).catch((fault: unknown) => {
+    report(false)
+    throw fault
+  })
 }
 
 /** HEAD is for what GET would get. */
@@ -220,10 +224,10 @@ async function deliver(
   outcome: Extract<RedeemOutcome, { kind: 'granted' }>,
   content: Content | null,
   grants: readonly Grant[],
+  report: (isTaken: boolean) => void,
 ): Promise<Answer> {
   const { request, world, resource } = visit
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
-  const report = handingOut(world, verified, outcome.handout)
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)

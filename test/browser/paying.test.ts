@@ -1,7 +1,7 @@
 // After signing: the page never asks for a second signature, and the article opens by itself.
 
 import { afterAll, describe, expect, test } from 'vitest'
-import { HONEST, stage } from '../world/fault-facilitator.ts'
+import { HONEST, stage } from '../world/behaviour.ts'
 import { PRICE } from '../world/shop.ts'
 import { hasArticle, openNewsstand, signatures } from './newsstand.ts'
 
