@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { copyOf, forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from './headers.ts'
 import { log, nameOf } from './log.ts'
-import { bearerToken, cookieName, isPass } from './pass.ts'
+import { cookieName, isPass, tokensIn } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
 import { type Asking, partOf } from './range.ts'
 import { isSafe } from './request.ts'
@@ -187,6 +187,8 @@ async function findInR2(
     headers.set('Accept-Ranges', isEncoded ? 'none' : 'bytes')
     headers.set('ETag', head.httpEtag)
     headers.set('Last-Modified', head.uploaded.toUTCString())
+    // An error is about this request; a cache must not keep it in the file's place.
+    if (status >= 400) headers.set('Cache-Control', 'no-store')
     for (const [name, value] of Object.entries(more)) headers.set(name, value)
     return new Response(body, { status, headers, encodeBody: 'manual' })
   }
@@ -256,14 +258,16 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
 
 /** Takes out the cookie of our name, and a bearer token that is a pass of ours; others are the origin's own. */
 async function withoutPass(headers: Headers, site: string, world: World): Promise<void> {
-  const cookies = (headers.get('Cookie') ?? '')
-    .split(';')
-    .filter((part) => part.split('=')[0]?.trim() !== cookieName(site))
-  if (cookies.join('').trim() === '') headers.delete('Cookie')
-  else headers.set('Cookie', cookies.join(';').trim())
-  const token = bearerToken(headers)
-  if (token === null || !(await isPass(token, world.config.sites, await keyOf(world, 'pass')))) return
-  headers.delete('Authorization')
+  const sent = (headers.get('Cookie') ?? '').split(';')
+  const cookies = sent.filter((part) => part.split('=')[0]?.trim() !== cookieName(site))
+  // What has none of ours is not written anew: its bytes may be no text.
+  if (cookies.length < sent.length) {
+    if (cookies.join('').trim() === '') headers.delete('Cookie')
+    else headers.set('Cookie', cookies.join(';').trim())
+  }
+  for (const token of tokensIn(headers)) {
+    if (await isPass(token, world.config.sites, await keyOf(world, 'pass'))) headers.delete('Authorization')
+  }
 }
 
 /** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */

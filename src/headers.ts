@@ -46,8 +46,11 @@ export function forOrigin(request: Request, purpose: Purpose): Headers {
 export function withoutClaims(headers: Headers, passCookie: string): void {
   for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
   const cookies = headers.getSetCookie()
-  headers.delete('Set-Cookie')
-  for (const cookie of cookies) if (nameOf(cookie) !== passCookie) headers.append('Set-Cookie', cookie)
+  // What has none of ours is not written anew: its bytes may be no text.
+  if (cookies.some((cookie) => nameOf(cookie) === passCookie)) {
+    headers.delete('Set-Cookie')
+    for (const cookie of cookies) if (nameOf(cookie) !== passCookie) headers.append('Set-Cookie', cookie)
+  }
   const cleared = (headers.get('Clear-Site-Data') ?? '').split(',').map((part) => part.trim())
   const harmless = cleared.filter((part) => !/^"?(?:cookies|\*)"?$/i.test(part))
   if (harmless.length === cleared.length) return

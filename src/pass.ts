@@ -84,6 +84,13 @@ export function bearerToken(headers: Headers): string | null {
   return /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43})$/i.exec(header)?.[1] ?? null
 }
 
+/** Everything in `Authorization` that has the shape of a pass, however it is spelt. */
+export function tokensIn(headers: Headers): string[] {
+  const header = headers.get('Authorization') ?? ''
+  if (header.length > LONGEST_COOKIE) return []
+  return [...header.matchAll(/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g)].map(([token]) => token).slice(0, 8)
+}
+
 /** Whether this key made a token as a pass for one of these sites: one that has ended is ours as well. */
 export async function isPass(token: string, sites: readonly string[], key: CryptoKey): Promise<boolean> {
   const signed = await Promise.all(sites.map((site) => isSealed(key, token, site)))

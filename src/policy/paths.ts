@@ -95,6 +95,11 @@ export function matchesPattern(pattern: Pattern, path: string): boolean {
   return matchSegments(pattern, path, (segment) => segment)
 }
 
+/** As `matchesPattern`, for software that decodes, and takes each letter as it is. */
+export function matchesDecoded(pattern: Pattern, path: string): boolean {
+  return matchSegments(pattern, path, plain)
+}
+
 /** As `matchesPattern`, for software that ignores escapes, case, trailing dots and compatibility forms of characters. */
 export function matchesLoosely(pattern: Pattern, path: string): boolean {
   return matchSegments(pattern, path, fold)
@@ -102,10 +107,11 @@ export function matchesLoosely(pattern: Pattern, path: string): boolean {
 
 /** Whether the pattern matches a path as it is spelt, and whatever else it may be taken for. */
 export const matchesAsRead = (pattern: Pattern, path: string): boolean =>
-  matchesPattern(pattern, path) && readingsOf(path)?.every((reading) => matchesLoosely(pattern, reading)) === true
+  matchesPattern(pattern, path) && readingsOf(path)?.every((reading) => matchesDecoded(pattern, reading)) === true
 
-const fold = (segment: string) =>
-  withoutEnd((decodeFully(segment, unescaped) ?? segment).normalize('NFKC').toLowerCase(), '. ')
+const plain = (segment: string) => (decodeFully(segment, unescaped) ?? segment).normalize('NFC')
+
+const fold = (segment: string) => withoutEnd(plain(segment).normalize('NFKC').toLowerCase(), '. ')
 
 /** The text without any of these characters at its end. By hand: a pattern would look from each of them to the end. */
 function withoutEnd(text: string, chars: string): string {
@@ -150,13 +156,13 @@ const CONTROLS = /[\0-\x1f]/g
 const FRONT = /^\/[^/]+\.php\d?(?=\/)/i
 
 /** More than this has only an address that is made to deceive. */
-const MOST_READINGS = 32
+const MOST_READINGS = 64
 
 /**
  * What some software takes a path for. Each is applied to what the others leave, in every order.
  *
  * Decoded once more; compatibility forms made plain (full-width slashes and dots); backslashes, and characters that old
- * code pages turn into a slash; cut at a query, a fragment or a control character; without control characters, path
+ * code pages turn into a slash; cut at a query, a fragment, a semicolon or a control character; without control characters, path
  * parameters, NTFS streams or ASP.NET's `(S(…))`; a plus as a space; slashes merged; dot segments resolved, with empty
  * segments counting or not; a script without its PATH_INFO; what is behind a front controller.
  */
@@ -170,6 +176,7 @@ const MISREADINGS: readonly ((path: string) => string)[] = [
   (path) => path.replace(/\/\([^/]*\)(?=\/)/g, ''),
   (path) => path.replaceAll('+', ' '),
   (path) => path.replace(/;[^/]*/g, ''),
+  (path) => path.replace(/;.*$/s, ''),
   (path) => path.replace(/\/{2,}/g, '/'),
   (path) => resolved(path.split('/')),
   (path) => resolved(['', ...path.split('/').filter((segment) => segment !== '')]),

@@ -2,7 +2,7 @@
 import { fail, ok, type Result } from '../errors.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Offer, offerOf } from '../x402/payment.ts'
-import { matchesAsRead, matchesLoosely, matchesPattern, readingsOf } from './paths.ts'
+import { matchesAsRead, matchesDecoded, matchesLoosely, matchesPattern, readingsOf } from './paths.ts'
 import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
 import type { ExtraOffer, Price, Rule } from './rules.ts'
 
@@ -49,7 +49,10 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
   const readings = readingsOf(facts.rawPath)
   if (readings === null) return fail({ code: 'invalid_path' })
-  const others = readings.map((reading) => inReach.find((candidate) => matchesLoosely(candidate.path, reading)))
+  const others = readings.flatMap((reading) => [
+    inReach.find((candidate) => matchesDecoded(candidate.path, reading)),
+    inReach.find((candidate) => matchesLoosely(candidate.path, reading)),
+  ])
   if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll))
     return fail({ code: 'invalid_path' })
   if (!rule) return ok({ kind: 'open' })

@@ -12,7 +12,7 @@ const TRACKING =
 const LONGEST_QUERY = 1024
 
 /** Longest query that is looked at, as sent: escapes take three characters for one, and tracking comes on top. */
-export const LONGEST_RAW_QUERY = 4096
+export const LONGEST_RAW_QUERY = 8192
 
 /** More parameters than this fit into no query that is sold. */
 const MOST_PARAMETERS = LONGEST_QUERY / 2
@@ -38,7 +38,7 @@ export function identifyingQuery(query: string): Result<string> {
   if (!kept.some((part) => HOLDS_ANOTHER.test(part)) && isEachItself(parameters))
     parameters.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   const text = parameters.map(({ name, value }) => `${escaped(name)}=${escaped(value)}`).join('&')
-  if (text.length >= LONGEST_QUERY) return tooLong
+  if (text.length > LONGEST_QUERY) return tooLong
   return ok(text === '' ? '' : `?${text}`)
 }
 
@@ -69,7 +69,10 @@ export function isReadTwoWays(query: string, priced: readonly Parameter[]): bool
   const all = plainText(bytesOf(query)).replace(/[. ]/g, '_')
   if (![...wanted].some((name) => all.includes(name))) return false
   const strict = partsOf(query, '&').map(parameterOf)
-  const found = [...strict, ...loose.map(parameterOf)].filter(({ name }) => wanted.has(plainName(name)))
+  const twice = partsOf(decoded(bytesOf(query)), /[&;]/)
+  const found = [...strict, ...loose.map(parameterOf), ...twice.map(parameterOf)].filter(({ name }) =>
+    wanted.has(plainName(name)),
+  )
   if (found.length > MOST_PRICED) return true
   const isLoose = ({ name, value }: Parameter) =>
     !rules.some((rule) => rule.name === name) ||

@@ -139,7 +139,15 @@ describe('what the origin is told of a bearer token', () => {
       ['one that has ended', () => passOf(SITE, now - 86_400)],
       ['one of another site of ours', () => passOf(OTHER_SITE)],
     ])('%s does not', async (_, token) => {
-      expect(await asOrigin(path, `Bearer ${await token()}`)).toEqual([undefined])
+      const signed = await token()
+      for (const value of [
+        `Bearer ${signed}`,
+        `Bearer ${signed}, Bearer zzz`,
+        `bearer\t${signed}`,
+        `Token ${signed}`,
+      ]) {
+        expect((await asOrigin(path, value)).at(-1)).toBeUndefined()
+      }
     })
   })
 })

@@ -251,6 +251,8 @@ describe('price rules', () => {
     '?full=%2531',
     '?full=%EF%BC%91',
     '?full=%u0031',
+    '?x=%26full=1',
+    '?full=1&x=%26full=2',
     '?%u0066ull=1',
     '?full=0&full=1',
     '?x=%E9',

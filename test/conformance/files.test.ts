@@ -99,6 +99,7 @@ describe.each(WAYS)('a file that is %s', (way, folder, holding, caching) => {
   test('is not sent to who wants another', async () => {
     const answer = await ask({ 'If-Match': '"other"', Range: 'bytes=0-3' })
     expect([answer.status, answer.text]).toEqual([412, ''])
+    expect(answer.header('Cache-Control')).not.toContain('public')
   })
 
   test.each([
