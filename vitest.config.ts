@@ -12,6 +12,9 @@ function browserTests(): string[] {
   return []
 }
 
+/** What only workerd has, for what runs in Node. */
+const IMITATED = { 'cloudflare:workers': new URL('./test/simulation/cloudflare-workers.ts', import.meta.url).pathname }
+
 /** Against the built worker. */
 const site = {
   globalSetup: ['test/world/build.ts'],
@@ -38,7 +41,7 @@ export default defineConfig({
         test: {
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
-          alias: { 'cloudflare:workers': new URL('./test/simulation/cloudflare-workers.ts', import.meta.url).pathname },
+          alias: IMITATED,
           testTimeout: 120_000,
         },
       },
@@ -58,7 +61,14 @@ export default defineConfig({
       },
       {
         // What takes minutes: `npm run test:long`. Its tests wait for real seconds, and do so at the same time.
-        test: { ...site, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 150_000, maxConcurrency: 16 },
+        test: {
+          ...site,
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          alias: IMITATED,
+          testTimeout: 150_000,
+          maxConcurrency: 16,
+        },
       },
       { test: { ...site, name: 'faults', include: ['test/faults/**/*.test.ts'] } },
       {
