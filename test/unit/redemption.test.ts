@@ -289,6 +289,8 @@ function histories(all: readonly Move[]): Moment[] {
       mayLand.add(next)
       unheard.push(next++)
     } else event = move
+    // What has expired unused can only be cancelled: nobody's broadcast of it moves money any more.
+    if (isOver && event.kind === 'truth' && event.truth.kind === 'unclear') continue
     const before = state
     state = step(before, event)
     if (event.kind === 'truth' && event.truth.kind === 'expired') {
