@@ -215,7 +215,7 @@ const HOP = 'X-Newsstand-Hop'
 
 export type OriginRequest = {
   site: string
-  /** Canonical path, and the query as sent. */
+  /** The path under which it is asked for, and the query as sent. */
   path: string
   query: string
   purpose: Purpose
@@ -256,7 +256,7 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
   return wanted.purpose === 'purchase' ? unlessEmpty(response, bytes) : unwatched(response)
 }
 
-/** Takes out the cookie of our name, and a bearer token that is a pass of ours; others are the origin's own. */
+/** Takes out the cookie of our name, and an `Authorization` that holds a pass of ours; others are the origin's own. */
 async function withoutPass(headers: Headers, site: string, world: World): Promise<void> {
   const sent = (headers.get('Cookie') ?? '').split(';')
   const cookies = sent.filter((part) => part.split('=')[0]?.trim() !== cookieName(site))

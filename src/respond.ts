@@ -42,62 +42,56 @@ export type Answer =
 
 /** The answer as it leaves. */
 export function dressed(answer: Answer): Response {
-  const { response } = answer
+  if (answer.kind === 'open' || (answer.kind === 'free' && answer.dependsOn.length === 0)) return answer.response
+  const copy = copyOf(answer.response)
+  const { headers } = copy
   switch (answer.kind) {
-    case 'open':
-      return response
     case 'free':
-      return varying(response, answer.dependsOn)
+      varying(headers, answer.dependsOn)
+      return copy
     case 'gated':
-      return openToScripts(privately(withoutValidators(response), 'private, no-store', answer.headers))
+      for (const name of VALIDATORS) headers.delete(name)
+      privately(headers, 'private, no-store', answer.headers)
+      openToScripts(headers)
+      return copy
     case 'held':
-      return openToScripts(privately(response, 'private, no-cache', answer.headers))
+      privately(headers, 'private, no-cache', answer.headers)
+      openToScripts(headers)
+      return copy
     case 'ours':
-      return answer.isZipped ? zipped(openToScripts(response)) : openToScripts(response)
+      openToScripts(headers)
+      return answer.isZipped ? zipped(copy) : copy
   }
 }
 
 /** CORS without credentials: a script may buy with its own wallet, and never read through a reader's cookie. */
-function openToScripts(response: Response): Response {
-  const copy = copyOf(response)
-  copy.headers.set('Access-Control-Allow-Origin', '*')
-  copy.headers.append('Access-Control-Expose-Headers', EXPOSED)
-  return copy
+function openToScripts(headers: Headers): void {
+  headers.set('Access-Control-Allow-Origin', '*')
+  headers.append('Access-Control-Expose-Headers', EXPOSED)
 }
 
 /** What only one reader may have: no shared cache keeps it, and the origin's own CORS headers do not count. */
-function privately(response: Response, caching: string, extra: Record<string, string>): Response {
-  const copy = uncached(response)
-  for (const name of [...copy.headers.keys()]) if (name.startsWith('access-control-')) copy.headers.delete(name)
-  copy.headers.set('Cache-Control', caching)
-  copy.headers.append('Vary', VARY)
-  for (const [name, value] of Object.entries(extra)) copy.headers.append(name, value)
-  return copy
+function privately(headers: Headers, caching: string, extra: Record<string, string>): void {
+  dropCaching(headers)
+  for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name)
+  headers.set('Cache-Control', caching)
+  headers.append('Vary', VARY)
+  for (const [name, value] of Object.entries(extra)) headers.append(name, value)
 }
 
 /**
  * Content that is free only for some, as these request headers decide: every cache has to ask here before each use. `Vary`
  * alone does not do, since many shared caches ignore it. Search engines are told to keep no copy.
  */
-function varying(response: Response, names: readonly string[]): Response {
-  if (names.length === 0) return response
-  const copy = uncached(response)
-  copy.headers.set('Cache-Control', 'no-cache')
-  copy.headers.append('Vary', names.join(', '))
-  copy.headers.append('X-Robots-Tag', 'noarchive')
-  return copy
+function varying(headers: Headers, names: readonly string[]): void {
+  dropCaching(headers)
+  headers.set('Cache-Control', 'no-cache')
+  headers.append('Vary', names.join(', '))
+  headers.append('X-Robots-Tag', 'noarchive')
 }
 
-function uncached(response: Response): Response {
-  const copy = copyOf(response)
-  for (const name of [...copy.headers.keys()]) if (CACHING.test(name)) copy.headers.delete(name)
-  return copy
-}
-
-function withoutValidators(response: Response): Response {
-  const copy = copyOf(response)
-  for (const name of VALIDATORS) copy.headers.delete(name)
-  return copy
+function dropCaching(headers: Headers): void {
+  for (const name of [...headers.keys()]) if (CACHING.test(name)) headers.delete(name)
 }
 
 const ours = (response: Response, isZipped = false): Answer => ({ kind: 'ours', response, isZipped })

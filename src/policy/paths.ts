@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '../errors.ts'
 export type Pattern = { text: string; segments: readonly string[]; tree: boolean }
 
 /** Longest path as sent: three characters for each byte a key may have, and some to spare. */
-export const LONGEST_RAW_PATH = 2048
+const LONGEST_RAW_PATH = 2048
 
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512

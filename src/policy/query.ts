@@ -23,7 +23,7 @@ const HOLDS_ANOTHER = /;|%(?:26|3b|25|00)/i
 /**
  * The query as part of a resource: sorted, without tracking parameters; "" or with its question mark. Queries that
  * differ in a byte differ here. Where software could take two names for one, or a value for several parameters, the order
- * counts and nothing is left out. Error: `uri_too_long`.
+ * counts; a tracking parameter that may hold another stays. Error: `uri_too_long`.
  *
  * @param query as sent, "" or with its question mark
  */
