@@ -36,7 +36,7 @@ export type Access = {
  */
 const HEADER_ROOM = 8192 - 1024
 /** Chain id and the question itself. */
-const MOST_WALLET_CALLS = 3
+const MOST_WALLET_CALLS = 2
 
 /** What a request may open at a resource. HEAD does not use up a sign-in: it could not deliver what is asked for. */
 export async function accessOf(request: Request, world: World, resource: Resource): Promise<Access> {

@@ -23,6 +23,9 @@ export type Purchase = {
   look: FirstLook | null
 }
 
+/** The part of the world in which failures are counted. */
+type Counting = { env: Pick<Env, 'FAILED_PAYMENTS'>; isolate: Pick<World['isolate'], 'limits'> }
+
 /** The part of the world in which a payer's object is found. */
 type Payers = { env: Pick<Env, 'PAYERS'>; waitUntil: World['waitUntil'] }
 
@@ -51,14 +54,14 @@ export const hadRefusal = ({ isolate: { limits } }: World, request: Request): bo
   limits.hadRefusal(addressOf(request), Date.now())
 
 /** Counts a failure of the client's address: it caused work for nothing. */
-export const countFailure = ({ env, isolate: { limits } }: World, request: Request): Promise<void> =>
+export const countFailure = ({ env, isolate: { limits } }: Counting, request: Request): Promise<void> =>
   limits.failed(env.FAILED_PAYMENTS, addressOf(request), Date.now())
 
 /**
  * From now on a hang-up counts as a failure: the payment causes work, and the client would not hear a refusal. Until the
  * returned function is called: its outcome is known.
  */
-export function countHangUp(world: World, request: Request): () => void {
+export function countHangUp(world: Counting & Pick<World, 'waitUntil'>, request: Request): () => void {
   const count = () => world.waitUntil(countFailure(world, request))
   request.signal.addEventListener('abort', count)
   return () => request.signal.removeEventListener('abort', count)

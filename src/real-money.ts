@@ -39,7 +39,7 @@ const DEVELOPMENT: readonly string[] = [
 ]
 
 /** The facilitator of the protocol's own site, which serves test networks only. */
-const TEST_FACILITATOR = /^(www\.)?x402\.org$/
+const TEST_FACILITATOR = /^(www\.)?x402\.org\.?$/
 
 /** The settings that matter here, by the name they are written under. */
 type Settings = {

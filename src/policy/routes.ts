@@ -21,6 +21,9 @@ const access = parsed(parseAccess, 'write "once", or a duration such as "10m", "
 const pattern = parsed(parsePattern, 'write a canonical path such as "/about", "/a/:slug" or "/articles/*"')
 const strings = z.record(z.string(), z.string({ error: 'write a text' }), { error: 'write a table of texts' })
 
+/** Names stand in headers, which have 8 KiB for all. */
+const offerName = text.check(z.maxLength(64, { error: 'it is too long; write 64 characters at most' }))
+
 const KNOWN_LATER: Record<string, string> = {
   audience: 'audience is not supported yet; remove it (every visitor pays the same)',
   meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
@@ -45,7 +48,7 @@ export const routeSchema = table(
     description: z.optional(text),
     mimeType: z.optional(text),
     offers: z.optional(
-      z.array(table({ name: text, price: paidPrice, access, scope: pattern }), {
+      z.array(table({ name: offerName, price: paidPrice, access, scope: pattern }), {
         error: 'write a list of offers',
       }),
     ),

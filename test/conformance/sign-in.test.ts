@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
 import type { Answer } from '../world/answer.ts'
-import { pay, VERSIONS } from '../world/payer.ts'
+import { pack, pay, VERSIONS } from '../world/payer.ts'
 import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../world/shop.ts'
-import { headerOf, type SignInChange, signIn, signInOf } from '../world/sign-in.ts'
+import { type SignInChange, signIn, signInOf } from '../world/sign-in.ts'
 
 const HELLO = '/articles/hello'
 const OTHER = '/articles/other'
@@ -227,9 +227,9 @@ describe('a payment beside it', () => {
 
 test.each<[string, string]>([
   ['junk', 'junk'],
-  ['null', headerOf(null)],
-  ['an empty object', headerOf({})],
-  ['more than 8 KiB', headerOf({ statement: 'x'.repeat(8192) })],
+  ['null', pack(null)],
+  ['an empty object', pack({})],
+  ['more than 8 KiB', pack({ statement: 'x'.repeat(8192) })],
 ])('%s for a sign-in is refused with 400', async (_, header) => {
   const answer = await shop.ask(HELLO, { headers: { 'SIGN-IN-WITH-X': header } })
   expect(answer.status).toBe(400)

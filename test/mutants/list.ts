@@ -7,11 +7,12 @@ export type Mutant = {
   /** Stands there exactly once. */
   from: string
   to: string
-  tests: readonly [project: 'unit' | 'site' | 'simulation', file: string]
+  tests: readonly [project: 'unit' | 'site' | 'simulation' | 'long', file: string]
 }
 
 const site = (file: string) => ['site', `test/${file}.test.ts`] as const
 const unit = (file: string) => ['unit', `test/unit/${file}.test.ts`] as const
+const long = (file: string) => ['long', `test/long/${file}.test.ts`] as const
 const told = (file: string) => ['simulation', `test/simulation/${file}.test.ts`] as const
 
 export const MUTANTS: readonly Mutant[] = [
@@ -30,8 +31,8 @@ export const MUTANTS: readonly Mutant[] = [
     [' || !isRangeWanted(headers, file)', '', unit('range')],
   ]),
   ...in_('respond.ts', [
-    ['if (CACHING.test(name)) copy.headers.delete(name)', '', site('attacks/shared-cache')],
-    ['for (const name of VALIDATORS) copy.headers.delete(name)', '', unit('respond')],
+    ['if (CACHING.test(name)) headers.delete(name)', '', site('attacks/shared-cache')],
+    ['for (const name of VALIDATORS) headers.delete(name)', '', unit('respond')],
     ["'private, no-cache'", "'no-cache'", unit('respond')],
   ]),
   ...in_('paywall.ts', [
@@ -70,9 +71,9 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     ['status >= 200 && status < 300 && body !== null', 'status >= 200 && status < 400', site('attacks/free-riding')],
     [': status < 400', ': true', site('conformance/upfront')],
-    ['if (payment.value.authorization.from !== payer.toLowerCase()) return', '', site('attacks/strangers')],
+    ['if (payment.value.authorization.from !== payer.toLowerCase()) return', '', long('strangers')],
     ['await useUpPayment(visit, grant)', '', site('conformance/passes')],
-    ['if (!proof.ok || !isBlocked(world, request)) return proof', 'return proof', site('attacks/strangers')],
+    ['if (!proof.ok || !isBlocked(world, request)) return proof', 'return proof', long('strangers')],
     [
       'const isLasting = endsAtSeconds !== null && endsAtSeconds > nowSeconds()',
       'const isLasting = false as boolean && endsAtSeconds !== null',
@@ -100,7 +101,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('purchase.ts', [
     ['if (!recognised.value) {', 'if (true) {', site('conformance/contract-wallets')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
-    ['if (known) return fail(known)', '', site('attacks/strangers')],
+    ['if (known) return fail(known)', '', long('strangers')],
     ['if (isLast || !isRetryable(fault)) break', 'break', told('content')],
     [
       'world.waitUntil(payer.hangUp({ protocol: PROTOCOL, requestId: request.requestId }).catch(logFault))',

@@ -151,6 +151,11 @@ describe('each mistake is answered by what to write instead', () => {
       ['ROUTES[0].offers[0].price: an offer has a price; write one such as "$0.50"'],
     ],
     [
+      'an offer with a long name',
+      route({ offers: [{ name: 'n'.repeat(65), price: '$0.50', access: '24h', scope: '/*' }] }),
+      ['ROUTES[0].offers[0].name: it is too long; write 64 characters at most'],
+    ],
+    [
       'more offers than a header has room for',
       {
         NETWORKS: ['eip155:8453', 'eip155:137', 'eip155:42161'],
@@ -239,6 +244,11 @@ describe('beside a real network is refused', () => {
     [
       'x402.org twice',
       { FACILITATORS: [TEST_FACILITATOR, 'https://www.x402.org/facilitator/'] },
+      [`FACILITATORS: ${NO_FACILITATOR}`],
+    ],
+    [
+      'x402.org with the dot of a full name',
+      { FACILITATORS: ['https://x402.org./facilitator'] },
       [`FACILITATORS: ${NO_FACILITATOR}`],
     ],
     [

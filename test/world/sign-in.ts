@@ -3,6 +3,7 @@
 import type { Hex } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
+import { pack } from './payer.ts'
 
 const declaration = z.strictObject({
   info: z.strictObject({
@@ -57,7 +58,5 @@ export async function signIn(
     ...(proof.expirationTime ? [`Expiration Time: ${proof.expirationTime}`] : []),
   ].join('\n')
   const signature: Hex = await signer.signMessage({ message })
-  return { 'SIGN-IN-WITH-X': headerOf({ ...proof, signature, ...change.sent }) }
+  return { 'SIGN-IN-WITH-X': pack({ ...proof, signature, ...change.sent }) }
 }
-
-export const headerOf = (json: unknown) => Buffer.from(JSON.stringify(json)).toString('base64')
