@@ -1,34 +1,57 @@
-// Circuit breaker: which facilitators have failed several times in a row. They come last, and must show
-// that they are there before they are sent anything. They are never left out: caution alone closes no site. It never fetches.
+// Circuit breaker: which facilitators have failed several times in a row. They come last, and must show that they are there
+// before they are sent anything. They are never left out: caution alone closes no site. Only one that has asked for a rest,
+// or does not take our key, is left alone for as long. It never fetches.
 
 /** Failures in a row after which a facilitator is passed over, and for how long. */
 const MOST_FAILURES = 3
 const OPEN_MS = 30_000
+/** No word of a facilitator's closes the site for longer. */
+const LONGEST_REST_MS = 300_000
 
-type Health = { failures: number; openUntilMs: number }
+type Health = { failures: number; openUntilMs: number; restsUntilMs: number; answeredAtMs: number }
+type Named = { url: string }
+
+const UNKNOWN: Health = { failures: 0, openUntilMs: 0, restsUntilMs: 0, answeredAtMs: 0 }
 
 /** What one isolate or object has learnt of its facilitators; forgetting it costs a call, never money. */
 export class Breaker {
   readonly #health = new Map<string, Health>()
 
   /** Whether a facilitator has failed too often of late to be sent a payment unasked. */
-  isOpen(base: string, nowMs: number): boolean {
-    return (this.#health.get(base)?.openUntilMs ?? 0) > nowMs
+  isOpen({ url }: Named, nowMs: number): boolean {
+    return this.#of(url).openUntilMs > nowMs
   }
 
-  /** The same list, with the failing ones at its end. */
-  order(bases: readonly string[], nowMs: number): string[] {
-    const isOpen = (base: string) => this.isOpen(base, nowMs)
-    return [...bases.filter((base) => !isOpen(base)), ...bases.filter(isOpen)]
+  /** The same list without those that rest, and with the failing ones at its end. */
+  order<Facilitator extends Named>(facilitators: readonly Facilitator[], nowMs: number): Facilitator[] {
+    const awake = facilitators.filter(({ url }) => this.#of(url).restsUntilMs <= nowMs)
+    const isOpen = (facilitator: Facilitator) => this.isOpen(facilitator, nowMs)
+    return [...awake.filter((facilitator) => !isOpen(facilitator)), ...awake.filter(isOpen)]
   }
 
   /** Notes how a call went. `answered` is false after a time-out, a broken connection or an error of the server. */
-  note(base: string, answered: boolean, nowMs: number): void {
+  note({ url }: Named, answered: boolean, nowMs: number): void {
+    const { failures, restsUntilMs, answeredAtMs } = this.#of(url)
     if (answered) {
-      this.#health.delete(base)
+      this.#health.set(url, { ...UNKNOWN, restsUntilMs, answeredAtMs: nowMs })
       return
     }
-    const failures = (this.#health.get(base)?.failures ?? 0) + 1
-    this.#health.set(base, { failures, openUntilMs: failures >= MOST_FAILURES ? nowMs + OPEN_MS : 0 })
+    const more = failures + 1
+    const openUntilMs = more >= MOST_FAILURES ? nowMs + OPEN_MS : 0
+    this.#health.set(url, { failures: more, openUntilMs, restsUntilMs, answeredAtMs })
+  }
+
+  /** Leaves a facilitator alone for a while: five minutes at most. */
+  rest({ url }: Named, forMs: number, nowMs: number): void {
+    this.#health.set(url, { ...this.#of(url), restsUntilMs: nowMs + Math.min(forMs, LONGEST_REST_MS) })
+  }
+
+  /** When a facilitator last answered; null where it has not yet. */
+  answeredAtMs({ url }: Named): number | null {
+    return this.#of(url).answeredAtMs || null
+  }
+
+  #of(url: string): Health {
+    return this.#health.get(url) ?? UNKNOWN
   }
 }

@@ -208,7 +208,7 @@ export class Rpc {
   /** One HTTP request, when the gate has room: three of one object, two of them to one endpoint. */
   async #exchange(body: unknown): Promise<Reply | null> {
     await this.#gate.enter(this.url)
-    const reply = await exchange(this.url, body, RPC_TIMEOUT_MS, LARGEST_REPLY_BYTES)
+    const reply = await exchange(this.url, body, RPC_TIMEOUT_MS, { maxBytes: LARGEST_REPLY_BYTES })
     this.#gate.leave(this.url)
     return reply.ok ? reply.value : null
   }

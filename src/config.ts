@@ -1,12 +1,13 @@
 // Env → Config. Every problem is reported at once, each with its path and what to write instead.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
+import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
 import { addressProblem } from './networks/address.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { realMoneyProblems } from './real-money.ts'
-import { type ConfigProblem, isLocalHost, list, parsed, table, text } from './settings.ts'
+import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
@@ -20,14 +21,16 @@ export type Config = {
   /** By CAIP-2 namespace. */
   payTo: { eip155: `0x${string}` }
   networks: readonly Asset[]
-  /** Base URLs without a trailing slash, in the order they are tried. */
-  facilitators: readonly string[]
+  /** In the order they are tried. */
+  facilitators: readonly Facilitator[]
   /** By CAIP-2 network; an entry for each of `networks`, and whatever else `RPC_URLS` names. */
   rpcUrls: Readonly<Record<string, string>>
   /** Base URL without a trailing slash. */
   originUrl: string | null
   rules: readonly Rule[]
   passSecret: string
+  /** Whether selling is stopped for now. */
+  isPaused: boolean
   /** What only selling needs. What is wrong with it stops gated answers alone. */
   selling: Result<SellingConfig, ConfigProblem[]>
 }
@@ -37,19 +40,6 @@ export type SellingConfig = {
   receiptKey: PrivateJwk | null
 }
 
-function parseUrl(input: string): Result<URL, string> {
-  const advice = 'write an https:// URL (http:// is for localhost only)'
-  let url: URL
-  try {
-    url = new URL(input)
-  } catch {
-    return fail(advice)
-  }
-  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && isLocalHost(url.hostname))
-  if (!allowed || url.username || url.password) return fail(advice)
-  return ok(url)
-}
-
 function parseSite(input: string): Result<string, string> {
   const url = parseUrl(input)
   if (!url.ok) return url
@@ -57,13 +47,6 @@ function parseSite(input: string): Result<string, string> {
     return fail('write an origin only, such as "https://news.example", without a path')
   }
   return ok(url.value.origin)
-}
-
-function parseBase(input: string): Result<string, string> {
-  const url = parseUrl(input)
-  if (!url.ok) return url
-  if (url.value.search || url.value.hash) return fail('write a base URL without query or fragment')
-  return ok(url.value.href.replace(/\/+$/, ''))
 }
 
 /** Where a page may link to: a path of the site, an https address, or a mail address. */
@@ -109,7 +92,13 @@ const brandSchema = z.object(
 )
 
 const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
-const facilitator = parsed(parseBase, 'write the base URL of a facilitator')
+/** From the dashboard it comes as a text. */
+const trueOrFalse = z.pipe(
+  z.union([z.boolean({ error: 'write true or false' }), z.enum(['true', 'false'], { error: 'write true or false' })]),
+  z.transform((value) => value === true || value === 'true'),
+)
+
+const FACILITATORS_ADVICE = 'write a list of base URLs, such as ["https://x402.org/facilitator"]'
 
 const envSchema = z.object({
   BRAND: z.optional(brandSchema),
@@ -130,8 +119,10 @@ const envSchema = z.object({
     parsed(parseNetwork, 'write a CAIP-2 network such as "eip155:8453"'),
     'write a list of CAIP-2 networks such as ["eip155:8453"]',
   ),
-  FACILITATORS: z.optional(list(facilitator, 'write a list of base URLs, such as ["https://x402.org/facilitator"]')),
-  FACILITATOR_URL: z.optional(facilitator),
+  FACILITATORS: z.optional(list(facilitatorSchema, FACILITATORS_ADVICE)),
+  FACILITATOR_URL: z.optional(parsed(parseBase, 'write the base URL of a facilitator')),
+  /** Nothing is sold; holders, and what is paid already, are served. */
+  PAUSED: z.optional(trueOrFalse),
   RPC_URLS: z.optional(
     z.record(z.string(), parsed(parseRpcUrl, 'write the URL of a JSON-RPC endpoint'), {
       error: 'write a table by network, such as { "eip155:8453" = "https://…" }',
@@ -165,14 +156,13 @@ function fromVar(value: unknown): unknown {
 }
 
 const VARS = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
-const SECRETS = ['PASS_SECRET', 'RECEIPT_KEY']
 
 /** Parses the worker's environment. On failure: every problem, what concerns only selling included. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
   const given = Object.fromEntries(
     VARS.filter((name) => env[name] !== undefined && env[name] !== '').map((name) => [
       name,
-      SECRETS.includes(name) ? env[name] : fromVar(env[name]),
+      OWN_SECRETS.some((own) => own === name) ? env[name] : fromVar(env[name]),
     ]),
   )
   const result = z.safeParse(envSchema, given)
@@ -181,7 +171,7 @@ export function parseConfig(env: Record<string, unknown>): Result<Config, Config
   else problems.push(...bindingProblems(env, []))
   const selling = parseSelling(given)
   if (problems.length > 0 || !result.success) return fail([...problems, ...(selling.ok ? [] : selling.error)])
-  return ok(build(result.data, selling))
+  return ok(build(result.data, env, selling))
 }
 
 function parseSelling(given: Record<string, unknown>): Config['selling'] {
@@ -207,6 +197,9 @@ const formatPath = (path: PropertyKey[]) =>
 
 type Parsed = z.infer<typeof envSchema>
 
+const facilitatorsOf = ({ FACILITATORS, FACILITATOR_URL }: Parsed) =>
+  FACILITATORS ?? (FACILITATOR_URL === undefined ? [] : [{ url: FACILITATOR_URL }])
+
 const sitesOf = (data: Parsed) => (typeof data.SITE_URL === 'string' ? [data.SITE_URL] : data.SITE_URL)
 
 /** Problems that only show when values are compared. */
@@ -215,7 +208,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
   if (!data.FACILITATORS && !data.FACILITATOR_URL) {
     problems.push({
       path: 'FACILITATORS',
-      message: 'write a list of base URLs, such as ["https://x402.org/facilitator"]',
+      message: FACILITATORS_ADVICE,
     })
   }
   const hosts = sitesOf(data).map((origin) => new URL(origin).host)
@@ -266,7 +259,7 @@ function bindingProblems(env: Record<string, unknown>, contents: string[]): Conf
     }))
 }
 
-function build(data: Parsed, selling: Config['selling']): Config {
+function build(data: Parsed, env: Record<string, unknown>, selling: Config['selling']): Config {
   return {
     brand: {
       name: data.BRAND?.name ?? '',
@@ -280,12 +273,13 @@ function build(data: Parsed, selling: Config['selling']): Config {
     hostPicksSite: typeof data.SITE_URL !== 'string',
     payTo: { eip155: data.PAY_TO.eip155 },
     networks: data.NETWORKS,
-    facilitators: data.FACILITATORS ?? (data.FACILITATOR_URL ? [data.FACILITATOR_URL] : []),
+    facilitators: facilitatorsOf(data).map((entry, i) => facilitatorOf(entry, env, `FACILITATORS[${i}]`)),
     // A network that is no longer offered may have payments whose outcome is open.
     rpcUrls: { ...Object.fromEntries(data.NETWORKS.map((n) => [n.network, n.rpcUrl])), ...data.RPC_URLS },
     originUrl: data.ORIGIN_URL ?? null,
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
+    isPaused: data.PAUSED ?? false,
     selling,
   }
 }

@@ -1,11 +1,19 @@
-// One JSON request to a service we depend on: time limit, size limit, no redirects. What went wrong is data.
+// One JSON request to a service we depend on: time limit, size limit, no redirects, so that a key goes to nobody else. What went wrong is data.
 // No timer outlives the call: an object that waits for nothing must be able to sleep.
 import { fail, ok, type Result } from './errors.ts'
 
 /** A larger reply counts as garbled. A facilitator's has a few hundred bytes. */
 const LARGEST_REPLY_BYTES = 64 * 1024
 
-export type Reply = { status: number; json: unknown }
+export type Reply = {
+  status: number
+  json: unknown
+  /** When to ask again, as the reply says; null where it does not. */
+  retryAfterSeconds: number | null
+}
+
+/** What else a request says, and how much of a reply is read. */
+type ExchangeOptions = { headers?: Record<string, string>; maxBytes?: number }
 
 /** `unanswered`: no response began, in time or at all; `garbled`: one began, and was late, too large or broken off. */
 export type ExchangeFailure = 'unanswered' | 'garbled'
@@ -18,7 +26,7 @@ export async function exchange(
   url: string,
   body: unknown,
   timeoutMs: number,
-  maxBytes = LARGEST_REPLY_BYTES,
+  { headers = {}, maxBytes = LARGEST_REPLY_BYTES }: ExchangeOptions = {},
 ): Promise<Result<Reply, ExchangeFailure>> {
   const controller = new AbortController()
   const timer = setTimeout(() => controller.abort(), timeoutMs)
@@ -29,6 +37,7 @@ export async function exchange(
       headers: {
         Accept: 'application/json',
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: 'manual',
@@ -36,12 +45,22 @@ export async function exchange(
     })
     hasBegun = true
     const text = await readCapped(response, maxBytes)
-    return text === null ? fail('garbled') : ok({ status: response.status, json: parseJson(text) })
+    if (text === null) return fail('garbled')
+    const retryAfterSeconds = secondsUntil(response.headers.get('Retry-After'), Date.now())
+    return ok({ status: response.status, json: parseJson(text), retryAfterSeconds })
   } catch {
     return fail(hasBegun ? 'garbled' : 'unanswered')
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. */
+function secondsUntil(value: string | null, nowMs: number): number | null {
+  if (value === null) return null
+  if (/^\d{1,9}$/.test(value)) return Number(value)
+  const untilMs = value.endsWith('GMT') ? Date.parse(value) : Number.NaN
+  return Number.isNaN(untilMs) ? null : Math.max(0, Math.ceil((untilMs - nowMs) / 1000))
 }
 
 async function readCapped(response: Response, maxBytes: number): Promise<string | null> {

@@ -13,6 +13,10 @@ export type Event =
   | { event: 'payer_unavailable'; problem: string }
   /** The ledger could not be read, or written for one payment. */
   | { event: 'ledger_unavailable'; problem: string }
+  /** A facilitator does not take our key, or it cannot be read: its host, and the status it answered with. */
+  | { event: 'facilitator_key_refused'; facilitator: string; status: number | null }
+  /** A facilitator says that our request is malformed: nothing was sent on. */
+  | { event: 'facilitator_request_refused'; facilitator: string; status: number }
   /** An RPC endpoint says that it is of another chain than it is configured for. */
   | { event: 'rpc_wrong_chain'; network: string }
   /** About one payment, by its replay key. */

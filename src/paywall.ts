@@ -192,6 +192,8 @@ async function useUpPayment({ request, world, resource, offers }: Visit, { payer
   await useUp(world, verification.value.verified, resource)
 }
 
+/** Nothing is sold for now. What is paid already is recognised all the same. */
+const PAUSED: Refusal = { code: 'unavailable' }
 const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
 
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
@@ -205,7 +207,7 @@ async function proofOf(
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
   const isAstray = named !== null && namesAnother(named, resource, found !== null)
-  const objection = verification.value.objection ?? (isAstray ? ASTRAY : null)
+  const objection = world.config.isPaused ? PAUSED : (verification.value.objection ?? (isAstray ? ASTRAY : null))
   const proof = await prove(world, request, payment, { ...verification.value, objection })
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
@@ -277,6 +279,7 @@ async function declined(visit: Visit, payment: Payment | null, refusal: Refusal)
 function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record<string, string>): Promise<Answer> {
   const { request, world, rule, resource, found, sales, offers } = visit
   if (publicError(refusal.code).status !== 402) return refuse(request, world.config.brand, refusal, outcome)
+  if (world.config.isPaused) return refuse(request, world.config.brand, PAUSED)
   const item = { rule, resource, article: found?.article ?? null, sales, offers }
   return answerChallenge(request, world, refusal, item, outcome)
 }

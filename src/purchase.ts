@@ -108,11 +108,11 @@ async function askFacilitator(
   { authorization, signature }: Payment,
   offer: Offer,
 ): Promise<Result<null>> {
-  const { limits, breaker } = world.isolate
+  const { limits } = world.isolate
   const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
   const known = limits.refused.get(hash, Date.now())
   if (known) return fail(known)
-  const reply = await verify(world.config.facilitators, breaker, { authorization, signature, offer })
+  const reply = await verify(world.config.facilitators, world.isolate, { authorization, signature, offer })
   switch (reply.kind) {
     case 'valid':
       return ok(null)
@@ -120,7 +120,7 @@ async function askFacilitator(
       return fail({ code: 'payment_already_used' })
     case 'unavailable':
       // An unproven payment made a facilitator work, and perhaps fail: it counts like one that is refused.
-      await countFailure(world, request)
+      if (reply.hasWorked) await countFailure(world, request)
       return fail({ code: 'facilitator_unavailable' })
     case 'refused': {
       const refusal = { code: reply.reason }

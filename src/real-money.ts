@@ -46,7 +46,7 @@ type Settings = {
   SITE_URL: string | readonly string[]
   PAY_TO: { eip155: string }
   NETWORKS: readonly Asset[]
-  FACILITATORS?: readonly string[] | undefined
+  FACILITATORS?: readonly { url: string }[] | undefined
   FACILITATOR_URL?: string | undefined
 }
 
@@ -75,8 +75,8 @@ export function realMoneyProblems(settings: Settings): ConfigProblem[] {
     if (!isTest) return
     no(`NETWORKS[${i}]`, `${name} is a test network, whose money is worth nothing; remove it, or the real ones`)
   })
-  const facilitators = FACILITATORS ?? (FACILITATOR_URL ? [FACILITATOR_URL] : [])
-  if (facilitators.length > 0 && facilitators.every((url) => TEST_FACILITATOR.test(new URL(url).hostname))) {
+  const facilitators = FACILITATORS ?? (FACILITATOR_URL ? [{ url: FACILITATOR_URL }] : [])
+  if (facilitators.length > 0 && facilitators.every(({ url }) => TEST_FACILITATOR.test(new URL(url).hostname))) {
     const names = real.map(({ name }) => name).join(' and ')
     const path = FACILITATORS ? 'FACILITATORS' : 'FACILITATOR_URL'
     no(path, `x402.org serves test networks only; write a facilitator that serves ${names}, ${orTests}`)

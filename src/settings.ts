@@ -1,6 +1,6 @@
 // How settings are read: zod schemas whose errors are what to write instead.
 import * as z from 'zod/mini'
-import type { Result } from './errors.ts'
+import { fail, ok, type Result } from './errors.ts'
 
 /** A setting that cannot be used, and what to write instead. */
 export type ConfigProblem = { path: string; message: string }
@@ -45,3 +45,48 @@ export const list = <Item extends z.core.SomeType>(item: Item, advice: string) =
   z.array(item, { error: advice }).check(z.minLength(1, { error: advice }))
 
 export const text = z.string({ error: 'write a text' })
+
+/** An https URL, or an http one of the machine itself, without a name and password. */
+export function parseUrl(input: string): Result<URL, string> {
+  const advice = 'write an https:// URL (http:// is for localhost only)'
+  let url: URL
+  try {
+    url = new URL(input)
+  } catch {
+    return fail(advice)
+  }
+  const allowed = url.protocol === 'https:' || (url.protocol === 'http:' && isLocalHost(url.hostname))
+  if (!allowed || url.username || url.password) return fail(advice)
+  return ok(url)
+}
+
+/** A URL that paths are put behind, without its trailing slash. */
+export function parseBase(input: string): Result<string, string> {
+  const url = parseUrl(input)
+  if (!url.ok) return url
+  if (url.value.search || url.value.hash) return fail('write a base URL without query or fragment')
+  return ok(url.value.href.replace(/\/+$/, ''))
+}
+
+/** Secrets of newsstand itself. None of them is ever sent to anybody. */
+export const OWN_SECRETS = [
+  'PASS_SECRET',
+  'PASS_SECRET_PREVIOUS',
+  'RECEIPT_KEY',
+  'ADMIN_TOKEN',
+  'CDP_API_KEY_ID',
+  'CDP_API_KEY_SECRET',
+] as const
+
+/** A secret that a setting names, fit for a header. The error says what to do; it never holds the secret. */
+export function secretOf(env: Record<string, unknown>, name: string): Result<string, string> {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name)) return fail('write the name of a secret, such as "API_KEY"')
+  if (OWN_SECRETS.some((own) => own === name))
+    return fail(`${name} is newsstand's own and is sent to nobody; name another`)
+  const value = env[name]
+  if (typeof value !== 'string' || value === '') return fail(`set it: npx wrangler secret put ${name}`)
+  if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value)) {
+    return fail(`${name} holds characters that no header can carry; set it again, in plain ASCII on one line`)
+  }
+  return ok(value)
+}

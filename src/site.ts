@@ -4,6 +4,7 @@ import { Breaker } from './breaker.ts'
 import { type Gate, newRpcMemory, Rpc, type RpcMemory } from './chain.ts'
 import { type Config, parseConfig, type SellingConfig } from './config.ts'
 import { fail, ok, type Refusal, type Result } from './errors.ts'
+import { type Keyring, keyProblem, newKeyring } from './keyring.ts'
 import { Limits } from './limits.ts'
 import { log } from './log.ts'
 import type { ConfigProblem } from './settings.ts'
@@ -16,6 +17,7 @@ export type Isolate = {
   config: Result<Config, ConfigProblem[]>
   limits: Limits
   breaker: Breaker
+  keyring: Keyring
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<KeyPurpose, CryptoKey>
@@ -46,6 +48,7 @@ export function isolateOf(env: Env): Isolate {
     config: parseConfig({ ...env }),
     limits: new Limits(),
     breaker: new Breaker(),
+    keyring: newKeyring(),
     rpcs: new Map(),
     keys: new Map(),
     selling: null,
@@ -65,14 +68,21 @@ export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>):
 /** The same world with what only selling needs. Where that cannot be used nothing is sold, and the log says why. */
 export async function sellingIn(world: World): Promise<Result<SellingWorld>> {
   const { isolate, config } = world
-  isolate.selling ??= config.selling.ok ? await readySelling(config.selling.value) : config.selling
+  isolate.selling ??= config.selling.ok ? await readySelling(config.selling.value, world) : config.selling
   return isolate.selling.ok ? ok({ ...world, ...isolate.selling.value }) : misconfigured(isolate.selling.error)
 }
 
-async function readySelling({ receiptKey }: SellingConfig): Promise<Result<Selling, ConfigProblem[]>> {
-  if (receiptKey === null) return ok({ signer: null })
-  const signer = await importSigner(receiptKey)
-  return signer.ok ? ok({ signer: signer.value }) : fail([{ path: 'RECEIPT_KEY', message: signer.error }])
+async function readySelling(
+  { receiptKey }: SellingConfig,
+  { config, isolate }: World,
+): Promise<Result<Selling, ConfigProblem[]>> {
+  const keys = await Promise.all(config.facilitators.map((facilitator) => keyProblem(facilitator, isolate.keyring)))
+  const missing = keys.filter((problem) => problem !== null)
+  // One that can be asked is enough.
+  const problems = missing.length === keys.length ? missing : []
+  const signer = receiptKey === null ? ok(null) : await importSigner(receiptKey)
+  if (!signer.ok) problems.push({ path: 'RECEIPT_KEY', message: signer.error })
+  return signer.ok && problems.length === 0 ? ok({ signer: signer.value }) : fail(problems)
 }
 
 function misconfigured(problems: readonly ConfigProblem[]): { ok: false; error: Refusal } {

@@ -1,6 +1,6 @@
 // An x402 facilitator over the reference packages (@x402/core, @x402/evm), x402 v1 and v2, served on the loopback
 // interface. A hook in front of it lets tests misbehave while the real thing happens behind.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { x402Facilitator } from '@x402/core/facilitator'
 import { isPaymentPayload, isPaymentRequirements } from '@x402/core/schemas'
 import type { Network, PaymentPayload, PaymentRequirements } from '@x402/core/types'
@@ -16,7 +16,7 @@ import { listening } from './ports.ts'
 import { wallets } from './wallets.ts'
 
 /** A request as it arrived: `body` is the JSON value, undefined where there is none or it is not JSON. */
-export type FacilitatorCall = { path: string; body: unknown }
+export type FacilitatorCall = { method: string; path: string; headers: IncomingHttpHeaders; body: unknown }
 /** What the facilitator answers. */
 export type FacilitatorReply = { status: number; body: unknown }
 /** What the hook answers instead: a string body is sent as it stands, anything else as JSON. */
@@ -72,7 +72,9 @@ export async function startFacilitator(options: FacilitatorOptions): Promise<Fac
     else if (path === '/supported') counts.supported++
     const body = await readJson(request)
     const proceed = (): Promise<FacilitatorReply> => reply(core, `${request.method} ${path}`, body)
-    const result: HookReply | 'drop' = hook ? await hook({ path, body }, proceed) : await proceed()
+    const result: HookReply | 'drop' = hook
+      ? await hook({ method: request.method ?? '', path, headers: request.headers, body }, proceed)
+      : await proceed()
     if (result === 'drop') return void request.socket.destroy()
     if (result.delayMs) await new Promise((resolve) => setTimeout(resolve, result.delayMs))
     const text = typeof result.body === 'string' ? result.body : JSON.stringify(result.body)

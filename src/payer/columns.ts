@@ -1,7 +1,7 @@
 // A row as SQL has it, and back. Rows are parsed when they are read.
 import * as z from 'zod/mini'
 import { isPaymentReason } from '../errors.ts'
-import type { RefusalReason } from '../facilitator.ts'
+import type { RefusalReason } from '../replies.ts'
 import { amountText, endsAtSeconds, keptUntilSeconds, type PaymentRow } from './rows.ts'
 
 const isReason = (text: string): text is RefusalReason => text === 'payment_refused' || isPaymentReason(text)

@@ -1,6 +1,6 @@
 // The life of one authorization as a pure function of state and event. Nothing else decides what became of a payment;
 // what it means for other payments is `next.ts`. docs/redemption.md draws it.
-import type { RefusalReason, SettleReply } from '../facilitator.ts'
+import type { RefusalReason, SettleReply } from '../replies.ts'
 import type { Truth } from './reconcile.ts'
 
 export type Status =

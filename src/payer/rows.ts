@@ -1,9 +1,9 @@
 // One row of a payer's records, and what follows from it alone: how long it is kept, when the chain is next asked about
 // it, what it stands for at the facilitator, on chain and in the ledger. Pure.
 import * as z from 'zod/mini'
-import type { SignedPayment } from '../facilitator.ts'
 import type { LedgerRow } from '../ledger.ts'
 import { pathAndQueryOf, type Resource } from '../policy/scope.ts'
+import type { SignedPayment } from '../replies.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Authorization, type Offer, type Owner, offerOf, type Payment } from '../x402/payment.ts'
 import type { Look, Question, Search } from './reconcile.ts'

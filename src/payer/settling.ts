@@ -1,8 +1,10 @@
 // Does what was decided about one payment: has it settled, hears what the facilitator says, asks the chain, and stores
 // the result. It decides nothing: `redemption.ts` says what an answer means.
 import { type Budget, Gate, type Rpc } from '../chain.ts'
-import { MOST_TRIED, type SettleReply, settle } from '../facilitator.ts'
+import { MOST_TRIED, settle } from '../facilitator.ts'
+import type { Facilitator } from '../facilitators.ts'
 import { log } from '../log.ts'
+import type { SettleReply } from '../replies.ts'
 import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import type { Book } from './book.ts'
@@ -36,7 +38,7 @@ const LEAST_LOOK_BUDGET = 8
 const MOST_LOOKS = 5
 
 /** What is needed to settle or look up a row. */
-type Means = { asset: Asset; rpc: Rpc; facilitators: readonly string[] }
+type Means = { asset: Asset; rpc: Rpc; facilitators: readonly Facilitator[] }
 
 export class Settling {
   readonly #book: Book
@@ -146,8 +148,7 @@ export class Settling {
         book.apply(book.row(key), { kind: 'send' })
         // The claim is on disk before the money moves.
         await this.#ctx.storage.sync()
-        const { breaker } = isolateOf(this.#env)
-        heard = settle(means.facilitators, breaker, payment, !isUnsent).then((said) => {
+        heard = settle(means.facilitators, isolateOf(this.#env), payment, !isUnsent).then((said) => {
           slots.give()
           this.#hear(key, said)
           return said

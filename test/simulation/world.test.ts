@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { Breaker } from '../../src/breaker.ts'
 import { Rpc } from '../../src/chain.ts'
 import { settle } from '../../src/facilitator.ts'
+import { newKeyring } from '../../src/keyring.ts'
 import { look, type Question } from '../../src/payer/reconcile.ts'
 import { assetOf } from '../../src/x402/assets.ts'
 import type { Authorization } from '../../src/x402/payment.ts'
@@ -74,8 +75,8 @@ async function ask(rpc: Rpc, authorization: Authorization) {
 
 const sendTo = (authorization: Authorization) =>
   settle(
-    [FACILITATOR],
-    new Breaker(),
+    [{ url: FACILITATOR, auth: { kind: 'none' }, isListed: false }],
+    { breaker: new Breaker(), keyring: newKeyring() },
     {
       authorization,
       signature: '0x22',

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest'
 import { Breaker } from '../../src/breaker.ts'
 
-const A = 'https://a.example'
-const B = 'https://b.example'
+const A = { url: 'https://a.example' }
+const B = { url: 'https://b.example' }
 const NOW_MS = 1_800_000_000_000
 
 /** A breaker that has heard of so many failures of A in a row. */
@@ -64,4 +64,33 @@ test('where all are passed over, the order is as configured', () => {
 test('two breakers know nothing of each other', () => {
   after(3)
   expect(new Breaker().isOpen(A, NOW_MS)).toBe(false)
+})
+
+test('one that rests is asked by nobody, and comes back where it was', () => {
+  const breaker = new Breaker()
+  breaker.rest(A, 60_000, NOW_MS)
+  expect(breaker.order([A, B], NOW_MS + 59_999)).toEqual([B])
+  expect(breaker.order([A, B], NOW_MS + 60_000)).toEqual([A, B])
+})
+
+test('an answer ends no rest, and a rest no failures', () => {
+  const breaker = after(3)
+  breaker.rest(A, 60_000, NOW_MS)
+  expect(breaker.isOpen(A, NOW_MS)).toBe(true)
+  breaker.note(A, true, NOW_MS)
+  expect(breaker.order([A], NOW_MS)).toEqual([])
+})
+
+test('nobody rests for more than five minutes', () => {
+  const breaker = new Breaker()
+  breaker.rest(A, 86_400_000, NOW_MS)
+  expect(breaker.order([A], NOW_MS + 300_000)).toEqual([A])
+})
+
+test('when it last answered', () => {
+  const breaker = new Breaker()
+  expect(breaker.answeredAtMs(A)).toBeNull()
+  breaker.note(A, true, NOW_MS)
+  breaker.note(A, false, NOW_MS + 1)
+  expect(breaker.answeredAtMs(A)).toBe(NOW_MS)
 })

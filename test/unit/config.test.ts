@@ -324,7 +324,7 @@ describe('values arrive as tables or as JSON strings', () => {
     expect(parsed).toMatchObject({
       ok: true,
       value: {
-        facilitators: ['http://127.0.0.1:4021'],
+        facilitators: [{ url: 'http://127.0.0.1:4021', auth: { kind: 'none' }, isListed: false }],
         payTo: { eip155: PAYEE },
         sites: ['http://localhost:8787'],
         hostPicksSite: false,

@@ -1,7 +1,9 @@
 // Facilitators against a `fetch` of our own: what their words come to, and who is sent a payment after whom.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Breaker } from '../../src/breaker.ts'
-import { type SettleReply, type SignedPayment, settle, type VerifyReply, verify } from '../../src/facilitator.ts'
+import { settle, verify } from '../../src/facilitator.ts'
+import { newKeyring } from '../../src/keyring.ts'
+import type { SettleReply, SignedPayment, VerifyReply } from '../../src/replies.ts'
 
 const A = 'https://a.example'
 const B = 'https://b.example/x402'
@@ -77,13 +79,17 @@ function world(facilitators: Record<string, Facilitator>): string[] {
 /** One facilitator that is there, and what comes of its answer. */
 function outcomeOf(says: Answer, probe = supported): Promise<SettleReply> {
   world({ [A]: { says, supported: probe } })
-  return settle([A], new Breaker(), payment, false)
+  return settle(at(A), memoryOf(), payment, false)
 }
+
+/** Facilitators that ask for no key. */
+const at = (...urls: string[]) => urls.map((url) => ({ url, auth: { kind: 'none' } as const, isListed: false }))
+const memoryOf = (breaker = new Breaker()) => ({ breaker, keyring: newKeyring() })
 
 /** A breaker that has seen these fail three times. */
 function openFor(...bases: string[]): Breaker {
   const breaker = new Breaker()
-  for (const base of bases) for (let i = 0; i < 3; i += 1) breaker.note(base, false, Date.now())
+  for (const base of bases) for (let i = 0; i < 3; i += 1) breaker.note({ url: base }, false, Date.now())
   return breaker
 }
 
@@ -257,7 +263,8 @@ describe('hostile and broken replies', () => {
     ['a failure without a reason', json({ success: false })],
     ['a failure whose reason is a list', json({ success: false, errorReason: ['insufficient_funds'] })],
     ['the answer to another question', json({ isValid: false, invalidReason: 'insufficient_funds' })],
-    ['somebody’s own error', json({ errorType: 'invalid_request', errorMessage: 'no' }, 400)],
+    ['somebody’s own error', json({ errorType: 'internal', errorMessage: 'no' }, 400)],
+    ['a malformed request with a transaction', json({ errorType: 'invalid_request', transaction: HASH }, 409)],
     ['a request it calls bad', page(400)],
     ['a conflict', page(409)],
     ['a success behind 403 that cannot be read', json({ ...success, amount: 50_000 }, 403)],
@@ -274,11 +281,11 @@ describe('hostile and broken replies', () => {
     const says: Answer = async () =>
       new Response(JSON.stringify(success), { status, headers: { Location: `${B}/settle` } })
     const calls = world({ [A]: { says, supported }, [B]: { says: json(success), supported } })
-    expect(await settle([A, B], new Breaker(), payment, false)).toEqual({ kind: 'unknown' })
+    expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual({ kind: 'unknown' })
     expect(calls).toEqual(['A POST /settle'])
   })
 
-  test.each([401, 403, 404, 405, 429, 521, 523, 525, 526, 530])(
+  test.each([401, 402, 403, 404, 405, 429, 521, 523, 525, 526, 530])(
     'status %s says that nobody looked at the payment',
     async (status) => {
       expect(await outcomeOf(page(status))).toEqual({ kind: 'unsent' })
@@ -353,7 +360,7 @@ describe('two facilitators', () => {
     if (!a || !b) throw new Error('the table names a behaviour that is none')
     const calls = world({ [A]: a, [B]: b })
     const breaker = openFor(...(first === 'never asked' ? [A] : []), ...(second === 'never asked' ? [B] : []))
-    expect(await settle([A, B], breaker, payment, false)).toMatchObject({ kind })
+    expect(await settle(at(A, B), memoryOf(breaker), payment, false)).toMatchObject({ kind })
     for (const [name, letter] of [
       [first, 'A'],
       [second, 'B'],
@@ -377,36 +384,36 @@ describe('two facilitators', () => {
     ['unknown_error', { kind: 'pending', transaction: HASH }],
   ])('after one that may have got it, %s of the other is no refusal', async (reason, reply) => {
     world({ [A]: { says: lost, supported: lost }, [B]: { says: json(refusal(reason, HASH)), supported } })
-    expect(await settle([A, B], new Breaker(), payment, false)).toEqual(reply)
+    expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual(reply)
   })
 })
 
 describe('who is asked', () => {
   test('an ordinary purchase is one call', async () => {
     const calls = world({ [A]: { says: json(success), supported }, [B]: { says: json(success), supported } })
-    await settle([A, B], new Breaker(), payment, false)
+    await settle(at(A, B), memoryOf(), payment, false)
     expect(calls).toEqual(['A POST /settle'])
   })
 
   test('nobody, where there is nobody', async () => {
-    expect(await settle([], new Breaker(), payment, false)).toEqual({ kind: 'unsent' })
+    expect(await settle(at(), memoryOf(), payment, false)).toEqual({ kind: 'unsent' })
   })
 
   test('after a doubt the first is asked whether it is there, then the second is sent the payment', async () => {
     const calls = world({ [A]: { says: lost, supported: lost }, [B]: { says: json(success), supported } })
-    await settle([A, B], new Breaker(), payment, false)
+    await settle(at(A, B), memoryOf(), payment, false)
     expect(calls).toEqual(['A POST /settle', 'A GET /supported', 'B POST /settle'])
   })
 
   test('one that may have got it and is there is the last', async () => {
     const calls = world({ [A]: { says: lost, supported }, [B]: { says: json(success), supported } })
-    await settle([A, B], new Breaker(), payment, false)
+    await settle(at(A, B), memoryOf(), payment, false)
     expect(calls).toEqual(['A POST /settle', 'A GET /supported'])
   })
 
   test('one the breaker has open comes last, and shows first that it is there', async () => {
     const calls = world({ [A]: { says: json(success), supported }, [B]: { says: page(429), supported } })
-    expect(await settle([A, B], openFor(A), payment, false)).toMatchObject({ kind: 'settled' })
+    expect(await settle(at(A, B), memoryOf(openFor(A)), payment, false)).toMatchObject({ kind: 'settled' })
     expect(calls).toEqual(['B POST /settle', 'A GET /supported', 'A POST /settle'])
   })
 
@@ -414,19 +421,19 @@ describe('who is asked', () => {
     const breaker = new Breaker()
     const down = world({ [A]: { says: lost, supported: lost } })
     for (let i = 0; i < 3; i += 1) {
-      expect(await settle([A], breaker, payment, false)).toEqual({ kind: 'unanswered' })
+      expect(await settle(at(A), memoryOf(breaker), payment, false)).toEqual({ kind: 'unanswered' })
     }
     down.length = 0
-    expect(await settle([A], breaker, payment, false)).toEqual({ kind: 'unsent' })
+    expect(await settle(at(A), memoryOf(breaker), payment, false)).toEqual({ kind: 'unsent' })
     expect(down).toEqual(['A GET /supported'])
     world({ [A]: { says: json(success), supported } })
-    expect(await settle([A], breaker, payment, false)).toMatchObject({ kind: 'settled' })
-    expect(breaker.isOpen(A, Date.now())).toBe(false)
+    expect(await settle(at(A), memoryOf(breaker), payment, false)).toMatchObject({ kind: 'settled' })
+    expect(breaker.isOpen({ url: A }, Date.now())).toBe(false)
   })
 
   test('a payment that may have been sent before goes only to one that shows that it is there', async () => {
     const calls = world({ [A]: { says: json(success), supported: lost }, [B]: { says: json(success), supported } })
-    expect(await settle([A, B], new Breaker(), payment, true)).toMatchObject({ kind: 'settled' })
+    expect(await settle(at(A, B), memoryOf(), payment, true)).toMatchObject({ kind: 'settled' })
     expect(calls).toEqual(['A GET /supported', 'B GET /supported', 'B POST /settle'])
   })
 
@@ -435,7 +442,7 @@ describe('who is asked', () => {
       [A]: { says: json(success), supported: page(502) },
       [B]: { says: json(refusal('insufficient_funds')), supported },
     })
-    expect(await settle([A, B], new Breaker(), payment, true)).toMatchObject({ kind: 'refused' })
+    expect(await settle(at(A, B), memoryOf(), payment, true)).toMatchObject({ kind: 'refused' })
   })
 
   test('where none shows that it is there, nothing is sent', async () => {
@@ -443,15 +450,15 @@ describe('who is asked', () => {
       [A]: { says: json(success), supported: lost },
       [B]: { says: json(success), supported: lost },
     })
-    expect(await settle([A, B], new Breaker(), payment, true)).toEqual({ kind: 'unsent' })
+    expect(await settle(at(A, B), memoryOf(), payment, true)).toEqual({ kind: 'unsent' })
     expect(calls).toEqual(['A GET /supported', 'B GET /supported'])
   })
 
   test('not being there is a failure the breaker hears of', async () => {
     const breaker = new Breaker()
     world({ [A]: { says: json(success), supported: lost } })
-    for (let i = 0; i < 3; i += 1) await settle([A], breaker, payment, true)
-    expect(breaker.isOpen(A, Date.now())).toBe(true)
+    for (let i = 0; i < 3; i += 1) await settle(at(A), memoryOf(breaker), payment, true)
+    expect(breaker.isOpen({ url: A }, Date.now())).toBe(true)
   })
 })
 
@@ -473,7 +480,7 @@ describe('time', () => {
 
   test('one that says nothing takes 30 s, and 2 s to say nothing again', async () => {
     const calls = world({ [A]: hangs, [B]: { says: json(success), supported } })
-    const { reply, tookMs } = await timed(settle([A, B], new Breaker(), payment, false))
+    const { reply, tookMs } = await timed(settle(at(A, B), memoryOf(), payment, false))
     expect(reply).toEqual({ kind: 'unanswered' })
     expect(tookMs).toBe(32_000)
     expect(calls).toEqual(['A POST /settle', 'A GET /supported'])
@@ -481,29 +488,29 @@ describe('time', () => {
 
   test('one that says nothing and is there may have got it', async () => {
     world({ [A]: { says: silent, supported } })
-    const { reply, tookMs } = await timed(settle([A], new Breaker(), payment, false))
+    const { reply, tookMs } = await timed(settle(at(A), memoryOf(), payment, false))
     expect({ reply, tookMs }).toEqual({ reply: { kind: 'unknown' }, tookMs: 30_000 })
   })
 
   test('the second has what the first left over', async () => {
     world({ [A]: { says: late(10_000, page(504)), supported: silent }, [B]: hangs })
-    const { reply, tookMs } = await timed(settle([A, B], new Breaker(), payment, false))
+    const { reply, tookMs } = await timed(settle(at(A, B), memoryOf(), payment, false))
     expect({ reply, tookMs }).toEqual({ reply: { kind: 'unanswered' }, tookMs: 32_000 })
   })
 
   test('with less than 5 s left nobody else is asked', async () => {
     const second = { says: json(success), supported }
     const calls = world({ [A]: { says: late(25_001, page(429)), supported }, [B]: second })
-    expect((await timed(settle([A, B], new Breaker(), payment, false))).reply).toEqual({ kind: 'unsent' })
+    expect((await timed(settle(at(A, B), memoryOf(), payment, false))).reply).toEqual({ kind: 'unsent' })
     expect(calls).toEqual(['A POST /settle'])
     world({ [A]: { says: late(25_000, page(429)), supported }, [B]: second })
-    expect((await timed(settle([A, B], new Breaker(), payment, false))).reply).toMatchObject({ kind: 'settled' })
+    expect((await timed(settle(at(A, B), memoryOf(), payment, false))).reply).toMatchObject({ kind: 'settled' })
   })
 
   test('many that are not there do not add up', async () => {
     const bases = Array.from({ length: 30 }, (_, i) => `${A}/${i}`)
     world({ [A]: hangs })
-    const { reply, tookMs } = await timed(settle(bases, new Breaker(), payment, true))
+    const { reply, tookMs } = await timed(settle(at(...bases), memoryOf(), payment, true))
     expect(reply).toEqual({ kind: 'unsent' })
     expect(tookMs).toBeLessThanOrEqual(32_000)
   })
@@ -515,7 +522,7 @@ describe('time', () => {
       return new Response(null, { status: 429 })
     }
     const done = vi.fn()
-    void settle([A, B], new Breaker(), payment, false).then(done)
+    void settle(at(A, B), memoryOf(), payment, false).then(done)
     await vi.advanceTimersByTimeAsync(33_000)
     expect(done).toHaveBeenCalledWith({ kind: 'unanswered' })
   })
@@ -524,7 +531,7 @@ describe('time', () => {
 describe('what is sent', () => {
   test('an envelope of version 2, field by field', async () => {
     world({ [A]: { says: json(success), supported } })
-    await settle([A], new Breaker(), payment, false)
+    await settle(at(A), memoryOf(), payment, false)
     const requirements = {
       scheme: 'exact',
       network: 'eip155:84532',
@@ -561,14 +568,14 @@ describe('what is sent', () => {
 describe('/verify', () => {
   const replyTo = (says: Answer): Promise<VerifyReply> => {
     world({ [A]: { says, supported } })
-    return verify([A], new Breaker(), payment)
+    return verify(at(A), memoryOf(), payment)
   }
 
   test.each<[string, unknown, VerifyReply]>([
     ['valid', { isValid: true, payer: FROM }, { kind: 'valid' }],
     ['valid, in capitals', { isValid: true, payer: FROM.toUpperCase() }, { kind: 'valid' }],
     ['valid, without a payer', { isValid: true }, { kind: 'valid' }],
-    ["valid, but somebody else's", { isValid: true, payer: PAY_TO }, { kind: 'unavailable' }],
+    ["valid, but somebody else's", { isValid: true, payer: PAY_TO }, { kind: 'unavailable', hasWorked: true }],
     ['used', { isValid: false, invalidReason: 'invalid_exact_evm_nonce_already_used' }, { kind: 'nonce_used' }],
     [
       'poor',
@@ -583,24 +590,142 @@ describe('/verify', () => {
       { isValid: false, invalidReason: 'constructor' },
       { kind: 'refused', reason: 'unexpected_settle_error' },
     ],
-    ['a word for valid', { isValid: 'true', payer: FROM }, { kind: 'unavailable' }],
-    ['a settlement', success, { kind: 'unavailable' }],
-    ['null', null, { kind: 'unavailable' }],
+    ['a word for valid', { isValid: 'true', payer: FROM }, { kind: 'unavailable', hasWorked: true }],
+    ['a settlement', success, { kind: 'unavailable', hasWorked: true }],
+    ['null', null, { kind: 'unavailable', hasWorked: true }],
   ])('%s', async (_what, body, reply) => {
     expect(await replyTo(json(body))).toEqual(reply)
   })
 
   test('asks the next where the first does not answer, and charges nobody', async () => {
     const calls = world({ [A]: { says: lost, supported }, [B]: { says: json({ isValid: true }), supported } })
-    expect(await verify([A, B], new Breaker(), payment)).toEqual({ kind: 'valid' })
+    expect(await verify(at(A, B), memoryOf(), payment)).toEqual({ kind: 'valid' })
     expect(calls).toEqual(['A POST /verify', 'B POST /verify'])
   })
 
   test('what it learns serves /settle: the breaker is the one passed', async () => {
     const breaker = new Breaker()
     world({ [A]: { says: lost, supported: lost } })
-    for (let i = 0; i < 3; i += 1) await verify([A], breaker, payment)
-    expect(breaker.isOpen(A, Date.now())).toBe(true)
-    expect(await settle([A], breaker, payment, false)).toEqual({ kind: 'unsent' })
+    for (let i = 0; i < 3; i += 1) await verify(at(A), memoryOf(breaker), payment)
+    expect(breaker.isOpen({ url: A }, Date.now())).toBe(true)
+    expect(await settle(at(A), memoryOf(breaker), payment, false)).toEqual({ kind: 'unsent' })
   })
+})
+
+describe('what is about us', () => {
+  const key = (status: number) => json({ error: 'unauthorized' }, status)
+  const malformed = json({ errorType: 'invalid_request', errorMessage: 'accepts: too long' }, 400)
+  const said: string[] = []
+
+  beforeEach(() => {
+    said.length = 0
+    vi.spyOn(console, 'error').mockImplementation((line: string) => void said.push(line))
+  })
+
+  test.each<[string, Answer, string | null]>([
+    ['no key', key(401), 'facilitator_key_refused'],
+    ['a key that is not paid for', key(402), 'facilitator_key_refused'],
+    ['a key without the right', key(403), 'facilitator_key_refused'],
+    ['too many requests', page(429), null],
+    ['a malformed request', malformed, 'facilitator_request_refused'],
+    ['a malformed request, in other words', json({ error: 'invalid_request' }, 400), 'facilitator_request_refused'],
+  ])('%s: it got nothing, the next is asked, and the log says so', async (_what, says, event) => {
+    const calls = world({ [A]: { says, supported }, [B]: { says: json(success), supported } })
+    expect(await settle(at(A, B), memoryOf(), payment, false)).toMatchObject({ kind: 'settled' })
+    expect(calls).toEqual(['A POST /settle', 'B POST /settle'])
+    expect(said.map((line) => JSON.parse(line))).toEqual(
+      event ? [expect.objectContaining({ event, facilitator: 'a.example' })] : [],
+    )
+  })
+
+  test('four such answers before a good one: it is sold once', async () => {
+    const bases = [1, 2, 3].map((i) => `${A}/${i}`)
+    const calls = world({
+      [`${A}/1`]: { says: key(401), supported },
+      [`${A}/2`]: { says: malformed, supported },
+      [`${A}/3`]: { says: page(429), supported },
+      [B]: { says: json(success), supported },
+    })
+    expect(await settle(at(...bases, B), memoryOf(), payment, false)).toMatchObject({ kind: 'settled' })
+    expect(calls).toHaveLength(4)
+  })
+
+  test.each<[string, Answer, number]>([
+    ['a refused key', key(401), 60_000],
+    ['429 without a time', page(429), 5_000],
+    ['429 with a time', async () => new Response(null, { status: 429, headers: { 'Retry-After': '40' } }), 40_000],
+  ])('after %s it is left alone for so long', async (_what, says, restMs) => {
+    const memory = memoryOf()
+    const calls = world({ [A]: { says, supported } })
+    expect(await settle(at(A), memory, payment, false)).toEqual({ kind: 'unsent' })
+    vi.setSystemTime(Date.now() + restMs - 1)
+    expect(await settle(at(A), memory, payment, false)).toEqual({ kind: 'unsent' })
+    expect(calls).toHaveLength(1)
+    vi.setSystemTime(Date.now() + 1)
+    await settle(at(A), memory, payment, false)
+    expect(calls).toHaveLength(2)
+  })
+
+  test('without a key nothing is sent', async () => {
+    const problem = { path: 'FACILITATORS[0].auth', message: 'set it' }
+    const keyless = { url: A, auth: { kind: 'missing', problem } as const, isListed: false }
+    const calls = world({ [A]: { says: json(success), supported } })
+    const memory = memoryOf()
+    expect(await settle([keyless], memory, payment, false)).toEqual({ kind: 'unsent' })
+    expect(await verify([keyless], memory, payment)).toEqual({ kind: 'unavailable', hasWorked: false })
+    expect(calls).toEqual([])
+    expect(said.map((line) => JSON.parse(line))).toEqual([
+      { event: 'facilitator_key_refused', facilitator: 'a.example', status: null },
+    ])
+  })
+
+  test.each<[string, Answer, SettleReply]>([
+    [
+      'a settlement that was refused',
+      json(refusal('insufficient_funds'), 400),
+      { kind: 'refused', reason: 'insufficient_funds' },
+    ],
+    [
+      'a verification that was refused',
+      json({ isValid: false, invalidReason: 'insufficient_funds' }, 400),
+      { kind: 'refused', reason: 'insufficient_funds' },
+    ],
+    [
+      'the same for policy',
+      json({ isValid: false, invalidReason: 'request_blocked_by_location' }, 403),
+      { kind: 'refused', reason: 'payment_refused' },
+    ],
+    ['a verification that says yes', json({ isValid: true }, 400), { kind: 'unknown' }],
+    [
+      'a malformed request with a transaction',
+      json({ errorType: 'invalid_request', transaction: HASH }, 400),
+      { kind: 'unknown' },
+    ],
+    ['another error', json({ errorType: 'rate', errorMessage: 'no' }, 400), { kind: 'unknown' }],
+    ['nothing that is known', page(400), { kind: 'unknown' }],
+  ])('400 or 403 with %s: that is the answer, and nobody else is asked', async (_what, says, reply) => {
+    const calls = world({ [A]: { says, supported }, [B]: { says: json(success), supported } })
+    expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual(reply)
+    expect(calls).toEqual(['A POST /settle'])
+  })
+
+  test.each<[string, Answer]>([
+    ['a refused key', key(401)],
+    ['too many requests', page(429)],
+    ['a malformed request', malformed],
+  ])('/verify with %s: nobody has worked for the payer', async (_what, says) => {
+    world({ [A]: { says, supported } })
+    expect(await verify(at(A), memoryOf(), payment)).toEqual({ kind: 'unavailable', hasWorked: false })
+  })
+
+  test.each(['unknown_error', 'settle_exact_node_failure', 'unexpected_verify_error'])(
+    '/verify that could not find out (%s) refuses nobody: the next is asked',
+    async (invalidReason) => {
+      world({
+        [A]: { says: json({ isValid: false, invalidReason }), supported },
+        [B]: { says: json({ isValid: true }), supported },
+      })
+      expect(await verify(at(A, B), memoryOf(), payment)).toEqual({ kind: 'valid' })
+    },
+  )
 })

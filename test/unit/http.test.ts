@@ -59,6 +59,16 @@ describe('what is sent', () => {
     ])
   })
 
+  test('what a key needs goes along', async () => {
+    const stub = answering(() => Response.json({}))
+    await exchange(SERVICE, {}, 1_000, { headers: { 'x-api-key': 'a key' } })
+    expect(stub.mock.calls[0]?.[1]?.headers).toEqual({
+      Accept: 'application/json',
+      'Content-Type': 'application/json',
+      'x-api-key': 'a key',
+    })
+  })
+
   test('without a body, a GET', async () => {
     const stub = answering(() => Response.json({}))
     await exchange(SERVICE, undefined, 1_000)
@@ -83,12 +93,12 @@ describe('what comes back', () => {
     ],
   ])('%s', async (_what, response, value) => {
     answering(() => response)
-    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: true, value })
+    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: true, value: { ...value, retryAfterSeconds: null } })
   })
 
   test('a text of brackets alone ends like any other', async () => {
     answering(() => new Response('['.repeat(60 * KIB)))
-    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: true, value: { status: 200, json: undefined } })
+    expect(await exchange(SERVICE, {}, 1_000)).toMatchObject({ ok: true, value: { status: 200, json: undefined } })
   })
 
   test('64 KiB are read, one byte more is not', async () => {
@@ -111,8 +121,23 @@ describe('what comes back', () => {
         }),
       )
     answering(inParts)
-    expect(await exchange(SERVICE, {}, 1_000, 8)).toEqual({ ok: true, value: { status: 200, json: 'ééé' } })
-    expect(await exchange(SERVICE, {}, 1_000, 7)).toEqual({ ok: false, error: 'garbled' })
+    expect(await exchange(SERVICE, {}, 1_000, { maxBytes: 8 })).toMatchObject({ ok: true, value: { json: 'ééé' } })
+    expect(await exchange(SERVICE, {}, 1_000, { maxBytes: 7 })).toEqual({ ok: false, error: 'garbled' })
+  })
+
+  test.each<[string | null, number | null]>([
+    [null, null],
+    ['7', 7],
+    ['0', 0],
+    ['Fri, 15 Jan 2027 08:01:00 GMT', 60],
+    ['Fri, 15 Jan 2027 07:00:00 GMT', 0],
+    ['soon', null],
+    ['-5', null],
+    ['1.5', null],
+  ])('Retry-After: %s', async (header, retryAfterSeconds) => {
+    vi.setSystemTime(new Date('2027-01-15T08:00:00Z'))
+    answering(() => new Response('{}', { status: 429, headers: header === null ? {} : { 'Retry-After': header } }))
+    expect(await exchange(SERVICE, {}, 1_000)).toMatchObject({ ok: true, value: { retryAfterSeconds } })
   })
 
   test('what is too large is not read to its end', async () => {

@@ -3,9 +3,9 @@
 // payment for the same wish, and a crash after any step, which loses all but the state.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { SettleReply } from '../../src/facilitator.ts'
 import type { Truth } from '../../src/payer/reconcile.ts'
 import { CLAIMED, isOpen, maySend, type Redemption, type RedemptionEvent, step } from '../../src/payer/redemption.ts'
+import type { SettleReply } from '../../src/replies.ts'
 
 const OURS = `0x${'a'.repeat(64)}`
 const THEIRS = `0x${'b'.repeat(64)}`

@@ -1,7 +1,6 @@
 // The life of one authorization: the whole table of transitions as data, and what holds in any order of events.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { SettleReply } from '../../src/facilitator.ts'
 import type { Truth } from '../../src/payer/reconcile.ts'
 import {
   CLAIMED,
@@ -13,6 +12,7 @@ import {
   step,
   wasSent,
 } from '../../src/payer/redemption.ts'
+import type { SettleReply } from '../../src/replies.ts'
 
 const TX = `0x${'a'.repeat(64)}`
 const OTHER = `0x${'b'.repeat(64)}`

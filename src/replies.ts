@@ -1,0 +1,161 @@
+// What facilitators' answers mean. They are checked against what was asked, and a failure to learn the outcome is never a
+// refusal. It never fetches.
+import * as z from 'zod/mini'
+import type { PaymentReason } from './errors.ts'
+import type { Reply } from './http.ts'
+import { assetOf } from './x402/assets.ts'
+import type { Authorization, Offer } from './x402/payment.ts'
+
+export type SignedPayment = { authorization: Authorization; signature: `0x${string}`; offer: Offer }
+
+/** Why a payment was refused, as its payer may see it. `payment_refused` is policy (sanctions, geography). */
+export type RefusalReason = PaymentReason | 'payment_refused'
+
+/** What one sending came to. Transactions are lower-case hashes; '' where none, or no hash, was named. */
+export type SettleReply =
+  | { kind: 'settled'; transaction: string }
+  /** Refused for sure: nothing was broadcast, and no other facilitator may have got it in this sending. */
+  | { kind: 'refused'; reason: RefusalReason }
+  /** Said to have failed, but a transaction may have been broadcast: the chain has to agree. */
+  | { kind: 'failed'; reason: RefusalReason; transaction: string }
+  /** The nonce is used on chain; only the chain can say what for. */
+  | { kind: 'nonce_used' }
+  /** Broadcast, or about to be; the facilitator does not know the outcome either. */
+  | { kind: 'pending'; transaction: string }
+  /** A facilitator that is alive may have got it, and did not say what became of it. */
+  | { kind: 'unknown' }
+  /** No facilitator answered; one may have got it. */
+  | { kind: 'unanswered' }
+  /** It reached no facilitator. */
+  | { kind: 'unsent' }
+
+/** What a facilitator says of a payment that cannot be proven here. */
+export type VerifyReply =
+  | { kind: 'valid' }
+  | { kind: 'refused'; reason: RefusalReason }
+  /** Everything is in order but that the nonce is used: perhaps by this very payment. */
+  | { kind: 'nonce_used' }
+  /** `hasWorked`: somebody was made to work for it, and not only for a key of ours that is wrong. */
+  | { kind: 'unavailable'; hasWorked: boolean }
+
+const text = z.optional(z.nullable(z.string()))
+const settleReply = z.object({
+  success: z.boolean(),
+  errorReason: text,
+  transaction: text,
+  network: text,
+  payer: text,
+  amount: text,
+})
+const verifyReply = z.object({ isValid: z.boolean(), invalidReason: text, payer: text })
+/** How facilitators say that a request is malformed. */
+const schemaError = z.object({ errorType: text, error: text, transaction: z.optional(z.undefined()) })
+
+/** What one facilitator's answer says. `unsent`: it did not look at the payment; `unanswered`: only its gateway answered. */
+export function readSettlement(answer: Reply, payment: SignedPayment): SettleReply {
+  const { status, json } = answer
+  // A redirect is not followed; whoever sent it may have read the payment.
+  if (status >= 300 && status < 400) return { kind: 'unknown' }
+  const parsed = z.safeParse(settleReply, json)
+  const reply = parsed.data
+  if (reply?.success) return readSuccess(reply, payment)
+  if (reply?.errorReason || reply?.transaction) return readFailure(reply.errorReason ?? '', reply.transaction ?? '')
+  // Some refuse in the words of /verify.
+  const verified = status >= 400 && status < 500 ? z.safeParse(verifyReply, json).data : undefined
+  if (verified && !verified.isValid && verified.invalidReason) return readFailure(verified.invalidReason, '')
+  // Meant as a settlement, but malformed: nothing follows from it, whatever the status.
+  if (!parsed.success && typeof json === 'object' && json !== null && 'success' in json) return { kind: 'unknown' }
+  if (isUnprocessed(answer)) return { kind: 'unsent' }
+  return { kind: status >= 500 ? 'unanswered' : 'unknown' }
+}
+
+/** Whether an answer came before the payment was looked at. */
+const isUnprocessed = (reply: Reply): boolean => isAboutUsAlone(reply) || NOT_PROCESSED.has(reply.status)
+
+/** Whether it is about our key, our haste or our words: whoever pays has no part in it. */
+export function isAboutUsAlone({ status, json }: Reply): boolean {
+  if (KEY_REFUSED.has(status) || status === TOO_MANY_REQUESTS) return true
+  const error = status === 400 ? z.safeParse(schemaError, json).data : undefined
+  return error?.errorType === 'invalid_request' || error?.error === 'invalid_request'
+}
+
+/** Answers about our key: none, a wrong one, one that is not paid for. */
+export const KEY_REFUSED = new Set([401, 402, 403])
+export const TOO_MANY_REQUESTS = 429
+/** Answers that come before a payment is looked at: no such path, an edge without origin. */
+const NOT_PROCESSED = new Set([404, 405, 521, 523, 525, 526, 530])
+
+/** A success counts only if it is one: of this payment, with its transaction, and without a reason for failing. */
+function readSuccess(reply: z.infer<typeof settleReply>, { authorization, offer }: SignedPayment): SettleReply {
+  const { errorReason, network, payer, amount } = reply
+  const transaction = hashOf(reply.transaction ?? '')
+  const isAsAsked =
+    (!network || network === offer.network || network === assetOf(offer.network)?.v1Name) &&
+    (!payer || payer.toLowerCase() === authorization.from) &&
+    (!amount || amount === offer.amount.toString())
+  return isAsAsked && !errorReason && transaction !== '' ? { kind: 'settled', transaction } : { kind: 'unknown' }
+}
+
+/** A transaction's hash in lower case, '' for anything else. */
+const hashOf = (named: string) => (/^0x[0-9a-fA-F]{64}$/.test(named) && !NONE.test(named) ? named.toLowerCase() : '')
+
+/** How facilitators write that there is no transaction. */
+const NONE = /^(?:0x)?0*$/
+
+/** What facilitators call it → what payers are told. The reference packages and the specification differ in names. */
+const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReason>([
+  ['insufficient_funds', 'insufficient_funds'],
+  ['invalid_exact_evm_insufficient_balance', 'insufficient_funds'],
+  ['invalid_exact_evm_payload_authorization_valid_after', 'invalid_exact_evm_payload_authorization_valid_after'],
+  ['invalid_exact_evm_payload_authorization_valid_before', 'invalid_exact_evm_payload_authorization_valid_before'],
+  ['payment_expired', 'invalid_exact_evm_payload_authorization_valid_before'],
+  ['invalid_exact_evm_payload_authorization_value', 'invalid_exact_evm_payload_authorization_value_mismatch'],
+  ['invalid_exact_evm_payload_authorization_value_mismatch', 'invalid_exact_evm_payload_authorization_value_mismatch'],
+  ['invalid_exact_evm_authorization_value', 'invalid_exact_evm_payload_authorization_value_mismatch'],
+  ['invalid_exact_evm_payload_recipient_mismatch', 'invalid_exact_evm_payload_recipient_mismatch'],
+  ['invalid_exact_evm_recipient_mismatch', 'invalid_exact_evm_payload_recipient_mismatch'],
+  ['invalid_exact_evm_payload_signature', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_payload_signature_address', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_signature', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_failed_to_parse_signature', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_evm_payload_undeployed_smart_wallet', 'invalid_exact_evm_payload_signature'],
+])
+
+const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
+const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
+/** The facilitator itself does not know yet. */
+const PENDING = /pending|timed_out/
+/** What a facilitator could not find out. */
+const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
+/** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
+const ON_CHAIN =
+  /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute/
+/** Refusals that come from looking at the payment, before anything is broadcast. */
+const SURE =
+  /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_disabled$|preflight_)/
+
+/** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
+function readFailure(word: string, named: string): SettleReply {
+  const transaction = hashOf(named)
+  if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
+  if (PENDING.test(word)) return { kind: 'pending', transaction }
+  const reason = publicReason(word)
+  if (ON_CHAIN.test(word)) return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
+  if (reason === null && !SURE.test(word)) return transaction ? { kind: 'pending', transaction } : { kind: 'unknown' }
+  if (!NONE.test(named)) return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
+  return { kind: 'refused', reason: reason ?? 'unexpected_settle_error' }
+}
+
+const publicReason = (word: string): RefusalReason | null =>
+  POLICY.test(word) ? 'payment_refused' : (REASONS.get(word) ?? null)
+
+/** What an answer of `/verify` says; null where nothing can be told from it. */
+export function readVerification({ json }: Reply, { authorization }: SignedPayment): VerifyReply | null {
+  const { data } = z.safeParse(verifyReply, json)
+  if (!data) return null
+  const { isValid, invalidReason, payer } = data
+  const word = invalidReason ?? ''
+  if (isValid) return payer && payer.toLowerCase() !== authorization.from ? null : { kind: 'valid' }
+  if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
+  return UNDECIDED.test(word) ? null : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
+}
