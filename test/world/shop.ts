@@ -4,7 +4,7 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Answer, type Challenge, type Question, send } from './answer.ts'
 import { type Change, pay, type Version } from './payer.ts'
-import { type Site, type SiteOptions, startSite, type Vars } from './site.ts'
+import { type Json, type Site, type SiteOptions, startSite, type Vars } from './site.ts'
 import { type Stack, type StackOptions, startStack } from './stack.ts'
 
 export const SITE = 'https://news.example'
@@ -22,8 +22,8 @@ export type ShopOptions = StackOptions &
   SiteOptions & {
     /** The chain and the facilitator of another shop, which is closed after this one. */
     stack?: Stack
-    /** Base URLs in front of, or instead of, the stack's own. */
-    facilitators?: (own: string) => string[]
+    /** Entries in front of, or instead of, the stack's own. */
+    facilitators?: (own: string) => Json[]
   }
 
 export type Shop = {

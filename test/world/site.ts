@@ -12,7 +12,7 @@ import { inCheckout } from '../../dev/stack/paths.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { BUILD } from './build.ts'
 
-type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
 
 /** The variables of wrangler.toml, and the secrets. */
 export type Vars = Record<string, Json>
