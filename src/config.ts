@@ -10,7 +10,7 @@ import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
-import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
+import { type PrivateJwk, type PublicJwk, parsePrivateJwk, publicJwkSchema } from './x402/jws.ts'
 
 export type Config = {
   brand: Brand
@@ -29,6 +29,8 @@ export type Config = {
   originUrl: string | null
   rules: readonly Rule[]
   passSecret: string
+  /** What passes, quotes and nonces were signed with before; it only reads. */
+  passSecretPrevious: string | null
   /** Whether selling is stopped for now. */
   isPaused: boolean
   /** What only selling needs. What is wrong with it stops gated answers alone. */
@@ -38,6 +40,8 @@ export type Config = {
 export type SellingConfig = {
   /** What offers and receipts are signed with; null signs none. */
   receiptKey: PrivateJwk | null
+  /** Keys that are published beside it: those before it, and the one that is to follow. */
+  otherKeys: readonly PublicJwk[]
 }
 
 function parseSite(input: string): Result<string, string> {
@@ -98,6 +102,11 @@ const trueOrFalse = z.pipe(
   z.transform((value) => value === true || value === 'true'),
 )
 
+const secretText = (missing: string) =>
+  z
+    .string({ error: missing })
+    .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' }))
+
 const FACILITATORS_ADVICE = 'write a list of base URLs, such as ["https://x402.org/facilitator"]'
 
 const envSchema = z.object({
@@ -130,14 +139,18 @@ const envSchema = z.object({
   ),
   ORIGIN_URL: z.optional(parsed(parseBase, 'write the base URL of your origin')),
   ROUTES: list(routeSchema, 'write at least one route, such as [[vars.ROUTES]] with path and price'),
-  PASS_SECRET: z
-    .string({ error: 'set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters' })
-    .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' })),
+  PASS_SECRET: secretText('set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters'),
+  PASS_SECRET_PREVIOUS: z.optional(secretText('write the secret that PASS_SECRET was before')),
 })
+
+const PUBLIC_KEYS_ADVICE = 'write a list of public keys such as [{ kty = "OKP", crv = "Ed25519", x = "…" }]'
+/** Strict: a private half would be published with it. */
+const parsedPublicKey = z.strictObject(publicJwkSchema.shape, { error: `${PUBLIC_KEYS_ADVICE}, without their d` })
 
 /** What only selling needs. */
 const sellingSchema = z.object({
   RECEIPT_KEY: z.optional(parsed(parsePrivateJwk, 'write an Ed25519 private key, as JSON text')),
+  RECEIPT_KEYS_RETIRED: z.optional(z.array(parsedPublicKey, { error: PUBLIC_KEYS_ADVICE })),
 })
 
 function parseRpcUrl(value: string): Result<string, string> {
@@ -177,7 +190,7 @@ export function parseConfig(env: Record<string, unknown>): Result<Config, Config
 function parseSelling(given: Record<string, unknown>): Config['selling'] {
   const result = z.safeParse(sellingSchema, given)
   if (!result.success) return fail(result.error.issues.flatMap((issue) => problemsOf(issue, [])))
-  return ok({ receiptKey: result.data.RECEIPT_KEY ?? null })
+  return ok({ receiptKey: result.data.RECEIPT_KEY ?? null, otherKeys: result.data.RECEIPT_KEYS_RETIRED ?? [] })
 }
 
 function problemsOf(issue: z.core.$ZodIssue, above: PropertyKey[]): ConfigProblem[] {
@@ -279,6 +292,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     originUrl: data.ORIGIN_URL ?? null,
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
+    passSecretPrevious: data.PASS_SECRET_PREVIOUS ?? null,
     isPaused: data.PAUSED ?? false,
     selling,
   }

@@ -10,7 +10,7 @@ import { cookieName, isPass, tokensIn } from './pass.ts'
 import { type Price, parsePrice } from './policy/rules.ts'
 import { type Asking, partOf } from './range.ts'
 import { isSafe } from './request.ts'
-import { keyOf, type World } from './site.ts'
+import { readKeysOf, type World } from './site.ts'
 
 /** An article's own metadata. Where it is null the route's applies. */
 export type Article = {
@@ -266,7 +266,7 @@ async function withoutPass(headers: Headers, site: string, world: World): Promis
     else headers.set('Cookie', cookies.join(';').trim())
   }
   for (const token of tokensIn(headers)) {
-    if (await isPass(token, world.config.sites, await keyOf(world, 'pass'))) headers.delete('Authorization')
+    if (await isPass(token, world.config.sites, await readKeysOf(world, 'pass'))) headers.delete('Authorization')
   }
 }
 

@@ -32,7 +32,7 @@ import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
-import { keyOf, nowSeconds, type SellingWorld, sellingIn, type World } from './site.ts'
+import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -201,8 +201,8 @@ async function proofOf(
   { request, world, resource, found, offers }: Visit,
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
-  const quoteKey = await keyOf(world, 'quote')
-  const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKey, nowSeconds())
+  const quoteKeys = await readKeysOf(world, 'quote')
+  const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds())
   const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
