@@ -3,6 +3,7 @@
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import type { Refusal } from './errors.ts'
+import { answerHealth } from './health.ts'
 import { log, nameAndPlaceOf } from './log.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
@@ -56,6 +57,7 @@ const reserved = new Hono<{ Bindings: Env }>()
     throw fault
   })
   .get(DID_PATH, reservedBy(answerDid))
+  .get('/_newsstand/health', async (c) => dressed(await answerHealth(c.req.raw, c.env, c.executionCtx)))
   .get(RECEIPTS, reservedBy(answerReceipts))
   .get(
     `${RECEIPTS}/:transaction`,

@@ -1,9 +1,12 @@
-// The binding that `wrangler.toml` does not declare: the optional origin service.
+// Bindings and secrets that `wrangler.toml` does not declare.
 declare namespace Cloudflare {
   interface Env {
+    /** The service that is the site's origin. */
     ORIGIN?: Fetcher
+    ADMIN_TOKEN?: string
   }
 }
 interface Env {
   ORIGIN?: Fetcher
+  ADMIN_TOKEN?: string
 }

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** From the bottom up: a layer may import itself and those before it. */
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
-  ['settings, http, body', /^(settings|http|breaker|limits|body)\.ts$/],
+  ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^(token|cdp)\.ts$/],
   ['config', /^(config|facilitators|real-money)\.ts$/],
@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['payer', /^payer\//],
   ['purchase', /^purchase\.ts$/],
   ['access', /^access\.ts$/],
-  ['respond, challenge', /^(respond|challenge|receipt|bar)\.ts$/],
+  ['respond, challenge', /^(respond|challenge|receipt|bar|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],

@@ -652,7 +652,6 @@ describe('what is about us', () => {
 
   test.each<[string, Answer, number]>([
     ['a refused key', key(401), 60_000],
-    ['429 without a time', page(429), 5_000],
     ['429 with a time', async () => new Response(null, { status: 429, headers: { 'Retry-After': '40' } }), 40_000],
   ])('after %s it is left alone for so long', async (_what, says, restMs) => {
     const memory = memoryOf()
@@ -663,6 +662,13 @@ describe('what is about us', () => {
     expect(calls).toHaveLength(1)
     vi.setSystemTime(Date.now() + 1)
     await settle(at(A), memory, payment, false)
+    expect(calls).toHaveLength(2)
+  })
+
+  test('429 without a time says nothing about when: the next payment asks again', async () => {
+    const memory = memoryOf()
+    const calls = world({ [A]: { says: page(429), supported } })
+    for (let i = 0; i < 2; i++) expect(await settle(at(A), memory, payment, false)).toEqual({ kind: 'unsent' })
     expect(calls).toHaveLength(2)
   })
 
