@@ -13,18 +13,22 @@ const LARGEST_ANSWER = 256 * 1024 * 1024
 const MOST_SAID = 300
 
 const answer = z.array(z.object({ results: z.array(z.unknown()) })).min(1)
-const problem = z.object({ error: z.object({ text: z.string() }) })
+/** What Cloudflare's API said stands in the notes. */
+const problem = z
+  .object({ error: z.object({ text: z.string(), notes: z.array(z.object({ text: z.string() })).optional() }) })
+  .transform(({ error: { text, notes = [] } }) => [text, ...notes.map((note) => note.text)].join(' '))
 
 /** A text as SQL writes it. */
 export const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`
 
-export function queryOf(source: Source): Query {
-  if (source.place === 'remote' && !hasDatabase(source)) throw new Refusal(noDatabase(source))
+/** Throws a `Refusal` where the database was never made. */
+export async function queryOf(source: Source): Promise<Query> {
+  if (source.place === 'remote' && !(await hasDatabase(source))) throw new Refusal(noDatabase(source))
   return async (sql) => {
     const said = parse(await wrangler([...flags(source), `--command=${sql}`]))
     const found = answer.safeParse(said)
     if (found.success) return found.data[0]?.results ?? []
-    throw new Refusal(whatToDo(problem.safeParse(said).data?.error.text ?? '', source))
+    throw new Refusal(whatToDo(problem.safeParse(said).data ?? '', source))
   }
 }
 

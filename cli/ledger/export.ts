@@ -43,10 +43,14 @@ export function csvCell(value: string | number | null): string {
 
 const csvLine = (cells: readonly (string | number | null)[]) => `${cells.map(csvCell).join(',')}\r\n`
 
-/** The ledger as CSV, in pieces. */
+/** The ledger as CSV, in pieces. Nothing comes before the first row is there, so a fault leaves nothing behind. */
 export async function* asCsv(rows: AsyncIterable<Row>): AsyncGenerator<string> {
-  yield csvLine(COLUMNS.map(([, heading]) => heading))
-  for await (const row of rows) yield csvLine(COLUMNS.map(([, , value]) => value(row)))
+  let heading = csvLine(COLUMNS.map(([, text]) => text))
+  for await (const row of rows) {
+    yield `${heading}${csvLine(COLUMNS.map(([, , value]) => value(row)))}`
+    heading = ''
+  }
+  if (heading !== '') yield heading
 }
 
 /** The ledger as one JSON array, in pieces. Amounts are strings. */
@@ -94,7 +98,7 @@ export async function exportRows(args: string[]): Promise<void> {
   })
   if (values.csv && values.json) throw new Refusal('an export is --csv or --json, not both')
   const span = spanOf(values.from, values.to)
-  const rows = rowsOf(queryOf(sourceOf(values)), span)
+  const rows = rowsOf(await queryOf(sourceOf(values)), span)
   const text = values.json ? asJson(rows) : asCsv(rows)
   if (values.out === undefined) {
     for await (const piece of text) process.stdout.write(piece)

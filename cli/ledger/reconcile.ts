@@ -21,7 +21,7 @@ import { openProgress, type Progress } from './progress.ts'
 import { Refusal } from './refusal.ts'
 import { ALWAYS, isoTime, printable, type Row, rowsOf } from './rows.ts'
 import { blockOf, type Chain, hashOf, newestUpTo, openChain, receiptAt, scan } from './scan.ts'
-import { SOURCE_FLAGS, settingsOf, sourceOf } from './source.ts'
+import { type Settings, SOURCE_FLAGS, settingsOf, sourceOf } from './source.ts'
 import { type Transfer, transfersIn } from './transfers.ts'
 
 const DAY_SECONDS = 86_400
@@ -36,10 +36,10 @@ const LAG_SECONDS = 300
 const group = z.object({ network: z.string(), pay_to: z.string(), since: z.int() })
 type Group = z.infer<typeof group>
 
-type Wish = { fromBlock: number | null; days: number | null; isAfresh: boolean }
+export type Wish = { fromBlock: number | null; days: number | null; isAfresh: boolean }
 
 /** What was read of one network, for the report. */
-type Checked = { view: View; host: string; rows: number; others: number }
+export type Checked = { view: View; host: string; rows: number; others: number }
 
 export async function reconcile(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -61,9 +61,20 @@ export async function reconcile(args: string[]): Promise<void> {
   }
   if (wish.fromBlock !== null && wish.days !== null) throw new Refusal('give --from-block or --days, not both')
   const source = sourceOf(values)
-  const settings = settingsOf(source, values.rpc ?? [])
-  const query = queryOf(source)
+  const settings = await settingsOf(source, values.rpc ?? [])
+  const progress = openProgress(resolve(values.progress ?? inCheckout('.wrangler/ledger-progress.jsonl')))
+  const result = await compareAll(await queryOf(source), settings, wish, progress)
+  console.log(values.json ? asJson(result) : asText(result))
+  if (result.findings.errors.length > 0) process.exitCode = 1
+}
 
+/** Compares the rows that `query` gives with the chains of `settings`. Throws a `Refusal` where nothing can be compared. */
+export async function compareAll(
+  query: Query,
+  settings: Settings,
+  wish: Wish,
+  progress: Progress,
+): Promise<{ checked: Checked[]; findings: Findings }> {
   const groups = await groupsIn(query)
   const payees = payeesOf(groups, settings.payTo)
   const assets = new Set(settings.networks)
@@ -71,32 +82,29 @@ export async function reconcile(args: string[]): Promise<void> {
     const asset = assetOf(network)
     if (asset) assets.add(asset)
   }
+  if (payees.length === 0) throw new Refusal('the ledger is empty and PAY_TO is not set: there is nothing to compare')
   if (wish.fromBlock !== null && assets.size > 1) {
     throw new Refusal('--from-block counts the blocks of one network, and here are several; use --days')
   }
-  if (payees.length === 0) throw new Refusal('the ledger is empty and PAY_TO is not set: there is nothing to compare')
 
-  const progress = openProgress(resolve(values.progress ?? inCheckout('.wrangler/ledger-progress.jsonl')))
   const views: { view: View; chain: Chain; others: number }[] = []
-  const problems: Finding[] = []
+  const findings: Findings = { errors: [], notYet: [], open: [] }
   for (const asset of assets) {
     const own = groups.filter(({ network }) => network === asset.network)
-    try {
+    const view = await orNotChecked(asset.network, findings, async () => {
       const chain = await openChain(asset, settings.rpcUrls.get(asset.network) ?? asset.rpcUrl)
-      views.push({ chain, ...(await read(chain, payees, own, wish, progress)) })
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      problems.push(notChecked(asset.network, error.message))
-    }
+      return { chain, ...(await read(chain, payees, own, wish, progress)) }
+    })
+    if (view) views.push(view)
   }
 
   // After the chain, so that each row was written behind a transfer that was read.
   const rows: Row[] = []
   for await (const row of rowsOf(query, ALWAYS)) rows.push(row)
-  const findings: Findings = { errors: [...problems, ...unknownTokens(rows)], notYet: [], open: [] }
+  findings.errors.push(...unknownTokens(rows))
   const checked: Checked[] = []
   for (const { view, chain, others } of views) {
-    try {
+    await orNotChecked(view.asset.network, findings, async () => {
       const whole = { ...view, inReceipts: await receiptsOf(chain, toLookUp(rows, view)) }
       const found = compare(rows, whole)
       findings.errors.push(...found.errors)
@@ -104,13 +112,24 @@ export async function reconcile(args: string[]): Promise<void> {
       findings.open.push(...found.open)
       const own = rows.filter(({ network }) => network === view.asset.network)
       checked.push({ view: whole, host: chain.host, rows: own.length, others })
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      findings.errors.push(notChecked(view.asset.network, error.message))
-    }
+    })
   }
-  console.log(values.json ? asJson(checked, findings) : asText(checked, findings))
-  if (findings.errors.length > 0) process.exitCode = 1
+  return { checked, findings }
+}
+
+/** What one network's endpoint does not tell is an error of the books, and keeps no other network from being checked. */
+async function orNotChecked<Value>(
+  network: string,
+  { errors }: Findings,
+  act: () => Promise<Value>,
+): Promise<Value | null> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    errors.push(notChecked(network, error.message))
+    return null
+  }
 }
 
 function wholeNumber(text: string | undefined, flag: string): number | null {
@@ -212,7 +231,9 @@ async function receiptsOf(chain: Chain, transactions: readonly string[]): Promis
 /** Beside the report, which may go into a file. */
 const say = (text: string) => console.error(printable(text))
 
-function asJson(checked: readonly Checked[], findings: Findings): string {
+type Result = { checked: readonly Checked[]; findings: Findings }
+
+function asJson({ checked, findings }: Result): string {
   const networks = checked.map(({ view, host, rows, others }) => ({
     network: view.asset.network,
     rpcHost: host,
@@ -226,7 +247,7 @@ function asJson(checked: readonly Checked[], findings: Findings): string {
   return JSON.stringify({ ok: findings.errors.length === 0, networks, ...findings }, null, 2)
 }
 
-function asText(checked: readonly Checked[], { errors, notYet, open }: Findings): string {
+function asText({ checked, findings: { errors, notYet, open } }: Result): string {
   const summary = checked.flatMap(({ view, host, rows, others }) => [
     `${view.asset.name} (${view.asset.network}), asked at ${host}: blocks ${view.from} to ${view.to}, from ${isoTime(view.fromSeconds)}`,
     `  ${rows} rows, ${view.transfers.length} payments by authorization, ${others} other transfers`,

@@ -15,7 +15,7 @@ export async function show(args: string[]): Promise<void> {
   if (!/^(0x([0-9a-f]{40}|[0-9a-f]{64})|3009\|\S+)$/i.test(name)) {
     throw new Refusal(`${printable(name)} is not ${NAMES}`)
   }
-  const rows = await rowsNamed(queryOf(sourceOf(values)), name)
+  const rows = await rowsNamed(await queryOf(sourceOf(values)), name)
   if (rows.length === 0) {
     throw new Refusal(`the ledger has no row for ${printable(name)}; if the chain has one, reconcile tells`)
   }

@@ -1,7 +1,6 @@
 // Which ledger is meant: the flags every verb takes, and the settings of wrangler.toml that concern money.
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { unstable_readConfig } from 'wrangler'
 import * as z from 'zod'
 import { inCheckout, persistDirectory, readLocal } from '../../dev/stack/paths.ts'
 import { ASSETS, type Asset, assetOf } from '../../src/x402/assets.ts'
@@ -80,8 +79,8 @@ export type Settings = {
 }
 
 /** `rpc`: what was given as `--rpc NETWORK=URL`, which wins. Throws a `Refusal` that names the bad value. */
-export function settingsOf(source: Source, rpc: readonly string[]): Settings {
-  const vars = readVars(source)
+export async function settingsOf(source: Source, rpc: readonly string[]): Promise<Settings> {
+  const { vars } = await readConfig(source)
   const value = <Type>(name: string, schema: z.ZodType<Type>, advice: string): Type | null => {
     if (vars[name] === undefined || vars[name] === '') return null
     const parsed = schema.safeParse(vars[name])
@@ -111,16 +110,21 @@ export function settingsOf(source: Source, rpc: readonly string[]): Settings {
 const databases = z.array(z.object({ binding: z.string(), database_id: z.string().optional() }))
 
 /** Whether the ledger's database was ever made: wrangler.toml comes with a number that stands for none. */
-export function hasDatabase(source: Source): boolean {
-  const ledger = databases.parse(readConfig(source).d1_databases).find(({ binding }) => binding === 'LEDGER_DB')
+export async function hasDatabase(source: Source): Promise<boolean> {
+  const { d1_databases } = await readConfig(source)
+  const ledger = databases.parse(d1_databases).find(({ binding }) => binding === 'LEDGER_DB')
   return ledger === undefined || !/^[0-]*$/.test(ledger.database_id ?? '')
 }
 
-const readVars = (source: Source): Record<string, unknown> => readConfig(source).vars
-
-function readConfig({ configPath, env }: Source) {
+async function readConfig({ configPath, env }: Source) {
+  // Seconds to load, and a mistake at the keyboard is told at once.
+  const { unstable_readConfig } = await import('wrangler')
   try {
-    return unstable_readConfig({ config: configPath, ...(env === null ? {} : { env }) }, { hideWarnings: true })
+    const { vars, d1_databases } = unstable_readConfig(
+      { config: configPath, ...(env === null ? {} : { env }) },
+      { hideWarnings: true },
+    )
+    return { vars, d1_databases }
   } catch (error) {
     throw new Refusal(`${configPath} cannot be read: ${error instanceof Error ? error.message : 'it is no TOML'}`)
   }
