@@ -250,13 +250,15 @@ function asJson({ checked, findings }: Result): string {
 function asText({ checked, findings: { errors, notYet, open } }: Result): string {
   const summary = checked.flatMap(({ view, host, rows, others }) => [
     `${view.asset.name} (${view.asset.network}), asked at ${host}: blocks ${view.from} to ${view.to}, from ${isoTime(view.fromSeconds)}`,
-    `  ${rows} rows, ${view.transfers.length} payments by authorization, ${others} other transfers`,
+    `  ${counted(rows, 'row')}, ${counted(view.transfers.length, 'payment')} by authorization, ${counted(others, 'other transfer')}`,
   ])
   const list = (label: string, findings: readonly Finding[]) => findings.map((finding) => described(label, finding))
   const end =
-    errors.length === 0
-      ? 'All well: every row has its transfer, and every transfer its row.'
-      : `${errors.length} ${errors.length === 1 ? 'error' : 'errors'}.`
+    errors.length > 0
+      ? `${counted(errors.length, 'error')}.`
+      : notYet.length > 0
+        ? 'No errors.'
+        : 'All well: every row has its transfer, and every transfer its row.'
   return [
     ...summary,
     '',
@@ -266,6 +268,8 @@ function asText({ checked, findings: { errors, notYet, open } }: Result): string
     open.length + notYet.length === 0 ? end : `${end} ${notYet.length} not yet, ${open.length} open.`,
   ].join('\n')
 }
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 
 function described(label: string, { kind, what, ids, transaction, link, advice }: Finding): string {
   const lines = [
