@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['config', /^(config|facilitators|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|pass|quote|nonce|content|ledger|facilitator|replies|keyring|chain|request|range|headers)\.ts$/,
+    /^(site|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase', /^purchase\.ts$/],
