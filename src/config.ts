@@ -6,6 +6,7 @@ import { addressProblem } from './networks/address.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
+import { upstreamProblems } from './policy/upstream.ts'
 import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
@@ -242,6 +243,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
       })
     }
+    problems.push(...upstreamProblems(route, hosts, at))
   })
   data.ROUTES.forEach(({ offers = [] }, i) => {
     if ((1 + offers.length) * data.NETWORKS.length <= MOST_OFFERS) return
@@ -290,7 +292,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     // A network that is no longer offered may have payments whose outcome is open.
     rpcUrls: { ...Object.fromEntries(data.NETWORKS.map((n) => [n.network, n.rpcUrl])), ...data.RPC_URLS },
     originUrl: data.ORIGIN_URL ?? null,
-    rules: data.ROUTES.map(ruleOf),
+    rules: data.ROUTES.map((route, i) => ruleOf(route, env, `ROUTES[${i}]`)),
     passSecret: data.PASS_SECRET,
     passSecretPrevious: data.PASS_SECRET_PREVIOUS ?? null,
     isPaused: data.PAUSED ?? false,

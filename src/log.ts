@@ -7,6 +7,8 @@ export type Event =
   /** A bug or a broken binding: it became a 500, or an alarm that comes again. */
   | { event: 'fault' | 'alarm_failed'; problem: string }
   | { event: 'kv_unavailable' | 'r2_unavailable' | 'content_unavailable'; problem: string }
+  /** An upstream refuses the seller, or sends a buyer elsewhere: its host, and the status it answered with. */
+  | { event: 'upstream_refused'; upstream: string; status: number }
   /** A payment or sign-in was refused by its shape or its terms: the code its client was told, and the exact reason. */
   | { event: 'payment_declined'; code: string; why: string }
   /** The payer's object broke off. */

@@ -7,6 +7,8 @@ import { fail, ok, type Refusal, type Result } from './errors.ts'
 import { type Keyring, keyProblem, newKeyring } from './keyring.ts'
 import { Limits } from './limits.ts'
 import { log } from './log.ts'
+import type { Rule } from './policy/rules.ts'
+import type { Upstream } from './policy/upstream.ts'
 import type { ConfigProblem } from './settings.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
 import { assetOf } from './x402/assets.ts'
@@ -70,6 +72,12 @@ export async function sellingIn(world: World): Promise<Result<SellingWorld>> {
   const { isolate, config } = world
   isolate.selling ??= config.selling.ok ? await readySelling(config.selling.value, world) : config.selling
   return isolate.selling.ok ? ok({ ...world, ...isolate.selling.value }) : misconfigured(isolate.selling.error)
+}
+
+/** Where a route's content is fetched from, null for the site's own origin. Without its secrets nothing is asked for. */
+export function upstreamIn({ upstream }: Rule): Result<Upstream | null> {
+  if (upstream === null) return ok(null)
+  return upstream.ok ? upstream : misconfigured(upstream.error)
 }
 
 async function readySelling(

@@ -56,8 +56,10 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll))
     return fail({ code: 'invalid_path' })
   if (!rule) return ok({ kind: 'open' })
-  // What is stored lies under canonical paths alone; and what is sold is named in headers.
-  const mayBeOdd = rule.content === 'origin' && (isFreeForAll(rule) || /^[!#-[\]-~]+$/.test(facts.path))
+  // What is stored lies under canonical paths alone, and so does what is asked for with a key of ours; what is sold is
+  // named in headers.
+  const mayBeOdd =
+    rule.content === 'origin' && rule.upstream === null && (isFreeForAll(rule) || /^[!#-[\]-~]+$/.test(facts.path))
   if (!facts.isCanonical && !mayBeOdd) return fail({ code: 'invalid_path' })
   const priced = rule.prices.flatMap(({ query }) => Object.entries(query).map(([name, value]) => ({ name, value })))
   if (priced.length > 0 && facts.query.length > LONGEST_RAW_QUERY) return fail({ code: 'uri_too_long' })
@@ -67,9 +69,9 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   return ok({ kind: price === 'free' ? 'free' : 'gated', rule, price, variant: variantOf(entry) })
 }
 
-/** Whether nobody pays at this route, or there is none. */
+/** Whether nobody pays at this route, and no key of ours is used, or there is none. */
 const isFreeForAll = (rule: Rule | undefined) =>
-  rule === undefined || [rule, ...rule.prices].every(({ price }) => price === 'free')
+  rule === undefined || (rule.upstream === null && [rule, ...rule.prices].every(({ price }) => price === 'free'))
 
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   const query = new URLSearchParams(facts.query)
