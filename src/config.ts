@@ -155,7 +155,8 @@ function fromVar(value: unknown): unknown {
   }
 }
 
-const VARS = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
+/** Every variable and secret that is read here. */
+export const VARS: readonly string[] = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
 
 /** Parses the worker's environment. On failure: every problem, what concerns only selling included. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {

@@ -125,3 +125,18 @@ test('every pure file is tried by a unit test of its own', () => {
       .filter((file) => PURE.test(file) && !tried.includes(file)),
   ).toEqual([])
 })
+
+/** Commands, and what each may use of the rest of the house. */
+const COMMANDS: readonly (readonly [files: RegExp, mayUse: RegExp])[] = [
+  // What checks a real deployment knows nothing of the local stack and its keys.
+  [/^cli\/doctor(\.ts|\/)/, /^(cli\/doctor\/|src\/)/],
+]
+
+test('commands keep to what they may use', () => {
+  const broken = sourceFiles('cli')
+    .flatMap(importsOf)
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
+    .filter(({ from, to }) => COMMANDS.some(([files, mayUse]) => files.test(from) && !mayUse.test(to)))
+  expect(broken).toEqual([])
+})

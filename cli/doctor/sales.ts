@@ -1,0 +1,104 @@
+// Sales on the chain that the ledger does not know: the mark of two deployments that share one payee. It looks at the last
+// day, as far as one endpoint answers in few calls.
+import { toEventSelector } from 'viem'
+import * as z from 'zod'
+import { type Block, type Budget, blockAt, newRpcMemory, Rpc, read, safeNumber, toHex, word } from '../../src/chain.ts'
+import type { Config } from '../../src/config.ts'
+import { fail, ok, type Result } from '../../src/errors.ts'
+import { AUTHORIZATION_USED, type Log, receiptOf, transactionHash } from '../../src/payer/proof.ts'
+import type { Asset } from '../../src/x402/assets.ts'
+import { type Finding, hostOf, notChecked, warning } from './findings.ts'
+
+export const DAY_SECONDS = 86_400
+/** A sale may reach the chain before the ledger. */
+const NOT_YET_SECONDS = 600
+const MOST_REQUESTS = 80
+/** Transactions that are looked at closely. */
+const MOST_UNKNOWN = 10
+/** Blocks over which the pace of a chain is measured. */
+const MEASURED_BLOCKS = 1_000
+
+const TRANSFER = toEventSelector('Transfer(address,address,uint256)')
+const transferLogs = z.array(z.object({ transactionHash, blockNumber: safeNumber }))
+
+/** @param known transactions of the ledger, in lower case; more than the last day's do no harm */
+export async function salesFindings(
+  config: Config,
+  known: ReadonlySet<string>,
+  nowSeconds: number,
+): Promise<Finding[]> {
+  const each = config.networks.map(async (asset) => {
+    const rpc = new Rpc(config.rpcUrls[asset.network] ?? asset.rpcUrl, asset.chainId, {
+      ...newRpcMemory(),
+      chainId: asset.chainId,
+    })
+    return unknownSales(rpc, asset, config.payTo.eip155, known, nowSeconds)
+  })
+  return (await Promise.all(each)).flat()
+}
+
+async function unknownSales(
+  rpc: Rpc,
+  asset: Asset,
+  payTo: string,
+  known: ReadonlySet<string>,
+  nowSeconds: number,
+): Promise<Finding[]> {
+  const budget: Budget = { left: MOST_REQUESTS }
+  const paid = await transfersTo(rpc, asset, payTo, nowSeconds, budget)
+  if (!paid.ok) {
+    const message = `${hostOf(rpc.url)} does not show a day of transfers; npm run doctor with another endpoint shows sales of others`
+    return [notChecked('PAY_TO.eip155', message)]
+  }
+  const strange = [...paid.value].filter((transaction) => !known.has(transaction)).slice(0, MOST_UNKNOWN)
+  let sales = 0
+  for (const transaction of strange) {
+    const receipt = await receiptOf(rpc, transaction, budget)
+    if (receipt.ok && receipt.value !== null && isSale(receipt.value.logs, asset, payTo)) sales += 1
+  }
+  if (sales === 0) return []
+  const count = sales === MOST_UNKNOWN ? `${sales} or more` : String(sales)
+  const message = `${count} payments of the last day on ${asset.name} are not in the ledger; another deployment sells for this address: give each its own`
+  return [warning('PAY_TO.eip155', message)]
+}
+
+/** Transactions of the last day that moved the token to the payee. */
+async function transfersTo(
+  rpc: Rpc,
+  asset: Asset,
+  payTo: string,
+  nowSeconds: number,
+  budget: Budget,
+): Promise<Result<Set<string>, 'unreachable'>> {
+  const head = await blockAt(rpc, 'latest', budget)
+  const older = head && (await blockAt(rpc, Math.max(0, head.number - MEASURED_BLOCKS), budget))
+  if (!head || !older) return fail('unreachable')
+  const found = new Set<string>()
+  const last = head.number - blocksIn(NOT_YET_SECONDS - Math.max(0, nowSeconds - head.time), head, older)
+  let from = Math.max(0, head.number - blocksIn(DAY_SECONDS, head, older))
+  while (from <= last) {
+    const to = Math.min(last, from + rpc.memory.logBlocks - 1)
+    const filter = { address: asset.asset, topics: [TRANSFER, null, `0x${word(payTo)}`] }
+    const params = [{ ...filter, fromBlock: toHex(from), toBlock: toHex(to) }]
+    const logs = read(transferLogs, await rpc.ask({ method: 'eth_getLogs', params }, budget))
+    if (logs.ok) {
+      for (const log of logs.value) found.add(log.transactionHash)
+      from = to + 1
+    } else if (logs.error === 'unreachable' || !rpc.refuseLogs(to - from + 1)) return fail('unreachable')
+  }
+  return ok(found)
+}
+
+function blocksIn(seconds: number, head: Block, older: Block): number {
+  const pace = Math.max(1, head.time - older.time) / Math.max(1, head.number - older.number)
+  return Math.max(0, Math.ceil(seconds / pace))
+}
+
+/** Whether the payee was paid by an authorization; what somebody just sends there is no sale. */
+const isSale = (logs: readonly Log[], { asset }: Asset, payTo: string): boolean => {
+  const own = logs.filter(({ address }) => address === asset.toLowerCase())
+  return own.some(
+    ({ topics }, i) =>
+      topics[0] === TRANSFER && topics[2] === `0x${word(payTo)}` && own[i - 1]?.topics[0] === AUTHORIZATION_USED,
+  )
+}
