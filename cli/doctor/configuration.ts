@@ -29,10 +29,7 @@ export function readSettings(deployment: Deployment, secrets: Secrets, place: Pl
   const values = Array.isArray(named) ? onlyNamed(secrets.values, named) : secrets.values
   const passSecret = isSet('PASS_SECRET') && values.PASS_SECRET === undefined ? { PASS_SECRET: PLACEHOLDER } : {}
   const env = { ...deployment.vars, ...passSecret, ...values, ...bindings }
-  const parsed = parseConfig(env)
-  const problems = parsed.ok ? (parsed.value.selling.ok ? [] : parsed.value.selling.error) : parsed.error
-  const whole = parsed.ok ? parsed : parseConfig(completed(env, problems))
-  const config = whole.ok ? whole.value : null
+  const { config, problems } = readThrough(env)
   const findings = [
     ...problems.map(({ path, message }) => error(path, message)),
     ...(config ? keyFindings(config, deployment.vars, isSet) : []),
@@ -52,17 +49,35 @@ export function readSettings(deployment: Deployment, secrets: Secrets, place: Pl
 const onlyNamed = (values: Readonly<Record<string, string>>, names: readonly string[]) =>
   Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)))
 
-/** What is missing, and only that, is put in its place: the rest can be looked at all the same. */
+/** Settings hide what comes behind them in two steps: texts first, then what they need. */
+const MOST_READINGS = 3
+
+/** Reads on behind what is missing, so that all problems are told at once. */
+function readThrough(env: Record<string, unknown>): { config: Config | null; problems: ConfigProblem[] } {
+  const problems: ConfigProblem[] = []
+  let given = env
+  for (let reading = 0; reading < MOST_READINGS; reading++) {
+    const parsed = parseConfig(given)
+    const { selling } = parsed.ok ? parsed.value : { selling: parsed }
+    const found = selling.ok ? [] : selling.error
+    problems.push(...found.filter(({ path }) => !problems.some((known) => known.path === path)))
+    if (parsed.ok) return { config: parsed.value, problems }
+    given = completed(given, found)
+  }
+  return { config: null, problems }
+}
+
+/** What is missing, and only that, is put in its place. */
 function completed(env: Record<string, unknown>, problems: readonly ConfigProblem[]): Record<string, unknown> {
-  const missing = problems.map(({ path }) => path).filter((path) => /^[A-Z0-9_]+$/.test(path))
-  const absent = missing.filter((name) => !VARS.includes(name)).map((name) => [name, {}])
+  const missing = problems.map(({ path }) => path).filter((path) => BINDINGS.test(path))
   return {
     ...env,
-    ...Object.fromEntries(absent),
-    ...(missing.includes('PASS_SECRET') ? { PASS_SECRET: PLACEHOLDER } : {}),
-    ...(missing.includes('RECEIPT_KEY') ? { RECEIPT_KEY: undefined } : {}),
+    ...Object.fromEntries(missing.map((name) => [name, {}])),
+    ...(problems.some(({ path }) => path === 'PASS_SECRET') ? { PASS_SECRET: PLACEHOLDER } : {}),
   }
 }
+
+const BINDINGS = /^(?:PAYERS|LEDGER_DB|CONTENT_KV|CONTENT_R2)$/
 
 /** Facilitators whose key is not set: wrong, or only not known here. */
 function keyFindings(config: Config, vars: Record<string, unknown>, isSet: (name: string) => boolean): Finding[] {

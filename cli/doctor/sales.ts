@@ -4,8 +4,8 @@ import { toEventSelector } from 'viem'
 import * as z from 'zod'
 import { type Block, type Budget, blockAt, newRpcMemory, Rpc, read, safeNumber, toHex, word } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
-import { fail, ok, type Result } from '../../src/errors.ts'
 import { AUTHORIZATION_USED, type Log, receiptOf, transactionHash } from '../../src/payer/proof.ts'
+import { startSearch } from '../../src/payer/search.ts'
 import type { Asset } from '../../src/x402/assets.ts'
 import { type Finding, hostOf, notChecked, warning } from './findings.ts'
 
@@ -15,8 +15,6 @@ const NOT_YET_SECONDS = 600
 const MOST_REQUESTS = 80
 /** Transactions that are looked at closely. */
 const MOST_UNKNOWN = 10
-/** Blocks over which the pace of a chain is measured. */
-const MEASURED_BLOCKS = 1_000
 
 const TRANSFER = toEventSelector('Transfer(address,address,uint256)')
 const transferLogs = z.array(z.object({ transactionHash, blockNumber: safeNumber }))
@@ -45,53 +43,49 @@ async function unknownSales(
   nowSeconds: number,
 ): Promise<Finding[]> {
   const budget: Budget = { left: MOST_REQUESTS }
-  const paid = await transfersTo(rpc, asset, payTo, nowSeconds, budget)
-  if (!paid.ok) {
-    const message = `${hostOf(rpc.url)} does not show a day of transfers; npm run doctor with another endpoint shows sales of others`
+  const head = await blockAt(rpc, 'latest', budget)
+  const paid = head && (await transfersTo(rpc, asset, payTo, head, nowSeconds, budget))
+  if (!head || !paid) {
+    const message = `${hostOf(rpc.url)} does not show a day of transfers on ${asset.name}; write another endpoint`
     return [notChecked('PAY_TO.eip155', message)]
   }
-  const strange = [...paid.value].filter((transaction) => !known.has(transaction)).slice(0, MOST_UNKNOWN)
+  const strange = [...paid].filter(([transaction]) => !known.has(transaction)).slice(0, MOST_UNKNOWN)
   let sales = 0
-  for (const transaction of strange) {
+  for (const [transaction, height] of strange) {
+    const block = await blockAt(rpc, height, budget)
+    if (!block || head.time - block.time < NOT_YET_SECONDS) continue
     const receipt = await receiptOf(rpc, transaction, budget)
     if (receipt.ok && receipt.value !== null && isSale(receipt.value.logs, asset, payTo)) sales += 1
   }
   if (sales === 0) return []
   const count = sales === MOST_UNKNOWN ? `${sales} or more` : String(sales)
-  const message = `${count} payments of the last day on ${asset.name} are not in the ledger; another deployment sells for this address: give each its own`
+  const message = `${count} payments of the last day on ${asset.name} are not in the ledger, so another deployment seems to share this address; give each its own`
   return [warning('PAY_TO.eip155', message)]
 }
 
-/** Transactions of the last day that moved the token to the payee. */
+/** Transactions of the last day that moved the token to the payee, and their blocks; null where the chain does not tell. */
 async function transfersTo(
   rpc: Rpc,
   asset: Asset,
   payTo: string,
+  head: Block,
   nowSeconds: number,
   budget: Budget,
-): Promise<Result<Set<string>, 'unreachable'>> {
-  const head = await blockAt(rpc, 'latest', budget)
-  const older = head && (await blockAt(rpc, Math.max(0, head.number - MEASURED_BLOCKS), budget))
-  if (!head || !older) return fail('unreachable')
-  const found = new Set<string>()
-  const last = head.number - blocksIn(NOT_YET_SECONDS - Math.max(0, nowSeconds - head.time), head, older)
-  let from = Math.max(0, head.number - blocksIn(DAY_SECONDS, head, older))
-  while (from <= last) {
-    const to = Math.min(last, from + rpc.memory.logBlocks - 1)
+): Promise<Map<string, number> | null> {
+  const start = await startSearch(rpc, head, { seenBlock: null, claimedAtSeconds: nowSeconds - DAY_SECONDS }, budget)
+  if (!start) return null
+  const found = new Map<string, number>()
+  for (let from = start.fromBlock; from <= head.number; ) {
+    const to = Math.min(head.number, from + rpc.memory.logBlocks - 1)
     const filter = { address: asset.asset, topics: [TRANSFER, null, `0x${word(payTo)}`] }
     const params = [{ ...filter, fromBlock: toHex(from), toBlock: toHex(to) }]
     const logs = read(transferLogs, await rpc.ask({ method: 'eth_getLogs', params }, budget))
     if (logs.ok) {
-      for (const log of logs.value) found.add(log.transactionHash)
+      for (const log of logs.value) found.set(log.transactionHash, log.blockNumber)
       from = to + 1
-    } else if (logs.error === 'unreachable' || !rpc.refuseLogs(to - from + 1)) return fail('unreachable')
+    } else if (logs.error === 'unreachable' || !rpc.refuseLogs(to - from + 1)) return null
   }
-  return ok(found)
-}
-
-function blocksIn(seconds: number, head: Block, older: Block): number {
-  const pace = Math.max(1, head.time - older.time) / Math.max(1, head.number - older.number)
-  return Math.max(0, Math.ceil(seconds / pace))
+  return found
 }
 
 /** Whether the payee was paid by an authorization; what somebody just sends there is no sale. */
