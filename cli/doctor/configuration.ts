@@ -229,6 +229,6 @@ function realMoneyFindings(config: Config): Finding[] {
 export function leadsTo(pattern: string, hostname: string): boolean {
   const host = pattern.replace(/^https?:\/\//, '').split('/')[0] ?? ''
   if (!host.startsWith('*')) return host === hostname
-  const end = host.slice(1)
-  return hostname.endsWith(end) || hostname === end.replace(/^\./, '')
+  // `*.news.example` is not `news.example`, and `*news.example` is both.
+  return hostname.endsWith(host.slice(1))
 }

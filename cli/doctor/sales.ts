@@ -16,6 +16,8 @@ const MOST_REQUESTS = 80
 /** Transactions that are looked at closely. */
 const MOST_UNKNOWN = 10
 
+const SHARED = 'Another deployment seems to share this address; give each its own'
+
 const TRANSFER = toEventSelector('Transfer(address,address,uint256)')
 const transferLogs = z.array(z.object({ transactionHash, blockNumber: safeNumber }))
 
@@ -59,7 +61,7 @@ async function unknownSales(
   }
   if (sales === 0) return []
   const count = sales === MOST_UNKNOWN ? `${sales} or more` : String(sales)
-  const message = `${count} payments of the last day on ${asset.name} are not in the ledger, so another deployment seems to share this address; give each its own`
+  const message = `the ledger lacks payments of the last day on ${asset.name}: ${count}. ${SHARED}`
   return [warning('PAY_TO.eip155', message)]
 }
 

@@ -603,6 +603,20 @@ describe('each mistake with a facilitator meets its sentence', () => {
     expect(new Set(paths)).toEqual(new Set(['GET /supported', 'POST /verify']))
   })
 
+  test('a key from the environment opens its facilitator, and goes nowhere else', async () => {
+    const keys: unknown[] = []
+    stack.facilitator.setHook(async (call, proceed) => {
+      keys.push(call.headers['x-api-key'])
+      return call.headers['x-api-key'] === 'very-secret-key' ? proceed() : { status: 401, body: '' }
+    })
+    stand.tell({ status: 503 })
+    const FACILITATORS = [{ url: stack.facilitator.url, auth: keyed }, stand.url]
+    const lines = await sentences({ vars: shop({ FACILITATORS }), environment: { FACILITATOR_KEY: 'very-secret-key' } })
+    expect(lines.filter((line) => line.startsWith('error'))).toEqual([])
+    expect(keys).toEqual(['very-secret-key', 'very-secret-key'])
+    expect(JSON.stringify(stand.seen)).not.toContain('very-secret-key')
+  })
+
   test.each([61, -61])('a clock that is %i s off', async (seconds) => {
     const lines = await sentences({ vars: shop(), machine: { nowMs: () => Date.now() + seconds * 1000 } })
     const clock = lines.filter((line) => line.includes(': clock: '))
