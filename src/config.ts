@@ -1,5 +1,6 @@
 // Env → Config. Every problem is reported at once, each with its path and what to write instead.
 import * as z from 'zod/mini'
+import { brandOf, brandSchema } from './brand.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
 import { addressProblem } from './networks/address.ts'
@@ -8,7 +9,7 @@ import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
 import { realMoneyProblems } from './real-money.ts'
-import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table, text } from './settings.ts'
+import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk, publicJwkSchema } from './x402/jws.ts'
@@ -54,15 +55,6 @@ function parseSite(input: string): Result<string, string> {
   return ok(url.value.origin)
 }
 
-/** Where a page may link to: a path of the site, an https address, or a mail address. */
-function parseLink(input: string): Result<string, string> {
-  if (/^\/(?!\/)/.test(input) || /^mailto:[^\s@]+@[^\s@]+$/.test(input)) return ok(input)
-  const url = parseUrl(input)
-  return url.ok
-    ? ok(url.value.href)
-    : fail('write a path such as "/terms", an https:// URL, or mailto:you@news.example')
-}
-
 function parseNetwork(input: string): Result<Asset, string> {
   const asset = assetOf(input)
   return asset
@@ -76,25 +68,6 @@ function parsePayTo(input: string): Result<`0x${string}`, string> {
 }
 
 const isHex = (input: string): input is `0x${string}` => input.startsWith('0x')
-
-const link = parsed(parseLink, 'write an address')
-
-/** Nothing here makes a price, so unknown keys are passed over. */
-const brandSchema = z.object(
-  {
-    name: z.optional(text),
-    logo: z.optional(link),
-    accent: z.optional(
-      z
-        .string({ error: 'write a colour' })
-        .check(z.regex(/^#[0-9a-fA-F]{6}$/, { error: 'write a colour such as "#0b6e4f"' })),
-    ),
-    terms: z.optional(link),
-    support: z.optional(link),
-    why: z.optional(link),
-  },
-  { error: 'write a table such as { name = "The Daily Stand" }' },
-)
 
 const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
 /** From the dashboard it comes as a text. */
@@ -169,7 +142,8 @@ function fromVar(value: unknown): unknown {
   }
 }
 
-const VARS = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
+/** Every variable and secret that is read here. */
+export const VARS: readonly string[] = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
 
 /** Parses the worker's environment. On failure: every problem, what concerns only selling included. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
@@ -276,14 +250,7 @@ function bindingProblems(env: Record<string, unknown>, contents: string[]): Conf
 
 function build(data: Parsed, env: Record<string, unknown>, selling: Config['selling']): Config {
   return {
-    brand: {
-      name: data.BRAND?.name ?? '',
-      logo: data.BRAND?.logo ?? null,
-      accent: data.BRAND?.accent ?? null,
-      terms: data.BRAND?.terms ?? null,
-      support: data.BRAND?.support ?? null,
-      why: data.BRAND?.why ?? null,
-    },
+    brand: brandOf(data.BRAND),
     sites: sitesOf(data),
     hostPicksSite: typeof data.SITE_URL !== 'string',
     payTo: { eip155: data.PAY_TO.eip155 },

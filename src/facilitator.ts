@@ -147,7 +147,7 @@ async function isAlive(facilitator: Facilitator, memory: FacilitatorMemory): Pro
 }
 
 /** Always version 2: what is signed is the same in both versions, so one envelope serves both. */
-function envelope({ authorization, signature, offer }: SignedPayment) {
+export function envelope({ authorization, signature, offer }: SignedPayment) {
   const paymentRequirements = requirementsV2(offer)
   return {
     x402Version: 2,

@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^(token|cdp)\.ts$/],
-  ['config', /^(config|facilitators|real-money)\.ts$/],
+  ['config', /^(config|brand|facilitators|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
     /^(site|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|chain|request|range|headers)\.ts$/,
@@ -124,4 +124,19 @@ test('every pure file is tried by a unit test of its own', () => {
       .map(name)
       .filter((file) => PURE.test(file) && !tried.includes(file)),
   ).toEqual([])
+})
+
+/** Commands, and what each may use of the rest of the house. */
+const COMMANDS: readonly (readonly [files: RegExp, mayUse: RegExp])[] = [
+  // What checks a real deployment knows nothing of the local stack and its keys.
+  [/^cli\/doctor(\.ts|\/)/, /^(cli\/doctor\/|src\/)/],
+]
+
+test('commands keep to what they may use', () => {
+  const broken = sourceFiles('cli')
+    .flatMap(importsOf)
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
+    .filter(({ from, to }) => COMMANDS.some(([files, mayUse]) => files.test(from) && !mayUse.test(to)))
+  expect(broken).toEqual([])
 })

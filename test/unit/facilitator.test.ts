@@ -131,8 +131,12 @@ describe('the words of hosted facilitators', () => {
     },
     invalid_exact_evm_token_name_mismatch: { kind: 'refused', reason: 'unexpected_settle_error' },
     invalid_payload: { kind: 'refused', reason: 'unexpected_settle_error' },
-    invalid_network: { kind: 'refused', reason: 'unexpected_settle_error' },
-    unsupported_scheme: { kind: 'refused', reason: 'unexpected_settle_error' },
+    // It serves something else: it did not look at the payment.
+    invalid_network: { kind: 'unsent' },
+    invalid_scheme: { kind: 'unsent' },
+    unsupported_scheme: { kind: 'unsent' },
+    unsupported_network: { kind: 'unsent' },
+    invalid_x402_version: { kind: 'unsent' },
     unsupported_payload_type: { kind: 'refused', reason: 'unexpected_settle_error' },
     asset_not_deployed_contract: { kind: 'refused', reason: 'unexpected_settle_error' },
     eip6492_factory_not_allowed: { kind: 'refused', reason: 'unexpected_settle_error' },
@@ -719,12 +723,13 @@ describe('what is about us', () => {
     ['a refused key', key(401)],
     ['too many requests', page(429)],
     ['a malformed request', malformed],
+    ['another network', json({ isValid: false, invalidReason: 'invalid_network' })],
   ])('/verify with %s: nobody has worked for the payer', async (_what, says) => {
     world({ [A]: { says, supported } })
     expect(await verify(at(A), memoryOf(), payment)).toEqual({ kind: 'unavailable', hasWorked: false })
   })
 
-  test.each(['unknown_error', 'settle_exact_node_failure', 'unexpected_verify_error'])(
+  test.each(['unknown_error', 'settle_exact_node_failure', 'unexpected_verify_error', 'invalid_network'])(
     '/verify that could not find out (%s) refuses nobody: the next is asked',
     async (invalidReason) => {
       world({
