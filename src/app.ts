@@ -10,7 +10,8 @@ import { NO_BRAND } from './pages/page.tsx'
 import { paywall } from './paywall.ts'
 import { answerDid, answerReceipt, answerReceipts } from './receipt.ts'
 import { type Answer, dressed, preflight, refuse } from './respond.ts'
-import { type World, worldOf } from './site.ts'
+import { nowSeconds, type World, worldOf } from './site.ts'
+import { readListings } from './supported.ts'
 import { DID_PATH } from './x402/did.ts'
 
 /** Paths this worker keeps for itself. */
@@ -29,6 +30,12 @@ export async function answer(request: Request, env: Env, context: ExecutionConte
     log({ event: 'fault', problem: nameAndPlaceOf(fault) })
     return dressed(await plainly(request, { code: 'internal_error' }))
   }
+}
+
+/** What is done every few minutes, whoever visits. */
+export async function tend(_event: ScheduledController, env: Env, context: ExecutionContext): Promise<void> {
+  const world = worldOf(env, context)
+  if (world.ok) await readListings(world.value, nowSeconds())
 }
 
 /** With a configuration that cannot be read nothing is served and nothing is sold. */

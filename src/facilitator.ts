@@ -10,9 +10,11 @@ import {
   isAboutUsAlone,
   KEY_REFUSED,
   readSettlement,
+  readSupport,
   readVerification,
   type SettleReply,
   type SignedPayment,
+  type Supported,
   TOO_MANY_REQUESTS,
   type VerifyReply,
 } from './replies.ts'
@@ -135,6 +137,12 @@ export async function verify(
     hasWorked ||= !isAboutUs
   }
   return { kind: 'unavailable', hasWorked }
+}
+
+/** What a facilitator says it serves with `exact`; null where it says nothing that can be read. Never throws. */
+export async function readSupported(facilitator: Facilitator, memory: FacilitatorMemory): Promise<Supported | null> {
+  const reply = await ask(facilitator, '/supported', memory, undefined, VERIFY_TIMEOUT_MS)
+  return reply.ok && reply.value.status === 200 ? readSupport(reply.value) : null
 }
 
 /**

@@ -167,3 +167,21 @@ export function readVerification({ json }: Reply, { authorization }: SignedPayme
     ? null
     : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
 }
+
+/** What a facilitator serves with `exact`: networks as it names them (CAIP-2, or the names of v1), and its extensions. */
+export type Supported = { networks: readonly string[]; extensions: readonly string[] }
+
+const supported = z.object({
+  kinds: z.array(z.object({ scheme: z.string(), network: z.string() })).check(z.minLength(1)),
+  extensions: z.catch(z.array(z.string()), []),
+})
+
+/** What an answer of `/supported` says; null where it lists nothing, or cannot be read. */
+export function readSupport({ json }: Reply): Supported | null {
+  const { data } = z.safeParse(supported, json)
+  if (!data) return null
+  return {
+    networks: data.kinds.filter(({ scheme }) => scheme === 'exact').map(({ network }) => network),
+    extensions: data.extensions,
+  }
+}

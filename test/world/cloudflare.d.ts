@@ -24,5 +24,7 @@ declare global {
     LEDGER_DB: D1Database
     FAILED_PAYMENTS: RateLimit
     PAYERS: DurableObjectNamespace<Payer>
+    /** Not there where no route needs it. */
+    CONTENT_KV?: KVNamespace
   }
 }
