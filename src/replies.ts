@@ -6,7 +6,13 @@ import type { Reply } from './http.ts'
 import { assetOf } from './x402/assets.ts'
 import type { Authorization, Offer } from './x402/payment.ts'
 
-export type SignedPayment = { authorization: Authorization; signature: `0x${string}`; offer: Offer }
+export type SignedPayment = {
+  authorization: Authorization
+  signature: `0x${string}`
+  offer: Offer
+  /** What it is for, without its query; null where that is nobody's business. */
+  bought: { url: string; method: string } | null
+}
 
 /** Why a payment was refused, as its payer may see it. `payment_refused` is policy (sanctions, geography). */
 export type RefusalReason = PaymentReason | 'payment_refused'

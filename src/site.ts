@@ -22,6 +22,8 @@ export type Isolate = {
   breaker: Breaker
   keyring: Keyring
   listings: ListingsMemory
+  /** Base URLs of facilitators that have a catalogue. */
+  catalogues: Set<string>
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<string, CryptoKey>
@@ -54,6 +56,7 @@ export function isolateOf(env: Env): Isolate {
     breaker: new Breaker(),
     keyring: newKeyring(),
     listings: newListingsMemory(),
+    catalogues: new Set(),
     rpcs: new Map(),
     keys: new Map(),
     selling: null,

@@ -75,20 +75,28 @@ export function networksOnOffer(world: World, nowSeconds: number): Asset[] {
   return networks.filter(({ network }) => isServed(known, facilitators, network, nowSeconds))
 }
 
+/** Where listings are kept. */
+type Looking = {
+  env: { CONTENT_KV?: KVNamespace }
+  isolate: Pick<World['isolate'], 'listings' | 'catalogues'>
+  waitUntil: World['waitUntil']
+}
+
 /** What this isolate knows; it looks for news behind the answer. */
-function knownListings(world: World): Listings {
-  const memory = world.isolate.listings
+export function knownListings({ env, isolate, waitUntil }: Looking): Listings {
+  const memory = isolate.listings
   const nowMs = Date.now()
   if (Math.abs(nowMs - memory.lookedAtMs) >= LOOK_MS) {
     memory.lookedAtMs = nowMs
-    world.waitUntil(look(world))
+    waitUntil(storedListings(env).then((stored) => stored && remember(isolate, stored)))
   }
   return memory.value
 }
 
-async function look({ env, isolate }: World): Promise<void> {
-  const stored = await storedListings(env)
-  if (stored) isolate.listings.value = stored
+function remember(isolate: Looking['isolate'], known: Listings): void {
+  isolate.listings.value = known
+  isolate.catalogues.clear()
+  for (const [url, { hasBazaar }] of Object.entries(known)) if (hasBazaar) isolate.catalogues.add(url)
 }
 
 /** Null where nothing is stored, or nothing can be read. */
@@ -120,7 +128,7 @@ export async function readListings(world: World, nowSeconds: number): Promise<vo
     const wasServed = isServed(before, config.facilitators, network, nowSeconds)
     if (wasServed && !isServed(after, config.facilitators, network, nowSeconds)) log({ event: 'network_off', network })
   }
-  isolate.listings.value = after
+  remember(isolate, after)
   if (!isNews(before, after)) return
   try {
     await env.CONTENT_KV?.put(KEY, JSON.stringify(after))

@@ -2,6 +2,7 @@
 
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import * as z from 'zod'
 import type { HookReply } from '../../dev/stack/facilitator.ts'
 import { pay } from '../world/payer.ts'
 import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
@@ -138,5 +139,29 @@ describe('leaves the configuration believed', () => {
     await shop.site.kv.put(KEY, '{"x":')
     await settled()
     expect((await shop.ask(PAGE)).status).toBe(402)
+  })
+})
+
+describe('a catalogue', () => {
+  const sent: unknown[] = []
+  const paid = z.object({ paymentPayload: z.looseObject({ resource: z.unknown(), extensions: z.unknown() }).partial() })
+
+  test('is told the address of what was sold where the publisher wants it, and nobody else is', async () => {
+    shop.stack.facilitator.setHook(async ({ path, body }, proceed) => {
+      if (path === '/settle') sent.push(body)
+      if (path !== '/supported') return proceed()
+      return answer({ kinds: kinds(NETWORK), extensions: ['bazaar'] })
+    })
+    const { url } = shop.stack.facilitator
+    for (const bazaar of [true, false]) {
+      await shop.site.restart({ FACILITATORS: [{ url, bazaar }] })
+      await shop.site.tick()
+      await settled()
+      expect((await shop.buy('v2', `${PAGE}?utm_source=x`, await shop.reader())).text).toBe('the whole article')
+    }
+    const [listed, silent] = sent.map((body) => paid.parse(body).paymentPayload)
+    expect(listed?.resource).toEqual({ url: `https://news.example${PAGE}` })
+    expect(listed?.extensions).toMatchObject({ bazaar: { info: { input: { type: 'http', method: 'GET' } } } })
+    expect(Object.keys(silent ?? {}).sort()).toEqual(['accepted', 'payload', 'x402Version'])
   })
 })
