@@ -7,7 +7,7 @@ import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { realMoneyProblems } from './real-money.ts'
-import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table, text } from './settings.ts'
+import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table, text } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
@@ -31,6 +31,8 @@ export type Config = {
   passSecret: string
   /** Whether selling is stopped for now. */
   isPaused: boolean
+  /** How many of the lines that concern no payment are written: above 0, 1 is all. */
+  logSample: number
   /** What only selling needs. What is wrong with it stops gated answers alone. */
   selling: Result<SellingConfig, ConfigProblem[]>
 }
@@ -123,6 +125,7 @@ const envSchema = z.object({
   FACILITATOR_URL: z.optional(parsed(parseBase, 'write the base URL of a facilitator')),
   /** Nothing is sold; holders, and what is paid already, are served. */
   PAUSED: z.optional(trueOrFalse),
+  LOG_SAMPLE: z.optional(share('write a number above 0 and up to 1, such as 0.1 for every tenth line')),
   RPC_URLS: z.optional(
     z.record(z.string(), parsed(parseRpcUrl, 'write the URL of a JSON-RPC endpoint'), {
       error: 'write a table by network, such as { "eip155:8453" = "https://…" }',
@@ -280,6 +283,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     rules: data.ROUTES.map(ruleOf),
     passSecret: data.PASS_SECRET,
     isPaused: data.PAUSED ?? false,
+    logSample: data.LOG_SAMPLE ?? 1,
     selling,
   }
 }

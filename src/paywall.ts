@@ -6,7 +6,7 @@ import { answerChallenge } from './challenge.ts'
 import { askOrigin, type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
-import { log } from './log.ts'
+import { note, timed } from './journal.ts'
 import { verifyPayment } from './networks/network.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
@@ -68,6 +68,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     return content.ok ? { kind: 'open', response: content.value.response } : no(content.error)
   }
   const { rule } = decision
+  const isObserved = decision.kind === 'observed'
+  note(world, { rule })
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
   if (path.length > LONGEST_PATH && (isStored || decision.kind === 'gated')) return no({ code: 'uri_too_long' })
@@ -76,17 +78,20 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   }
 
   // Content: what is stored is found before it is sold, and may name its own price.
-  const stored = rule.content === 'origin' ? ok(null) : await findStored(world.env, rule.content, path, rule.mimeType)
+  const finding = rule.content === 'origin' ? null : findStored(world.env, rule.content, path, rule.mimeType)
+  const stored = finding ? await timed(world, 'contentMs', finding) : ok(null)
   if (!stored.ok) return no(stored.error)
   const found = stored.value
   const price = found?.article.price ?? decision.price
-  if (price === 'free') {
+  if (price === 'free' || isObserved) {
+    if (price !== 'free') note(world, { decision: 'observed', priceMicros: price.micros })
+    const isFreeForSome = rule.prices.length > 0 && !isObserved
     const content = found
       ? await openStored(found, request, request)
       : // Free for this request alone: what else it says must not ask for what others pay for.
-        await fromOrigin(request, world, target.value, rule.prices.length > 0 ? 'holder' : 'free')
+        await fromOrigin(request, world, target.value, isFreeForSome ? 'holder' : 'free')
     if (!content.ok) return no(content.error)
-    return { kind: 'free', response: content.value.response, dependsOn: priceHeaders(rule) }
+    return { kind: 'free', response: content.value.response, dependsOn: isFreeForSome ? priceHeaders(rule) : [] }
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
   if (!query.ok) return no(query.error)
@@ -117,6 +122,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
   const { verified, objection } = proof.value
+  note(world, { payer: verified.payment.authorization.from })
 
   // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
   // is not settled any more, so the origin is not asked before it is recognised.
@@ -127,7 +133,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
-  const outcome = await redeem(world, { verified, objection, resource, look: await looking }, request.signal)
+  const purchase = { verified, objection, resource, look: await looking }
+  const outcome = await timed(world, 'payerMs', redeem(world, purchase, request.signal))
   isHeard()
   if (outcome.kind === 'refused') {
     await first?.value.response.body?.cancel()
@@ -149,13 +156,10 @@ function resourceOf(request: Request, { site, facts: { path } }: Target, more: s
 }
 
 /** What is free reaches the origin byte for byte; what is sold, under the one spelling it is sold by. */
-const fromOrigin = (request: Request, world: World, { site, originPath, facts }: Target, purpose: Purpose) =>
-  askOrigin(world, request, {
-    site,
-    path: purpose === 'free' ? facts.rawPath : originPath,
-    query: facts.query,
-    purpose,
-  })
+const fromOrigin = (request: Request, world: World, { site, originPath, facts }: Target, purpose: Purpose) => {
+  const wanted = { site, path: purpose === 'free' ? facts.rawPath : originPath, query: facts.query, purpose }
+  return timed(world, 'contentMs', askOrigin(world, request, wanted))
+}
 
 /** The content of a gated resource, or why it cannot be had. */
 async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
@@ -172,6 +176,7 @@ const isDeliverable = ({ status, body }: Response, method: string): boolean =>
 
 /** The content for the holder of a pass: with ranges, without the origin's caching. Our files may stay with their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
+  note(visit.world, { decision: 'held' })
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
@@ -215,6 +220,7 @@ async function proofOf(
 
 /** What the origin answers instead of content is passed on, and nobody is charged. */
 async function unsold({ request, world }: Visit, response: Response): Promise<Answer> {
+  note(world, { decision: 'unsold' })
   if (response.status >= 400 && response.status < 500) await countFailure(world, request)
   return { kind: 'gated', response, headers: {} }
 }
@@ -230,9 +236,14 @@ async function deliver(
 ): Promise<Answer> {
   const { request, world, resource } = visit
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
+  // What is handed out once more has been sold before.
+  const isFirst = outcome.handout.key === verified.key && outcome.handout.number === 1
+  const { amount, network } = settlement
+  note(world, { decision: isFirst ? 'sold' : 'collected', priceMicros: amount, network })
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)
+    if (!opened.ok) note(world, { refusal: opened.error })
     const response = opened.ok
       ? opened.value.response
       : (await refuse(request, world.config.brand, opened.error)).response
@@ -269,7 +280,7 @@ async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
 
 /** A payment that buys nothing, or what cannot be read as one. */
 async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
-  if (refusal.why) log({ event: 'payment_declined', code: refusal.code, why: refusal.why })
+  note(visit.world, { decision: 'declined' })
   await noteRefusal(visit.world, visit.request, refusal)
   await visit.found?.discard()
   return challengeOrRefuse(visit, refusal, payment ? encodeFailure(refusal, payment) : {})

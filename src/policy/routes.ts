@@ -27,7 +27,6 @@ const offerName = text.check(z.maxLength(64, { error: 'it is too long; write 64 
 const KNOWN_LATER: Record<string, string> = {
   audience: 'audience is not supported yet; remove it (every visitor pays the same)',
   meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
-  mode: 'mode is not supported yet; remove it (the route is enforced)',
 }
 
 export const routeSchema = table(
@@ -47,6 +46,7 @@ export const routeSchema = table(
     content: z.optional(z.enum(['kv', 'r2', 'origin'], { error: 'write "kv", "r2" or "origin"' })),
     description: z.optional(text),
     mimeType: z.optional(text),
+    mode: z.optional(z.enum(['enforce', 'observe'], { error: 'write "enforce" or "observe"' })),
     offers: z.optional(
       z.array(table({ name: offerName, price: paidPrice, access, scope: pattern }), {
         error: 'write a list of offers',
@@ -83,6 +83,7 @@ export type Route = z.infer<typeof routeSchema>
 /** A route with its defaults. */
 export const ruleOf = (route: Route): Rule => ({
   path: route.path,
+  isObserved: route.mode === 'observe',
   host: route.host ?? null,
   methods: route.methods ?? null,
   price: route.price,
