@@ -33,7 +33,7 @@ const Receipt = z.looseObject({
   success: z.boolean(),
   transaction: z.string(),
   errorReason: z.string().optional(),
-  extensions: z.unknown(),
+  extensions: z.unknown().optional(),
 })
 const Signed = z.object({
   'offer-receipt': z.object({ info: z.object({ receipt: z.object({ signature: z.string() }) }) }),

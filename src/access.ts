@@ -8,7 +8,7 @@ import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, 
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
-import { keyOf, nowSeconds, rpcOf, type World } from './site.ts'
+import { keyOf, nowSeconds, readKeysOf, rpcOf, type World } from './site.ts'
 import type { PassToken } from './x402/extensions/newsstand-pass.ts'
 import {
   checkSignIn,
@@ -62,7 +62,7 @@ async function grantsIn(
   site: string,
 ): Promise<{ cookie: Grant[]; bearer: Grant[] }> {
   const read = async (token: string | null) =>
-    token === null ? [] : readPass(token, site, await keyOf(world, 'pass'), nowSeconds())
+    token === null ? [] : readPass(token, site, await readKeysOf(world, 'pass'), nowSeconds())
   return { cookie: await read(cookieToken(headers, site)), bearer: await read(bearerToken(headers)) }
 }
 
@@ -108,7 +108,7 @@ async function ownedBySigner(header: string, world: World, resource: Resource): 
   const configured = world.config.networks.map(({ network }) => network)
   const checked = checkSignIn(value, resource.site, configured, nowSeconds())
   if (!checked.ok) return checked
-  const endsAtSeconds = await nonceEndsAtSeconds(value.nonce, resource.site, await keyOf(world, 'sign-in'))
+  const endsAtSeconds = await nonceEndsAtSeconds(value.nonce, resource.site, await readKeysOf(world, 'sign-in'))
   if (endsAtSeconds === null) return fail({ code: 'invalid_siwx_nonce' })
   if (endsAtSeconds <= nowSeconds()) return fail({ code: 'invalid_siwx_expired' })
 

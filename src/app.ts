@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import { isAdmin, withoutToken } from './admin.ts'
 import type { Refusal } from './errors.ts'
+import { answerHealth } from './health.ts'
 import { lineOf, serverTiming, write } from './journal.ts'
 import { log, nameAndPlaceOf } from './log.ts'
 import { RECEIPTS } from './pages/bar.tsx'
@@ -39,7 +40,7 @@ async function visited(request: Request, env: Env, context: ExecutionContext): P
   const found = worldOf(env, context)
   if (!found.ok) return dressed(await plainly(request, found.error))
   const world = found.value
-  const isTimed = isAdmin(request, env)
+  const isTimed = await isAdmin(request, env)
   const asked = isTimed ? withoutToken(request) : request
   const given = await paywall(asked, world).catch((fault: unknown) => broken(request, fault))
   const response = dressed(given)
@@ -94,6 +95,7 @@ const reserved = new Hono<{ Bindings: Env }>()
     throw fault
   })
   .get(DID_PATH, reservedBy(answerDid))
+  .get('/_newsstand/health', async (c) => dressed(await answerHealth(c.req.raw, c.env, c.executionCtx)))
   .get(RECEIPTS, reservedBy(answerReceipts))
   .get(
     `${RECEIPTS}/:transaction`,

@@ -1,16 +1,18 @@
 // Env → Config. Every problem is reported at once, each with its path and what to write instead.
 import * as z from 'zod/mini'
+import { brandOf, brandSchema } from './brand.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
 import { addressProblem } from './networks/address.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
+import { upstreamProblems } from './policy/upstream.ts'
 import { realMoneyProblems } from './real-money.ts'
-import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table, text } from './settings.ts'
+import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
-import { type PrivateJwk, parsePrivateJwk } from './x402/jws.ts'
+import { type PrivateJwk, type PublicJwk, parsePrivateJwk, publicJwkSchema } from './x402/jws.ts'
 
 export type Config = {
   brand: Brand
@@ -29,6 +31,8 @@ export type Config = {
   originUrl: string | null
   rules: readonly Rule[]
   passSecret: string
+  /** What passes, quotes and nonces were signed with before; it only reads. */
+  passSecretPrevious: string | null
   /** Whether selling is stopped for now. */
   isPaused: boolean
   /** How many of the lines that concern no payment are written: above 0, 1 is all. */
@@ -40,6 +44,8 @@ export type Config = {
 export type SellingConfig = {
   /** What offers and receipts are signed with; null signs none. */
   receiptKey: PrivateJwk | null
+  /** Keys that are published beside it: those before it, and the one that is to follow. */
+  otherKeys: readonly PublicJwk[]
 }
 
 function parseSite(input: string): Result<string, string> {
@@ -49,15 +55,6 @@ function parseSite(input: string): Result<string, string> {
     return fail('write an origin only, such as "https://news.example", without a path')
   }
   return ok(url.value.origin)
-}
-
-/** Where a page may link to: a path of the site, an https address, or a mail address. */
-function parseLink(input: string): Result<string, string> {
-  if (/^\/(?!\/)/.test(input) || /^mailto:[^\s@]+@[^\s@]+$/.test(input)) return ok(input)
-  const url = parseUrl(input)
-  return url.ok
-    ? ok(url.value.href)
-    : fail('write a path such as "/terms", an https:// URL, or mailto:you@news.example')
 }
 
 function parseNetwork(input: string): Result<Asset, string> {
@@ -74,31 +71,17 @@ function parsePayTo(input: string): Result<`0x${string}`, string> {
 
 const isHex = (input: string): input is `0x${string}` => input.startsWith('0x')
 
-const link = parsed(parseLink, 'write an address')
-
-/** Nothing here makes a price, so unknown keys are passed over. */
-const brandSchema = z.object(
-  {
-    name: z.optional(text),
-    logo: z.optional(link),
-    accent: z.optional(
-      z
-        .string({ error: 'write a colour' })
-        .check(z.regex(/^#[0-9a-fA-F]{6}$/, { error: 'write a colour such as "#0b6e4f"' })),
-    ),
-    terms: z.optional(link),
-    support: z.optional(link),
-    why: z.optional(link),
-  },
-  { error: 'write a table such as { name = "The Daily Stand" }' },
-)
-
 const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
 /** From the dashboard it comes as a text. */
 const trueOrFalse = z.pipe(
   z.union([z.boolean({ error: 'write true or false' }), z.enum(['true', 'false'], { error: 'write true or false' })]),
   z.transform((value) => value === true || value === 'true'),
 )
+
+const secretText = (missing: string) =>
+  z
+    .string({ error: missing })
+    .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' }))
 
 const FACILITATORS_ADVICE = 'write a list of base URLs, such as ["https://x402.org/facilitator"]'
 
@@ -133,14 +116,18 @@ const envSchema = z.object({
   ),
   ORIGIN_URL: z.optional(parsed(parseBase, 'write the base URL of your origin')),
   ROUTES: list(routeSchema, 'write at least one route, such as [[vars.ROUTES]] with path and price'),
-  PASS_SECRET: z
-    .string({ error: 'set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters' })
-    .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' })),
+  PASS_SECRET: secretText('set it: npx wrangler secret put PASS_SECRET, with 32 or more random characters'),
+  PASS_SECRET_PREVIOUS: z.optional(secretText('write the secret that PASS_SECRET was before')),
 })
+
+const PUBLIC_KEYS_ADVICE = 'write a list of public keys such as [{ kty = "OKP", crv = "Ed25519", x = "…" }]'
+/** Strict: a private half would be published with it. */
+const parsedPublicKey = z.strictObject(publicJwkSchema.shape, { error: `${PUBLIC_KEYS_ADVICE}, without their d` })
 
 /** What only selling needs. */
 const sellingSchema = z.object({
   RECEIPT_KEY: z.optional(parsed(parsePrivateJwk, 'write an Ed25519 private key, as JSON text')),
+  RECEIPT_KEYS_RETIRED: z.optional(z.array(parsedPublicKey, { error: PUBLIC_KEYS_ADVICE })),
 })
 
 function parseRpcUrl(value: string): Result<string, string> {
@@ -158,7 +145,8 @@ function fromVar(value: unknown): unknown {
   }
 }
 
-const VARS = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
+/** Every variable and secret that is read here. */
+export const VARS: readonly string[] = Object.keys({ ...envSchema._zod.def.shape, ...sellingSchema._zod.def.shape })
 
 /** Parses the worker's environment. On failure: every problem, what concerns only selling included. */
 export function parseConfig(env: Record<string, unknown>): Result<Config, ConfigProblem[]> {
@@ -180,7 +168,7 @@ export function parseConfig(env: Record<string, unknown>): Result<Config, Config
 function parseSelling(given: Record<string, unknown>): Config['selling'] {
   const result = z.safeParse(sellingSchema, given)
   if (!result.success) return fail(result.error.issues.flatMap((issue) => problemsOf(issue, [])))
-  return ok({ receiptKey: result.data.RECEIPT_KEY ?? null })
+  return ok({ receiptKey: result.data.RECEIPT_KEY ?? null, otherKeys: result.data.RECEIPT_KEYS_RETIRED ?? [] })
 }
 
 function problemsOf(issue: z.core.$ZodIssue, above: PropertyKey[]): ConfigProblem[] {
@@ -232,6 +220,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
       })
     }
+    problems.push(...upstreamProblems(route, hosts, at))
   })
   data.ROUTES.forEach(({ offers = [] }, i) => {
     if ((1 + offers.length) * data.NETWORKS.length <= MOST_OFFERS) return
@@ -264,14 +253,7 @@ function bindingProblems(env: Record<string, unknown>, contents: string[]): Conf
 
 function build(data: Parsed, env: Record<string, unknown>, selling: Config['selling']): Config {
   return {
-    brand: {
-      name: data.BRAND?.name ?? '',
-      logo: data.BRAND?.logo ?? null,
-      accent: data.BRAND?.accent ?? null,
-      terms: data.BRAND?.terms ?? null,
-      support: data.BRAND?.support ?? null,
-      why: data.BRAND?.why ?? null,
-    },
+    brand: brandOf(data.BRAND),
     sites: sitesOf(data),
     hostPicksSite: typeof data.SITE_URL !== 'string',
     payTo: { eip155: data.PAY_TO.eip155 },
@@ -280,8 +262,9 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     // A network that is no longer offered may have payments whose outcome is open.
     rpcUrls: { ...Object.fromEntries(data.NETWORKS.map((n) => [n.network, n.rpcUrl])), ...data.RPC_URLS },
     originUrl: data.ORIGIN_URL ?? null,
-    rules: data.ROUTES.map(ruleOf),
+    rules: data.ROUTES.map((route, i) => ruleOf(route, env, `ROUTES[${i}]`)),
     passSecret: data.PASS_SECRET,
+    passSecretPrevious: data.PASS_SECRET_PREVIOUS ?? null,
     isPaused: data.PAUSED ?? false,
     logSample: data.LOG_SAMPLE ?? 1,
     selling,

@@ -1,6 +1,7 @@
-// What `wrangler.toml` does not declare: the optional bindings, and the secret that is read outside of the configuration.
+// Bindings and secrets that `wrangler.toml` does not declare.
 declare namespace Cloudflare {
   interface Env {
+    /** The service that is the site's origin. */
     ORIGIN?: Fetcher
     ANALYTICS?: AnalyticsEngineDataset
     ADMIN_TOKEN?: string

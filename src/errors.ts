@@ -114,6 +114,8 @@ export type Refusal = {
   why?: string
   /** The same payment came again for what it bought, as from a client that lost its answer. */
   isRepeat?: true
+  /** An answer was fetched that cannot be passed on: it counts against the client's address, whatever its code. */
+  isCostly?: true
 }
 
 export const REFUSAL_CODES = Object.keys(REFUSALS).filter((code): code is Refusal['code'] => code in REFUSALS)
@@ -131,7 +133,9 @@ export const errorReason = (code: Refusal['code'], transaction: string): string 
   code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code
 
 /** Whether a refused payment counts as a failure of its client's address: the client caused it, and it caused work. */
-export const isCounted = ({ code, isRepeat }: Refusal): boolean => !isRepeat && REFUSALS[code].blame === 'counted'
+export const isCounted = ({ code, isRepeat, isCostly }: Refusal): boolean =>
+  !isRepeat && (isCostly === true || REFUSALS[code].blame === 'counted')
 
-/** Whether the client caused the refusal of its payment. */
-export const isClientsDoing = ({ code }: Refusal): boolean => REFUSALS[code].blame !== null
+/** Whether the client caused the refusal of its payment, or may have. */
+export const isClientsDoing = ({ code, isCostly }: Refusal): boolean =>
+  isCostly === true || REFUSALS[code].blame !== null

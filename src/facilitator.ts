@@ -32,9 +32,8 @@ export const MOST_TRIED = 4
 /** What an isolate keeps of its facilitators. */
 export type FacilitatorMemory = { breaker: Breaker; keyring: Keyring }
 
-/** How long a facilitator is left alone that does not take our key, or has had enough and does not say for how long. */
+/** How long a facilitator is left alone that does not take our key. */
 const KEY_REST_MS = 60_000
-const BUSY_REST_MS = 5_000
 
 type Path = '/settle' | '/verify' | '/supported'
 /** `unsent`: it got nothing, since there is no key to show it. */
@@ -71,8 +70,7 @@ function refuseKey(facilitator: Facilitator, status: number | null, breaker: Bre
 /** Notes an answer that is about us and not about the payment. */
 function heed(facilitator: Facilitator, { status, retryAfterSeconds }: Reply, breaker: Breaker): void {
   if (KEY_REFUSED.has(status)) refuseKey(facilitator, status, breaker)
-  if (status === TOO_MANY_REQUESTS)
-    breaker.rest(facilitator, (retryAfterSeconds ?? 0) * 1000 || BUSY_REST_MS, Date.now())
+  if (status === TOO_MANY_REQUESTS) breaker.rest(facilitator, (retryAfterSeconds ?? 0) * 1000, Date.now())
   if (status === 400) {
     log({ event: 'facilitator_request_refused', facilitator: new URL(facilitator.url).host, status })
   }
@@ -149,7 +147,7 @@ async function isAlive(facilitator: Facilitator, memory: FacilitatorMemory): Pro
 }
 
 /** Always version 2: what is signed is the same in both versions, so one envelope serves both. */
-function envelope({ authorization, signature, offer }: SignedPayment) {
+export function envelope({ authorization, signature, offer }: SignedPayment) {
   const paymentRequirements = requirementsV2(offer)
   return {
     x402Version: 2,

@@ -2,7 +2,17 @@
 // be sent.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
-import { type ConfigProblem, isLocalHost, parseBase, parsed, secretOf, table, text } from './settings.ts'
+import {
+  type ConfigProblem,
+  HEADER_NAME,
+  isLocalHost,
+  isTaken,
+  parseBase,
+  parsed,
+  secretOf,
+  table,
+  text,
+} from './settings.ts'
 
 export type Facilitator = {
   /** Base URL without a trailing slash. */
@@ -19,13 +29,9 @@ export type FacilitatorAuth =
   | { kind: 'header'; name: string; value: string }
   | { kind: 'missing'; problem: ConfigProblem }
 
-/** Headers that say something else already: to the platform, to HTTP, or in this protocol. */
-const TAKEN =
-  /^(?:host|cookie|connection|transfer-encoding|content-.*|payment-.*|x-payment.*|x-newsstand.*|sign-in-with-x)$/i
-
 const headerName = z.string({ error: 'write the name of a header, such as "x-api-key"' }).check(
-  z.regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, { error: 'write the name of a header, such as "x-api-key"' }),
-  z.refine((name) => !TAKEN.test(name), {
+  z.regex(HEADER_NAME, { error: 'write the name of a header, such as "x-api-key"' }),
+  z.refine((name) => !isTaken(name), {
     error: 'this header says something else already; write the one your facilitator asks for, such as "x-api-key"',
   }),
 )

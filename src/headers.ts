@@ -1,5 +1,6 @@
-// Which headers pass between a reader and the publisher's origin: what the origin must not be told, and what of its answer
-// must not reach the reader. Pure.
+// Which headers pass between a reader and the publisher's origin, or a route's upstream: what they must not be told, and what
+// of their answers must not reach the reader. Pure.
+import type { Upstream } from './policy/upstream.ts'
 
 /** Headers that pay, sign in, or tell of it: none comes from an origin, or goes to one. */
 const isOurs = (name: string): boolean =>
@@ -40,6 +41,41 @@ export function forOrigin(request: Request, purpose: Purpose): Headers {
   const accepted = headers.get('Accept-Encoding')
   if (purpose === 'purchase' && accepted !== null) headers.set('Accept-Encoding', decodable(accepted))
   return headers
+}
+
+/** What the answer may depend on, and what describes a body. Any other header could choose something else, with our key. */
+const TOLD = /^(?:accept|accept-language|accept-encoding|range|content-(?:type|length|encoding|language))$/
+
+/** What an upstream is asked with: nothing of who asks, a little of what is asked for, and the seller's own headers. */
+export function forUpstream(request: Request, purpose: Purpose, upstream: Upstream): Headers {
+  const headers = forOrigin(request, purpose)
+  for (const [name, value] of [...headers]) {
+    const isPriced = upstream.priced.some((known) => known[0] === name && known[1] === value)
+    if (!TOLD.test(name) && !isPriced) headers.delete(name)
+  }
+  // Some interfaces refuse whoever has no name. The reader's own would tell of the reader.
+  headers.set('User-Agent', 'newsstand')
+  for (const [name, value] of upstream.headers) headers.set(name, value)
+  return headers
+}
+
+/** What an upstream says to its customer, the seller; and what it would have a browser do with its own site. */
+const TO_THE_SELLER = [
+  /^(?:set-cookie2?|www-authenticate|(?:proxy-)?authenticat(?:e|ion-info)|proxy-authenticate|(?:proxy-)?authorization|server-timing)$/,
+  // RateLimit, X-RateLimit-*, X-Rate-Limit-*, and those with a name before or behind it.
+  /rate-?limit|(?:^|-)(?:quotas?|credits?|throttl[a-z]*)(?:-|$)/,
+  /(?:^|-)(?:account|billing|customer|organization|project|tenant)(?:-|$)/,
+  /^(?:alt-svc|clear-site-data|nel|report-to|reporting-endpoints|service-worker-allowed|strict-transport-security)$/,
+]
+
+/** Takes out of an upstream's answer what is meant for the seller, and every header that holds a secret of theirs. */
+export function withoutSellers(headers: Headers, { secrets }: Pick<Upstream, 'secrets'>): void {
+  for (const [name, value] of [...headers]) {
+    const spelt = name.replaceAll('_', '-')
+    const line = `${name}: ${value}`.toLowerCase()
+    const isMeant = TO_THE_SELLER.some((known) => known.test(spelt))
+    if (isMeant || secrets.some((secret) => line.includes(secret))) headers.delete(name)
+  }
 }
 
 /** Takes out of an origin's answer what only newsstand may say, and what takes the reader's pass away. */
@@ -96,9 +132,9 @@ function originAt(authority: string, base: string): string | null {
   return URL.canParse(authority, base) ? new URL(authority, base).origin : null
 }
 
-/** The same answer, to be changed: with its WebSocket, and encoded or not as it is. */
-export const copyOf = (response: Response): Response =>
-  new Response(NULL_BODY.includes(response.status) ? null : response.body, response)
+/** The same answer, to be changed: with its WebSocket, and encoded or not as it is. `as`: what is kept of it. */
+export const copyOf = (response: Response, as: ResponseInit = response): Response =>
+  new Response(NULL_BODY.includes(response.status) ? null : response.body, as)
 
 /** Statuses that have no body (Fetch standard). */
 const NULL_BODY = [101, 204, 205, 304]

@@ -64,6 +64,35 @@ export async function recordPayment(db: D1Database, row: LedgerRow): Promise<'st
   return noted.meta.changes > 0 ? 'stored' : 'disputed'
 }
 
+/** What one payer's object has not got to an end: how many payments, and since when (Unix seconds). */
+export type Unresolved = { payments: number; sinceSeconds: number }
+
+/** Notes what one payer's object has open; nothing takes the note away. Throws when D1 does not answer. */
+export async function noteUnresolved(db: D1Database, object: string, open: Unresolved | null): Promise<void> {
+  const statement =
+    open === null
+      ? db.prepare('DELETE FROM unresolved WHERE object = ?').bind(object)
+      : db
+          .prepare(
+            `INSERT INTO unresolved (object, payments, since_seconds) VALUES (?, ?, ?)
+             ON CONFLICT (object) DO UPDATE SET payments = excluded.payments, since_seconds = excluded.since_seconds`,
+          )
+          .bind(object, open.payments, open.sinceSeconds)
+  await statement.run()
+}
+
+const unresolved = z.object({ payments: z.nullable(z.number()), since: z.nullable(z.number()) })
+
+/** What all payers have open together; null where there is nothing. `content_unavailable` when D1 does not answer. */
+export const allUnresolved = (db: D1Database): Promise<Result<Unresolved | null>> =>
+  reading(async () => {
+    const row = await db
+      .prepare('SELECT sum(payments) AS payments, min(since_seconds) AS since FROM unresolved')
+      .first()
+    const { payments, since } = z.parse(unresolved, row)
+    return payments === null || since === null ? null : { payments, sinceSeconds: since }
+  })
+
 const entry = z.pipe(
   z.object({
     resource: z.string(),

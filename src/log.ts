@@ -8,6 +8,8 @@ export type Event =
   /** A bug or a broken binding: it became a 500, or an alarm that comes again. */
   | { event: 'fault' | 'alarm_failed'; problem: string }
   | { event: 'kv_unavailable' | 'r2_unavailable' | 'content_unavailable' | 'analytics_unavailable'; problem: string }
+  /** An upstream refuses the seller, or sends a buyer elsewhere: its host, and the status it answered with. */
+  | { event: 'upstream_refused'; upstream: string; status: number }
   /** What one request came to. */
   | RequestLine
   /** The payer's object broke off. */

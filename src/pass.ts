@@ -46,8 +46,13 @@ export async function issuePass(
 }
 
 /** The live grants of a token this site made; empty for any other token. */
-export async function readPass(token: string, site: string, key: CryptoKey, nowSeconds: number): Promise<Grant[]> {
-  const parsed = z.safeParse(payload, await openToken(key, token, site))
+export async function readPass(
+  token: string,
+  site: string,
+  keys: readonly CryptoKey[],
+  nowSeconds: number,
+): Promise<Grant[]> {
+  const parsed = z.safeParse(payload, await openToken(keys, token, site))
   if (!parsed.success) return []
   return parsed.data
     .map(([scope, method, endsAtSeconds, payer]) => ({ scope, method, endsAtSeconds, payer }))
@@ -98,8 +103,8 @@ export function tokensIn(headers: Headers): string[] {
   return (header.match(TOKENS) ?? []).slice(0, MOST_TOKENS)
 }
 
-/** Whether this key made a token as a pass for one of these sites: one that has ended is ours as well. */
-export async function isPass(token: string, sites: readonly string[], key: CryptoKey): Promise<boolean> {
-  const signed = await Promise.all(sites.map((site) => isSealed(key, token, site)))
+/** Whether one of these keys made a token as a pass for one of these sites: one that has ended is ours as well. */
+export async function isPass(token: string, sites: readonly string[], keys: readonly CryptoKey[]): Promise<boolean> {
+  const signed = await Promise.all(sites.map((site) => isSealed(keys, token, site)))
   return signed.includes(true)
 }

@@ -3,11 +3,12 @@
 import { type Access, accessOf, passHeaders, passTokenOf } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { askOrigin, type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
+import { type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
 import { verifyPayment } from './networks/network.ts'
+import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
 import { LONGEST_PATH } from './policy/paths.ts'
@@ -32,7 +33,7 @@ import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
-import { keyOf, nowSeconds, type SellingWorld, sellingIn, type World } from './site.ts'
+import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -64,7 +65,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (!decided.ok) return no(decided.error)
   const decision = decided.value
   if (decision.kind === 'open') {
-    const content = await fromOrigin(request, world, target.value, 'free')
+    const content = await fromOrigin(request, world, target.value, 'free', null)
     return content.ok ? { kind: 'open', response: content.value.response } : no(content.error)
   }
   const { rule } = decision
@@ -77,6 +78,10 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     return refuse(request, config.brand, { code: 'method_not_allowed' }, { Allow: 'GET, HEAD, OPTIONS' })
   }
 
+  // A route that needs a key asks for nothing without it, and sells nothing.
+  const ready = upstreamIn(rule)
+  if (!ready.ok) return no(ready.error)
+
   // Content: what is stored is found before it is sold, and may name its own price.
   const finding = rule.content === 'origin' ? null : findStored(world.env, rule.content, path, rule.mimeType)
   const stored = finding ? await timed(world, 'contentMs', finding) : ok(null)
@@ -88,8 +93,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     const isFreeForSome = rule.prices.length > 0 && !isObserved
     const content = found
       ? await openStored(found, request, request)
-      : // Free for this request alone: what else it says must not ask for what others pay for.
-        await fromOrigin(request, world, target.value, isFreeForSome ? 'holder' : 'free')
+      : // Free for this request alone, or asked for with our key: what else it says must not ask for what others pay for.
+        await fromOrigin(request, world, target.value, isFreeForSome || ready.value ? 'holder' : 'free', rule)
     if (!content.ok) return no(content.error)
     return { kind: 'free', response: content.value.response, dependsOn: isFreeForSome ? priceHeaders(rule) : [] }
   }
@@ -156,15 +161,27 @@ function resourceOf(request: Request, { site, facts: { path } }: Target, more: s
 }
 
 /** What is free reaches the origin byte for byte; what is sold, under the one spelling it is sold by. */
-const fromOrigin = (request: Request, world: World, { site, originPath, facts }: Target, purpose: Purpose) => {
-  const wanted = { site, path: purpose === 'free' ? facts.rawPath : originPath, query: facts.query, purpose }
+const fromOrigin = (
+  request: Request,
+  world: World,
+  { site, originPath, facts: { rawPath, query } }: Target,
+  purpose: Purpose,
+  rule: Rule | null,
+) => {
+  const wanted = {
+    site,
+    path: purpose === 'free' ? rawPath : originPath,
+    query,
+    purpose,
+    upstream: rule?.upstream ?? null,
+  }
   return timed(world, 'contentMs', askOrigin(world, request, wanted))
 }
 
 /** The content of a gated resource, or why it cannot be had. */
-async function contentOf({ request, world, target, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
+async function contentOf({ request, world, target, rule, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
   if (found) return openStored(found, request, purpose === 'holder' ? request : null)
-  const content = await fromOrigin(request, world, target, purpose)
+  const content = await fromOrigin(request, world, target, purpose, rule)
   // Part of the content is neither what was paid for nor to be given away.
   const isPart = content.ok && purpose === 'purchase' && content.value.response.status === 206
   return isPart ? fail({ code: 'content_unavailable' }) : content
@@ -206,8 +223,8 @@ async function proofOf(
   { request, world, resource, found, offers }: Visit,
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
-  const quoteKey = await keyOf(world, 'quote')
-  const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKey, nowSeconds())
+  const quoteKeys = await readKeysOf(world, 'quote')
+  const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds())
   const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null

@@ -56,10 +56,10 @@ export async function issueQuote(
 export async function quotedOffers(
   proof: string,
   resource: Resource,
-  key: CryptoKey,
+  keys: readonly CryptoKey[],
   nowSeconds: number,
 ): Promise<Offer[]> {
-  const parsed = z.safeParse(payload, await openToken(key, proof, contextOf(resource)))
+  const parsed = z.safeParse(payload, await openToken(keys, proof, contextOf(resource)))
   if (!parsed.success) return []
   const [, expiresAtSeconds, rows] = parsed.data
   if (nowSeconds > expiresAtSeconds) return []

@@ -21,9 +21,9 @@ export async function answerDid(request: Request, world: World): Promise<Answer>
   if (site === null) return no({ code: 'misdirected_request' })
   const selling = await sellingIn(world)
   if (!selling.ok) return no(selling.error)
-  const { signer } = selling.value
-  if (signer === null) return no({ code: 'not_found' })
-  return inPublic(didDocument(site, signer.publicJwk))
+  const { signer, otherKeys } = selling.value
+  const keys = [...(signer === null ? [] : [signer.publicJwk]), ...otherKeys]
+  return keys.length === 0 ? no({ code: 'not_found' }) : inPublic(didDocument(site, keys))
 }
 
 /** `GET /_newsstand/receipts`: what the holder of a pass has bought here. */
@@ -84,7 +84,7 @@ export async function answerReceipt(request: Request, world: World, transaction:
 
 /** The signed receipt of a payment; null without `RECEIPT_KEY`. `resource` is its address. */
 export async function receiptFor(
-  { signer }: Selling,
+  { signer }: Pick<Selling, 'signer'>,
   site: string,
   resource: string,
   settlement: Pick<Settlement, 'network' | 'payer' | 'transaction'>,

@@ -48,8 +48,8 @@ const settleReply = z.object({
   amount: text,
 })
 const verifyReply = z.object({ isValid: z.boolean(), invalidReason: text, payer: text })
-/** How facilitators say that a request is malformed. */
-const schemaError = z.object({ errorType: text, error: text, transaction: z.optional(z.undefined()) })
+/** How facilitators say that a request is malformed, or not for them. */
+const reasons = z.object({ errorType: text, error: text, invalidReason: text, transaction: text })
 
 /** What one facilitator's answer says. `unsent`: it did not look at the payment; `unanswered`: only its gateway answered. */
 export function readSettlement(answer: Reply, payment: SignedPayment): SettleReply {
@@ -75,8 +75,11 @@ const isUnprocessed = (reply: Reply): boolean => isAboutUsAlone(reply) || NOT_PR
 /** Whether it is about our key, our haste or our words: whoever pays has no part in it. */
 export function isAboutUsAlone({ status, json }: Reply): boolean {
   if (KEY_REFUSED.has(status) || status === TOO_MANY_REQUESTS) return true
-  const error = status === 400 ? z.safeParse(schemaError, json).data : undefined
-  return error?.errorType === 'invalid_request' || error?.error === 'invalid_request'
+  const { data } = z.safeParse(reasons, json)
+  if (NOT_SERVED.test(data?.invalidReason ?? '')) return true
+  return (
+    status === 400 && !data?.transaction && (data?.errorType === 'invalid_request' || data?.error === 'invalid_request')
+  )
 }
 
 /** Answers about our key: none, a wrong one, one that is not paid for. */
@@ -125,6 +128,8 @@ const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
 const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
 /** The facilitator itself does not know yet. */
 const PENDING = /pending|timed_out/
+/** It serves another network, scheme or version: it did not look at the payment, and the next one may serve it. */
+const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$/
 /** What a facilitator could not find out. */
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
@@ -137,6 +142,7 @@ const SURE =
 /** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
 function readFailure(word: string, named: string): SettleReply {
   const transaction = hashOf(named)
+  if (NOT_SERVED.test(word) && NONE.test(named)) return { kind: 'unsent' }
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   if (PENDING.test(word)) return { kind: 'pending', transaction }
   const reason = publicReason(word)
@@ -157,5 +163,7 @@ export function readVerification({ json }: Reply, { authorization }: SignedPayme
   const word = invalidReason ?? ''
   if (isValid) return payer && payer.toLowerCase() !== authorization.from ? null : { kind: 'valid' }
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
-  return UNDECIDED.test(word) ? null : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
+  return UNDECIDED.test(word) || NOT_SERVED.test(word)
+    ? null
+    : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
 }

@@ -214,6 +214,20 @@ export const inPublic = (json: Record<string, unknown>): Answer =>
     }),
   )
 
+/** A short answer of newsstand's own to programs that watch it; nobody keeps it. */
+export const report = (json: Record<string, unknown>, status: number): Answer =>
+  ours(
+    new Response(JSON.stringify(json), {
+      status,
+      headers: {
+        'Content-Type': 'application/json; charset=utf-8',
+        'Cache-Control': 'no-store',
+        'X-Content-Type-Options': 'nosniff',
+        Vary: 'Authorization',
+      },
+    }),
+  )
+
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
   prefersHtml(request.headers.get('Accept')) ? page(stringsFor(request.headers.get('Accept-Language'))) : null

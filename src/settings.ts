@@ -99,3 +99,12 @@ export function secretOf(env: Record<string, unknown>, name: string): Result<str
   }
   return ok(value)
 }
+
+/** The name of a header (RFC 9110 §5.1), of a length that all software takes. */
+export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/
+
+const TAKEN =
+  /^(?:host|cookie|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|range|if-.*|accept-encoding|content-.*|sec-.*|cf-.*|payment-.*|x-payment.*|x-newsstand.*|sign-in-with-x|settlement-overrides)$/i
+
+/** Whether a header says something already: to the platform, to HTTP, or in this protocol. With `_` for `-` too. */
+export const isTaken = (name: string): boolean => TAKEN.test(name.replaceAll('_', '-'))

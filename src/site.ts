@@ -8,10 +8,12 @@ import { type Entry, newEntry } from './journal.ts'
 import { type Keyring, keyProblem, newKeyring } from './keyring.ts'
 import { Limits } from './limits.ts'
 import { log } from './log.ts'
+import type { Rule } from './policy/rules.ts'
+import type { Upstream } from './policy/upstream.ts'
 import type { ConfigProblem } from './settings.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
 import { assetOf } from './x402/assets.ts'
-import { importSigner, type Signer } from './x402/jws.ts'
+import { importSigner, type PublicJwk, type Signer } from './x402/jws.ts'
 
 /** What an isolate keeps per environment. Losing it costs calls, never money. */
 export type Isolate = {
@@ -21,13 +23,13 @@ export type Isolate = {
   keyring: Keyring
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
-  keys: Map<KeyPurpose, CryptoKey>
+  keys: Map<string, CryptoKey>
   /** Null until it was needed. */
   selling: Result<Selling, ConfigProblem[]> | null
 }
 
 /** What only selling needs, ready for use. `signer`, for offers and receipts, is null without `RECEIPT_KEY`. */
-export type Selling = { signer: Signer | null }
+export type Selling = { signer: Signer | null; otherKeys: readonly PublicJwk[] }
 
 /** What a step may use beside the request: bindings, settings, the isolate's memory, and work that outlives the answer. */
 export type World = {
@@ -76,8 +78,14 @@ export async function sellingIn(world: World): Promise<Result<SellingWorld>> {
   return isolate.selling.ok ? ok({ ...world, ...isolate.selling.value }) : misconfigured(isolate.selling.error)
 }
 
+/** Where a route's content is fetched from, null for the site's own origin. Without its secrets nothing is asked for. */
+export function upstreamIn({ upstream }: Rule): Result<Upstream | null> {
+  if (upstream === null) return ok(null)
+  return upstream.ok ? upstream : misconfigured(upstream.error)
+}
+
 async function readySelling(
-  { receiptKey }: SellingConfig,
+  { receiptKey, otherKeys }: SellingConfig,
   { config, isolate }: World,
 ): Promise<Result<Selling, ConfigProblem[]>> {
   const keys = await Promise.all(config.facilitators.map((facilitator) => keyProblem(facilitator, isolate.keyring)))
@@ -86,7 +94,7 @@ async function readySelling(
   const problems = missing.length === keys.length ? missing : []
   const signer = receiptKey === null ? ok(null) : await importSigner(receiptKey)
   if (!signer.ok) problems.push({ path: 'RECEIPT_KEY', message: signer.error })
-  return signer.ok && problems.length === 0 ? ok({ signer: signer.value }) : fail(problems)
+  return signer.ok && problems.length === 0 ? ok({ signer: signer.value, otherKeys }) : fail(problems)
 }
 
 function misconfigured(problems: readonly ConfigProblem[]): { ok: false; error: Refusal } {
@@ -111,11 +119,31 @@ export function rpcOf(
   return new Rpc(url, asset.chainId, memory, gate)
 }
 
-/** A key derived from `PASS_SECRET`. The key itself is kept: a promise of it would belong to the request that began it. */
-export async function keyOf({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey> {
-  const known = isolate.keys.get(purpose)
+/** The key that signs for one purpose. */
+export const keyOf = ({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey> =>
+  derived(isolate, config.passSecret, 'now', purpose)
+
+/** The keys that may have signed: those of the secret before, too, while it is kept. */
+export async function readKeysOf(world: World, purpose: KeyPurpose): Promise<CryptoKey[]> {
+  const { isolate, config } = world
+  const current = await keyOf(world, purpose)
+  const { passSecretPrevious } = config
+  return passSecretPrevious === null
+    ? [current]
+    : [current, await derived(isolate, passSecretPrevious, 'before', purpose)]
+}
+
+/** A key is kept as such: a promise of it would belong to the request that began it. */
+async function derived(
+  { keys }: Isolate,
+  secret: string,
+  age: 'now' | 'before',
+  purpose: KeyPurpose,
+): Promise<CryptoKey> {
+  const name = `${age} ${purpose}`
+  const known = keys.get(name)
   if (known) return known
-  const key = await deriveKey(config.passSecret, purpose)
-  isolate.keys.set(purpose, key)
+  const key = await deriveKey(secret, purpose)
+  keys.set(name, key)
   return key
 }

@@ -31,17 +31,19 @@ export async function shortMac(key: CryptoKey, text: string, bytes: number): Pro
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8(text))).subarray(0, bytes)
 }
 
-/** Whether this key made a token for this context. */
-export async function isSealed(key: CryptoKey, token: string, context: string): Promise<boolean> {
+/** Whether one of these keys made a token for this context. */
+export async function isSealed(keys: readonly CryptoKey[], token: string, context: string): Promise<boolean> {
   const [body, mac, ...rest] = token.split('.')
   if (!body || !mac || rest.length > 0 || !/^[A-Za-z0-9_-]{43}$/.test(mac)) return false
   const given = Uint8Array.from(atob(`${mac.replaceAll('-', '+').replaceAll('_', '/')}=`), (char) => char.charCodeAt(0))
-  return crypto.subtle.verify('HMAC', key, given, utf8(`${body}.${context}`))
+  const signed = utf8(`${body}.${context}`)
+  const made = await Promise.all(keys.map((key) => crypto.subtle.verify('HMAC', key, given, signed)))
+  return made.includes(true)
 }
 
-/** The payload of a token this key made for this context, else null. The caller checks its shape. */
-export async function openToken(key: CryptoKey, token: string, context: string): Promise<unknown> {
-  if (!(await isSealed(key, token, context))) return null
+/** The payload of a token that one of these keys made for this context, else null. The caller checks its shape. */
+export async function openToken(keys: readonly CryptoKey[], token: string, context: string): Promise<unknown> {
+  if (!(await isSealed(keys, token, context))) return null
   const text = decodeText(token.split('.')[0] ?? '')
   return text.ok ? JSON.parse(text.value) : null
 }

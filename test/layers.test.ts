@@ -8,18 +8,18 @@ const ROOT = join(import.meta.dirname, '..')
 /** From the bottom up: a layer may import itself and those before it. */
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
-  ['settings, http, body', /^(settings|http|breaker|limits|body)\.ts$/],
+  ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^(token|cdp)\.ts$/],
-  ['config', /^(config|facilitators|real-money)\.ts$/],
+  ['config', /^(config|brand|facilitators|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|journal|admin|pass|quote|nonce|content|ledger|facilitator|replies|keyring|chain|request|range|headers)\.ts$/,
+    /^(site|journal|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase', /^purchase\.ts$/],
   ['access', /^access\.ts$/],
-  ['respond, challenge', /^(respond|challenge|receipt|bar)\.ts$/],
+  ['respond, challenge', /^(respond|challenge|receipt|bar|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],
@@ -101,7 +101,7 @@ test('the reference packages are the other side of the conversation', () => {
 })
 
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */
-const LONG = ['chain.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts', 'payer/settling.ts']
+const LONG = ['chain.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts', 'payer/settling.ts', 'paywall.ts']
 
 test('no source file is longer than 300 lines, or it is known to be one thought', () => {
   const lines = (file: string) => readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1
@@ -111,7 +111,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring)\.ts$|^policy\/(?:policy|rules|scope|visitors)\.ts$|^networks\/(?:network|evm|alias)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$/
+  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|alias)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))
@@ -124,4 +124,19 @@ test('every pure file is tried by a unit test of its own', () => {
       .map(name)
       .filter((file) => PURE.test(file) && !tried.includes(file)),
   ).toEqual([])
+})
+
+/** Commands, and what each may use of the rest of the house. */
+const COMMANDS: readonly (readonly [files: RegExp, mayUse: RegExp])[] = [
+  // What checks a real deployment knows nothing of the local stack and its keys.
+  [/^cli\/doctor(\.ts|\/)/, /^(cli\/doctor\/|src\/)/],
+]
+
+test('commands keep to what they may use', () => {
+  const broken = sourceFiles('cli')
+    .flatMap(importsOf)
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
+    .filter(({ from, to }) => COMMANDS.some(([files, mayUse]) => files.test(from) && !mayUse.test(to)))
+  expect(broken).toEqual([])
 })

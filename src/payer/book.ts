@@ -1,7 +1,7 @@
 // The payer's records, and what has to follow each write: the next alarm in the same commit, and the ledger. The alarm
 // is only ever moved earlier.
-import { type LedgerRow, recordPayment } from '../ledger.ts'
-import { log, type PaymentEvent } from '../log.ts'
+import { type LedgerRow, noteUnresolved, recordPayment } from '../ledger.ts'
+import { log, nameOf, type PaymentEvent } from '../log.ts'
 import { paymentAlias } from '../networks/alias.ts'
 import { isolateOf, nowSeconds } from '../site.ts'
 import { assetOf } from '../x402/assets.ts'
@@ -16,6 +16,8 @@ const MOST_ENTRIES = 8
 const LEDGER_LIMIT_MS = 5_000
 const LEDGER_RETRY_SECONDS = 20
 const LONGEST_RETRY_SECONDS = 600
+/** What takes longer is worth telling. */
+const UNRESOLVED_SECONDS = 60
 /** Between two alarms when there is more to do than one alarm does. */
 const SOON_MS = 5_000
 
@@ -26,6 +28,8 @@ export class Book {
   /** Keys on their way to the ledger. */
   readonly #entering = new Set<string>()
   #ledgerFailures = 0
+  /** Whether the database has a note of what is open here; null after a start. */
+  #isNoted: boolean | null = null
   /** Kept here, since `getAlarm` is asynchronous and knows of no alarm while one runs. */
   #alarmAtMs: number | null = null
 
@@ -111,6 +115,20 @@ export class Book {
   /** Writes what the ledger lacks, a bounded number of rows; none holds up another. */
   async emptyOutbox(): Promise<void> {
     await Promise.all(this.records.outboxDue(MOST_ENTRIES).map((row) => this.#enter(row)))
+  }
+
+  /** Tells the publisher's database what is still open after a minute, and takes it back when it is over. Never throws. */
+  async noteUnresolved(): Promise<void> {
+    const open = this.records.unresolvedBefore(nowSeconds() - UNRESOLVED_SECONDS)
+    this.#isNoted ??= this.records.hadUnresolved(UNRESOLVED_SECONDS)
+    // A database that takes no rows takes no notes.
+    if ((open === null && !this.#isNoted) || this.#ledgerFailures > 0) return
+    try {
+      const noted = noteUnresolved(this.#env.LEDGER_DB, this.#ctx.id.toString(), open).then(() => true)
+      if ((await within(noted, LEDGER_LIMIT_MS)) === true) this.#isNoted = open !== null
+    } catch (fault) {
+      log({ event: 'ledger_unavailable', problem: nameOf(fault) })
+    }
   }
 
   /** Writes one row to the ledger. A row it does not take waits for the alarm. */

@@ -163,6 +163,7 @@ export class Payer extends DurableObject<Env> {
     try {
       await book.emptyOutbox()
       await this.#settling.lookAround((key) => this.#inFlight.isRunning(key))
+      await book.noteUnresolved()
       book.forget()
     } catch (fault) {
       log({ event: 'alarm_failed', problem: nameOf(fault) })

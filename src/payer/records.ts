@@ -1,5 +1,6 @@
 // What one payer's object keeps in SQLite: rows in, rows out. Numbered migrations; no list without a bound.
 // docs/storage.md describes the columns.
+import type { Unresolved } from '../ledger.ts'
 import type { Owner } from '../x402/payment.ts'
 import { type Columns, readRow, writeRow } from './columns.ts'
 import { CLOCK_MARGIN_SECONDS, FOREVER_SECONDS, MOST_HANDOUTS, type PaymentRow, UNRESOLVED_SECONDS } from './rows.ts'
@@ -226,6 +227,26 @@ export class PaymentRecords {
       onUnreadable: (key) => this.dispute(key),
     })
     return found.slice(0, most)
+  }
+
+  /** What was begun before a time, and is still open or not in the ledger; null for nothing. */
+  unresolvedBefore(seconds: number): Unresolved | null {
+    if (this.#version === 0) return null
+    const { payments, since } = this.#storage.sql
+      .exec(
+        `SELECT count(*) AS payments, min(claimed_at) AS since FROM payments WHERE (${OPEN} OR outbox = 'due') AND claimed_at < ?`,
+        seconds,
+      )
+      .one()
+    return Number(payments) === 0 ? null : { payments: Number(payments), sinceSeconds: Number(since) }
+  }
+
+  /** Whether anything took that long, as far as the rows say. */
+  hadUnresolved(longSeconds: number): boolean {
+    if (this.#version === 0) return false
+    const sql =
+      'SELECT EXISTS (SELECT 1 FROM payments WHERE coalesce(settled_at, failed_at, 1e12) - claimed_at >= ?) AS n'
+    return this.#storage.sql.exec(sql, longSeconds).one().n === 1
   }
 
   /** Stores a new row under the next number. */

@@ -199,7 +199,8 @@ const usesCall = (asset: string, { from, nonce }: Nonce, fromBlock: number, toBl
   ],
 })
 
-const foundLogs = z.array(
+/** What `eth_getLogs` answers. */
+export const foundLogs = z.array(
   z.extend(logEntry, { transactionHash, blockNumber: safeNumber, removed: z.optional(z.boolean()) }),
 )
 

@@ -69,10 +69,12 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   ])
   if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll)) return refused
   if (!rule) return ok({ kind: 'open' })
-  if (isTooLong && !isFreeForAll(rule)) return refused
   if (rule.isObserved) return observed(rule, facts)
-  // What is stored lies under canonical paths alone; and what is sold is named in headers.
-  const mayBeOdd = rule.content === 'origin' && (isFreeForAll(rule) || /^[!#-[\]-~]+$/.test(facts.path))
+  if (isTooLong && !isFreeForAll(rule)) return refused
+  // What is stored lies under canonical paths alone, and so does what is asked for with a key of ours; what is sold is
+  // named in headers.
+  const mayBeOdd =
+    rule.content === 'origin' && rule.upstream === null && (isFreeForAll(rule) || /^[!#-[\]-~]+$/.test(facts.path))
   if (!facts.isCanonical && !mayBeOdd) return refused
   const priced = rule.prices.flatMap(({ query }) => Object.entries(query).map(([name, value]) => ({ name, value })))
   if (priced.length > 0 && facts.query.length > LONGEST_RAW_QUERY) return fail({ code: 'uri_too_long' })
@@ -81,9 +83,11 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
   return ok({ kind: price === 'free' ? 'free' : 'gated', rule, price, variant })
 }
 
-/** An observed route refuses nothing; what is stored lies under canonical paths alone, so nothing is under any other. */
+/** An observed route refuses nothing. Where content lies under canonical paths alone, nothing is there under any other. */
 function observed(rule: Rule, facts: RequestFacts): Result<Decision> {
-  const isNowhere = rule.content !== 'origin' && (!facts.isCanonical || facts.path.length > LONGEST_PATH)
+  const isStored = rule.content !== 'origin'
+  const isNowhere =
+    (!facts.isCanonical && (isStored || rule.upstream !== null)) || (isStored && facts.path.length > LONGEST_PATH)
   return isNowhere ? fail({ code: 'not_found' }) : ok({ kind: 'observed', rule, ...priceFor(rule, facts) })
 }
 
@@ -93,9 +97,10 @@ function priceFor(rule: Rule, facts: RequestFacts): { price: Price; variant: str
   return { price: entry?.price ?? rule.price, variant: variantOf(entry) }
 }
 
-/** Whether nobody pays at this route, or there is none. */
+/** Whether nobody pays at this route, and no key of ours is used, or there is none. */
 const isFreeForAll = (rule: Rule | undefined) =>
-  rule === undefined || rule.isObserved || [rule, ...rule.prices].every(({ price }) => price === 'free')
+  rule === undefined ||
+  (rule.upstream === null && (rule.isObserved || [rule, ...rule.prices].every(({ price }) => price === 'free')))
 
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   const query = new URLSearchParams(facts.query)

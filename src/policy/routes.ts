@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { list, parsed, table, text } from '../settings.ts'
 import { parsePattern } from './paths.ts'
 import { parseAccess, parsePrice, type Rule } from './rules.ts'
+import { upstreamOf, upstreamSchema } from './upstream.ts'
 
 const price = parsed(parsePrice, 'write a price in dollars such as "$0.05", or "free"')
 const paidPrice = z.pipe(
@@ -44,6 +45,7 @@ export const routeSchema = table(
     price,
     access: z.optional(access),
     content: z.optional(z.enum(['kv', 'r2', 'origin'], { error: 'write "kv", "r2" or "origin"' })),
+    origin: z.optional(upstreamSchema),
     description: z.optional(text),
     mimeType: z.optional(text),
     mode: z.optional(z.enum(['enforce', 'observe'], { error: 'write "enforce" or "observe"' })),
@@ -80,27 +82,31 @@ export const routeSchema = table(
 
 export type Route = z.infer<typeof routeSchema>
 
-/** A route with its defaults. */
-export const ruleOf = (route: Route): Rule => ({
-  path: route.path,
-  isObserved: route.mode === 'observe',
-  host: route.host ?? null,
-  methods: route.methods ?? null,
-  price: route.price,
-  prices: (route.prices ?? []).map(({ when, price: amount }) => ({
+/** A route with its defaults. `at`: where it is written. */
+export function ruleOf(route: Route, env: Record<string, unknown>, at: string): Rule {
+  const prices = (route.prices ?? []).map(({ when, price: amount }) => ({
     query: when.query ?? {},
     header: when.header ?? {},
     country: when.country ?? [],
     price: amount,
-  })),
-  accessSeconds: route.access ?? 86_400,
-  content: route.content ?? 'origin',
-  description: route.description ?? '',
-  mimeType: route.mimeType ?? '',
-  offers: (route.offers ?? []).map((offer) => ({
-    name: offer.name,
-    price: offer.price,
-    accessSeconds: offer.access,
-    scope: offer.scope,
-  })),
-})
+  }))
+  return {
+    path: route.path,
+    isObserved: route.mode === 'observe',
+    host: route.host ?? null,
+    methods: route.methods ?? null,
+    price: route.price,
+    prices,
+    accessSeconds: route.access ?? 86_400,
+    content: route.content ?? 'origin',
+    upstream: route.origin ? upstreamOf(route.origin, prices, env, `${at}.origin`) : null,
+    description: route.description ?? '',
+    mimeType: route.mimeType ?? '',
+    offers: (route.offers ?? []).map((offer) => ({
+      name: offer.name,
+      price: offer.price,
+      accessSeconds: offer.access,
+      scope: offer.scope,
+    })),
+  }
+}

@@ -1,6 +1,8 @@
 // The shape of a parsed route, and prices as atomic units.
 import { fail, ok, type Result } from '../errors.ts'
+import type { ConfigProblem } from '../settings.ts'
 import type { Pattern } from './paths.ts'
+import type { Upstream } from './upstream.ts'
 
 export type Price = 'free' | { micros: bigint }
 
@@ -31,6 +33,8 @@ export type Rule = {
   prices: readonly PriceRule[]
   accessSeconds: AccessSeconds
   content: 'kv' | 'r2' | 'origin'
+  /** Where it is fetched from; null is the site's own origin. A secret that cannot be used stops this route alone. */
+  upstream: Result<Upstream, ConfigProblem[]> | null
   description: string
   mimeType: string
   offers: readonly ExtraOffer[]

@@ -12,14 +12,21 @@ export const keyIdOf = (site: string, { x }: PublicJwk) => `${didOf(site)}#${x.s
 
 export const DID_PATH = '/.well-known/did.json'
 
-/** What a site publishes about its key at `DID_PATH`. */
-export function didDocument(site: string, publicJwk: PublicJwk) {
-  const id = keyIdOf(site, publicJwk)
+/** What a site publishes about its keys at `DID_PATH`: the one that signs, and those that did or are to. */
+export function didDocument(site: string, keys: readonly PublicJwk[]) {
+  const named = keys.map((publicJwk) => [keyIdOf(site, publicJwk), publicJwk] as const)
+  // One name, one key: the one that signs.
+  const methods = named.filter(([id], i) => named.findIndex(([other]) => other === id) === i)
   return {
     '@context': ['https://www.w3.org/ns/did/v1', 'https://w3id.org/security/suites/jws-2020/v1'],
     id: didOf(site),
-    verificationMethod: [{ id, type: 'JsonWebKey2020', controller: didOf(site), publicKeyJwk: publicJwk }],
-    assertionMethod: [id],
+    verificationMethod: methods.map(([id, publicKeyJwk]) => ({
+      id,
+      type: 'JsonWebKey2020',
+      controller: didOf(site),
+      publicKeyJwk,
+    })),
+    assertionMethod: methods.map(([id]) => id),
   }
 }
 

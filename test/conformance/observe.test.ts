@@ -27,12 +27,17 @@ const ENFORCED = [
   { path: '/kept/*', content: 'kv', price: '$0.05' },
 ]
 
+const UPSTREAM_KEY = 'the-key-of-the-seller'
+
 let shop: Shop
 let origin: OriginServer
 
 beforeAll(async () => {
   origin = await startOrigin()
-  shop = await openShop({ ORIGIN_URL: origin.url, ROUTES: [...OBSERVED, FREE, ...ENFORCED] })
+  const upstream = { url: origin.url, headers: { 'X-Api-Key': 'secret:UPSTREAM_KEY' } }
+  const resold = { path: '/resold/*', price: '$0.01', access: 'once', mode: 'observe', origin: upstream }
+  const ROUTES = [...OBSERVED, FREE, resold, ...ENFORCED]
+  shop = await openShop({ ORIGIN_URL: origin.url, UPSTREAM_KEY, ROUTES })
   shop.onClose(origin.stop)
   await shop.site.kv.put('/kv/a', PAGE, { metadata: { price: '$0.07' } })
   await shop.site.kv.put('/kv/b', PAGE)
@@ -186,6 +191,26 @@ describe('what is stored', () => {
     const answer = await shop.ask(path)
     expectNothingOfOurs(answer)
     expect([answer.status, answer.error]).toEqual([404, 'not_found'])
+  })
+})
+
+describe('what is asked for with a key of the seller', () => {
+  test('is given to anybody, and the key to nobody', async () => {
+    const answer = await shop.ask('/resold/x', { headers: { 'PAYMENT-SIGNATURE': await paymentOf() } })
+    expectNothingOfOurs(answer)
+    expect([answer.status, answer.text]).toEqual([200, PAGE])
+    expect(origin.seen.map(({ headers }) => headers['x-api-key'])).toEqual([UPSTREAM_KEY])
+    expect(shop.site.logs.join('\n')).not.toContain(UPSTREAM_KEY)
+  })
+
+  test.each([
+    ['an encoded slash', '/resold/AC%2FDC'],
+    ['two slashes', '/resold//x'],
+    ['longer than any address', `/resold/${'y'.repeat(3_000)}`],
+  ])('is asked for by plain addresses alone: %s', async (_, path) => {
+    const answer = await shop.ask(path)
+    expect([answer.status, answer.error]).toEqual([404, 'not_found'])
+    expect(origin.seen).toEqual([])
   })
 })
 

@@ -23,6 +23,15 @@ export const MUTANTS: readonly Mutant[] = [
     ['if (harmless.length === cleared.length) return', 'return', site('conformance/hostile-origin')],
     ['if (!/^(?:[/?#]|$)/.test(below)) return location', '', unit('headers')],
     ["target !== origin && (target !== site || basePath === '')", 'false', unit('headers')],
+    ['!TOLD.test(name) && !isPriced', 'false', unit('headers')],
+    ['known[0] === name && known[1] === value', 'known[0] === name', unit('headers')],
+    [' || secrets.some((secret) => line.includes(secret))', '', unit('headers')],
+  ]),
+  ...in_('origin.ts', [
+    ['!ABOUT_THE_SELLER.includes(status) && ', '', site('conformance/upstream')],
+    ['!(isUnpaid && isAway)', 'true', site('conformance/upstream')],
+    [', isCostly: true', '', site('conformance/upstream')],
+    ["redirect: 'manual',", '', site('conformance/upstream')],
   ]),
   ...in_('range.ts', [
     ['if (isChanged(headers, file)) return { status: 412 }', '', unit('range')],
@@ -36,6 +45,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["'private, no-cache'", "'no-cache'", unit('respond')],
   ]),
   ...in_('paywall.ts', [
+    ['if (!ready.ok) return no(ready.error)', '', site('conformance/upstream')],
     [
       "if (request.method === 'HEAD' || isUpgrade(request)) return unpaid",
       'if (isUpgrade(request)) return unpaid',

@@ -131,3 +131,28 @@ story('a success that is never borne out, with the RPC gone for good, is told of
   for (let day = 0; day < 33; day++) await tale.wait(DAY_MS)
   expect(tale.stage.logged.map(({ event }) => event)).toContain('settlement_unproven')
 })
+
+const noted = (tale: Tale) => tale.stage.ledger.read('SELECT payments, since_seconds FROM unresolved')
+
+story(
+  'what is unknown after a minute is noted for the publisher, once for each payer, and taken back',
+  async (tale) => {
+    const orders = [1, 2].map((i) => tale.sign(single(`/a/${i}`), { windowSeconds: 900 }))
+    await payUnseen(tale, orders)
+    expect(noted(tale)).toEqual([])
+    await until(tale, 5_000, () => noted(tale).length > 0)
+    await until(tale, 5_000, () => noted(tale)[0]?.payments === 2)
+    expect(noted(tale)).toEqual([{ payments: 2, since_seconds: rowsOf(tale.stage, PAYER)[0]?.claimed_at }])
+    for (const name of tale.stage.objects.names()) tale.stage.objects.crash(name)
+    setRpcs(tale, 'up')
+    expect(await until(tale, 5_000, () => noted(tale).length === 0)).toBeLessThan(HALF_HOUR_MS)
+    expect(orders.flatMap(tale.entries)).toHaveLength(2)
+  },
+)
+
+story('a purchase as usual writes no note', async (tale) => {
+  expect(code(await tale.ask(tale.sign(single())))).toBe('content')
+  await tale.wait(HALF_HOUR_MS)
+  const statements = tale.stage.ledger.read('SELECT count(*) AS n FROM unresolved')
+  expect(statements).toEqual([{ n: 0 }])
+})

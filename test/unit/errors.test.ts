@@ -14,6 +14,7 @@ describe.each(REFUSAL_CODES)('%s', (code) => {
     expect(isClientsDoing({ code })).toBe(blame !== null)
     expect(isCounted({ code })).toBe(blame === 'counted')
     expect(isCounted({ code, isRepeat: true })).toBe(false)
+    expect([isClientsDoing({ code, isCostly: true }), isCounted({ code, isCostly: true })]).toEqual([true, true])
     if (status === 400) expect(blame).toBe('noted')
   })
 

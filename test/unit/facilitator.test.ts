@@ -131,8 +131,12 @@ describe('the words of hosted facilitators', () => {
     },
     invalid_exact_evm_token_name_mismatch: { kind: 'refused', reason: 'unexpected_settle_error' },
     invalid_payload: { kind: 'refused', reason: 'unexpected_settle_error' },
-    invalid_network: { kind: 'refused', reason: 'unexpected_settle_error' },
-    unsupported_scheme: { kind: 'refused', reason: 'unexpected_settle_error' },
+    // It serves something else: it did not look at the payment.
+    invalid_network: { kind: 'unsent' },
+    invalid_scheme: { kind: 'unsent' },
+    unsupported_scheme: { kind: 'unsent' },
+    unsupported_network: { kind: 'unsent' },
+    invalid_x402_version: { kind: 'unsent' },
     unsupported_payload_type: { kind: 'refused', reason: 'unexpected_settle_error' },
     asset_not_deployed_contract: { kind: 'refused', reason: 'unexpected_settle_error' },
     eip6492_factory_not_allowed: { kind: 'refused', reason: 'unexpected_settle_error' },
@@ -652,7 +656,6 @@ describe('what is about us', () => {
 
   test.each<[string, Answer, number]>([
     ['a refused key', key(401), 60_000],
-    ['429 without a time', page(429), 5_000],
     ['429 with a time', async () => new Response(null, { status: 429, headers: { 'Retry-After': '40' } }), 40_000],
   ])('after %s it is left alone for so long', async (_what, says, restMs) => {
     const memory = memoryOf()
@@ -663,6 +666,13 @@ describe('what is about us', () => {
     expect(calls).toHaveLength(1)
     vi.setSystemTime(Date.now() + 1)
     await settle(at(A), memory, payment, false)
+    expect(calls).toHaveLength(2)
+  })
+
+  test('429 without a time says nothing about when: the next payment asks again', async () => {
+    const memory = memoryOf()
+    const calls = world({ [A]: { says: page(429), supported } })
+    for (let i = 0; i < 2; i++) expect(await settle(at(A), memory, payment, false)).toEqual({ kind: 'unsent' })
     expect(calls).toHaveLength(2)
   })
 
@@ -713,12 +723,13 @@ describe('what is about us', () => {
     ['a refused key', key(401)],
     ['too many requests', page(429)],
     ['a malformed request', malformed],
+    ['another network', json({ isValid: false, invalidReason: 'invalid_network' })],
   ])('/verify with %s: nobody has worked for the payer', async (_what, says) => {
     world({ [A]: { says, supported } })
     expect(await verify(at(A), memoryOf(), payment)).toEqual({ kind: 'unavailable', hasWorked: false })
   })
 
-  test.each(['unknown_error', 'settle_exact_node_failure', 'unexpected_verify_error'])(
+  test.each(['unknown_error', 'settle_exact_node_failure', 'unexpected_verify_error', 'invalid_network'])(
     '/verify that could not find out (%s) refuses nobody: the next is asked',
     async (invalidReason) => {
       world({

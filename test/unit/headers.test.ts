@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { forOrigin, isDecoded, locationAt, type Purpose, withoutClaims } from '../../src/headers.ts'
+import {
+  forOrigin,
+  forUpstream,
+  isDecoded,
+  locationAt,
+  type Purpose,
+  withoutClaims,
+  withoutSellers,
+} from '../../src/headers.ts'
 
 const sent = (headers: Record<string, string>, purpose: Purpose) =>
   Object.fromEntries(forOrigin(new Request('https://news.example/a', { headers }), purpose))
@@ -209,5 +217,164 @@ describe('a redirect of an origin', () => {
     ['https://news.example', '/x', '/x'],
   ])('at %s to “%s” leads to %s', (base, location, expected) => {
     expect(locationAt(SITE, base, location)).toBe(expected)
+  })
+})
+
+describe('an upstream', () => {
+  const UPSTREAM = {
+    url: 'https://api.upstream.example/v1',
+    headers: [
+      ['Authorization', 'Bearer the-key-of-the-seller'],
+      ['X-Api-Version', '2'],
+    ],
+    secrets: ['bearer the-key-of-the-seller', 'bearer%20the-key-of-the-seller', 'the-key-of-the-seller'],
+    priced: [['x-model', 'large']],
+  } as const
+  const OWN = { authorization: 'Bearer the-key-of-the-seller', 'x-api-version': '2', 'user-agent': 'newsstand' }
+  const asked = (headers: Record<string, string>, purpose: Purpose = 'purchase', own = {}) => {
+    const request = new Request('https://news.example/a', { headers })
+    return Object.fromEntries(forUpstream(request, purpose, { ...UPSTREAM, ...own }))
+  }
+
+  test.each([
+    'Authorization',
+    'authorization',
+    'Cookie',
+    'X-Api-Version',
+    'X_Api_Version',
+    'X-API_VERSION',
+    'Proxy-Authorization',
+    'PAYMENT-SIGNATURE',
+    'X-PAYMENT',
+    'SIGN-IN-WITH-X',
+    'Payment-Authorization',
+    'User-Agent',
+    'Referer',
+    'Origin',
+    'Forwarded',
+    'X-Forwarded-For',
+    'X-Forwarded-Host',
+    'X-Real-IP',
+    'True-Client-IP',
+    'CF-Connecting-IP',
+    'CF-Connecting-IPv6',
+    'CF-IPCountry',
+    'CF-Ray',
+    'Via',
+    'DNT',
+    'Sec-CH-UA',
+    'Sec-Fetch-Site',
+    'Upgrade',
+    'X-Request-ID',
+    'Idempotency-Key',
+    'If-None-Match',
+    'X-Amz-Target',
+    'OpenAI-Organization',
+    'Stripe-Account',
+    'X-HTTP-Method-Override',
+    'Content-Location',
+  ])('is told nothing of %s, as the reader sends it', (name) => {
+    for (const purpose of ['free', 'holder', 'purchase'] as const) {
+      expect(asked({ [name]: 'of the reader' }, purpose)).toEqual(OWN)
+    }
+  })
+
+  test.each(['Accept', 'Accept-Language', 'Content-Type', 'Content-Encoding', 'Content-Language', 'Content-Length'])(
+    'is told the reader’s %s',
+    (name) => {
+      expect(asked({ [name]: '7' })).toEqual({ ...OWN, [name.toLowerCase()]: '7' })
+    },
+  )
+
+  test('is asked by a holder for a range, and by a purchase for the whole, in an encoding that can be looked into', () => {
+    const headers = { Range: 'bytes=0-1', 'Accept-Encoding': 'zstd, br' }
+    expect(asked(headers, 'holder')).toEqual({ ...OWN, range: 'bytes=0-1', 'accept-encoding': 'zstd, br' })
+    expect(asked(headers)).toEqual({ ...OWN, 'accept-encoding': 'br' })
+  })
+
+  test.each([
+    ['large', { 'x-model': 'large' }],
+    ['LARGE', {}],
+    ['larger', {}],
+    ['small', {}],
+  ])('is told of a header that makes the price, where it makes it: %s', (value, told) => {
+    expect(asked({ 'X-Model': value })).toEqual({ ...OWN, ...told })
+    expect(asked({ X_Model: value })).toEqual(OWN)
+  })
+
+  test('is told the seller’s word where the reader has another', () => {
+    const own = { headers: [['accept', 'application/json'], ...UPSTREAM.headers, ['User-Agent', 'the shop']] }
+    expect(asked({ Accept: 'text/html' }, 'purchase', own)).toEqual({
+      ...OWN,
+      accept: 'application/json',
+      'user-agent': 'the shop',
+    })
+  })
+
+  const left = (headers: Record<string, string>, secrets: readonly string[] = UPSTREAM.secrets) => {
+    const kept = new Headers(headers)
+    withoutSellers(kept, { secrets })
+    return Object.fromEntries(kept)
+  }
+
+  test.each([
+    'Set-Cookie',
+    'Set-Cookie2',
+    'WWW-Authenticate',
+    'Proxy-Authenticate',
+    'Authentication-Info',
+    'Proxy-Authentication-Info',
+    'Authorization',
+    'Server-Timing',
+    'RateLimit',
+    'RateLimit-Policy',
+    'RateLimit-Remaining',
+    'X-RateLimit-Limit',
+    'X-Ratelimit-Remaining-Tokens',
+    'X-Rate-Limit-Reset',
+    'X_RateLimit_Limit',
+    'anthropic-ratelimit-requests-limit',
+    'x-ms-ratelimit-remaining-requests',
+    'X-App-Rate-Limit',
+    'X-Quota-Remaining',
+    'X-Credits-Left',
+    'X-Throttling-Control',
+    'openai-organization',
+    'openai-project',
+    'X-Account-Id',
+    'Clear-Site-Data',
+    'Strict-Transport-Security',
+    'Alt-Svc',
+    'NEL',
+    'Report-To',
+    'Reporting-Endpoints',
+    'Service-Worker-Allowed',
+  ])('says %s to the seller alone', (name) => {
+    expect(left({ [name]: 'x', 'X-Own': 'kept' })).toEqual({ 'x-own': 'kept' })
+  })
+
+  test.each([
+    'Content-Type',
+    'Content-Encoding',
+    'Content-Length',
+    'ETag',
+    'Link',
+    'Location',
+    'Retry-After',
+    'X-Request-Id',
+    'X-Accounting',
+    'X-Projected',
+  ])('says %s to the reader', (name) => {
+    expect(left({ [name]: 'x' })).toEqual({ [name.toLowerCase()]: 'x' })
+  })
+
+  test.each([
+    ['X-Echo', 'Bearer the-key-of-the-seller'],
+    ['X-Echo', '{"key":"the-key-of-the-seller"}'],
+    ['X-Echo', 'THE-KEY-OF-THE-SELLER'],
+    ['Location', 'https://login.example/?key=Bearer%20the-key-of-the-seller'],
+    ['X-the-key-of-the-seller', 'known'],
+  ])('gives no secret away: %s: %s', (name, value) => {
+    expect(left({ [name]: value, 'X-Own': 'kept' })).toEqual({ 'x-own': 'kept' })
   })
 })

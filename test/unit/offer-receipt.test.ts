@@ -187,7 +187,7 @@ describe('the DID document', () => {
   })
 
   test('holds the key for statements, and no other name finds it', () => {
-    const document = didDocument(SITE, signer.publicJwk)
+    const document = didDocument(SITE, [signer.publicJwk])
     const kid = keyIdOf(SITE, signer.publicJwk)
     expect(JSON.stringify(document)).not.toContain(KEY.d)
     expect(keyIn(document, kid)).toEqual(signer.publicJwk)

@@ -26,6 +26,7 @@ const rule = (path: string, micros: bigint | 'free' = 50_000n, methods: string[]
   prices: [],
   accessSeconds: 86_400,
   content: 'origin',
+  upstream: null,
   description: '',
   mimeType: '',
   offers: [],

@@ -56,6 +56,7 @@ describe('amounts at one resource differ, so that an amount names its offer', ()
     prices: [],
     accessSeconds: 0,
     content: 'kv',
+    upstream: null,
     description: '',
     mimeType: '',
     offers: [{ name: 'Day pass', price: { micros: 500_000n }, accessSeconds: 86_400, scope: scope.value }],

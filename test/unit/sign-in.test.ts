@@ -205,7 +205,7 @@ describe('a nonce is made here and short-lived', () => {
   })
 
   test('it is recognised, and ends five minutes after it was made', async () => {
-    expect(await nonceEndsAtSeconds(nonce, SITE, key)).toBe(NOW + SIGN_IN_SECONDS)
+    expect(await nonceEndsAtSeconds(nonce, SITE, [key])).toBe(NOW + SIGN_IN_SECONDS)
   })
 
   test('two of one second differ', async () => {
@@ -213,15 +213,15 @@ describe('a nonce is made here and short-lived', () => {
   })
 
   test('at another site, or under another secret or purpose, it is none', async () => {
-    expect(await nonceEndsAtSeconds(nonce, 'https://other.example', key)).toBeNull()
-    expect(await nonceEndsAtSeconds(nonce, SITE, await deriveKey('another secret', 'sign-in'))).toBeNull()
-    expect(await nonceEndsAtSeconds(nonce, SITE, await deriveKey('a secret for tests', 'pass'))).toBeNull()
+    expect(await nonceEndsAtSeconds(nonce, 'https://other.example', [key])).toBeNull()
+    expect(await nonceEndsAtSeconds(nonce, SITE, [await deriveKey('another secret', 'sign-in')])).toBeNull()
+    expect(await nonceEndsAtSeconds(nonce, SITE, [await deriveKey('a secret for tests', 'pass')])).toBeNull()
   })
 
   test('with any digit changed it is none', async () => {
     for (let i = 0; i < nonce.length; i += 1) {
       const digit = nonce[i] === '0' ? '1' : '0'
-      expect(await nonceEndsAtSeconds(nonce.slice(0, i) + digit + nonce.slice(i + 1), SITE, key)).toBeNull()
+      expect(await nonceEndsAtSeconds(nonce.slice(0, i) + digit + nonce.slice(i + 1), SITE, [key])).toBeNull()
     }
   })
 
@@ -231,11 +231,11 @@ describe('a nonce is made here and short-lived', () => {
     '0'.repeat(31),
     createHmac('sha256', 'guess').update(SITE).digest('hex').slice(0, 32),
   ])('%s is none', async (text) => {
-    expect(await nonceEndsAtSeconds(text, SITE, key)).toBeNull()
+    expect(await nonceEndsAtSeconds(text, SITE, [key])).toBeNull()
   })
 
   test('in upper case it is none: one nonce has one spelling', async () => {
-    expect(await nonceEndsAtSeconds(nonce.toUpperCase(), SITE, key)).toBeNull()
+    expect(await nonceEndsAtSeconds(nonce.toUpperCase(), SITE, [key])).toBeNull()
   })
 })
 

@@ -104,16 +104,16 @@ describe('a scope opens what it names and nothing else', () => {
 describe('passes', () => {
   test('what was granted is read back, until it ends', async () => {
     const token = await issuePass([grant('=/a'), grant('~/b/*', NOW + 5)], SITE, key, NOW)
-    expect(await readPass(token, SITE, key, NOW)).toHaveLength(2)
-    expect(await readPass(token, SITE, key, NOW + 5)).toEqual([grant('=/a')])
-    expect(await readPass(token, SITE, key, NOW + 60)).toEqual([])
+    expect(await readPass(token, SITE, [key], NOW)).toHaveLength(2)
+    expect(await readPass(token, SITE, [key], NOW + 5)).toEqual([grant('=/a')])
+    expect(await readPass(token, SITE, [key], NOW + 60)).toEqual([])
   })
 
   test('a pass is worth nothing at another site, under another key, or as a quote', async () => {
     const token = await issuePass([grant('=/a')], SITE, key, NOW)
-    expect(await readPass(token, 'https://other.example', key, NOW)).toEqual([])
-    expect(await readPass(token, SITE, await deriveKey('another secret', 'pass'), NOW)).toEqual([])
-    expect(await readPass(token, SITE, quoteKey, NOW)).toEqual([])
+    expect(await readPass(token, 'https://other.example', [key], NOW)).toEqual([])
+    expect(await readPass(token, SITE, [await deriveKey('another secret', 'pass')], NOW)).toEqual([])
+    expect(await readPass(token, SITE, [quoteKey], NOW)).toEqual([])
   })
 
   test('no changed byte is accepted, and no text throws', async () => {
@@ -123,8 +123,8 @@ describe('passes', () => {
         const other = token[at] === 'A' ? 'B' : 'A'
         const changed = token.slice(0, at) + other + token.slice(at + 1)
         // The last digit of a MAC of 32 bytes has two spare bits; every other change is another token.
-        if (at < token.length - 1) expect(await readPass(changed, SITE, key, NOW)).toEqual([])
-        expect(await readPass(text, SITE, key, NOW)).toEqual([])
+        if (at < token.length - 1) expect(await readPass(changed, SITE, [key], NOW)).toEqual([])
+        expect(await readPass(text, SITE, [key], NOW)).toEqual([])
       }),
     )
   })
@@ -138,13 +138,13 @@ describe('passes', () => {
     const many = Array.from({ length: 200 }, (_, i) => grant(`=/articles/${i}`))
     const token = await issuePass(many, SITE, key, NOW)
     expect(token.length).toBeLessThanOrEqual(3600)
-    expect((await readPass(token, SITE, key, NOW))[0]?.scope).toBe('=/articles/0')
+    expect((await readPass(token, SITE, [key], NOW))[0]?.scope).toBe('=/articles/0')
   })
 
   test('where there is less room, the newest stays', async () => {
     const many = [grant('=/new'), grant('=/old'), grant('=/older')]
     const read = async (room: number) =>
-      (await readPass(await issuePass(many, SITE, key, NOW, room), SITE, key, NOW)).map(({ scope }) => scope)
+      (await readPass(await issuePass(many, SITE, key, NOW, room), SITE, [key], NOW)).map(({ scope }) => scope)
     expect(await read(3600)).toEqual(['=/new', '=/old', '=/older'])
     expect(await read(300)).toEqual(['=/new', '=/old'])
     expect(await read(1)).toEqual(['=/new'])
@@ -153,7 +153,7 @@ describe('passes', () => {
   test('the longest address has room in a cookie', async () => {
     const longest = grant(`=/${'x'.repeat(511)}?${'y'.repeat(1023)}`)
     const token = await issuePass([longest, grant('=/old')], SITE, key, NOW)
-    expect(await readPass(token, SITE, key, NOW)).toEqual([longest, grant('=/old')])
+    expect(await readPass(token, SITE, [key], NOW)).toEqual([longest, grant('=/old')])
     expect(passCookie(token, SITE, NOW + 3650 * 86_400, NOW).length).toBeLessThan(4096)
   })
 
@@ -188,14 +188,14 @@ describe('passes', () => {
   test('what this key signed is ours, ended or for another of our sites; nothing else is', async () => {
     const other = 'https://other.example'
     const ended = await issuePass([grant('=/a', NOW + 1)], SITE, key, NOW)
-    expect(await readPass(ended, SITE, key, NOW + 2)).toEqual([])
-    expect(await isPass(ended, [SITE], key)).toBe(true)
-    expect(await isPass(await issuePass([grant('=/a')], other, key, NOW), [SITE, other], key)).toBe(true)
-    expect(await isPass(await issuePass([grant('=/a')], 'https://elsewhere.example', key, NOW), [SITE], key)).toBe(
+    expect(await readPass(ended, SITE, [key], NOW + 2)).toEqual([])
+    expect(await isPass(ended, [SITE], [key])).toBe(true)
+    expect(await isPass(await issuePass([grant('=/a')], other, key, NOW), [SITE, other], [key])).toBe(true)
+    expect(await isPass(await issuePass([grant('=/a')], 'https://elsewhere.example', key, NOW), [SITE], [key])).toBe(
       false,
     )
-    expect(await isPass(await issuePass([grant('=/a')], SITE, quoteKey, NOW), [SITE], key)).toBe(false)
-    expect(await isPass(`x.${MAC}`, [SITE], key)).toBe(false)
+    expect(await isPass(await issuePass([grant('=/a')], SITE, quoteKey, NOW), [SITE], [key])).toBe(false)
+    expect(await isPass(`x.${MAC}`, [SITE], [key])).toBe(false)
   })
 })
 
@@ -217,16 +217,16 @@ describe('quotes', () => {
   test('the offers are honoured until the quote expires', async () => {
     const { proof, expiresAtSeconds } = await issue()
     expect(expiresAtSeconds).toBe(NOW + QUOTE_SECONDS)
-    expect(await quotedOffers(proof, resource('/a'), quoteKey, expiresAtSeconds)).toEqual([offer])
-    expect(await quotedOffers(proof, resource('/a'), quoteKey, expiresAtSeconds + 1)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a'), [quoteKey], expiresAtSeconds)).toEqual([offer])
+    expect(await quotedOffers(proof, resource('/a'), [quoteKey], expiresAtSeconds + 1)).toEqual([])
   })
 
   test('a quote is for one resource, method and site, and only from us', async () => {
     const { proof } = await issue()
-    expect(await quotedOffers(proof, resource('/b'), quoteKey, NOW)).toEqual([])
-    expect(await quotedOffers(proof, resource('/a', 'POST'), quoteKey, NOW)).toEqual([])
-    expect(await quotedOffers(proof, { ...resource('/a'), site: 'https://other.example' }, quoteKey, NOW)).toEqual([])
-    expect(await quotedOffers(proof, resource('/a'), key, NOW)).toEqual([])
-    expect(await quotedOffers('nonsense', resource('/a'), quoteKey, NOW)).toEqual([])
+    expect(await quotedOffers(proof, resource('/b'), [quoteKey], NOW)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a', 'POST'), [quoteKey], NOW)).toEqual([])
+    expect(await quotedOffers(proof, { ...resource('/a'), site: 'https://other.example' }, [quoteKey], NOW)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a'), [key], NOW)).toEqual([])
+    expect(await quotedOffers('nonsense', resource('/a'), [quoteKey], NOW)).toEqual([])
   })
 })

@@ -34,6 +34,8 @@ export type Site = {
   readonly kv: KVNamespace
   readonly r2: R2Bucket
   readonly db: D1Database
+  /** What `wrangler --persist-to` is given to see them too. */
+  readonly persistTo: string
   /** What the worker wrote to its log. */
   readonly logs: readonly string[]
   /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same port and disk. */
@@ -77,7 +79,8 @@ export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promi
       logRequests: false,
       cf: false,
       telemetry: { enabled: false },
-      resourcePersistencePath: folder,
+      // `wrangler dev --persist-to DIR` keeps its state in DIR/v3.
+      resourcePersistencePath: join(folder, 'v3'),
       handleStructuredLogs: ({ message }) => void logs.push(message),
       workers: [
         {
@@ -107,6 +110,7 @@ export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promi
   return {
     url,
     port,
+    persistTo: folder,
     logs,
     get kv() {
       return kv

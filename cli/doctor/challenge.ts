@@ -1,0 +1,69 @@
+// How long the header of a challenge gets, made as the worker makes it. It never fetches.
+import type { Config } from '../../src/config.ts'
+import { issueNonce } from '../../src/nonce.ts'
+import { saleOffers, salesAt } from '../../src/policy/policy.ts'
+import type { Rule } from '../../src/policy/rules.ts'
+import { type Resource, urlOf } from '../../src/policy/scope.ts'
+import { issueQuote } from '../../src/quote.ts'
+import { deriveKey } from '../../src/token.ts'
+import { encodeChallenge } from '../../src/x402/codec.ts'
+import type { Offer } from '../../src/x402/payment.ts'
+import { error, type Finding } from './findings.ts'
+import { exampleOf } from './routes.ts'
+
+/** For one price on one network at an address of this length (the contract's promise to clients). */
+const LONGEST_HEADER = 2048
+const ADDRESS_CHARACTERS = 256
+/** Of the 8 KiB that servers on the way take for all headers of an answer, what our others need stays free. */
+const LONGEST_WITH_ALL_OFFERS = 8192 - 1638
+
+export async function challengeFindings(config: Config, nowSeconds: number): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const [i, rule] of config.rules.entries()) {
+    const { price } = rule
+    if (price === 'free') continue
+    const resource = longAddress(config, rule)
+    const offers = saleOffers(salesAt(resource.path, price, rule), config.networks, config.payTo.eip155, true)
+    const single = await headerLength(config, rule, resource, offers.slice(0, 1), nowSeconds)
+    const all = await headerLength(config, rule, resource, offers, nowSeconds)
+    const at = `ROUTES[${i}]`
+    if (single > LONGEST_HEADER) {
+      const advice = 'shorten mimeType, or the path'
+      findings.push(error(at, `its challenge takes ${single} characters, ${LONGEST_HEADER} are the most; ${advice}`))
+    } else if (all > LONGEST_WITH_ALL_OFFERS) {
+      const advice = 'name fewer offers, or fewer NETWORKS, or shorten scopes and mimeType'
+      const most = `${LONGEST_WITH_ALL_OFFERS} are the most beside the other headers`
+      findings.push(error(at, `its challenge with all offers takes ${all} characters, ${most}; ${advice}`))
+    }
+  }
+  return findings
+}
+
+/** An address of the route that is as long as the contract speaks of, where its pattern allows. */
+function longAddress({ sites }: Config, { path, host, methods }: Rule): Resource {
+  const site = sites.find((each) => new URL(each).host === host) ?? sites[0] ?? ''
+  const example = exampleOf(path)
+  const isOpen = path.tree || path.segments.some((segment) => segment.startsWith(':'))
+  const missing = ADDRESS_CHARACTERS - site.length - example.length
+  const full = isOpen && missing > 0 ? example.replace('example', `example${'-'.repeat(missing)}`) : example
+  return { site, method: methods?.includes('GET') === false ? (methods[0] ?? 'GET') : 'GET', path: full, id: full }
+}
+
+async function headerLength(
+  config: Config,
+  rule: Rule,
+  resource: Resource,
+  offers: readonly Offer[],
+  nowSeconds: number,
+): Promise<number> {
+  const { site } = resource
+  const key = await deriveKey(config.passSecret, 'quote')
+  const quote = await issueQuote(offers, resource, key, nowSeconds, new Uint8Array(9))
+  const nonce = await issueNonce(site, await deriveKey(config.passSecret, 'sign-in'), nowSeconds, new Uint8Array(4))
+  const networks = config.networks.map(({ network }) => network)
+  const isLasting = offers.some(({ accessSeconds }) => accessSeconds > 0)
+  const info = { url: urlOf(resource), description: rule.description, mimeType: rule.mimeType }
+  const signIn = isLasting ? { site, nonce, issuedAtSeconds: nowSeconds, networks } : null
+  // Signed offers are put in only where they fit.
+  return encodeChallenge('payment_required', info, offers, { ...quote, signedOffers: [] }, signIn).header.length
+}

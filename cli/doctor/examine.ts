@@ -1,0 +1,102 @@
+// The order of doctor's checks: the file, the settings, then everybody who has to be asked. What cannot be read hides only
+// what depends on it.
+import type { Config } from '../../src/config.ts'
+import type { Surroundings } from './asking.ts'
+import { chainFindings } from './chains.ts'
+import { challengeFindings } from './challenge.ts'
+import { secretNames, soldSince, type Wrangler } from './cloudflare.ts'
+import { type Place, readSettings } from './configuration.ts'
+import { type Deployment, localSecrets, readDeployment } from './deployment.ts'
+import { facilitatorFindings } from './facilitators.ts'
+import { error, type Finding, notChecked, type Report, strictly } from './findings.ts'
+import { liveFindings } from './live.ts'
+import { routeFindings } from './routes.ts'
+import { DAY_SECONDS, salesFindings } from './sales.ts'
+import { sitemapReport } from './sitemap.ts'
+
+export type Options = {
+  /** wrangler.toml. */
+  file: string
+  environment: string | undefined
+  /** Where secrets and ledger are looked for: Cloudflare by wrangler, or this machine, or neither but `.dev.vars`. */
+  storage: 'remote' | 'local' | null
+  /** Whether this is before the first deployment with real money. */
+  isFirst: boolean
+  /** Whether the deployed site is looked at, and at which addresses. */
+  live: readonly string[] | null
+  sitemap: string | null
+}
+
+/** The machine, as far as doctor uses it. */
+export type Machine = Surroundings & { wrangler: Wrangler; environment: Record<string, string | undefined> }
+
+export async function examine(options: Options, machine: Machine): Promise<Report> {
+  const { file, environment, storage } = options
+  const deployment = readDeployment(file, environment)
+  if (!deployment.ok) return { findings: [error('wrangler.toml', deployment.error)], notes: [] }
+  const named = storage === 'remote' ? await secretNames(machine.wrangler, file, deployment.value) : null
+  const secrets = {
+    values: localSecrets(file, deployment.value, machine.environment),
+    named: named === null ? null : named.ok ? named.value : ('unknown' as const),
+  }
+  const place: Place = storage === 'local' ? 'here' : 'cloudflare'
+  const { config, findings } = readSettings(deployment.value, secrets, place)
+  if (named?.ok === false) findings.push(notChecked('secrets', named.error))
+  const report =
+    config === null ? { findings: [], notes: [] } : await examineSite(config, deployment.value, options, machine)
+  const all = inOrder([...findings, ...report.findings])
+  const isReal = config?.networks.some(({ isTest }) => !isTest) ?? true
+  return { findings: options.isFirst && isReal ? strictly(all) : all, notes: report.notes }
+}
+
+async function examineSite(
+  config: Config,
+  deployment: Deployment,
+  options: Options,
+  machine: Machine,
+): Promise<Report> {
+  const { file, storage, live, sitemap } = options
+  const nowSeconds = Math.floor(machine.nowMs() / 1000)
+  const [facilitators, chains, seen, list, sales] = await Promise.all([
+    facilitatorFindings(config, deployment.vars, machine),
+    chainFindings(config, machine),
+    live === null ? [] : liveFindings(config, live, machine),
+    sitemap === null ? { findings: [], notes: [] } : sitemapReport(sitemap, config, machine),
+    storage === null ? [] : ledgerFindings(config, deployment, file, storage, machine, nowSeconds),
+  ])
+  const findings = [
+    ...routeFindings(config),
+    ...(await challengeFindings(config, nowSeconds)),
+    ...facilitators,
+    ...chains,
+    ...seen,
+    ...list.findings,
+    ...sales,
+  ]
+  return { findings, notes: list.notes }
+}
+
+async function ledgerFindings(
+  config: Config,
+  deployment: Deployment,
+  file: string,
+  storage: 'remote' | 'local',
+  { wrangler }: Machine,
+  nowSeconds: number,
+): Promise<Finding[]> {
+  if (!deployment.bindings.includes('LEDGER_DB')) return []
+  const sold = await soldSince(wrangler, file, deployment, `--${storage}`, nowSeconds - 2 * DAY_SECONDS)
+  if (!sold.ok) return [notChecked('LEDGER_DB', sold.error)]
+  return salesFindings(config, new Set(sold.value), nowSeconds)
+}
+
+/** Each thing once: several may notice that a clock is wrong, or a key missing. */
+function inOrder(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>()
+  return findings.filter(({ level, path, message }) => {
+    const key = path === 'clock' ? path : `${level} ${path} ${message}`
+    if (seen.has(key)) return false
+    seen.add(key)
+    return true
+  })
+}

@@ -1,0 +1,130 @@
+// The ledger's rows as they are stored, read page by page in the order of their time.
+import * as z from 'zod'
+import { ASSETS, transactionUrl } from '../../src/x402/assets.ts'
+import { type Query, quoted } from './database.ts'
+import { Refusal } from './refusal.ts'
+
+/** A row has some 700 bytes, so a page stays below a megabyte. */
+const PAGE = 1_000
+
+const storedRow = z.object({
+  id: z.string(),
+  site: z.string(),
+  resource: z.string(),
+  scheme: z.string(),
+  network: z.string(),
+  asset: z.string(),
+  amount: z
+    .string()
+    .regex(/^\d{1,78}$/)
+    .transform(BigInt),
+  payer: z.string(),
+  pay_to: z.string(),
+  transaction: z.string(),
+  position: z.int().nullable(),
+  offer: z.string(),
+  access_seconds: z.int(),
+  settled_at_seconds: z.int(),
+  remark: z.string().nullable(),
+})
+
+export type Row = {
+  /** The replay key of the authorization. */
+  id: string
+  site: string
+  resource: string
+  scheme: string
+  /** CAIP-2. */
+  network: string
+  /** The token contract. */
+  asset: string
+  /** Atomic units. */
+  amount: bigint
+  payer: string
+  payTo: string
+  transaction: string
+  /** Where in the transaction's receipt the proof stands; null where a facilitator's word was taken. */
+  position: number | null
+  offer: string
+  accessSeconds: number
+  settledAtSeconds: number
+  remark: string | null
+}
+
+function rowOf(stored: unknown): Row {
+  const parsed = storedRow.safeParse(stored)
+  if (parsed.success) {
+    const { pay_to, access_seconds, settled_at_seconds, ...row } = parsed.data
+    return { ...row, payTo: pay_to, accessSeconds: access_seconds, settledAtSeconds: settled_at_seconds }
+  }
+  const id = z.object({ id: z.string() }).safeParse(stored).data?.id ?? 'without an id'
+  const columns = [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].join(', ')
+  throw new Refusal(`the ledger's row ${printable(id)} cannot be read (${columns}); correct it, or take it out`)
+}
+
+/** Unix seconds, both included. */
+export type Span = { fromSeconds: number; toSeconds: number }
+export const ALWAYS: Span = { fromSeconds: 0, toSeconds: Number.MAX_SAFE_INTEGER }
+
+/** All rows of a time, the oldest first. Throws a `Refusal` at one that cannot be read. */
+export async function* rowsOf(query: Query, { fromSeconds, toSeconds }: Span): AsyncGenerator<Row> {
+  let after = { seconds: fromSeconds, id: '' }
+  while (true) {
+    const page = await query(
+      `SELECT * FROM payments WHERE settled_at_seconds >= ${after.seconds} AND settled_at_seconds <= ${toSeconds}
+       AND (settled_at_seconds > ${after.seconds} OR id > ${quoted(after.id)})
+       ORDER BY settled_at_seconds, id LIMIT ${PAGE}`,
+    )
+    let last: Row | null = null
+    for (const stored of page) {
+      last = rowOf(stored)
+      yield last
+    }
+    if (last === null || page.length < PAGE) return
+    after = { seconds: last.settledAtSeconds, id: last.id }
+  }
+}
+
+/** The rows that are meant by a transaction, a payment id or a payer's address, in any spelling. */
+export async function rowsNamed(query: Query, name: string): Promise<Row[]> {
+  const same = quoted(name.toLowerCase())
+  const found = await query(
+    `SELECT * FROM payments WHERE lower("transaction") = ${same} OR lower(id) = ${same} OR lower(payer) = ${same}
+     ORDER BY settled_at_seconds, id`,
+  )
+  return found.map(rowOf)
+}
+
+/** All entries of the table are USDC. */
+const SYMBOL = 'USDC'
+const DECIMALS = 6
+
+/** The symbol of a token we know, else null. */
+export const symbolOf = (network: string, asset: string): string | null =>
+  ASSETS.some((known) => known.network === network && known.asset.toLowerCase() === asset.toLowerCase()) ? SYMBOL : null
+
+/** Whole units as exact decimal text, with at least two decimals: `50000n` is `0.05`. */
+export function wholeUnits(amount: bigint): string {
+  const digits = amount.toString().padStart(DECIMALS + 1, '0')
+  const fraction = digits.slice(-DECIMALS).replace(/0{1,4}$/, '')
+  return `${digits.slice(0, -DECIMALS)}.${fraction}`
+}
+
+/** An amount for people; atomic units where the token is not known. */
+export function amountOf({ network, asset, amount }: Pick<Row, 'network' | 'asset' | 'amount'>): string {
+  const symbol = symbolOf(network, asset)
+  return symbol === null ? `${amount} units of ${printable(asset)}` : `${wholeUnits(amount)} ${symbol}`
+}
+
+/** Where a row's transaction can be looked up; null for what is none. */
+export const linkOf = (network: string, transaction: string): string | null =>
+  /^0x[0-9a-fA-F]{64}$/.test(transaction) ? transactionUrl(network, transaction) : null
+
+/** Seconds as ISO 8601 in UTC. */
+export function isoTime(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? `${seconds} s` : date.toISOString().replace('.000Z', 'Z')
+}
+
+/** A text for a terminal: resources are chosen by strangers, and control characters could rewrite the screen. */
+export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}')

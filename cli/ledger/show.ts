@@ -1,0 +1,46 @@
+// `ledger show`: the rows of one transaction, one payment or one payer, for people.
+import { parseArgs } from 'node:util'
+import { assetOf } from '../../src/x402/assets.ts'
+import { queryOf } from './database.ts'
+import { Refusal } from './refusal.ts'
+import { amountOf, isoTime, linkOf, printable, type Row, rowsNamed } from './rows.ts'
+import { SOURCE_FLAGS, sourceOf } from './source.ts'
+
+const NAMES = 'a transaction (0x and 64 digits), a payer (0x and 40 digits) or a payment id (3009|…, in quotes)'
+
+export async function show(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: SOURCE_FLAGS })
+  const [name] = positionals
+  if (name === undefined || positionals.length > 1) throw new Refusal(`show takes ${NAMES}`)
+  if (!/^(0x([0-9a-f]{40}|[0-9a-f]{64})|3009\|\S+)$/i.test(name)) {
+    throw new Refusal(`${printable(name)} is not ${NAMES}`)
+  }
+  const rows = await rowsNamed(await queryOf(sourceOf(values)), name)
+  if (rows.length === 0) {
+    throw new Refusal(`the ledger has no row for ${printable(name)}; if the chain has one, reconcile tells`)
+  }
+  console.log(rows.map(described).join('\n'))
+  if (rows.length > 1) console.log(`${rows.length} rows.`)
+}
+
+function described(row: Row): string {
+  const { network, transaction, remark, position } = row
+  const link = linkOf(network, transaction)
+  const lines: readonly (readonly [label: string, text: string | null])[] = [
+    ['Time', isoTime(row.settledAtSeconds)],
+    ['Bought', `${row.site}${row.resource.startsWith('/') ? '' : ' '}${row.resource}`],
+    ['Offer', row.offer === '' ? null : row.offer],
+    ['Access', row.accessSeconds === 0 ? 'one answer' : `${row.accessSeconds} s`],
+    ['Amount', amountOf(row)],
+    ['Network', `${assetOf(network)?.name ?? 'unknown'} (${network})`],
+    ['Payer', row.payer],
+    ['Payee', row.payTo],
+    ['Transaction', transaction],
+    ['', link],
+    ['Proof', position === null ? "the facilitator's word" : `log ${position} of the receipt`],
+    ['Remark', remark],
+    ['Payment id', row.id],
+  ]
+  const shown = lines.flatMap(([label, text]) => (text === null ? [] : [`  ${label.padEnd(12)} ${printable(text)}`]))
+  return `${shown.join('\n')}\n`
+}

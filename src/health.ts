@@ -1,0 +1,71 @@
+// `GET /_newsstand/health`. Strangers hear whether the site can sell, from this isolate's memory alone: asking costs nobody a
+// call. The publisher hears what it depends on.
+import { isAdmin } from './admin.ts'
+import { allUnresolved } from './ledger.ts'
+import { type Answer, report } from './respond.ts'
+import { nowSeconds, rpcOf, sellingIn, type World, worldOf } from './site.ts'
+import { VERSION } from './version.ts'
+
+const BINDINGS = ['PAYERS', 'LEDGER_DB', 'CONTENT_KV', 'CONTENT_R2', 'FAILED_PAYMENTS', 'ORIGIN'] as const
+/** Chain id and head. */
+const MOST_CALLS = 2
+
+/** 200 or 503, `{ ok }`; with `ADMIN_TOKEN`, why. */
+export async function answerHealth(
+  request: Request,
+  env: Env,
+  context: Pick<ExecutionContext, 'waitUntil'>,
+): Promise<Answer> {
+  const found = worldOf(env, context)
+  const world = found.ok ? found.value : null
+  const ok = world !== null && (await isOpen(world))
+  const status = ok ? 200 : 503
+  if (!(await isAdmin(request, env))) return report({ ok }, status)
+  const bindings = Object.fromEntries(BINDINGS.map((name) => [name, env[name] !== undefined]))
+  const known = { ok, version: VERSION, bindings }
+  return report(
+    world === null ? { ...known, problem: 'configuration_error' } : { ...known, ...(await detailsOf(world)) },
+    status,
+  )
+}
+
+/** Whether something can be sold, as far as is known here. A pause is the publisher's wish, and no fault. */
+async function isOpen(world: World): Promise<boolean> {
+  const { config, isolate } = world
+  const [first] = isolate.breaker.order(config.facilitators, Date.now())
+  const isSettled = first !== undefined && !isolate.breaker.isOpen(first, Date.now())
+  return isSettled && (await sellingIn(world)).ok
+}
+
+async function detailsOf(world: World) {
+  const { config, isolate, env } = world
+  const { breaker } = isolate
+  const awake = breaker.order(config.facilitators, Date.now())
+  const unresolved = await allUnresolved(env.LEDGER_DB)
+  return {
+    isPaused: config.isPaused,
+    canSell: (await sellingIn(world)).ok,
+    facilitators: config.facilitators.map((facilitator) => ({
+      host: new URL(facilitator.url).host,
+      isFailing: breaker.isOpen(facilitator, Date.now()),
+      isResting: !awake.includes(facilitator),
+      answeredAt: isoOf(breaker.answeredAtMs(facilitator)),
+    })),
+    rpcs: await Promise.all(config.networks.map(({ network }) => lagOf(world, network))),
+    ledger: unresolved.ok ? 'ok' : 'unavailable',
+    unresolved: unresolved.ok ? unresolved.value : null,
+  }
+}
+
+/** How far an endpoint is behind the clock; null where it does not answer. */
+async function lagOf({ isolate, config }: World, network: string) {
+  const rpc = rpcOf(isolate, config, network)
+  const head = rpc && (await rpc.head({ left: MOST_CALLS }))
+  return {
+    network,
+    host: rpc && new URL(rpc.url).host,
+    lagSeconds: head ? Math.max(0, nowSeconds() - head.time) : null,
+  }
+}
+
+const isoOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())

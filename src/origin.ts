@@ -1,0 +1,175 @@
+// Content that is fetched: from the publisher's own origin, or from the upstream of a route with a key of the seller's.
+// Requests go there without anything of ours; answers come from there without anything that only we may say.
+import { peeked } from './body.ts'
+import type { Config } from './config.ts'
+import { type Content, Missing, reached, unwatched } from './content.ts'
+import { fail, type Result } from './errors.ts'
+import {
+  copyOf,
+  forOrigin,
+  forUpstream,
+  isDecoded,
+  locationAt,
+  type Purpose,
+  withoutClaims,
+  withoutSellers,
+} from './headers.ts'
+import { log } from './log.ts'
+import { cookieName, isPass, tokensIn } from './pass.ts'
+import type { Rule } from './policy/rules.ts'
+import type { Upstream } from './policy/upstream.ts'
+import { isSafe } from './request.ts'
+import { readKeysOf, type World } from './site.ts'
+
+/** Where `content = "origin"` is fetched from, by precedence: the service binding, `ORIGIN_URL`, the zone's own origin. */
+type Origin = { kind: 'service'; service: Fetcher } | { kind: 'url'; url: string } | { kind: 'zone' }
+
+/** Marks a request to the zone's own origin: should it come back here, the zone has no origin behind this worker. */
+const HOP = 'X-Newsstand-Hop'
+
+export type OriginRequest = {
+  site: string
+  /** The path under which it is asked for, and the query as sent. */
+  path: string
+  query: string
+  purpose: Purpose
+  /** Asked instead of the site's own origin, where it has its secrets. */
+  upstream: Rule['upstream']
+}
+
+/** The origin's answer; `content_unavailable` where it cannot be reached, or an upstream refuses the seller. */
+export async function askOrigin(world: World, request: Request, wanted: OriginRequest): Promise<Result<Content>> {
+  const { upstream } = wanted
+  if (upstream === null) return reached(() => fetchOrigin(world, request, wanted))
+  return upstream.ok ? askUpstream(request, wanted, upstream.value) : fail({ code: 'configuration_error' })
+}
+
+/** A key that is not taken, a bill that is not paid, a limit: this is between an upstream and the seller. */
+const ABOUT_THE_SELLER = [401, 402, 403, 429]
+
+async function askUpstream(request: Request, wanted: OriginRequest, upstream: Upstream): Promise<Result<Content>> {
+  const answer = await reached(() => fetchUpstream(request, wanted, upstream))
+  if (!answer.ok) return answer
+  const { status, headers, body } = answer.value
+  const isUnpaid = wanted.purpose === 'purchase' && isSafe(request.method)
+  // Whoever is sent elsewhere might get there what has not been paid for yet.
+  const isAway = status >= 300 && status < 400 && headers.get('Location')?.startsWith(`${wanted.site}/`) === false
+  if (!ABOUT_THE_SELLER.includes(status) && !(isUnpaid && isAway)) {
+    return reached(() => handedOn(answer.value, wanted.purpose, lengthOf(answer.value)))
+  }
+  await body?.cancel()
+  log({ event: 'upstream_refused', upstream: new URL(upstream.url).host, status })
+  return fail({ code: 'content_unavailable', isCostly: true })
+}
+
+/** Asks an upstream with the seller's headers. They go to this one address: no redirect is followed. */
+async function fetchUpstream(request: Request, wanted: OriginRequest, upstream: Upstream): Promise<Response> {
+  const outgoing = outgoingTo(upstream.url, request, wanted, forUpstream(request, wanted.purpose, upstream))
+  const response = await fetch(outgoing)
+  // Its reason phrase is a text as well, and stays behind.
+  const copy = copyOf(response, { status: response.status, headers: response.headers })
+  // Seen from its own address: it knows no other.
+  const location = copy.headers.get('Location')
+  if (location !== null && URL.canParse(location, outgoing.url)) {
+    copy.headers.set('Location', locationAt(wanted.site, upstream.url, new URL(location, outgoing.url).href))
+  }
+  withoutClaims(copy.headers, cookieName(wanted.site))
+  withoutSellers(copy.headers, upstream)
+  return copy
+}
+
+function originOf(env: Env, config: Config): Origin {
+  if (env.ORIGIN) return { kind: 'service', service: env.ORIGIN }
+  return config.originUrl === null ? { kind: 'zone' } : { kind: 'url', url: config.originUrl }
+}
+
+/** Forwards a request. Throws when the origin cannot be reached. */
+async function fetchOrigin(world: World, request: Request, wanted: OriginRequest): Promise<Content> {
+  const origin = originOf(world.env, world.config)
+  if (origin.kind === 'zone' && request.headers.has(HOP)) throw new Missing('the zone has no origin behind this worker')
+  const base = origin.kind === 'url' ? origin.url : wanted.site
+  const headers = forOrigin(request, wanted.purpose)
+  await withoutPass(headers, wanted.site, world)
+  headers.set('X-Forwarded-Host', new URL(wanted.site).host)
+  headers.set('X-Forwarded-Proto', new URL(wanted.site).protocol.slice(0, -1))
+  if (origin.kind === 'zone') headers.set(HOP, '1')
+  const outgoing = outgoingTo(base, request, wanted, headers)
+  const response = cleaned(
+    await (origin.kind === 'service' ? origin.service.fetch(outgoing) : fetch(outgoing)),
+    base,
+    wanted.site,
+  )
+  // A worker may say any length; what came over HTTP has the one it says.
+  return handedOn(response, wanted.purpose, origin.kind === 'service' ? null : lengthOf(response))
+}
+
+/** The request that goes out. Nobody follows a redirect for the reader. */
+function outgoingTo(
+  base: string,
+  request: Request,
+  { path, query, purpose }: OriginRequest,
+  headers: Headers,
+): Request {
+  const url = `${base}${path}${query}`
+  const hasOddBody = isSafe(request.method) && request.body !== null
+  const isOddBodyKept = hasOddBody && purpose === 'free'
+  // What is sold is named by its address alone: the body of a `GET` could ask for something else there.
+  if (hasOddBody && !isOddBodyKept) {
+    for (const name of [...headers.keys()]) if (name.startsWith('content-')) headers.delete(name)
+  }
+  // The platform makes no `GET` with a body, but copies one that is not named.
+  return new Request(isOddBodyKept ? new Request(url, request) : url, {
+    ...(isOddBodyKept ? {} : { method: request.method, body: hasOddBody ? null : request.body }),
+    headers,
+    redirect: 'manual',
+    // Paid content must not get into a cache that could serve it without a payment.
+    ...(purpose === 'free' ? {} : { cache: 'no-store' as const }),
+  })
+}
+
+/** `bytes`: how long its body is; null where nobody knows. */
+async function handedOn(response: Response, purpose: Purpose, bytes: number | null): Promise<Content> {
+  return purpose === 'purchase' ? unlessEmpty(response, bytes) : unwatched(response)
+}
+
+/** Takes out the cookie of our name, and an `Authorization` that holds a pass of ours; others are the origin's own. */
+async function withoutPass(headers: Headers, site: string, world: World): Promise<void> {
+  const sent = (headers.get('Cookie') ?? '').split(';')
+  const cookies = sent.filter((part) => part.split('=')[0]?.trim() !== cookieName(site))
+  // What has none of ours is not written anew: its bytes may be no text.
+  if (cookies.length < sent.length) {
+    if (cookies.join('').trim() === '') headers.delete('Cookie')
+    else headers.set('Cookie', cookies.join(';').trim())
+  }
+  for (const token of tokensIn(headers)) {
+    if (await isPass(token, world.config.sites, await readKeysOf(world, 'pass'))) headers.delete('Authorization')
+  }
+}
+
+/** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */
+async function unlessEmpty(response: Response, bytes: number | null): Promise<Content> {
+  const { status, statusText } = response
+  const content = response.body && (await peeked(response.body, bytes))
+  const headers = new Headers(response.headers)
+  if (isDecoded(headers.get('Content-Encoding'))) headers.delete('Content-Encoding')
+  headers.delete('Content-Length')
+  return {
+    response: new Response(content?.body ?? null, { status, statusText, headers }),
+    taken: content?.taken ?? null,
+  }
+}
+
+/** The bytes of a body that comes as it was sent; null where nobody has said, or the platform decodes it. */
+function lengthOf({ headers }: Response): number | null {
+  const length = headers.get('Content-Length') ?? ''
+  return /^\d{1,15}$/.test(length) && !isDecoded(headers.get('Content-Encoding')) ? Number(length) : null
+}
+
+/** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
+function cleaned(response: Response, base: string, site: string): Response {
+  const copy = copyOf(response)
+  withoutClaims(copy.headers, cookieName(site))
+  const location = copy.headers.get('Location')
+  if (location !== null) copy.headers.set('Location', locationAt(site, base, location))
+  return copy
+}

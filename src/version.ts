@@ -1,0 +1,2 @@
+// The release, as package.json names it.
+export const VERSION = '0.2.0'

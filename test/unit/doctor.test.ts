@@ -1,0 +1,206 @@
+// Doctor's parts that ask nobody: what makes a finding an error, and what routes mean to each other.
+import { describe, expect, test } from 'vitest'
+import { payeeFindings } from '../../cli/doctor/chains.ts'
+import { leadsTo } from '../../cli/doctor/configuration.ts'
+import { cheapestOf } from '../../cli/doctor/facilitators.ts'
+import {
+  asJson,
+  asText,
+  error,
+  hasErrors,
+  notChecked,
+  type Report,
+  strictly,
+  warning,
+} from '../../cli/doctor/findings.ts'
+import { routeFindings } from '../../cli/doctor/routes.ts'
+import { compared } from '../../cli/doctor/sitemap.ts'
+import { type Config, parseConfig } from '../../src/config.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
+
+function configOf(...routes: object[]): Config {
+  const parsed = parseConfig({
+    SITE_URL: ['https://news.example', 'https://daily.example'],
+    PAY_TO: '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359',
+    NETWORKS: ['eip155:84532'],
+    FACILITATORS: ['https://facilitator.example'],
+    ROUTES: routes,
+    PASS_SECRET: 'a secret for tests, long enough',
+    PAYERS: {},
+    LEDGER_DB: {},
+    CONTENT_KV: {},
+    CONTENT_R2: {},
+  })
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.error))
+  return parsed.value
+}
+
+const pathsOf = (...routes: object[]) => routeFindings(configOf(...routes)).map(({ path }) => path)
+
+describe('a report', () => {
+  const report: Report = {
+    findings: [warning('B', 'second'), error('A', 'first'), notChecked('C', 'third'), error('D', 'fourth')],
+    notes: ['A note.'],
+  }
+
+  test('is grouped by what matters most', () => {
+    expect(asText(report)).toBe(
+      [
+        '2 errors\n  A: first\n  D: fourth',
+        '1 warning\n  B: second',
+        '1 not checked\n  C: third',
+        'A note.',
+        'Mend the errors before you deploy.',
+      ].join('\n\n'),
+    )
+  })
+
+  test('without findings says so', () => {
+    expect(asText({ findings: [], notes: [] })).toBe('No errors.')
+  })
+
+  test('for machines is one object', () => {
+    expect(JSON.parse(asJson(report))).toEqual({ ok: false, ...report })
+  })
+
+  test('has an error only by an error', () => {
+    expect(hasErrors(report)).toBe(true)
+    expect(hasErrors({ findings: [warning('A', 'b'), notChecked('C', 'd')], notes: [] })).toBe(false)
+  })
+
+  test('before the first real money is strict about who settles and who proves, and about nothing else', () => {
+    const vital = [
+      'FACILITATORS[0]',
+      'FACILITATOR_URL',
+      'RPC_URLS.eip155:8453',
+      'NETWORKS[0]',
+      'PAY_TO.eip155',
+      'secrets',
+    ]
+    const rest = ['SITE_URL', 'sitemap', 'plan', 'LEDGER_DB']
+    expect(strictly(vital.map((path) => notChecked(path, 'silence'))).map(({ level }) => level)).toEqual(
+      vital.map(() => 'error'),
+    )
+    const others = [...rest.map((path) => notChecked(path, 'silence')), warning('FACILITATORS', 'only one')]
+    expect(strictly(others)).toEqual(others)
+  })
+})
+
+describe('a route never matches', () => {
+  const free = { content: 'origin', price: 'free' }
+  test.each<[string, object[], string[]]>([
+    ['behind a tree', [{ path: '/*' }, { path: '/a' }], ['ROUTES[1].path']],
+    ['behind itself', [{ path: '/a' }, { path: '/a' }], ['ROUTES[1].path']],
+    ['behind a parameter', [{ path: '/a/:x' }, { path: '/a/b' }], ['ROUTES[1].path']],
+    ['behind all methods of its path', [{ path: '/a' }, { path: '/a', methods: ['POST'] }], ['ROUTES[1].path']],
+    ['behind all hosts', [{ path: '/a' }, { path: '/a', host: 'daily.example' }], ['ROUTES[1].path']],
+    ['at our own addresses', [{ path: '/.well-known/did.json' }], ['ROUTES[0].path']],
+  ])('%s', (_, routes, paths) => {
+    expect(pathsOf(...routes.map((route) => ({ ...free, ...route })))).toEqual(paths)
+  })
+
+  test.each<[string, object[]]>([
+    ['before a wider one', [{ path: '/a' }, { path: '/*' }]],
+    ['behind a parameter that is one segment', [{ path: '/a/:x' }, { path: '/a/b/c' }]],
+    [
+      'behind other methods',
+      [
+        { path: '/a', methods: ['GET'] },
+        { path: '/a', methods: ['GET', 'POST'] },
+      ],
+    ],
+    [
+      'behind another host',
+      [
+        { path: '/a', host: 'news.example' },
+        { path: '/a', host: 'daily.example' },
+      ],
+    ],
+    ['behind one host, when it is for all', [{ path: '/a', host: 'news.example' }, { path: '/a' }]],
+    ['beside addresses that only look like ours', [{ path: '/_newsstandard' }, { path: '/.well-known/x402-notes' }]],
+  ])('not %s', (_, routes) => {
+    expect(pathsOf(...routes.map((route) => ({ ...free, ...route })))).toEqual([])
+  })
+})
+
+describe('an offer', () => {
+  const offer = (scope: string) => [{ name: 'Pass', price: '$1.00', access: '24h', scope }]
+  test.each([
+    ['/articles/*', []],
+    ['/*', []],
+    ['/articles/tides/*', []],
+    ['/:section/hello', []],
+    ['/films/*', ['ROUTES[0].offers[0].scope']],
+    ['/', ['ROUTES[0].offers[0].scope']],
+  ])('with the scope %s at /articles/*', (scope, paths) => {
+    expect(pathsOf({ path: '/articles/*', price: '$0.05', offers: offer(scope) })).toEqual(paths)
+  })
+
+  test('at a free route is never sold', () => {
+    expect(pathsOf({ path: '/a', price: 'free', offers: offer('/a') })).toEqual(['ROUTES[0].offers[0]'])
+  })
+})
+
+test.each([
+  ['news.example/*', 'news.example', true],
+  ['https://news.example/*', 'news.example', true],
+  ['news.example', 'news.example', true],
+  ['*.news.example/*', 'www.news.example', true],
+  ['*news.example/*', 'news.example', true],
+  ['*.news.example/*', 'news.example', false],
+  ['news.example/*', 'daily.example', false],
+  ['news.example/*', 'www.news.example', false],
+])('the pattern %s and %s: %s', (pattern, hostname, leads) => {
+  expect(leadsTo(pattern, hostname)).toBe(leads)
+})
+
+test('the cheapest thing is found in prices, rules and offers', () => {
+  const offers = [{ name: 'Pass', price: '$0.50', access: '24h', scope: '/b' }]
+  const prices = [{ when: { country: ['DE'] }, price: '$0.01' }]
+  expect(cheapestOf(configOf({ path: '/a', price: '$0.05' }, { path: '/b', price: '$0.20', offers, prices }))).toEqual({
+    at: 'ROUTES[1].prices[0].price',
+    micros: 10_000n,
+  })
+  expect(cheapestOf(configOf({ path: '/a', price: 'free' }))).toBeNull()
+})
+
+describe('a payee on two networks', () => {
+  const [one, two] = ASSETS
+  if (!one || !two) throw new Error('two networks')
+  test.each([
+    ['contract', 'used', 'error'],
+    ['contract', 'fresh', 'error'],
+    ['contract', 'contract', 'warning'],
+    ['fresh', 'fresh', 'warning'],
+    ['used', 'fresh', null],
+    ['used', 'used', null],
+  ] as const)('that is %s here and %s there: %s', (here, there, level) => {
+    const found = payeeFindings([
+      { asset: one, kind: here },
+      { asset: two, kind: there },
+    ])
+    expect(found.map((finding) => finding.level)).toEqual(level === null ? [] : [level])
+  })
+})
+
+test('an observed route is told of, with what it gives away; in a sitemap it counts as free', () => {
+  const config = configOf({ path: '/articles/*', price: '$0.05', mode: 'observe' }, { path: '/dear', price: '$1' })
+  const found = routeFindings(config)
+  expect(found).toMatchObject([{ level: 'warning', path: 'ROUTES[0].mode' }])
+  expect(found[0]?.message).toMatch(/"\/articles\/\*" is given to anybody.*purge caches/)
+  const { notes } = compared(['https://news.example/articles/a', 'https://news.example/dear'], config)
+  expect(notes).toEqual(['Sitemap: 1 gated, 1 free, 0 refused, 0 of other sites.'])
+})
+
+test('a sitemap is read by the policy itself, on every site of the list', () => {
+  const config = configOf(
+    { path: '/articles/*', host: 'news.example', price: '$0.05' },
+    { path: '/api', price: '$0.05', methods: ['POST'] },
+    { path: '/free', price: 'free' },
+  )
+  const report = compared(
+    ['https://news.example/articles/a', 'https://daily.example/articles/a', 'https://news.example/free', 'no address'],
+    config,
+  )
+  expect(report).toEqual({ findings: [], notes: ['Sitemap: 1 gated, 2 free, 0 refused, 1 of other sites.'] })
+})
