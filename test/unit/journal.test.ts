@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { withoutToken } from '../../src/admin.ts'
-import { type Ended, type Entry, lineOf, newEntry, pointOf, sampled, serverTiming } from '../../src/journal.ts'
+import { type Ended, type Entry, lineOf, newEntry, pointOf, sampled, serverTiming, write } from '../../src/journal.ts'
 import type { RequestLine } from '../../src/log.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
 import { parsePattern } from '../../src/policy/paths.ts'
@@ -146,6 +146,25 @@ test('a count has the columns that the operator is told', () => {
     blobs: ['/articles/*', 'sold', '', 'other', 'eip155:8453'],
     doubles: [50_000, 30, 200],
   })
+})
+
+test.each([
+  ['counts every line, also those that are not written', () => {}, 1],
+  ['a count that is not taken costs no answer', () => expect.fail('the limit of the platform'), 0],
+])('Analytics Engine: %s', (_, take, counted) => {
+  const points: unknown[] = []
+  const writeDataPoint = (point?: unknown) => {
+    take()
+    points.push(point)
+  }
+  const told: string[] = []
+  const real = console.error
+  console.error = (text: string) => void told.push(text)
+  const said = line({ decision: 'observed', priceMicros: 50_000n }, { kind: 'free' })
+  if (said) write({ ANALYTICS: { writeDataPoint } }, said, false, Number.MIN_VALUE)
+  console.error = real
+  expect(points).toEqual(counted === 1 && said ? [pointOf(said)] : [])
+  expect(told.map((text) => JSON.parse(text).event)).toEqual(counted === 1 ? [] : ['analytics_unavailable'])
 })
 
 test('Server-Timing names what waited', () => {
