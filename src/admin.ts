@@ -18,3 +18,10 @@ export async function isAdmin(
 async function digest(text: string): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).join()
 }
+
+/** The same request without the token: it is for us, and must not reach an origin. */
+export function withoutToken(request: Request): Request {
+  const headers = new Headers(request.headers)
+  headers.delete('Authorization')
+  return new Request(request, { headers })
+}

@@ -2,17 +2,22 @@
 // an answer.
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
+import { isAdmin, withoutToken } from './admin.ts'
 import type { Refusal } from './errors.ts'
 import { answerHealth } from './health.ts'
+import { lineOf, serverTiming, write } from './journal.ts'
 import { log, nameAndPlaceOf } from './log.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
 import { paywall } from './paywall.ts'
+import { visitorClass } from './policy/visitors.ts'
 import { answerDid, answerReceipt, answerReceipts } from './receipt.ts'
-import { type Answer, dressed, preflight, refuse } from './respond.ts'
+import { isPaying } from './request.ts'
+import { type Answer, dressed, preflight, refuse, withTiming } from './respond.ts'
 import { nowSeconds, type World, worldOf } from './site.ts'
 import { readListings } from './supported.ts'
 import { DID_PATH } from './x402/did.ts'
+import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
 
 /** Paths this worker keeps for itself. */
 const RESERVED = ['/_newsstand', '/_newsstand/*', '/.well-known/x402', DID_PATH]
@@ -25,10 +30,9 @@ export async function answer(request: Request, env: Env, context: ExecutionConte
   try {
     return isReserved(getPath(request))
       ? await reserved.fetch(request, env, context)
-      : dressed(await configured(request, env, context, paywall))
+      : await visited(request, env, context)
   } catch (fault) {
-    log({ event: 'fault', problem: nameAndPlaceOf(fault) })
-    return dressed(await plainly(request, { code: 'internal_error' }))
+    return dressed(await broken(request, fault))
   }
 }
 
@@ -36,6 +40,40 @@ export async function answer(request: Request, env: Env, context: ExecutionConte
 export async function tend(_event: ScheduledController, env: Env, context: ExecutionContext): Promise<void> {
   const world = worldOf(env, context)
   if (world.ok) await readListings(world.value, nowSeconds())
+}
+
+/** Asks for content, and tells what came of it: in the log, and to who runs the site. */
+async function visited(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+  const found = worldOf(env, context)
+  if (!found.ok) return dressed(await plainly(request, found.error))
+  const world = found.value
+  const isTimed = await isAdmin(request, env)
+  const asked = isTimed ? withoutToken(request) : request
+  const given = await paywall(asked, world).catch((fault: unknown) => broken(request, fault))
+  const response = dressed(given)
+  tell(asked, world, given)
+  return isTimed ? withTiming(response, serverTiming(world.entry, Date.now())) : response
+}
+
+/** Writes the line of one request. */
+function tell(request: Request, { env, config, entry }: World, given: Answer): void {
+  const { method, headers } = request
+  const isBuying = isPaying(request) || headers.has(SIGN_IN_WITH_X)
+  const ended = {
+    method,
+    class: visitorClass((name) => headers.get(name), isBuying),
+    kind: given.kind,
+    status: given.response.status,
+    refusal: given.kind === 'ours' ? (given.refusal ?? null) : null,
+  }
+  const line = lineOf(entry, ended, config.passSecret, Date.now())
+  if (line) write(env, line, isPaying(request), config.logSample)
+}
+
+/** The answer to a request that a fault has ended. */
+function broken(request: Request, fault: unknown): Promise<Answer> {
+  log({ event: 'fault', problem: nameAndPlaceOf(fault) })
+  return plainly(request, { code: 'internal_error' })
 }
 
 /** With a configuration that cannot be read nothing is served and nothing is sold. */

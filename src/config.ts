@@ -9,7 +9,7 @@ import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
 import { realMoneyProblems } from './real-money.ts'
-import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, table } from './settings.ts'
+import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk, publicJwkSchema } from './x402/jws.ts'
@@ -35,6 +35,8 @@ export type Config = {
   passSecretPrevious: string | null
   /** Whether selling is stopped for now. */
   isPaused: boolean
+  /** How many of the lines that concern no payment are written: above 0, 1 is all. */
+  logSample: number
   /** What only selling needs. What is wrong with it stops gated answers alone. */
   selling: Result<SellingConfig, ConfigProblem[]>
 }
@@ -106,6 +108,7 @@ const envSchema = z.object({
   FACILITATOR_URL: z.optional(parsed(parseBase, 'write the base URL of a facilitator')),
   /** Nothing is sold; holders, and what is paid already, are served. */
   PAUSED: z.optional(trueOrFalse),
+  LOG_SAMPLE: z.optional(share('write a number above 0 and up to 1, such as 0.1 for every tenth line')),
   RPC_URLS: z.optional(
     z.record(z.string(), parsed(parseRpcUrl, 'write the URL of a JSON-RPC endpoint'), {
       error: 'write a table by network, such as { "eip155:8453" = "https://…" }',
@@ -263,6 +266,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     passSecret: data.PASS_SECRET,
     passSecretPrevious: data.PASS_SECRET_PREVIOUS ?? null,
     isPaused: data.PAUSED ?? false,
+    logSample: data.LOG_SAMPLE ?? 1,
     selling,
   }
 }

@@ -3,10 +3,12 @@ declare namespace Cloudflare {
   interface Env {
     /** The service that is the site's origin. */
     ORIGIN?: Fetcher
+    ANALYTICS?: AnalyticsEngineDataset
     ADMIN_TOKEN?: string
   }
 }
 interface Env {
   ORIGIN?: Fetcher
+  ANALYTICS?: AnalyticsEngineDataset
   ADMIN_TOKEN?: string
 }

@@ -1,4 +1,5 @@
-// What is logged: a closed list of events, each one line of JSON. Never a signature, a token or a secret.
+// What is logged: a closed list of events, each one line of JSON. Never a signature, a token or a secret; and nothing that says
+// who reads what: no wallet, address, transaction, query or header.
 
 /** Each event and what it names. docs/operations.md says what to do about each. */
 export type Event =
@@ -6,11 +7,11 @@ export type Event =
   | { event: 'configuration_error'; path: string; problem: string }
   /** A bug or a broken binding: it became a 500, or an alarm that comes again. */
   | { event: 'fault' | 'alarm_failed'; problem: string }
-  | { event: 'kv_unavailable' | 'r2_unavailable' | 'content_unavailable'; problem: string }
+  | { event: 'kv_unavailable' | 'r2_unavailable' | 'content_unavailable' | 'analytics_unavailable'; problem: string }
   /** An upstream refuses the seller, or sends a buyer elsewhere: its host, and the status it answered with. */
   | { event: 'upstream_refused'; upstream: string; status: number }
-  /** A payment or sign-in was refused by its shape or its terms: the code its client was told, and the exact reason. */
-  | { event: 'payment_declined'; code: string; why: string }
+  /** What one request came to. */
+  | RequestLine
   /** The payer's object broke off. */
   | { event: 'payer_unavailable'; problem: string }
   /** The ledger could not be read, or written for one payment. */
@@ -23,8 +24,45 @@ export type Event =
   | { event: 'network_off'; network: string }
   /** An RPC endpoint says that it is of another chain than it is configured for. */
   | { event: 'rpc_wrong_chain'; network: string }
-  /** About one payment, by its replay key. */
+  /** About one payment, by its alias (`src/networks/alias.ts`). */
   | { event: PaymentEvent; payment: string }
+
+/** What a request was answered with. `collected`: what was paid before is handed out. `unsold`: the content itself failed. */
+export type Decided =
+  | 'free'
+  | 'observed'
+  | 'preflight'
+  | 'challenged'
+  | 'refused'
+  | 'held'
+  | 'sold'
+  | 'collected'
+  | 'declined'
+  | 'unsold'
+
+export type RequestLine = {
+  event: 'request'
+  decision: Decided
+  status: number
+  /** The pattern of the route; '' where none was reached. */
+  route: string
+  method: string
+  class: string
+  /** Clocks of Workers stand still but while they wait: this is waiting, not work. */
+  ms: number
+  contentMs: number
+  payerMs: number
+  /** The code of a refusal, and the exact reason, which holds no value of the client's. */
+  refusal?: string
+  why?: string
+  /** Millionths of a dollar: what was paid, or would have been asked for. */
+  priceMicros?: number
+  network?: string
+  /** The payer's alias of this month. */
+  payer?: string
+  /** For how many such requests this line stands; without it for one. */
+  weight?: number
+}
 
 export type PaymentEvent =
   | 'ledger_disputed'

@@ -6,7 +6,7 @@ import { answerChallenge } from './challenge.ts'
 import { type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
-import { log } from './log.ts'
+import { note, timed } from './journal.ts'
 import { verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
@@ -70,6 +70,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     return content.ok ? { kind: 'open', response: content.value.response } : no(content.error)
   }
   const { rule } = decision
+  const isObserved = decision.kind === 'observed'
+  note(world, { rule })
   const isStored = rule.content !== 'origin'
   if (request.method === 'OPTIONS' && (isStored || decision.kind === 'gated')) return preflight(request)
   if (path.length > LONGEST_PATH && (isStored || decision.kind === 'gated')) return no({ code: 'uri_too_long' })
@@ -82,17 +84,21 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (!ready.ok) return no(ready.error)
 
   // Content: what is stored is found before it is sold, and may name its own price.
-  const stored = rule.content === 'origin' ? ok(null) : await findStored(world.env, rule.content, path, rule.mimeType)
+  const finding = rule.content === 'origin' ? null : findStored(world.env, rule.content, path, rule.mimeType)
+  const stored = finding ? await timed(world, 'contentMs', finding) : ok(null)
   if (!stored.ok) return no(stored.error)
   const found = stored.value
   const price = found?.article.price ?? decision.price
-  if (price === 'free') {
-    const content = found
-      ? await openStored(found, request, request)
-      : // Free for this request alone, or asked for with our key: what else it says must not ask for what others pay for.
-        await fromOrigin(request, world, target.value, rule.prices.length > 0 || ready.value ? 'holder' : 'free', rule)
+  if (price === 'free' || isObserved) {
+    if (price !== 'free') note(world, { decision: 'observed', priceMicros: price.micros })
+    const isForSome = rule.prices.length > 0 && !isObserved
+    // Free for this request alone, or asked for with our key: what else it says must not ask for what others pay for.
+    const purpose = isForSome || ready.value ? 'holder' : 'free'
+    const content = await (found
+      ? openStored(found, request, request)
+      : fromOrigin(request, world, target.value, purpose, rule))
     if (!content.ok) return no(content.error)
-    return { kind: 'free', response: content.value.response, dependsOn: priceHeaders(rule) }
+    return { kind: 'free', response: content.value.response, dependsOn: isForSome ? priceHeaders(rule) : [] }
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
   if (!query.ok) return no(query.error)
@@ -123,6 +129,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
   const { verified, objection } = proof.value
+  note(world, { payer: verified.payment.authorization.from })
 
   // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
   // is not settled any more, so the origin is not asked before it is recognised.
@@ -133,7 +140,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
-  const outcome = await redeem(world, { verified, objection, resource, look: await looking }, request.signal)
+  const purchase = { verified, objection, resource, look: await looking }
+  const outcome = await timed(world, 'payerMs', redeem(world, purchase, request.signal))
   isHeard()
   if (outcome.kind === 'refused') {
     await first?.value.response.body?.cancel()
@@ -162,8 +170,14 @@ const fromOrigin = (
   purpose: Purpose,
   rule: Rule | null,
 ) => {
-  const path = purpose === 'free' ? rawPath : originPath
-  return askOrigin(world, request, { site, path, query, purpose, upstream: rule?.upstream ?? null })
+  const wanted = {
+    site,
+    path: purpose === 'free' ? rawPath : originPath,
+    query,
+    purpose,
+    upstream: rule?.upstream ?? null,
+  }
+  return timed(world, 'contentMs', askOrigin(world, request, wanted))
 }
 
 /** The content of a gated resource, or why it cannot be had. */
@@ -181,6 +195,7 @@ const isDeliverable = ({ status, body }: Response, method: string): boolean =>
 
 /** The content for the holder of a pass: with ranges, without the origin's caching. Our files may stay with their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
+  note(visit.world, { decision: 'held' })
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
   if (!content.ok) return challengeOrRefuse(visit, content.error, {})
@@ -224,6 +239,7 @@ async function proofOf(
 
 /** What the origin answers instead of content is passed on, and nobody is charged. */
 async function unsold({ request, world }: Visit, response: Response): Promise<Answer> {
+  note(world, { decision: 'unsold' })
   if (response.status >= 400 && response.status < 500) await countFailure(world, request)
   return { kind: 'gated', response, headers: {} }
 }
@@ -239,9 +255,14 @@ async function deliver(
 ): Promise<Answer> {
   const { request, world, resource } = visit
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
+  // What is handed out once more has been sold before.
+  const isFirst = outcome.handout.key === verified.key && outcome.handout.number === 1
+  const { amount, network } = settlement
+  note(world, { decision: isFirst ? 'sold' : 'collected', priceMicros: amount, network })
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)
+    if (!opened.ok) note(world, { refusal: opened.error })
     const response = opened.ok
       ? opened.value.response
       : (await refuse(request, world.config.brand, opened.error)).response
@@ -278,7 +299,7 @@ async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
 
 /** A payment that buys nothing, or what cannot be read as one. */
 async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
-  if (refusal.why) log({ event: 'payment_declined', code: refusal.code, why: refusal.why })
+  note(visit.world, { decision: 'declined' })
   await noteRefusal(visit.world, visit.request, refusal)
   await visit.found?.discard()
   return challengeOrRefuse(visit, refusal, payment ? encodeFailure(refusal, payment) : {})

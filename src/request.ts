@@ -17,13 +17,13 @@ export type Target = {
   facts: RequestFacts
 }
 
-/** `misdirected_request` for a host that is not served; `uri_too_long`; `invalid_path` for what is no path. */
+/** `misdirected_request` for a host that is not served; `invalid_path` for what is no path. */
 export function targetOf(request: Request, config: Config): Result<Target> {
   const site = siteOf(request, config)
   if (site === null) return fail({ code: 'misdirected_request' })
   const { rawPath, query } = splitUrl(request.url)
   const canonical = canonicalPath(rawPath)
-  if (!canonical.ok && (canonical.error.code !== 'invalid_path' || !rawPath.startsWith('/'))) return canonical
+  if (!canonical.ok && !rawPath.startsWith('/')) return canonical
   const path = canonical.ok ? canonical.value : rawPath
   return ok({
     site,
@@ -66,6 +66,9 @@ export const readPayment = (request: Request): Result<Payment | null> =>
     paymentSignature: request.headers.get('PAYMENT-SIGNATURE'),
     xPayment: request.headers.get('X-PAYMENT'),
   })
+
+/** Whether anything that claims to be a payment was sent. */
+export const isPaying = ({ headers }: Request): boolean => headers.has('PAYMENT-SIGNATURE') || headers.has('X-PAYMENT')
 
 /**
  * Whether a payment names another page of the site than the one it is sent for: by canonical path and query, without

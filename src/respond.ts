@@ -37,8 +37,8 @@ export type Answer =
   | { kind: 'gated'; response: Response; headers: Record<string, string> }
   /** A file of ours for who holds a pass: its reader may keep it, and asks again before showing it. */
   | { kind: 'held'; response: Response; headers: Record<string, string> }
-  /** newsstand's own words: refusals, challenges, preflights, receipts. */
-  | { kind: 'ours'; response: Response; isZipped: boolean }
+  /** newsstand's own words: refusals, challenges, preflights, receipts. `refusal`: which one, where it is one. */
+  | { kind: 'ours'; response: Response; isZipped: boolean; refusal?: Refusal }
 
 /** The answer as it leaves. */
 export function dressed(answer: Answer): Response {
@@ -94,6 +94,15 @@ function dropCaching(headers: Headers): void {
   for (const name of [...headers.keys()]) if (CACHING.test(name)) headers.delete(name)
 }
 
+/** The same answer with what it took, for who runs the site: no cache keeps it. */
+export function withTiming(response: Response, timing: string): Response {
+  const copy = copyOf(response)
+  dropCaching(copy.headers)
+  copy.headers.set('Cache-Control', 'private, no-store')
+  copy.headers.append('Server-Timing', timing)
+  return copy
+}
+
 const ours = (response: Response, isZipped = false): Answer => ({ kind: 'ours', response, isZipped })
 
 /** Compressed here: the platform compresses no 402, and nothing that it may not transform. */
@@ -147,7 +156,8 @@ export type RefusalParts = {
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
-export async function answerRefusal(request: Request, { code }: Refusal, parts: RefusalParts): Promise<Answer> {
+export async function answerRefusal(request: Request, refusal: Refusal, parts: RefusalParts): Promise<Answer> {
+  const { code } = refusal
   const { status, message, retryAfterSeconds } = publicError(code)
   const page = await pageFor(request, parts)
   const headers = new Headers({
@@ -161,7 +171,7 @@ export async function answerRefusal(request: Request, { code }: Refusal, parts: 
   })
   const body = page ? page.html : JSON.stringify({ error: code, message, ...parts.json })
   const response = new Response(request.method === 'HEAD' ? null : body, { status, headers })
-  return ours(response, isWorthZipping(request, body))
+  return { kind: 'ours', response, isZipped: isWorthZipping(request, body), refusal }
 }
 
 /** A refusal that no payment can mend. */

@@ -46,6 +46,15 @@ export const list = <Item extends z.core.SomeType>(item: Item, advice: string) =
 
 export const text = z.string({ error: 'write a text' })
 
+/** A number above 0 and up to 1; from the dashboard it comes as a text. */
+export function share(advice: string) {
+  const error = { error: advice }
+  const written = z.string(error).check(z.regex(/^[01](?:\.\d+)?$/, error))
+  return z
+    .pipe(z.union([z.number(error), written]), z.transform(Number))
+    .check(z.refine((value) => value > 0 && value <= 1, error))
+}
+
 /** An https URL, or an http one of the machine itself, without a name and password. */
 export function parseUrl(input: string): Result<URL, string> {
   const advice = 'write an https:// URL (http:// is for localhost only)'

@@ -4,6 +4,7 @@ import { Breaker } from './breaker.ts'
 import { type Gate, newRpcMemory, Rpc, type RpcMemory } from './chain.ts'
 import { type Config, parseConfig, type SellingConfig } from './config.ts'
 import { fail, ok, type Refusal, type Result } from './errors.ts'
+import { type Entry, newEntry } from './journal.ts'
 import { type Keyring, keyProblem, newKeyring } from './keyring.ts'
 import { Limits } from './limits.ts'
 import { log } from './log.ts'
@@ -40,6 +41,8 @@ export type World = {
   config: Config
   isolate: Isolate
   waitUntil: (work: Promise<unknown>) => void
+  /** What this request has come to so far. */
+  entry: Entry
 }
 
 /** The world of a request whose answer is for sale. */
@@ -70,7 +73,8 @@ export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>):
   const isolate = isolateOf(env)
   const { config } = isolate
   if (!config.ok) return misconfigured(config.error)
-  return ok({ env, config: config.value, isolate, waitUntil: (work) => context.waitUntil(work) })
+  const entry = newEntry(Date.now())
+  return ok({ env, config: config.value, isolate, waitUntil: (work) => context.waitUntil(work), entry })
 }
 
 /** The same world with what only selling needs. Where that cannot be used nothing is sold, and the log says why. */

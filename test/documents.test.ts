@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { publicError, REFUSAL_CODES } from '../src/errors.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
@@ -54,4 +55,18 @@ test('the threat model quotes tests that are there', () => {
   // What a name is put together from stands in the test by itself.
   const parts = (text: string) => text.split(/…|\d+/).map((part) => part.trim())
   expect(quoted.filter((text) => !parts(text).every((part) => TESTS.includes(part)))).toEqual([])
+})
+
+test('operations.md says what to do about every event of the log, and every 5xx', () => {
+  const operations = read('docs/operations.md')
+  const list = read('src/log.ts').replace(/\/\*\*[\s\S]*?\*\//g, '')
+  const parts = [
+    list.slice(list.indexOf('type Event ='), list.indexOf('type Decided')),
+    list.slice(list.indexOf('type PaymentEvent')),
+  ]
+  const events = [...parts.join('').matchAll(/'([a-z0-9]+(?:_[a-z0-9]+)+|fault)'/g)].map(([, name = '']) => name)
+  expect(events.length).toBeGreaterThan(15)
+  expect(events.filter((name) => !operations.includes(`\`${name}\``))).toEqual([])
+  const ours = REFUSAL_CODES.filter((code) => publicError(code).status >= 500)
+  expect(ours.filter((code) => !operations.includes(`| ${publicError(code).status} \`${code}\` |`))).toEqual([])
 })

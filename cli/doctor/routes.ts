@@ -15,6 +15,7 @@ export function routeFindings({ rules, sites }: Config): Finding[] {
       ...unsold(rule, at),
       ...samePrices(rule, at),
       ...oneAnswer(rule, at),
+      ...observed(rule, at),
     ]
   })
 }
@@ -109,6 +110,19 @@ function samePrices(rule: Rule, at: string): Finding[] {
     const message = `${formatPrice(price.micros)} is the price of "${offer.name}" too, which is then sold for it; make them differ`
     return error(`${at}.prices[${i}].price`, message)
   })
+}
+
+/** What observing does beside counting. */
+function observed(rule: Rule, at: string): Finding[] {
+  if (!rule.isObserved) return []
+  const source = rule.upstream ? 'asked for with your key for anybody' : 'given to anybody'
+  const caches = 'purge caches before, since they may hold free copies'
+  return [
+    warning(
+      `${at}.mode`,
+      `it sells nothing: all of "${rule.path.text}" is ${source}; to sell write "enforce", and ${caches}`,
+    ),
+  ]
 }
 
 /** What is sold for one answer has to arrive in one. */

@@ -39,7 +39,7 @@ export function compared(addresses: readonly string[], { rules, sites }: Config)
     } else if (decision.value.kind === 'open') {
       count.free += 1
     } else {
-      count[decision.value.kind] += 1
+      count[decision.value.kind === 'gated' ? 'gated' : 'free'] += 1
       met.add(rules.indexOf(decision.value.rule))
     }
   }

@@ -1,8 +1,9 @@
 // The payer's records, and what has to follow each write: the next alarm in the same commit, and the ledger. The alarm
 // is only ever moved earlier.
 import { type LedgerRow, noteUnresolved, recordPayment } from '../ledger.ts'
-import { log, nameOf } from '../log.ts'
-import { nowSeconds } from '../site.ts'
+import { log, nameOf, type PaymentEvent } from '../log.ts'
+import { paymentAlias } from '../networks/alias.ts'
+import { isolateOf, nowSeconds } from '../site.ts'
 import { assetOf } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
@@ -23,7 +24,7 @@ const SOON_MS = 5_000
 export class Book {
   readonly records: PaymentRecords
   readonly #ctx: DurableObjectState
-  readonly #ledger: D1Database
+  readonly #env: Env
   /** Keys on their way to the ledger. */
   readonly #entering = new Set<string>()
   #ledgerFailures = 0
@@ -32,10 +33,16 @@ export class Book {
   /** Kept here, since `getAlarm` is asynchronous and knows of no alarm while one runs. */
   #alarmAtMs: number | null = null
 
-  constructor(ctx: DurableObjectState, ledger: D1Database) {
+  constructor(ctx: DurableObjectState, env: Env) {
     this.#ctx = ctx
-    this.#ledger = ledger
-    this.records = new PaymentRecords(ctx.storage)
+    this.#env = env
+    this.records = new PaymentRecords(ctx.storage, (key) => this.tell('payment_unreadable', key))
+  }
+
+  /** Logs an event about one payment, by its alias; without one where the configuration cannot be read. */
+  tell(event: PaymentEvent, key: string): void {
+    const { config } = isolateOf(this.#env)
+    log({ event, payment: config.ok ? paymentAlias(config.value.passSecret, key) : '' })
   }
 
   /** After a start: sets an alarm where none is set and something is due. */
@@ -65,8 +72,8 @@ export class Book {
     if (after.lookAtSeconds !== null) this.arm(after.lookAtSeconds * 1000)
     if (after.outbox === 'due' && before.outbox !== 'due') this.#ctx.waitUntil(this.#enter(after))
     const isGivenUp = before.lookAtSeconds !== null && after.lookAtSeconds === null
-    if (isGivenUp && isUnresolved(after, nowSeconds())) log({ event: 'payment_unresolved', payment: after.key })
-    if (isGivenUp && isUnproven(after)) log({ event: 'settlement_unproven', payment: after.key })
+    if (isGivenUp && isUnresolved(after, nowSeconds())) this.tell('payment_unresolved', after.key)
+    if (isGivenUp && isUnproven(after)) this.tell('settlement_unproven', after.key)
   }
 
   /** A row that has just been settled: it names the payment that had paid for its wish before, if one had. */
@@ -117,7 +124,7 @@ export class Book {
     // A database that takes no rows takes no notes.
     if ((open === null && !this.#isNoted) || this.#ledgerFailures > 0) return
     try {
-      const noted = noteUnresolved(this.#ledger, this.#ctx.id.toString(), open).then(() => true)
+      const noted = noteUnresolved(this.#env.LEDGER_DB, this.#ctx.id.toString(), open).then(() => true)
       if ((await within(noted, LEDGER_LIMIT_MS)) === true) this.#isNoted = open !== null
     } catch (fault) {
       log({ event: 'ledger_unavailable', problem: nameOf(fault) })
@@ -131,15 +138,15 @@ export class Book {
     if (!entry || this.#entering.has(key)) return
     this.#entering.add(key)
     try {
-      const outcome = await within(recordPayment(this.#ledger, entry), LEDGER_LIMIT_MS)
+      const outcome = await within(recordPayment(this.#env.LEDGER_DB, entry), LEDGER_LIMIT_MS)
       if (outcome === null) throw new Error('the ledger takes too long')
-      if (outcome === 'disputed') log({ event: 'ledger_disputed', payment: key })
+      if (outcome === 'disputed') this.tell('ledger_disputed', key)
       const stored = this.records.byKey(key)
       if (stored) this.save(stored, { ...stored, outbox: outcome === 'disputed' ? 'disputed' : 'empty' })
       this.#ledgerFailures = 0
     } catch {
       this.#ledgerFailures++
-      log({ event: 'ledger_unavailable', payment: key })
+      this.tell('ledger_unavailable', key)
       this.arm(Date.now() + this.#retrySeconds() * 1000)
     } finally {
       this.#entering.delete(key)
@@ -153,7 +160,7 @@ export class Book {
       if (!asset) throw new Error('an unknown network')
       return ledgerRowOf(row, asset)
     } catch {
-      log({ event: 'payment_unreadable', payment: row.key })
+      this.tell('payment_unreadable', row.key)
       this.records.dispute(row.key)
       return null
     }

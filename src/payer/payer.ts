@@ -58,7 +58,7 @@ export class Payer extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    this.#book = new Book(ctx, env.LEDGER_DB)
+    this.#book = new Book(ctx, env)
     this.#settling = new Settling(this.#book, ctx, env)
     const { isEmpty, isNewer } = this.#book.records
     if (!isEmpty && !isNewer) ctx.blockConcurrencyWhile(() => this.#book.open())
@@ -191,7 +191,7 @@ export class Payer extends DurableObject<Env> {
       else if (decided.kind === 'cover') this.#cover(request, decided.by)
       else await this.#wait(decided, request, held, told, deadlineMs, decided.kind === 'ask' ? asking : budget)
     }
-    log({ event: 'too_many_steps', payment: request.key })
+    this.#book.tell('too_many_steps', request.key)
     return refused('payment_in_progress')
   }
 

@@ -1,7 +1,6 @@
 // What one payer's object keeps in SQLite: rows in, rows out. Numbered migrations; no list without a bound.
 // docs/storage.md describes the columns.
 import type { Unresolved } from '../ledger.ts'
-import { log } from '../log.ts'
 import type { Owner } from '../x402/payment.ts'
 import { type Columns, readRow, writeRow } from './columns.ts'
 import { CLOCK_MARGIN_SECONDS, FOREVER_SECONDS, MOST_HANDOUTS, type PaymentRow, UNRESOLVED_SECONDS } from './rows.ts'
@@ -72,11 +71,14 @@ const SCOPES = ['scope = ?1', "scope >= '~' AND scope < char(127) AND scope <> ?
 
 export class PaymentRecords {
   readonly #storage: DurableObjectStorage
+  readonly #tellUnreadable: (key: string) => void
   /** Number of migrations that ran; 0 before the first claim, so that a look-up alone stores nothing. */
   #version: number
 
-  constructor(storage: DurableObjectStorage) {
+  /** @param tellUnreadable hears the key of each row that cannot be read */
+  constructor(storage: DurableObjectStorage, tellUnreadable: (key: string) => void) {
     this.#storage = storage
+    this.#tellUnreadable = tellUnreadable
     this.#version = this.#storedVersion()
     if (this.#version > 0) this.#migrate()
   }
@@ -121,7 +123,7 @@ export class PaymentRecords {
         try {
           return [readRow(stored)]
         } catch {
-          log({ event: 'payment_unreadable', payment: String(stored.key) })
+          this.#tellUnreadable(String(stored.key))
           options.onUnreadable?.(String(stored.key))
           return []
         }

@@ -3,7 +3,6 @@
 import { type Budget, Gate, type Rpc } from '../chain.ts'
 import { MOST_TRIED, settle } from '../facilitator.ts'
 import type { Facilitator } from '../facilitators.ts'
-import { log } from '../log.ts'
 import type { SettleReply } from '../replies.ts'
 import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
 import { knownListings } from '../supported.ts'
@@ -118,7 +117,7 @@ export class Settling {
           row.state.status === 'settled' ? this.#prove(row, means, budget) : this.#lookDue(row, means, budget)
         if (!(await looking)) silent.add(row.network)
       } catch {
-        log({ event: 'look_failed', payment: row.key })
+        this.#book.tell('look_failed', row.key)
         this.#book.records.postpone(row.key, nowSeconds() + 3_600)
       }
     }
@@ -259,7 +258,7 @@ export class Settling {
     // One transaction named for two payments: the chain has to show a log for each.
     const isNamedTwice =
       said.kind === 'settled' && records.byTransaction(row.network, said.transaction).some((other) => other.key !== key)
-    if (isNamedTwice) log({ event: 'transaction_named_twice', payment: key })
+    if (isNamedTwice) this.#book.tell('transaction_named_twice', key)
     const reply: SettleReply = isNamedTwice ? { kind: 'pending', transaction: said.transaction } : said
     this.#book.apply(row, { kind: 'reply', reply, nowSeconds: nowSeconds() })
   }
@@ -276,11 +275,11 @@ export class Settling {
     const { truth } = found
     const row = records.byKey(key)
     if (!row) return truth
-    if (truth.kind === 'unclear' && truth.why === 'strange logs') log({ event: 'strange_logs', payment: key })
+    if (truth.kind === 'unclear' && truth.why === 'strange logs') this.#book.tell('strange_logs', key)
     // One log pays for one authorization.
     const isTaken =
       truth.kind === 'settled' && records.isProofTaken(row.network, truth.transaction, truth.position, key)
-    if (isTaken) log({ event: 'proof_taken', payment: key })
+    if (isTaken) this.#book.tell('proof_taken', key)
     const looked = isTaken ? { ...found, truth: { kind: 'unreachable' } as const } : found
     this.#book.save(row, withLooked(row, looked, nowSeconds(), isDue))
     return looked.truth

@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '../errors.ts'
 export type Pattern = { text: string; segments: readonly string[]; tree: boolean }
 
 /** Longest path as sent: three characters for each byte a key may have, and some to spare. */
-const LONGEST_RAW_PATH = 2048
+export const LONGEST_RAW_PATH = 2048
 
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512
@@ -184,9 +184,13 @@ const MISREADINGS: readonly ((path: string) => string)[] = [
   (path) => path.replace(FRONT, ''),
 ]
 
-/** All that a path as sent may be taken for, itself included; null where there is no end to it. */
+/**
+ * All that a path as sent may be taken for, itself included; null where there is no end to it, or it is too long to be looked
+ * at in every way.
+ */
 export function readingsOf(path: string): readonly string[] | null {
   if (PLAIN.test(path) && !SCRIPT.test(path)) return [path]
+  if (path.length > LONGEST_RAW_PATH) return null
   const readings = [path]
   for (const reading of readings) {
     for (const misread of MISREADINGS) {

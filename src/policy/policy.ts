@@ -2,7 +2,15 @@
 import { fail, ok, type Result } from '../errors.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Offer, offerOf } from '../x402/payment.ts'
-import { matchesAsRead, matchesDecoded, matchesLoosely, matchesPattern, readingsOf } from './paths.ts'
+import {
+  LONGEST_PATH,
+  LONGEST_RAW_PATH,
+  matchesAsRead,
+  matchesDecoded,
+  matchesLoosely,
+  matchesPattern,
+  readingsOf,
+} from './paths.ts'
 import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
 import type { ExtraOffer, Price, Rule } from './rules.ts'
 
@@ -29,7 +37,11 @@ export type Sale = {
 }
 
 /** `variant`: the headers that made the price, as part of a resource's identity; '' where none did. */
-export type Decision = { kind: 'open' } | { kind: 'free' | 'gated'; rule: Rule; price: Price; variant: string }
+export type Decision =
+  | { kind: 'open' }
+  | { kind: 'free' | 'gated'; rule: Rule; price: Price; variant: string }
+  /** Free for everybody for now; `price` is what would have been asked for. */
+  | { kind: 'observed'; rule: Rule; price: Price; variant: string }
 
 /** HEAD shares the gate of GET, so that it never shows the headers of unpaid content. */
 const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
@@ -47,31 +59,48 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
       (candidate.methods === null || method === 'OPTIONS' || candidate.methods.includes(method)),
   )
   const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
+  const isTooLong = facts.rawPath.length > LONGEST_RAW_PATH
+  const refused = fail({ code: isTooLong ? 'uri_too_long' : 'invalid_path' } as const)
   const readings = readingsOf(facts.rawPath)
-  if (readings === null) return fail({ code: 'invalid_path' })
-  const others = readings.flatMap((reading) => [
+  if (readings === null && !inReach.every(isFreeForAll)) return refused
+  const others = (readings ?? []).flatMap((reading) => [
     inReach.find((candidate) => matchesDecoded(candidate.path, reading)),
     inReach.find((candidate) => matchesLoosely(candidate.path, reading)),
   ])
-  if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll))
-    return fail({ code: 'invalid_path' })
+  if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll)) return refused
   if (!rule) return ok({ kind: 'open' })
+  if (rule.isObserved) return observed(rule, facts)
+  if (isTooLong && !isFreeForAll(rule)) return refused
   // What is stored lies under canonical paths alone, and so does what is asked for with a key of ours; what is sold is
   // named in headers.
   const mayBeOdd =
     rule.content === 'origin' && rule.upstream === null && (isFreeForAll(rule) || /^[!#-[\]-~]+$/.test(facts.path))
-  if (!facts.isCanonical && !mayBeOdd) return fail({ code: 'invalid_path' })
+  if (!facts.isCanonical && !mayBeOdd) return refused
   const priced = rule.prices.flatMap(({ query }) => Object.entries(query).map(([name, value]) => ({ name, value })))
   if (priced.length > 0 && facts.query.length > LONGEST_RAW_QUERY) return fail({ code: 'uri_too_long' })
   if (isReadTwoWays(facts.query, priced)) return fail({ code: 'invalid_path' })
+  const { price, variant } = priceFor(rule, facts)
+  return ok({ kind: price === 'free' ? 'free' : 'gated', rule, price, variant })
+}
+
+/** An observed route refuses nothing. Where content lies under canonical paths alone, nothing is there under any other. */
+function observed(rule: Rule, facts: RequestFacts): Result<Decision> {
+  const isStored = rule.content !== 'origin'
+  const isNowhere =
+    (!facts.isCanonical && (isStored || rule.upstream !== null)) || (isStored && facts.path.length > LONGEST_PATH)
+  return isNowhere ? fail({ code: 'not_found' }) : ok({ kind: 'observed', rule, ...priceFor(rule, facts) })
+}
+
+/** The price for this request, and which headers made it. */
+function priceFor(rule: Rule, facts: RequestFacts): { price: Price; variant: string } {
   const entry = rule.prices.find((candidate) => applies(candidate, facts))
-  const price = entry?.price ?? rule.price
-  return ok({ kind: price === 'free' ? 'free' : 'gated', rule, price, variant: variantOf(entry) })
+  return { price: entry?.price ?? rule.price, variant: variantOf(entry) }
 }
 
 /** Whether nobody pays at this route, and no key of ours is used, or there is none. */
 const isFreeForAll = (rule: Rule | undefined) =>
-  rule === undefined || (rule.upstream === null && [rule, ...rule.prices].every(({ price }) => price === 'free'))
+  rule === undefined ||
+  (rule.upstream === null && (rule.isObserved || [rule, ...rule.prices].every(({ price }) => price === 'free')))
 
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   const query = new URLSearchParams(facts.query)

@@ -28,7 +28,6 @@ const offerName = text.check(z.maxLength(64, { error: 'it is too long; write 64 
 const KNOWN_LATER: Record<string, string> = {
   audience: 'audience is not supported yet; remove it (every visitor pays the same)',
   meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
-  mode: 'mode is not supported yet; remove it (the route is enforced)',
 }
 
 export const routeSchema = table(
@@ -49,6 +48,7 @@ export const routeSchema = table(
     origin: z.optional(upstreamSchema),
     description: z.optional(text),
     mimeType: z.optional(text),
+    mode: z.optional(z.enum(['enforce', 'observe'], { error: 'write "enforce" or "observe"' })),
     offers: z.optional(
       z.array(table({ name: offerName, price: paidPrice, access, scope: pattern }), {
         error: 'write a list of offers',
@@ -92,6 +92,7 @@ export function ruleOf(route: Route, env: Record<string, unknown>, at: string): 
   }))
   return {
     path: route.path,
+    isObserved: route.mode === 'observe',
     host: route.host ?? null,
     methods: route.methods ?? null,
     price: route.price,

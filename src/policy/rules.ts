@@ -25,6 +25,8 @@ export type ExtraOffer = {
 
 export type Rule = {
   path: Pattern
+  /** Observed: everybody is served, and the log says what would have been asked for. */
+  isObserved: boolean
   host: string | null
   methods: readonly string[] | null
   price: Price

@@ -31,7 +31,7 @@ const URL_ADVICE = 'write an https:// URL (http:// is for localhost only)'
 const PRICE_ADVICE = 'write a price in dollars such as "$0.05", or "free"'
 const ACCESS_ADVICE = 'write "once", or a duration such as "10m", "24h" or "30d"'
 const PATH_ADVICE = 'write a canonical path such as "/about", "/a/:slug" or "/articles/*", without a trailing slash'
-const ROUTE_KEYS = 'path, host, methods, price, access, content, origin, description, mimeType, offers, prices'
+const ROUTE_KEYS = 'path, host, methods, price, access, content, origin, description, mimeType, mode, offers, prices'
 
 test('a good configuration has no problems', () => {
   expect(problems({})).toEqual([])
@@ -144,7 +144,12 @@ describe('each mistake is answered by what to write instead', () => {
       route({ meter: { free: 3, per: '30d' } }),
       ['ROUTES[0]: meter is not supported yet; remove it (the wall stands from the first article on)'],
     ],
-    ['mode', route({ mode: 'observe' }), ['ROUTES[0]: mode is not supported yet; remove it (the route is enforced)']],
+    ...[0, 1.1, -0.5, '0', '2', 'often', '.5', true].map((LOG_SAMPLE): [string, Record<string, unknown>, string[]] => [
+      `LOG_SAMPLE of ${JSON.stringify(LOG_SAMPLE)}`,
+      { LOG_SAMPLE },
+      ['LOG_SAMPLE: write a number above 0 and up to 1, such as 0.1 for every tenth line'],
+    ]),
+    ['mode', route({ mode: 'watch' }), ['ROUTES[0].mode: write "enforce" or "observe"']],
     [
       'a free offer',
       route({ offers: [{ name: 'Day', price: 'free', access: '24h', scope: '/*' }] }),
@@ -357,4 +362,23 @@ describe('values arrive as tables or as JSON strings', () => {
   test('what is left empty counts as not given', () => {
     expect(problems({ ORIGIN_URL: '', FACILITATOR_URL: '' })).toEqual([])
   })
+})
+
+test.each([
+  [undefined, 1],
+  [0.1, 0.1],
+  ['0.25', 0.25],
+  ['1', 1],
+])('LOG_SAMPLE of %o is %d', (LOG_SAMPLE, share) => {
+  const parsed = parseConfig({ ...GOOD, ...(LOG_SAMPLE === undefined ? {} : { LOG_SAMPLE }) })
+  expect(parsed.ok && parsed.value.logSample).toBe(share)
+})
+
+test.each([
+  [{}, false],
+  [{ mode: 'enforce' }, false],
+  [{ mode: 'observe' }, true],
+])('a route with %o is observed: %o', (mode, isObserved) => {
+  const parsed = parseConfig({ ...GOOD, ...route(mode) })
+  expect(parsed.ok && parsed.value.rules[0]?.isObserved).toBe(isObserved)
 })

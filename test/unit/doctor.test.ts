@@ -183,6 +183,15 @@ describe('a payee on two networks', () => {
   })
 })
 
+test('an observed route is told of, with what it gives away; in a sitemap it counts as free', () => {
+  const config = configOf({ path: '/articles/*', price: '$0.05', mode: 'observe' }, { path: '/dear', price: '$1' })
+  const found = routeFindings(config)
+  expect(found).toMatchObject([{ level: 'warning', path: 'ROUTES[0].mode' }])
+  expect(found[0]?.message).toMatch(/"\/articles\/\*" is given to anybody.*purge caches/)
+  const { notes } = compared(['https://news.example/articles/a', 'https://news.example/dear'], config)
+  expect(notes).toEqual(['Sitemap: 1 gated, 1 free, 0 refused, 0 of other sites.'])
+})
+
 test('a sitemap is read by the policy itself, on every site of the list', () => {
   const config = configOf(
     { path: '/articles/*', host: 'news.example', price: '$0.05' },

@@ -19,6 +19,7 @@ function pattern(text: string): Pattern {
 
 const rule = (path: string, micros: bigint | 'free' = 50_000n, methods: string[] | null = null): Rule => ({
   path: pattern(path),
+  isObserved: false,
   host: null,
   methods,
   price: micros === 'free' ? 'free' : { micros },

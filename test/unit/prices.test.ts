@@ -52,6 +52,7 @@ describe('amounts at one resource differ, so that an amount names its offer', ()
     host: null,
     methods: null,
     price: { micros: 50_000n },
+    isObserved: false,
     prices: [],
     accessSeconds: 0,
     content: 'kv',

@@ -101,7 +101,7 @@ export const rows = (): Promise<Record<string, unknown>[]> =>
 /** Stores rows as an object that has died would have left them. */
 export async function leave(...left: PaymentRow[]): Promise<void> {
   await inside((state) => {
-    const records = new PaymentRecords(state.storage)
+    const records = new PaymentRecords(state.storage, () => {})
     for (const row of left) records.insert(row)
   })
   await evictDurableObject(object())

@@ -164,7 +164,7 @@ describe('who owns what', () => {
     expect(await object().ownsAt(signInFor({ owner: 'code' }))).toBe(false)
     expect(await object().ownsAt(signInFor({ owner: 'code', network: OTHER_NETWORK }))).toBe(true)
     const found = await inside((state) => {
-      const records = new PaymentRecords(state.storage)
+      const records = new PaymentRecords(state.storage, () => {})
       return {
         named: records.byIdentifier(NAME, asked),
         open: records.openAt(asked, NOW),
@@ -208,7 +208,7 @@ describe('the tables', () => {
                 ? storage.transactionSync.bind(storage)
                 : Reflect.get(storage, name),
         })
-        expect(() => new PaymentRecords(broken).insert(rowOf(1, CLAIMED))).toThrow('the power is gone')
+        expect(() => new PaymentRecords(broken, () => {}).insert(rowOf(1, CLAIMED))).toThrow('the power is gone')
       })
     for (const statements of [0, 1, 2, 3]) {
       await crash(statements)
@@ -407,7 +407,7 @@ describe('when the alarm comes', () => {
     const fetched = nobodyAnswers()
     const first = NOW - 45
     await inside((state) => {
-      const records = new PaymentRecords(state.storage)
+      const records = new PaymentRecords(state.storage, () => {})
       records.insert(rowOf(1, UNKNOWN, { lookAtSeconds: first + 45, claimedAtSeconds: first }))
     })
     await evictDurableObject(object())
@@ -510,7 +510,9 @@ describe('what the alarm finds', () => {
 
   test('as many given up as may be open: they hold up nothing', async () => {
     await leave(...many(256, (number) => rowOf(number, UNKNOWN)))
-    const load = await inside((state) => new PaymentRecords(state.storage).loadOf(asked, NOW + 300 + 30 * DAY))
+    const load = await inside((state) =>
+      new PaymentRecords(state.storage, () => {}).loadOf(asked, NOW + 300 + 30 * DAY),
+    )
     expect(load.open).toBe(0)
   })
 })
@@ -534,7 +536,7 @@ describe('twenty thousand rows', () => {
               }
             : Reflect.get(storage, name),
       })
-      const records = new PaymentRecords(counting)
+      const records = new PaymentRecords(counting, () => {})
       const count = (act: () => unknown) => {
         read = 0
         act()
@@ -559,7 +561,7 @@ describe('twenty thousand rows', () => {
     })
   const fill = (count: number) =>
     inside((state) => {
-      const records = new PaymentRecords(state.storage)
+      const records = new PaymentRecords(state.storage, () => {})
       const taken = { isDelivered: true, handouts: 1 }
       state.storage.transactionSync(() => {
         records.insert(rowOf(1, SETTLED, { ...taken, scope: '~/articles/*', accessSeconds: 30 * DAY }))

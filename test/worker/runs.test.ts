@@ -190,7 +190,7 @@ describe('another payment for the same answer', () => {
     expect(await rows()).toMatchObject([{ handouts: 2, released: 1 }])
     expect(await object().objectionTo(singleFor(2))).toBeNull()
     const found = await inside((state) =>
-      new PaymentRecords(state.storage).unclaimedFor({
+      new PaymentRecords(state.storage, () => {}).unclaimedFor({
         ...singleFor(2),
         network: NETWORK,
         site: SITE,

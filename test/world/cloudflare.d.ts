@@ -11,6 +11,7 @@ declare global {
   type KVNamespace = platform.KVNamespace
   type R2Bucket = platform.R2Bucket
   type RateLimit = platform.RateLimit
+  type AnalyticsEngineDataset = platform.AnalyticsEngineDataset
   type Fetcher = platform.Fetcher
   type ExecutionContext = platform.ExecutionContext
   interface Request {
@@ -23,6 +24,8 @@ declare global {
   interface Env {
     LEDGER_DB: D1Database
     FAILED_PAYMENTS: RateLimit
+    ANALYTICS?: AnalyticsEngineDataset
+    ADMIN_TOKEN?: string
     PAYERS: DurableObjectNamespace<Payer>
     /** Not there where no route needs it. */
     CONTENT_KV?: KVNamespace

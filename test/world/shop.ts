@@ -48,7 +48,7 @@ export type Shop = {
 /** `vars` lie over those of a small shop; see `startSite`. */
 export async function openShop(
   vars: Vars = {},
-  { facilitators = (own) => [own], stack: shared, origin, ...options }: ShopOptions = {},
+  { facilitators = (own) => [own], stack: shared, origin, code, ...options }: ShopOptions = {},
 ): Promise<Shop> {
   const stack = shared ?? (await startStack(options))
   const stops = shared ? [] : [stack.stop]
@@ -58,7 +58,7 @@ export async function openShop(
       RPC_URLS: { [NETWORK]: stack.chain.rpcUrl },
       ...vars,
     },
-    origin === undefined ? {} : { origin },
+    { ...(origin === undefined ? {} : { origin }), ...(code === undefined ? {} : { code }) },
   ).catch(async (problem: unknown) => {
     for (const stop of stops) await stop()
     throw problem

@@ -40,8 +40,8 @@ export type Site = {
   readonly logs: readonly string[]
   /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same port and disk. */
   kill(): Promise<void>
-  /** The same, with `change` laid over the variables it had. */
-  restart(change: Vars): Promise<void>
+  /** The same, with `change` laid over the variables it had, and as another release where one is named. */
+  restart(change: Vars, code?: Code): Promise<void>
   /** Resolves when workerd, one thread, has gone on from all that it did before. */
   turn(): Promise<void>
   /** Has the worker do what its cron does. */
@@ -60,17 +60,28 @@ const TURNS = 3
 export type SiteOptions = {
   /** The module of a worker that is the site's origin, by service binding. */
   origin?: string
+  /** Another release than the built one. */
+  code?: Code
+}
+
+/** The bundle that answers, and the one that the payers' objects run. During a deployment they differ for a while. */
+export type Code = { worker: string; objects: string }
+
+/** What was built for this run. */
+export const built = async (): Promise<Code> => {
+  const bundle = await readFile(join(BUILD, 'index.js'), 'utf8')
+  return { worker: bundle, objects: bundle }
 }
 
 /** Starts the built worker. `vars` lie over `BASE_VARS`; FACILITATORS and RPC_URLS have to be given. */
-export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promise<Site> {
+export async function startSite(vars: Vars, { origin, code: given }: SiteOptions = {}): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'newsstand-'))
   const port = await freePort()
   // Nobody asks there; it tells this workerd from others.
   const entry = await freePort()
   const url = `http://${LOOPBACK}:${port}`
   const { workerOptions } = unstable_getMiniflareWorkerOptions(inCheckout('wrangler.toml'))
-  const contents = await readFile(join(BUILD, 'index.js'), 'utf8')
+  let code = given ?? (await built())
   const logs: string[] = []
   let bindings: Vars = { ...BASE_VARS, ...vars }
   const options = () =>
@@ -88,12 +99,15 @@ export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promi
         {
           ...workerOptions,
           name: 'newsstand',
-          modules: [{ type: 'ESModule', path: join(BUILD, 'index.js'), contents }],
-          modulesRoot: BUILD,
+          ...moduleOf(code.worker),
           bindings,
           unsafeDirectSockets: [{ host: LOOPBACK, port }],
           ...(origin === undefined ? {} : { serviceBindings: { ORIGIN: 'origin' } }),
+          ...(code.objects === code.worker ? {} : { durableObjects: { PAYERS: { ...PAYERS, scriptName: 'objects' } } }),
         },
+        ...(code.objects === code.worker
+          ? []
+          : [{ ...workerOptions, name: 'objects', ...moduleOf(code.objects), bindings, durableObjects: { PAYERS } }]),
         ...(origin === undefined
           ? []
           : [{ name: 'origin', modules: true, script: origin, compatibilityDate: '2026-08-01' }]),
@@ -128,9 +142,10 @@ export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promi
       await untilItAnswers(url)
       ;({ kv, r2, db } = await bound())
     },
-    async restart(change) {
+    async restart(change, next = code) {
       end()
       bindings = { ...bindings, ...change }
+      code = next
       await miniflare.setOptions(options())
       ;({ kv, r2, db } = await bound())
     },
@@ -157,6 +172,14 @@ export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promi
     },
   }
 }
+
+/** Whichever script has the class, the storage is the same. */
+const PAYERS = { className: 'Payer', useSQLite: true, unsafeUniqueKey: 'newsstand-Payer' } as const
+
+const moduleOf = (contents: string) => ({
+  modules: [{ type: 'ESModule' as const, path: join(BUILD, 'index.js'), contents }],
+  modulesRoot: BUILD,
+})
 
 type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
 
