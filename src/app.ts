@@ -14,7 +14,8 @@ import { visitorClass } from './policy/visitors.ts'
 import { answerDid, answerReceipt, answerReceipts } from './receipt.ts'
 import { isPaying } from './request.ts'
 import { type Answer, dressed, preflight, refuse, withTiming } from './respond.ts'
-import { type World, worldOf } from './site.ts'
+import { nowSeconds, type World, worldOf } from './site.ts'
+import { readListings } from './supported.ts'
 import { DID_PATH } from './x402/did.ts'
 import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
 
@@ -67,6 +68,12 @@ function tell(request: Request, { env, config, entry }: World, given: Answer): v
 function broken(request: Request, fault: unknown): Promise<Answer> {
   log({ event: 'fault', problem: nameAndPlaceOf(fault) })
   return plainly(request, { code: 'internal_error' })
+}
+
+/** What is done every few minutes, whoever visits. */
+export async function tend(_event: ScheduledController, env: Env, context: ExecutionContext): Promise<void> {
+  const world = worldOf(env, context)
+  if (world.ok) await readListings(world.value, nowSeconds())
 }
 
 /** With a configuration that cannot be read nothing is served and nothing is sold. */

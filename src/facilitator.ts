@@ -10,12 +10,15 @@ import {
   isAboutUsAlone,
   KEY_REFUSED,
   readSettlement,
+  readSupport,
   readVerification,
   type SettleReply,
   type SignedPayment,
+  type Supported,
   TOO_MANY_REQUESTS,
   type VerifyReply,
 } from './replies.ts'
+import { BAZAAR, bazaarDeclaration } from './x402/extensions/bazaar.ts'
 import { requirementsV2 } from './x402/v2.ts'
 
 /** For one sending, over all facilitators it tries: they wait for the chain before they answer. Then the chain is asked. */
@@ -30,7 +33,12 @@ const PROBE_TIMEOUT_MS = 2_000
 export const MOST_TRIED = 4
 
 /** What an isolate keeps of its facilitators. */
-export type FacilitatorMemory = { breaker: Breaker; keyring: Keyring }
+export type FacilitatorMemory = {
+  breaker: Breaker
+  keyring: Keyring
+  /** Base URLs of those that have a catalogue. */
+  catalogues: ReadonlySet<string>
+}
 
 /** How long a facilitator is left alone that does not take our key. */
 const KEY_REST_MS = 60_000
@@ -100,7 +108,7 @@ export async function settle(
       breaker.note(facilitator, false, Date.now())
       continue
     }
-    const reply = await ask(facilitator, '/settle', memory, envelope(payment), leftMs())
+    const reply = await ask(facilitator, '/settle', memory, envelope(payment, isListed(facilitator, memory)), leftMs())
     if (!reply.ok && reply.error === 'unsent') continue
     const outcome: SettleReply = reply.ok ? readSettlement(reply.value, payment) : { kind: 'unanswered' }
     if (outcome.kind === 'unsent') {
@@ -137,6 +145,12 @@ export async function verify(
   return { kind: 'unavailable', hasWorked }
 }
 
+/** What a facilitator says it serves with `exact`; null where it says nothing that can be read. Never throws. */
+export async function readSupported(facilitator: Facilitator, memory: FacilitatorMemory): Promise<Supported | null> {
+  const reply = await ask(facilitator, '/supported', memory, undefined, VERIFY_TIMEOUT_MS)
+  return reply.ok && reply.value.status === 200 ? readSupport(reply.value) : null
+}
+
 /**
  * Whether a facilitator answers anything at all. The platform does not tell a refused connection from one that broke
  * off, so a facilitator that is alive may have got what was sent. An error page of its gateway says that it is not alive.
@@ -146,13 +160,23 @@ async function isAlive(facilitator: Facilitator, memory: FacilitatorMemory): Pro
   return reply.ok ? reply.value.status < 500 : reply.error === 'garbled'
 }
 
-/** Always version 2: what is signed is the same in both versions, so one envelope serves both. */
-export function envelope({ authorization, signature, offer }: SignedPayment) {
+/** Whether its catalogue is to be told of sales. */
+const isListed = ({ url, isListed: isWanted }: Facilitator, { catalogues }: FacilitatorMemory) =>
+  isWanted && catalogues.has(url)
+
+/**
+ * Always version 2: what is signed is the same in both versions, so one envelope serves both. What is bought is said only
+ * where a catalogue is to list it.
+ */
+export function envelope({ authorization, signature, offer, bought }: SignedPayment, isForCatalogue = false) {
   const paymentRequirements = requirementsV2(offer)
   return {
     x402Version: 2,
     paymentPayload: {
       x402Version: 2,
+      ...(isForCatalogue && bought?.method === 'GET'
+        ? { resource: { url: bought.url }, extensions: { [BAZAAR]: bazaarDeclaration() } }
+        : {}),
       accepted: paymentRequirements,
       payload: {
         signature,

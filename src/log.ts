@@ -20,6 +20,8 @@ export type Event =
   | { event: 'facilitator_key_refused'; facilitator: string; status: number | null }
   /** A facilitator says that our request is malformed: nothing was sent on. */
   | { event: 'facilitator_request_refused'; facilitator: string; status: number }
+  /** No facilitator serves this network any more: it is not offered. */
+  | { event: 'network_off'; network: string }
   /** An RPC endpoint says that it is of another chain than it is configured for. */
   | { event: 'rpc_wrong_chain'; network: string }
   /** About one payment, by its alias (`src/networks/alias.ts`). */

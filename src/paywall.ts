@@ -34,6 +34,7 @@ import { receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
+import { networksOnOffer } from './supported.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -109,7 +110,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, target.value, query.value + variant)
   const sales = salesAt(path, price, rule)
-  const offers = saleOffers(sales, config.networks, config.payTo.eip155, isSafe(request.method))
+  const offers = saleOffers(sales, networksOnOffer(world, nowSeconds()), config.payTo.eip155, isSafe(request.method))
   const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
@@ -308,6 +309,7 @@ function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record<strin
   const { request, world, rule, resource, found, sales, offers } = visit
   if (publicError(refusal.code).status !== 402) return refuse(request, world.config.brand, refusal, outcome)
   if (world.config.isPaused) return refuse(request, world.config.brand, PAUSED)
+  if (offers.length === 0) return refuse(request, world.config.brand, { code: 'facilitator_unavailable' })
   const item = { rule, resource, article: found?.article ?? null, sales, offers }
   return answerChallenge(request, world, refusal, item, outcome)
 }

@@ -112,7 +112,12 @@ async function askFacilitator(
   const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
   const known = limits.refused.get(hash, Date.now())
   if (known) return fail(known)
-  const reply = await verify(world.config.facilitators, world.isolate, { authorization, signature, offer })
+  const reply = await verify(world.config.facilitators, world.isolate, {
+    authorization,
+    signature,
+    offer,
+    bought: null,
+  })
   switch (reply.kind) {
     case 'valid':
       return ok(null)

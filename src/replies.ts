@@ -6,7 +6,13 @@ import type { Reply } from './http.ts'
 import { assetOf } from './x402/assets.ts'
 import type { Authorization, Offer } from './x402/payment.ts'
 
-export type SignedPayment = { authorization: Authorization; signature: `0x${string}`; offer: Offer }
+export type SignedPayment = {
+  authorization: Authorization
+  signature: `0x${string}`
+  offer: Offer
+  /** What it is for, without its query; null where that is nobody's business. */
+  bought: { url: string; method: string } | null
+}
 
 /** Why a payment was refused, as its payer may see it. `payment_refused` is policy (sanctions, geography). */
 export type RefusalReason = PaymentReason | 'payment_refused'
@@ -166,4 +172,22 @@ export function readVerification({ json }: Reply, { authorization }: SignedPayme
   return UNDECIDED.test(word) || NOT_SERVED.test(word)
     ? null
     : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
+}
+
+/** What a facilitator serves with `exact`: networks as it names them (CAIP-2, or the names of v1), and its extensions. */
+export type Supported = { networks: readonly string[]; extensions: readonly string[] }
+
+const supported = z.object({
+  kinds: z.array(z.object({ scheme: z.string(), network: z.string() })).check(z.minLength(1)),
+  extensions: z.catch(z.array(z.string()), []),
+})
+
+/** What an answer of `/supported` says; null where it lists nothing, or cannot be read. */
+export function readSupport({ json }: Reply): Supported | null {
+  const { data } = z.safeParse(supported, json)
+  if (!data) return null
+  return {
+    networks: data.kinds.filter(({ scheme }) => scheme === 'exact').map(({ network }) => network),
+    extensions: data.extensions,
+  }
 }

@@ -11,6 +11,7 @@ import { log } from './log.ts'
 import type { Rule } from './policy/rules.ts'
 import type { Upstream } from './policy/upstream.ts'
 import type { ConfigProblem } from './settings.ts'
+import { type ListingsMemory, newListingsMemory } from './supported.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
 import { assetOf } from './x402/assets.ts'
 import { importSigner, type PublicJwk, type Signer } from './x402/jws.ts'
@@ -21,6 +22,9 @@ export type Isolate = {
   limits: Limits
   breaker: Breaker
   keyring: Keyring
+  listings: ListingsMemory
+  /** Base URLs of facilitators that have a catalogue. */
+  catalogues: Set<string>
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<string, CryptoKey>
@@ -54,6 +58,8 @@ export function isolateOf(env: Env): Isolate {
     limits: new Limits(),
     breaker: new Breaker(),
     keyring: newKeyring(),
+    listings: newListingsMemory(),
+    catalogues: new Set(),
     rpcs: new Map(),
     keys: new Map(),
     selling: null,

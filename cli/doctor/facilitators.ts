@@ -261,5 +261,5 @@ async function emptyPayment(offer: Offer, asset: Asset, nowSeconds: number): Pro
     primaryType: 'TransferWithAuthorization',
     message: authorization,
   })
-  return { authorization, signature, offer }
+  return { authorization, signature, offer, bought: null }
 }

@@ -2,7 +2,7 @@
 // it, what it stands for at the facilitator, on chain and in the ledger. Pure.
 import * as z from 'zod/mini'
 import type { LedgerRow } from '../ledger.ts'
-import { pathAndQueryOf, type Resource } from '../policy/scope.ts'
+import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
 import type { Asset } from '../x402/assets.ts'
 import { type Authorization, type Offer, type Owner, offerOf, type Payment } from '../x402/payment.ts'
@@ -149,7 +149,8 @@ export function signedPaymentOf(row: PaymentRow, asset: Asset): SignedPayment | 
   if (signature === null) return null
   const { amount, accessSeconds, flow } = row
   const sold = offerOf(asset, { payTo, amount, name: offer, accessSeconds, scope: null, flow })
-  return { signature, authorization, offer: sold }
+  const bought = { url: row.site + pathOf(row.resource), method: row.method }
+  return { signature, authorization, offer: sold, bought }
 }
 
 /** What the chain is asked about a row. */

@@ -76,10 +76,11 @@ async function ask(rpc: Rpc, authorization: Authorization) {
 const sendTo = (authorization: Authorization) =>
   settle(
     [{ url: FACILITATOR, auth: { kind: 'none' }, isListed: false }],
-    { breaker: new Breaker(), keyring: newKeyring() },
+    { breaker: new Breaker(), keyring: newKeyring(), catalogues: new Set() },
     {
       authorization,
       signature: '0x22',
+      bought: null,
       offer: {
         network: NETWORK,
         asset: asset.asset,

@@ -4,6 +4,7 @@ import { Breaker } from '../../src/breaker.ts'
 import { settle, verify } from '../../src/facilitator.ts'
 import { newKeyring } from '../../src/keyring.ts'
 import type { SettleReply, SignedPayment, VerifyReply } from '../../src/replies.ts'
+import { bazaarDeclaration } from '../../src/x402/extensions/bazaar.ts'
 
 const A = 'https://a.example'
 const B = 'https://b.example/x402'
@@ -23,6 +24,7 @@ const payment: SignedPayment = {
     nonce: `0x${'3'.repeat(64)}`,
   },
   signature: `0x${'4'.repeat(130)}`,
+  bought: { url: 'https://news.example/articles/hello', method: 'GET' },
   offer: {
     network: 'eip155:84532',
     asset: ASSET,
@@ -84,7 +86,7 @@ function outcomeOf(says: Answer, probe = supported): Promise<SettleReply> {
 
 /** Facilitators that ask for no key. */
 const at = (...urls: string[]) => urls.map((url) => ({ url, auth: { kind: 'none' } as const, isListed: false }))
-const memoryOf = (breaker = new Breaker()) => ({ breaker, keyring: newKeyring() })
+const memoryOf = (breaker = new Breaker()) => ({ breaker, keyring: newKeyring(), catalogues: new Set<string>() })
 
 /** A breaker that has seen these fail three times. */
 function openFor(...bases: string[]): Breaker {
@@ -739,4 +741,30 @@ describe('what is about us', () => {
       expect(await verify(at(A, B), memoryOf(), payment)).toEqual({ kind: 'valid' })
     },
   )
+})
+
+describe('what a catalogue is told', () => {
+  const declaration = bazaarDeclaration()
+  const listed = { url: A, auth: { kind: 'none' } as const, isListed: true }
+  const sentTo = async (facilitator: typeof listed, catalogues: string[], bought = payment.bought) => {
+    world({ [A]: { says: json(success), supported } })
+    await settle([facilitator], { ...memoryOf(), catalogues: new Set(catalogues) }, { ...payment, bought }, false)
+    return JSON.parse(`${vi.mocked(fetch).mock.calls.at(-1)?.[1]?.body}`).paymentPayload
+  }
+
+  test('the address without its query, and our own declaration', async () => {
+    const sent = await sentTo(listed, [A])
+    expect(sent.resource).toEqual({ url: 'https://news.example/articles/hello' })
+    expect(sent.extensions).toEqual({ bazaar: declaration })
+  })
+
+  test.each<[string, typeof listed, string[], SignedPayment['bought']]>([
+    ['the publisher does not want it', { ...listed, isListed: false }, [A], payment.bought],
+    ['it has none', listed, [B], payment.bought],
+    ['it is no page to read', listed, [A], { url: 'https://news.example/api', method: 'POST' }],
+    ['nobody knows what it is for', listed, [A], null],
+  ])('nothing, where %s', async (_what, facilitator, catalogues, bought) => {
+    const sent = await sentTo(facilitator, catalogues, bought)
+    expect(Object.keys(sent).sort()).toEqual(['accepted', 'payload', 'x402Version'])
+  })
 })

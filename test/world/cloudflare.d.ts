@@ -27,5 +27,7 @@ declare global {
     ANALYTICS?: AnalyticsEngineDataset
     ADMIN_TOKEN?: string
     PAYERS: DurableObjectNamespace<Payer>
+    /** Not there where no route needs it. */
+    CONTENT_KV?: KVNamespace
   }
 }

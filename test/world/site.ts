@@ -44,6 +44,8 @@ export type Site = {
   restart(change: Vars): Promise<void>
   /** Resolves when workerd, one thread, has gone on from all that it did before. */
   turn(): Promise<void>
+  /** Has the worker do what its cron does. */
+  tick(): Promise<void>
   /** How many payers have an object with storage. */
   objects(): Promise<number>
   /** Takes the ledger's table away, or gives it back. */
@@ -134,6 +136,10 @@ export async function startSite(vars: Vars, { origin }: SiteOptions = {}): Promi
     },
     async turn() {
       for (let turns = 0; turns < TURNS; turns++) await untilItAnswers(url)
+    },
+    async tick() {
+      const { outcome } = await (await miniflare.getWorker('newsstand')).scheduled({ cron: '*/5 * * * *' })
+      if (outcome !== 'ok') throw new Error(`the cron ended with ${outcome}`)
     },
     async objects() {
       const files = await readdir(folder, { recursive: true })

@@ -1,0 +1,155 @@
+// What facilitators say they serve (`GET /supported`). A cron reads it, and no visitor waits for it. It takes a network off only
+// after two answers a minute apart that name others; whoever is silent, or says nothing that can be read, is believed to
+// serve what is configured.
+import * as z from 'zod/mini'
+import { readSupported } from './facilitator.ts'
+import { log, nameOf } from './log.ts'
+import type { Supported } from './replies.ts'
+import type { World } from './site.ts'
+import { type Asset, assetOf } from './x402/assets.ts'
+
+const listing = z.object({
+  /** Networks of this site that it did not name: since when, and when last (Unix seconds). */
+  missing: z.record(z.string(), z.object({ sinceSeconds: z.number(), lastSeconds: z.number() })),
+  /** Whether it takes sales into its catalogue. */
+  hasBazaar: z.boolean(),
+})
+const listings = z.record(z.string(), listing)
+
+export type Listing = z.infer<typeof listing>
+/** By base URL of the facilitator. */
+export type Listings = Readonly<Record<string, Listing>>
+/** What an isolate knows of them, and when it last looked (milliseconds). */
+export type ListingsMemory = { value: Listings; lookedAtMs: number }
+
+export const newListingsMemory = (): ListingsMemory => ({ value: {}, lookedAtMs: Number.NEGATIVE_INFINITY })
+
+/** Keys of articles begin with a slash. */
+const KEY = 'newsstand:supported'
+/** Two answers have to be this far apart before they take a network off. */
+const CONFIRMED_SECONDS = 60
+/** What nobody has confirmed for so long does not count any more. */
+const FRESH_SECONDS = 3_600
+/** So often what has not changed is written again, so that it stays fresh. */
+const REWRITTEN_SECONDS = 1_200
+/** So often an isolate looks for news. */
+const LOOK_MS = 60_000
+
+/** What is known after an answer. */
+export function listingAfter(
+  before: Listing | undefined,
+  { networks, extensions }: Supported,
+  wanted: readonly string[],
+  nowSeconds: number,
+): Listing {
+  const isNamed = (network: string) =>
+    [network, `${network.split(':')[0]}:*`, assetOf(network)?.v1Name].some((name) => name && networks.includes(name))
+  const missing = wanted
+    .filter((network) => !isNamed(network))
+    .map((network) => {
+      const known = before?.missing[network]
+      // What was not confirmed for long begins anew.
+      const isKnown = known && nowSeconds - known.lastSeconds < FRESH_SECONDS
+      return [network, { sinceSeconds: isKnown ? known.sinceSeconds : nowSeconds, lastSeconds: nowSeconds }]
+    })
+  return { missing: Object.fromEntries(missing), hasBazaar: extensions.includes('bazaar') }
+}
+
+/** Whether one of these facilitators may serve a network. */
+export const isServed = (
+  known: Listings,
+  facilitators: readonly { url: string }[],
+  network: string,
+  nowSeconds: number,
+): boolean =>
+  facilitators.some(({ url }) => {
+    const missing = known[url]?.missing[network]
+    if (!missing || nowSeconds - missing.lastSeconds >= FRESH_SECONDS) return true
+    return missing.lastSeconds - missing.sinceSeconds < CONFIRMED_SECONDS
+  })
+
+/** What is configured, without what no facilitator serves any more. A quote of before is honoured all the same. */
+export function networksOnOffer(world: World, nowSeconds: number): Asset[] {
+  const { facilitators, networks } = world.config
+  const known = knownListings(world)
+  return networks.filter(({ network }) => isServed(known, facilitators, network, nowSeconds))
+}
+
+/** Where listings are kept. */
+type Looking = {
+  env: { CONTENT_KV?: KVNamespace }
+  isolate: Pick<World['isolate'], 'listings' | 'catalogues'>
+  waitUntil: World['waitUntil']
+}
+
+/** What this isolate knows; it looks for news behind the answer. */
+export function knownListings({ env, isolate, waitUntil }: Looking): Listings {
+  const memory = isolate.listings
+  const nowMs = Date.now()
+  if (Math.abs(nowMs - memory.lookedAtMs) >= LOOK_MS) {
+    memory.lookedAtMs = nowMs
+    waitUntil(storedListings(env).then((stored) => stored && remember(isolate, stored)))
+  }
+  return memory.value
+}
+
+function remember(isolate: Looking['isolate'], known: Listings): void {
+  isolate.listings.value = known
+  isolate.catalogues.clear()
+  for (const [url, { hasBazaar }] of Object.entries(known)) if (hasBazaar) isolate.catalogues.add(url)
+}
+
+/** Null where nothing is stored, or nothing can be read. */
+async function storedListings({ CONTENT_KV }: { CONTENT_KV?: KVNamespace }): Promise<Listings | null> {
+  try {
+    const parsed = z.safeParse(listings, await CONTENT_KV?.get(KEY, 'json'))
+    return parsed.success ? parsed.data : null
+  } catch (fault) {
+    log({ event: 'kv_unavailable', problem: nameOf(fault) })
+    return null
+  }
+}
+
+/** Asks every facilitator what it serves, and stores what has changed. Never throws. */
+export async function readListings(world: World, nowSeconds: number): Promise<void> {
+  const { env, config, isolate } = world
+  const before = (await storedListings(env)) ?? isolate.listings.value
+  const wanted = config.networks.map(({ network }) => network)
+  const entries = await Promise.all(
+    config.facilitators.map(async (facilitator): Promise<[string, Listing] | null> => {
+      const known = before[facilitator.url]
+      const said = await readSupported(facilitator, isolate)
+      if (said === null) return known ? [facilitator.url, known] : null
+      return [facilitator.url, listingAfter(known, said, wanted, nowSeconds)]
+    }),
+  )
+  const after: Listings = Object.fromEntries(entries.filter((entry) => entry !== null))
+  for (const { network } of config.networks) {
+    const wasServed = isServed(before, config.facilitators, network, nowSeconds)
+    if (wasServed && !isServed(after, config.facilitators, network, nowSeconds)) log({ event: 'network_off', network })
+  }
+  remember(isolate, after)
+  if (!isNews(before, after)) return
+  try {
+    await env.CONTENT_KV?.put(KEY, JSON.stringify(after))
+  } catch (fault) {
+    log({ event: 'kv_unavailable', problem: nameOf(fault) })
+  }
+}
+
+/** Whether it is worth a write: other networks or extensions, a confirmation, or something that would not be fresh soon. */
+function isNews(before: Listings, after: Listings): boolean {
+  const shapeOf = (known: Listings) =>
+    JSON.stringify(
+      Object.entries(known).map(([url, { missing, hasBazaar }]) => [
+        url,
+        hasBazaar,
+        Object.entries(missing).map(([network, { sinceSeconds, lastSeconds }]) => [
+          network,
+          lastSeconds - sinceSeconds >= CONFIRMED_SECONDS,
+          Math.floor(lastSeconds / REWRITTEN_SECONDS),
+        ]),
+      ]),
+    )
+  return shapeOf(before) !== shapeOf(after)
+}
