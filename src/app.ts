@@ -36,12 +36,6 @@ export async function answer(request: Request, env: Env, context: ExecutionConte
   }
 }
 
-/** What is done every few minutes, whoever visits. */
-export async function tend(_event: ScheduledController, env: Env, context: ExecutionContext): Promise<void> {
-  const world = worldOf(env, context)
-  if (world.ok) await readListings(world.value, nowSeconds())
-}
-
 /** Asks for content, and tells what came of it: in the log, and to who runs the site. */
 async function visited(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
   const found = worldOf(env, context)
@@ -74,6 +68,12 @@ function tell(request: Request, { env, config, entry }: World, given: Answer): v
 function broken(request: Request, fault: unknown): Promise<Answer> {
   log({ event: 'fault', problem: nameAndPlaceOf(fault) })
   return plainly(request, { code: 'internal_error' })
+}
+
+/** What is done every few minutes, whoever visits. */
+export async function tend(_event: ScheduledController, env: Env, context: ExecutionContext): Promise<void> {
+  const world = worldOf(env, context)
+  if (world.ok) await readListings(world.value, nowSeconds())
 }
 
 /** With a configuration that cannot be read nothing is served and nothing is sold. */

@@ -91,14 +91,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const price = found?.article.price ?? decision.price
   if (price === 'free' || isObserved) {
     if (price !== 'free') note(world, { decision: 'observed', priceMicros: price.micros })
-    const isForSome = rule.prices.length > 0 && !isObserved
-    // Free for this request alone, or asked for with our key: what else it says must not ask for what others pay for.
-    const purpose = isForSome || ready.value ? 'holder' : 'free'
-    const content = await (found
-      ? openStored(found, request, request)
-      : fromOrigin(request, world, target.value, purpose, rule))
-    if (!content.ok) return no(content.error)
-    return { kind: 'free', response: content.value.response, dependsOn: isForSome ? priceHeaders(rule) : [] }
+    return serveFree(request, world, target.value, rule, found)
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
   if (!query.ok) return no(query.error)
@@ -154,6 +147,24 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     report(false)
     throw fault
   })
+}
+
+/** Content that this request does not pay for. */
+async function serveFree(
+  request: Request,
+  world: World,
+  target: Target,
+  rule: Rule,
+  found: StoredContent | null,
+): Promise<Answer> {
+  const isForSome = rule.prices.length > 0 && !rule.isObserved
+  // Free for this request alone, or asked for with our key: what else it says must not ask for what others pay for.
+  const purpose = isForSome || rule.upstream !== null ? 'holder' : 'free'
+  const content = await (found
+    ? openStored(found, request, request)
+    : fromOrigin(request, world, target, purpose, rule))
+  if (!content.ok) return refuse(request, world.config.brand, content.error)
+  return { kind: 'free', response: content.value.response, dependsOn: isForSome ? priceHeaders(rule) : [] }
 }
 
 /** HEAD is for what GET would get. */
