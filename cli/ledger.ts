@@ -1,8 +1,10 @@
-// `npm run ledger -- export | reconcile | show`: the books. It reads the ledger and the chain, and changes neither.
+// `npm run ledger -- export | reconcile | show | observed`: the books. It reads the ledger, the chain and the log, and changes
+// none of them.
 import { exportRows } from './ledger/export.ts'
 import { reconcile } from './ledger/reconcile.ts'
 import { Refusal } from './ledger/refusal.ts'
 import { show } from './ledger/show.ts'
+import { observed } from './observed.ts'
 
 type Verb = { run: (args: string[]) => Promise<void>; usage: string }
 
@@ -12,7 +14,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
     run: reconcile,
     usage: '[--from-block N | --days N] [--rpc NETWORK=URL] [--progress FILE] [--afresh] [--json]',
   },
-  show: { run: show, usage: '<transaction | payment id | payer>' },
+  show: { run: show, usage: '<transaction | payment id | payer | name in the log>' },
+  observed: { run: observed, usage: '[FILE]   out of log lines, without a ledger' },
 }
 
 const USAGE = `usage: npm run ledger -- VERB --local | --remote [-c FILE] [--env NAME] [--persist-to DIR]

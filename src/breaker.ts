@@ -43,7 +43,9 @@ export class Breaker {
 
   /** Leaves a facilitator alone for a while: five minutes at most. */
   rest({ url }: Named, forMs: number, nowMs: number): void {
-    this.#health.set(url, { ...this.#of(url), restsUntilMs: nowMs + Math.min(forMs, LONGEST_REST_MS) })
+    const known = this.#of(url)
+    const untilMs = nowMs + Math.min(forMs, LONGEST_REST_MS)
+    this.#health.set(url, { ...known, restsUntilMs: Math.max(known.restsUntilMs, untilMs) })
   }
 
   /** When a facilitator last answered; null where it has not yet. */

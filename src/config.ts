@@ -12,7 +12,7 @@ import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
 import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
-import { type PrivateJwk, type PublicJwk, parsePrivateJwk, publicJwkSchema } from './x402/jws.ts'
+import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
   brand: Brand
@@ -122,7 +122,14 @@ const envSchema = z.object({
 
 const PUBLIC_KEYS_ADVICE = 'write a list of public keys such as [{ kty = "OKP", crv = "Ed25519", x = "…" }]'
 /** Strict: a private half would be published with it. */
-const parsedPublicKey = z.strictObject(publicJwkSchema.shape, { error: `${PUBLIC_KEYS_ADVICE}, without their d` })
+const parsedPublicKey = z.strictObject(
+  {
+    kty: z.literal('OKP', { error: PUBLIC_KEYS_ADVICE }),
+    crv: z.literal('Ed25519', { error: PUBLIC_KEYS_ADVICE }),
+    x: z.string({ error: PUBLIC_KEYS_ADVICE }).check(z.regex(/^[A-Za-z0-9_-]{43}$/, { error: PUBLIC_KEYS_ADVICE })),
+  },
+  { error: `${PUBLIC_KEYS_ADVICE}, without their d` },
+)
 
 /** What only selling needs. */
 const sellingSchema = z.object({

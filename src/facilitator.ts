@@ -8,6 +8,7 @@ import { dropToken, headersFor, type Keyring } from './keyring.ts'
 import { log } from './log.ts'
 import {
   isAboutUsAlone,
+  isForOthers,
   KEY_REFUSED,
   readSettlement,
   readSupport,
@@ -72,7 +73,8 @@ async function ask(
 /** A facilitator that does not take our key is left alone for a minute. */
 function refuseKey(facilitator: Facilitator, status: number | null, breaker: Breaker): void {
   log({ event: 'facilitator_key_refused', facilitator: new URL(facilitator.url).host, status })
-  breaker.rest(facilitator, KEY_REST_MS, Date.now())
+  // Without a key of ours it may be about the payer, whom the next payer has no part in.
+  if (facilitator.auth.kind !== 'none') breaker.rest(facilitator, KEY_REST_MS, Date.now())
 }
 
 /** Notes an answer that is about us and not about the payment. */
@@ -102,6 +104,7 @@ export async function settle(
   // A clock that is set back must not make a wait longer.
   const leftMs = () => Math.min(SETTLE_MS, endMs - Date.now())
   let isDoubtful = false
+  let refusal: SettleReply | null = null
   for (const facilitator of breaker.order(facilitators, Date.now()).slice(0, MOST_TRIED)) {
     if (leftMs() < LEAST_LEFT_MS) break
     if ((isAgain || breaker.isOpen(facilitator, Date.now())) && !(await isAlive(facilitator, memory))) {
@@ -120,11 +123,15 @@ export async function settle(
       isDoubtful = true
       continue
     }
+    if (reply.ok && outcome.kind === 'refused' && isForOthers(reply.value)) {
+      refusal = outcome
+      continue
+    }
     // The one before may have broadcast what this one refuses.
     const isRefusal = outcome.kind === 'refused' || outcome.kind === 'failed'
     return isDoubtful && isRefusal ? { kind: 'unknown' } : outcome
   }
-  return { kind: isDoubtful ? 'unanswered' : 'unsent' }
+  return isDoubtful ? { kind: 'unanswered' } : (refusal ?? { kind: 'unsent' })
 }
 
 /** `POST /verify` at the first facilitator that answers. Never throws, charges nothing. */
@@ -134,15 +141,23 @@ export async function verify(
   payment: SignedPayment,
 ): Promise<VerifyReply> {
   let hasWorked = false
+  let refusal: VerifyReply | null = null
   for (const facilitator of memory.breaker.order(facilitators, Date.now())) {
     const reply = await ask(facilitator, '/verify', memory, envelope(payment), VERIFY_TIMEOUT_MS)
     const said = reply.ok ? readVerification(reply.value, payment) : null
+    if (said?.kind === 'refused' && reply.ok && isForOthers(reply.value)) {
+      refusal = said
+      continue
+    }
     if (said) return said
-    const isAboutUs = reply.ok ? isAboutUsAlone(reply.value) : reply.error === 'unsent'
-    if (reply.ok && isAboutUs) heed(facilitator, reply.value, memory.breaker)
-    hasWorked ||= !isAboutUs
+    if (reply.ok && isAboutUsAlone(reply.value)) heed(facilitator, reply.value, memory.breaker)
+    // A key of ours that is wrong is no fault of whoever pays; all else is work that a stranger has made.
+    const isOurKey = reply.ok
+      ? KEY_REFUSED.has(reply.value.status) && facilitator.auth.kind !== 'none'
+      : reply.error === 'unsent'
+    hasWorked ||= !isOurKey
   }
-  return { kind: 'unavailable', hasWorked }
+  return refusal ?? { kind: 'unavailable', hasWorked }
 }
 
 /** What a facilitator says it serves with `exact`; null where it says nothing that can be read. Never throws. */

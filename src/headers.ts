@@ -47,10 +47,15 @@ export function forOrigin(request: Request, purpose: Purpose): Headers {
 const TOLD = /^(?:accept|accept-language|accept-encoding|range|content-(?:type|length|encoding|language))$/
 
 /** What an upstream is asked with: nothing of who asks, a little of what is asked for, and the seller's own headers. */
-export function forUpstream(request: Request, purpose: Purpose, upstream: Upstream): Headers {
+export function forUpstream(
+  request: Request,
+  purpose: Purpose,
+  upstream: Upstream,
+  pricing: readonly string[],
+): Headers {
   const headers = forOrigin(request, purpose)
   for (const [name, value] of [...headers]) {
-    const isPriced = upstream.priced.some((known) => known[0] === name && known[1] === value)
+    const isPriced = pricing.includes(name) && upstream.priced.some((known) => known[0] === name && known[1] === value)
     if (!TOLD.test(name) && !isPriced) headers.delete(name)
   }
   // Some interfaces refuse whoever has no name. The reader's own would tell of the reader.

@@ -35,6 +35,8 @@ export type OriginRequest = {
   purpose: Purpose
   /** Asked instead of the site's own origin, where it has its secrets. */
   upstream: Rule['upstream']
+  /** Names of the headers that made the price: only those go to an upstream beside the usual ones. */
+  pricing: readonly string[]
 }
 
 /** The origin's answer; `content_unavailable` where it cannot be reached, or an upstream refuses the seller. */
@@ -64,7 +66,12 @@ async function askUpstream(request: Request, wanted: OriginRequest, upstream: Up
 
 /** Asks an upstream with the seller's headers. They go to this one address: no redirect is followed. */
 async function fetchUpstream(request: Request, wanted: OriginRequest, upstream: Upstream): Promise<Response> {
-  const outgoing = outgoingTo(upstream.url, request, wanted, forUpstream(request, wanted.purpose, upstream))
+  const outgoing = outgoingTo(
+    upstream.url,
+    request,
+    wanted,
+    forUpstream(request, wanted.purpose, upstream, wanted.pricing),
+  )
   const response = await fetch(outgoing)
   // Its reason phrase is a text as well, and stays behind.
   const copy = copyOf(response, { status: response.status, headers: response.headers })

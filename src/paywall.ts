@@ -12,7 +12,7 @@ import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
 import { LONGEST_PATH } from './policy/paths.ts'
-import { decide, priceHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
+import { decide, priceHeaders, pricingHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
@@ -177,16 +177,17 @@ function resourceOf(request: Request, { site, facts: { path } }: Target, more: s
 const fromOrigin = (
   request: Request,
   world: World,
-  { site, originPath, facts: { rawPath, query } }: Target,
+  { site, originPath, facts }: Target,
   purpose: Purpose,
   rule: Rule | null,
 ) => {
   const wanted = {
     site,
-    path: purpose === 'free' ? rawPath : originPath,
-    query,
+    path: purpose === 'free' ? facts.rawPath : originPath,
+    query: facts.query,
     purpose,
     upstream: rule?.upstream ?? null,
+    pricing: rule ? pricingHeaders(rule, facts) : [],
   }
   return timed(world, 'contentMs', askOrigin(world, request, wanted))
 }
@@ -220,7 +221,7 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */
 async function useUpPayment({ request, world, resource, offers }: Visit, { payer }: Grant): Promise<void> {
   const payment = readPayment(request)
-  if (request.method === 'HEAD' || !payment.ok || !payment.value) return
+  if (request.method === 'HEAD' || world.config.isPaused || !payment.ok || !payment.value) return
   if (payment.value.authorization.from !== payer.toLowerCase()) return
   const verification = await verifyPayment(payment.value, offers, nowSeconds())
   if (!verification.ok || verification.value.kind !== 'proven' || verification.value.objection) return
@@ -249,9 +250,11 @@ async function proofOf(
 }
 
 /** What the origin answers instead of content is passed on, and nobody is charged. */
-async function unsold({ request, world }: Visit, response: Response): Promise<Answer> {
+async function unsold({ request, world, rule }: Visit, response: Response): Promise<Answer> {
   note(world, { decision: 'unsold' })
-  if (response.status >= 400 && response.status < 500) await countFailure(world, request)
+  // An upstream was asked with the seller's key, whatever it answered.
+  const isClients = response.status >= 400 && response.status < 500
+  if (isClients || rule.upstream !== null) await countFailure(world, request)
   return { kind: 'gated', response, headers: {} }
 }
 
@@ -311,7 +314,9 @@ async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
 /** A payment that buys nothing, or what cannot be read as one. */
 async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
   note(visit.world, { decision: 'declined' })
-  await noteRefusal(visit.world, visit.request, refusal)
+  // Where nothing is for sale it is not the client's doing.
+  const isOurs = visit.world.config.isPaused || visit.offers.length === 0
+  if (!isOurs) await noteRefusal(visit.world, visit.request, refusal)
   await visit.found?.discard()
   return challengeOrRefuse(visit, refusal, payment ? encodeFailure(refusal, payment) : {})
 }

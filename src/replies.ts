@@ -55,7 +55,14 @@ const settleReply = z.object({
 })
 const verifyReply = z.object({ isValid: z.boolean(), invalidReason: text, payer: text })
 /** How facilitators say that a request is malformed, or not for them. */
-const reasons = z.object({ errorType: text, error: text, invalidReason: text, transaction: text })
+const reasons = z.object({
+  errorType: text,
+  errorReason: text,
+  error: text,
+  isValid: z.optional(z.boolean()),
+  invalidReason: text,
+  transaction: text,
+})
 
 /** What one facilitator's answer says. `unsent`: it did not look at the payment; `unanswered`: only its gateway answered. */
 export function readSettlement(answer: Reply, payment: SignedPayment): SettleReply {
@@ -66,11 +73,16 @@ export function readSettlement(answer: Reply, payment: SignedPayment): SettleRep
   const reply = parsed.data
   if (reply?.success) return readSuccess(reply, payment)
   if (reply?.errorReason || reply?.transaction) return readFailure(reply.errorReason ?? '', reply.transaction ?? '')
+  // Whatever else it says: it has sent something.
+  const named = hashOf(z.safeParse(reasons, json).data?.transaction ?? '')
+  if (named !== '') return { kind: 'unknown' }
   // Some refuse in the words of /verify.
   const verified = status >= 400 && status < 500 ? z.safeParse(verifyReply, json).data : undefined
   if (verified && !verified.isValid && verified.invalidReason) return readFailure(verified.invalidReason, '')
-  // Meant as a settlement, but malformed: nothing follows from it, whatever the status.
-  if (!parsed.success && typeof json === 'object' && json !== null && 'success' in json) return { kind: 'unknown' }
+  // Meant as a settlement, and no more is said: nothing follows from it, whatever the status.
+  if (typeof json === 'object' && json !== null && 'success' in json) {
+    return { kind: status >= 500 && parsed.success ? 'unanswered' : 'unknown' }
+  }
   if (isUnprocessed(answer)) return { kind: 'unsent' }
   return { kind: status >= 500 ? 'unanswered' : 'unknown' }
 }
@@ -80,9 +92,10 @@ const isUnprocessed = (reply: Reply): boolean => isAboutUsAlone(reply) || NOT_PR
 
 /** Whether it is about our key, our haste or our words: whoever pays has no part in it. */
 export function isAboutUsAlone({ status, json }: Reply): boolean {
-  if (KEY_REFUSED.has(status) || status === TOO_MANY_REQUESTS) return true
   const { data } = z.safeParse(reasons, json)
-  if (NOT_SERVED.test(data?.invalidReason ?? '')) return true
+  // An answer to the question it was asked.
+  if (data?.isValid !== undefined) return false
+  if (KEY_REFUSED.has(status) || status === TOO_MANY_REQUESTS) return true
   return (
     status === 400 && !data?.transaction && (data?.errorType === 'invalid_request' || data?.error === 'invalid_request')
   )
@@ -134,7 +147,7 @@ const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
 const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
 /** The facilitator itself does not know yet. */
 const PENDING = /pending|timed_out/
-/** It serves another network, scheme or version: it did not look at the payment, and the next one may serve it. */
+/** It serves another network, scheme or version. */
 const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$/
 /** What a facilitator could not find out. */
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
@@ -148,7 +161,6 @@ const SURE =
 /** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
 function readFailure(word: string, named: string): SettleReply {
   const transaction = hashOf(named)
-  if (NOT_SERVED.test(word) && NONE.test(named)) return { kind: 'unsent' }
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   if (PENDING.test(word)) return { kind: 'pending', transaction }
   const reason = publicReason(word)
@@ -162,14 +174,16 @@ const publicReason = (word: string): RefusalReason | null =>
   POLICY.test(word) ? 'payment_refused' : (REASONS.get(word) ?? null)
 
 /** What an answer of `/verify` says; null where nothing can be told from it. */
-export function readVerification({ json }: Reply, { authorization }: SignedPayment): VerifyReply | null {
+export function readVerification({ status, json }: Reply, { authorization }: SignedPayment): VerifyReply | null {
   const { data } = z.safeParse(verifyReply, json)
   if (!data) return null
   const { isValid, invalidReason, payer } = data
   const word = invalidReason ?? ''
   if (isValid) return payer && payer.toLowerCase() !== authorization.from ? null : { kind: 'valid' }
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
-  return UNDECIDED.test(word) || NOT_SERVED.test(word)
+  // Without a word the status counts, and that is no answer.
+  const isSaid = status < 400 || word !== ''
+  return !isSaid || UNDECIDED.test(word)
     ? null
     : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
 }
@@ -190,4 +204,10 @@ export function readSupport({ json }: Reply): Supported | null {
     networks: data.kinds.filter(({ scheme }) => scheme === 'exact').map(({ network }) => network),
     extensions: data.extensions,
   }
+}
+
+/** Whether a facilitator says that it serves something else: it did not look at the payment, and the next one may serve it. */
+export function isForOthers({ json }: Reply): boolean {
+  const { data } = z.safeParse(reasons, json)
+  return !data?.transaction && NOT_SERVED.test(data?.errorReason ?? data?.invalidReason ?? '')
 }

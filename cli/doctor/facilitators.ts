@@ -141,8 +141,9 @@ function networkFindings(list: Supported, { networks }: Config, at: string, host
   })
 }
 
-/** What others say is shown where it is a plain word. */
-const plain = (word: string) => (/^[A-Za-z0-9_:.-]{1,80}$/.test(word) ? word : 'something unreadable')
+/** What others say is shown where it looks like a reason: it may hold the key that they were sent. */
+const plain = (word: string) =>
+  /^[a-z]+(?:_(?:[a-z]{1,24}|[a-z0-9]{1,7}))*$/.test(word) && word.length <= 80 ? word : 'something unreadable'
 
 function signerFindings({ signers }: Supported, { payTo }: Config, host: string): Finding[] {
   const isSigner = Object.values(signers).some((list) =>

@@ -1,5 +1,6 @@
 // The ledger's rows as they are stored, read page by page in the order of their time.
 import * as z from 'zod'
+import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
 import { ASSETS, transactionUrl } from '../../src/x402/assets.ts'
 import { type Query, quoted } from './database.ts'
 import { Refusal } from './refusal.ts'
@@ -93,6 +94,19 @@ export async function rowsNamed(query: Query, name: string): Promise<Row[]> {
      ORDER BY settled_at_seconds, id`,
   )
   return found.map(rowOf)
+}
+
+/** The rows that a name in the log stands for, with the secrets it may have been made with. */
+export async function rowsOfAlias(query: Query, alias: string, secrets: readonly string[]): Promise<Row[]> {
+  const found: Row[] = []
+  for await (const row of rowsOf(query, ALWAYS)) {
+    const names = secrets.flatMap((secret) => [
+      paymentAlias(secret, row.id),
+      payerAlias(secret, row.payer, monthOf(row.settledAtSeconds)),
+    ])
+    if (names.includes(alias.toLowerCase())) found.push(row)
+  }
+  return found
 }
 
 /** All entries of the table are USDC. */

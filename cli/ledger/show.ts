@@ -1,26 +1,45 @@
 // `ledger show`: the rows of one transaction, one payment or one payer, for people.
 import { parseArgs } from 'node:util'
+import { unstable_getVarsForDev } from 'wrangler'
 import { assetOf } from '../../src/x402/assets.ts'
 import { queryOf } from './database.ts'
 import { Refusal } from './refusal.ts'
-import { amountOf, isoTime, linkOf, printable, type Row, rowsNamed } from './rows.ts'
-import { SOURCE_FLAGS, sourceOf } from './source.ts'
+import { amountOf, isoTime, linkOf, printable, type Row, rowsNamed, rowsOfAlias } from './rows.ts'
+import { SOURCE_FLAGS, type Source, sourceOf } from './source.ts'
 
-const NAMES = 'a transaction (0x and 64 digits), a payer (0x and 40 digits) or a payment id (3009|…, in quotes)'
+const NAMES =
+  'a transaction (0x and 64 digits), a payer (0x and 40 digits), a payment id (3009|…, in quotes) or a name in the log (16 digits)'
+const ALIAS = /^[0-9a-f]{16}$/i
 
 export async function show(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: SOURCE_FLAGS })
   const [name] = positionals
   if (name === undefined || positionals.length > 1) throw new Refusal(`show takes ${NAMES}`)
-  if (!/^(0x([0-9a-f]{40}|[0-9a-f]{64})|3009\|\S+)$/i.test(name)) {
+  if (!/^(0x([0-9a-f]{40}|[0-9a-f]{64})|3009\|\S+)$/i.test(name) && !ALIAS.test(name)) {
     throw new Refusal(`${printable(name)} is not ${NAMES}`)
   }
-  const rows = await rowsNamed(await queryOf(sourceOf(values)), name)
+  const source = sourceOf(values)
+  const rows = ALIAS.test(name)
+    ? await rowsOfAlias(await queryOf(source), name, secretsOf(source))
+    : await rowsNamed(await queryOf(source), name)
   if (rows.length === 0) {
     throw new Refusal(`the ledger has no row for ${printable(name)}; if the chain has one, reconcile tells`)
   }
   console.log(rows.map(described).join('\n'))
   if (rows.length > 1) console.log(`${rows.length} rows.`)
+}
+
+/** What names in the log are made with: from the environment, or from `.dev.vars` beside the file. */
+function secretsOf({ configPath, env }: Source): string[] {
+  const beside = unstable_getVarsForDev(configPath, undefined, {}, env ?? undefined, true)
+  const secrets = ['PASS_SECRET', 'PASS_SECRET_PREVIOUS'].flatMap((name) => {
+    const value = process.env[name] || beside[name]?.value
+    return typeof value === 'string' && value !== '' ? [value] : []
+  })
+  if (secrets.length > 0) return secrets
+  throw new Refusal(
+    'names in the log are made with PASS_SECRET; put it into the environment, and PASS_SECRET_PREVIOUS for lines from before a change',
+  )
 }
 
 function described(row: Row): string {

@@ -119,8 +119,10 @@ export class Book {
 
   /** Tells the publisher's database what is still open after a minute, and takes it back when it is over. Never throws. */
   async noteUnresolved(): Promise<void> {
-    const open = this.records.unresolvedBefore(nowSeconds() - UNRESOLVED_SECONDS)
-    this.#isNoted ??= this.records.hadUnresolved(UNRESOLVED_SECONDS)
+    const before = nowSeconds() - UNRESOLVED_SECONDS
+    const open = this.records.unresolvedBefore(before)
+    // After a start nobody knows whether there is a note: where there may be one, it is taken back once.
+    this.#isNoted ??= this.records.hasBefore(before)
     // A database that takes no rows takes no notes.
     if ((open === null && !this.#isNoted) || this.#ledgerFailures > 0) return
     try {

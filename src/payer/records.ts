@@ -234,19 +234,19 @@ export class PaymentRecords {
     if (this.#version === 0) return null
     const { payments, since } = this.#storage.sql
       .exec(
-        `SELECT count(*) AS payments, min(claimed_at) AS since FROM payments WHERE (${OPEN} OR outbox = 'due') AND claimed_at < ?`,
+        `SELECT count(*) AS payments, min(claimed_at) AS since FROM payments WHERE (${OPEN} AND (status <> 'claimed' OR sent > 0) OR outbox = 'due') AND claimed_at < ?`,
         seconds,
       )
       .one()
     return Number(payments) === 0 ? null : { payments: Number(payments), sinceSeconds: Number(since) }
   }
 
-  /** Whether anything took that long, as far as the rows say. */
-  hadUnresolved(longSeconds: number): boolean {
+  /** Whether anything was begun before a time. */
+  hasBefore(seconds: number): boolean {
     if (this.#version === 0) return false
-    const sql =
-      'SELECT EXISTS (SELECT 1 FROM payments WHERE coalesce(settled_at, failed_at, 1e12) - claimed_at >= ?) AS n'
-    return this.#storage.sql.exec(sql, longSeconds).one().n === 1
+    return (
+      this.#storage.sql.exec('SELECT EXISTS (SELECT 1 FROM payments WHERE claimed_at < ?) AS n', seconds).one().n === 1
+    )
   }
 
   /** Stores a new row under the next number. */

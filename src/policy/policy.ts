@@ -102,6 +102,12 @@ const isFreeForAll = (rule: Rule | undefined) =>
   rule === undefined ||
   (rule.upstream === null && (rule.isObserved || [rule, ...rule.prices].every(({ price }) => price === 'free')))
 
+/** Names of the headers, in small letters, that make the price of a request: those of the one rule that applies. */
+export const pricingHeaders = (rule: Rule, facts: RequestFacts): string[] =>
+  Object.keys(rule.prices.find((candidate) => applies(candidate, facts))?.header ?? {}).map((name) =>
+    name.toLowerCase(),
+  )
+
 function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
   const query = new URLSearchParams(facts.query)
   return (

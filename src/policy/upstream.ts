@@ -77,7 +77,8 @@ export function upstreamProblems(
   if (content !== 'origin') {
     problems.push({ path: `${at}.origin`, message: `content = "${content}" is not fetched; remove one of the two` })
   }
-  if (hosts.includes(new URL(origin.url).host)) {
+  const plain = (host: string) => host.replace(/\.(?=:|$)/, '')
+  if (hosts.map(plain).includes(plain(new URL(origin.url).host))) {
     problems.push({
       path: `${at}.origin.url`,
       message: 'this is the site itself; write the address of another server, or remove origin',

@@ -139,7 +139,10 @@ describe.each(VERSIONS)('bought in %s', (version) => {
 
   test.each<[string, (token: string) => string]>([
     ['one character changed', (token) => (token.startsWith('W') ? 'X' : 'W') + token.slice(1)],
-    ['its signature changed', (token) => token.replace(/.(.)$/, (_, last) => `${last === 'A' ? 'B' : 'A'}${last}`)],
+    [
+      'its signature changed',
+      (token) => token.replace(/(.)(.)$/, (_, one, last) => `${one === 'A' ? 'B' : 'A'}${last}`),
+    ],
     ['its signature cut short', (token) => token.slice(0, -1)],
     ['no signature', (token) => token.split('.')[0] ?? ''],
     ['an empty signature', (token) => `${token.split('.')[0]}.`],

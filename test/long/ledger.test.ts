@@ -15,6 +15,7 @@ import { inCheckout } from '../../dev/stack/paths.ts'
 import { listening } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { quietWrangler, wranglerProgram } from '../../dev/stack/worker.ts'
+import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
 import { broadcast, broadcastTogether, passTime } from '../world/on-chain.ts'
 import { authorize } from '../world/payer.ts'
 import { type Rpc, startRpc } from '../world/rpc.ts'
@@ -369,6 +370,14 @@ describe('export and show', () => {
       expect(out).toContain('0.05 USDC')
       expect(out).toContain(`https://sepolia.basescan.org/tx/${transaction}`)
     }
+    const { id, settled_at_seconds } = z.object({ id: z.string(), settled_at_seconds: z.number() }).parse(row)
+    const env = { PASS_SECRET: 'another secret, long enough', PASS_SECRET_PREVIOUS: 'a secret for tests, long enough' }
+    const inLog = [
+      paymentAlias(env.PASS_SECRET_PREVIOUS, id),
+      payerAlias(env.PASS_SECRET_PREVIOUS, payer, monthOf(settled_at_seconds)),
+    ]
+    for (const name of inLog) expect((await ledger(['show', name, ...local()], { env })).out).toContain(transaction)
+    expect((await ledger(['show', '0123456789abcdef', ...local()], { env })).status).toBe(1)
     const none = await ledger(['show', wallets.bob.address, ...local()])
     expect(none).toMatchObject({ status: 1, out: '' })
     expect(none.said).toContain(`the ledger has no row for ${wallets.bob.address}`)

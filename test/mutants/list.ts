@@ -18,7 +18,11 @@ const told = (file: string) => ['simulation', `test/simulation/${file}.test.ts`]
 export const MUTANTS: readonly Mutant[] = [
   ...in_('headers.ts', [
     ['OVERRIDES.some((known) => known.test(spelt)) ||', '', unit('headers')],
-    ["name.replaceAll('_', '-')", 'name', unit('headers')],
+    [
+      "const spelt = name.replaceAll('_', '-')\n    const isUnwanted",
+      'const spelt = name\n    const isUnwanted',
+      unit('headers'),
+    ],
     ['if (nameOf(cookie) !== passCookie) ', '', site('conformance/hostile-origin')],
     ['if (harmless.length === cleared.length) return', 'return', site('conformance/hostile-origin')],
     ['if (!/^(?:[/?#]|$)/.test(below)) return location', '', unit('headers')],
@@ -160,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('errors.ts', [
     ["row(400, message), blame: 'noted' })", 'row(400, message), blame: null })', unit('errors')],
-    ["!isRepeat && REFUSALS[code].blame === 'counted'", "REFUSALS[code].blame === 'counted'", unit('errors')],
+    ['!isRepeat && (isCostly', '(isCostly', unit('errors')],
     ["({ ...row(402, message), blame: 'counted' })", "({ ...row(403, message), blame: 'counted' })", unit('errors')],
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),

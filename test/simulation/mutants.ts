@@ -290,8 +290,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a ledger that hangs is waited for',
     file: 'payer/book.ts',
-    from: 'await within(recordPayment(this.#ledger, entry), LEDGER_LIMIT_MS)',
-    to: 'await recordPayment(this.#ledger, entry)',
+    from: 'await within(recordPayment(this.#env.LEDGER_DB, entry), LEDGER_LIMIT_MS)',
+    to: 'await recordPayment(this.#env.LEDGER_DB, entry)',
     plays: story('a ledger that hangs'),
   },
   {

@@ -133,12 +133,8 @@ describe('the words of hosted facilitators', () => {
     },
     invalid_exact_evm_token_name_mismatch: { kind: 'refused', reason: 'unexpected_settle_error' },
     invalid_payload: { kind: 'refused', reason: 'unexpected_settle_error' },
-    // It serves something else: it did not look at the payment.
-    invalid_network: { kind: 'unsent' },
-    invalid_scheme: { kind: 'unsent' },
-    unsupported_scheme: { kind: 'unsent' },
-    unsupported_network: { kind: 'unsent' },
-    invalid_x402_version: { kind: 'unsent' },
+    invalid_network: { kind: 'refused', reason: 'unexpected_settle_error' },
+    unsupported_scheme: { kind: 'refused', reason: 'unexpected_settle_error' },
     unsupported_payload_type: { kind: 'refused', reason: 'unexpected_settle_error' },
     asset_not_deployed_contract: { kind: 'refused', reason: 'unexpected_settle_error' },
     eip6492_factory_not_allowed: { kind: 'refused', reason: 'unexpected_settle_error' },
@@ -296,7 +292,9 @@ describe('hostile and broken replies', () => {
     async (status) => {
       expect(await outcomeOf(page(status))).toEqual({ kind: 'unsent' })
       expect(await outcomeOf(json({ error: 'no' }, status))).toEqual({ kind: 'unsent' })
-      expect(await outcomeOf(json({ success: false, error: 'no' }, status))).toEqual({ kind: 'unsent' })
+      // As a settlement, and no more is said: nothing follows from it.
+      const doubt = await outcomeOf(json({ success: false, error: 'no' }, status), supported)
+      expect(doubt).toEqual({ kind: 'unknown' })
     },
   )
 
@@ -619,6 +617,7 @@ describe('/verify', () => {
 })
 
 describe('what is about us', () => {
+  const keyed = { url: A, auth: { kind: 'header', name: 'x-api-key', value: 'k' } as const, isListed: false }
   const key = (status: number) => json({ error: 'unauthorized' }, status)
   const malformed = json({ errorType: 'invalid_request', errorMessage: 'accepts: too long' }, 400)
   const said: string[] = []
@@ -662,12 +661,12 @@ describe('what is about us', () => {
   ])('after %s it is left alone for so long', async (_what, says, restMs) => {
     const memory = memoryOf()
     const calls = world({ [A]: { says, supported } })
-    expect(await settle(at(A), memory, payment, false)).toEqual({ kind: 'unsent' })
+    expect(await settle([keyed], memory, payment, false)).toEqual({ kind: 'unsent' })
     vi.setSystemTime(Date.now() + restMs - 1)
-    expect(await settle(at(A), memory, payment, false)).toEqual({ kind: 'unsent' })
+    expect(await settle([keyed], memory, payment, false)).toEqual({ kind: 'unsent' })
     expect(calls).toHaveLength(1)
     vi.setSystemTime(Date.now() + 1)
-    await settle(at(A), memory, payment, false)
+    await settle([keyed], memory, payment, false)
     expect(calls).toHaveLength(2)
   })
 
@@ -721,14 +720,53 @@ describe('what is about us', () => {
     expect(calls).toEqual(['A POST /settle'])
   })
 
+  test.each([401, 402, 403])('/verify that refuses our key (%i): the payer has no part in it', async (status) => {
+    world({ [A]: { says: key(status), supported } })
+    expect(await verify([keyed], memoryOf(), payment)).toEqual({ kind: 'unavailable', hasWorked: false })
+  })
+
   test.each<[string, Answer]>([
-    ['a refused key', key(401)],
+    ['without a key of ours, 403', key(403)],
     ['too many requests', page(429)],
     ['a malformed request', malformed],
-    ['another network', json({ isValid: false, invalidReason: 'invalid_network' })],
-  ])('/verify with %s: nobody has worked for the payer', async (_what, says) => {
-    world({ [A]: { says, supported } })
-    expect(await verify(at(A), memoryOf(), payment)).toEqual({ kind: 'unavailable', hasWorked: false })
+    ['no, and no reason', json({ isValid: false }, 429)],
+  ])('/verify with %s: somebody has worked for a stranger, and nobody rests for it', async (_what, says) => {
+    const memory = memoryOf()
+    const calls = world({ [A]: { says, supported } })
+    for (let i = 0; i < 2; i++) {
+      expect(await verify(at(A), memory, payment)).toEqual({ kind: 'unavailable', hasWorked: true })
+    }
+    expect(calls).toHaveLength(2)
+  })
+
+  test.each(['invalid_network', 'unsupported_scheme', 'invalid_scheme', 'invalid_x402_version'])(
+    'one that serves something else (%s) lets the next one try; alone it is a refusal',
+    async (word) => {
+      const other = { says: json(refusal(word)), supported }
+      world({ [A]: other, [B]: { says: json(success), supported } })
+      expect(await settle(at(A, B), memoryOf(), payment, false)).toMatchObject({ kind: 'settled' })
+      world({ [A]: other })
+      expect(await settle(at(A), memoryOf(), payment, false)).toMatchObject({ kind: 'refused' })
+      world({ [A]: { says: lost, supported: lost }, [B]: other })
+      expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual({ kind: 'unanswered' })
+      world({ [A]: { says: json({ isValid: false, invalidReason: word }), supported } })
+      expect(await verify(at(A), memoryOf(), payment)).toMatchObject({ kind: 'refused' })
+    },
+  )
+
+  test('a shorter rest does not end a longer one', async () => {
+    const memory = memoryOf()
+    memory.breaker.rest(keyed, 60_000, Date.now())
+    memory.breaker.rest(keyed, 0, Date.now())
+    expect(await settle([keyed], memory, payment, false)).toEqual({ kind: 'unsent' })
+  })
+
+  test.each([401, 403, 429])('%i with a transaction is no word about us: the chain is asked', async (status) => {
+    for (const body of [{ transaction: HASH }, { error: 'no', transaction: HASH }]) {
+      const calls = world({ [A]: { says: json(body, status), supported }, [B]: { says: json(success), supported } })
+      expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual({ kind: 'unknown' })
+      expect(calls).toEqual(['A POST /settle'])
+    }
   })
 
   test.each(['unknown_error', 'settle_exact_node_failure', 'unexpected_verify_error', 'invalid_network'])(

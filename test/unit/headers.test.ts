@@ -233,7 +233,7 @@ describe('an upstream', () => {
   const OWN = { authorization: 'Bearer the-key-of-the-seller', 'x-api-version': '2', 'user-agent': 'newsstand' }
   const asked = (headers: Record<string, string>, purpose: Purpose = 'purchase', own = {}) => {
     const request = new Request('https://news.example/a', { headers })
-    return Object.fromEntries(forUpstream(request, purpose, { ...UPSTREAM, ...own }))
+    return Object.fromEntries(forUpstream(request, purpose, { ...UPSTREAM, ...own }, ['x-model']))
   }
 
   test.each([
@@ -300,6 +300,9 @@ describe('an upstream', () => {
   ])('is told of a header that makes the price, where it makes it: %s', (value, told) => {
     expect(asked({ 'X-Model': value })).toEqual({ ...OWN, ...told })
     expect(asked({ X_Model: value })).toEqual(OWN)
+    // Another rule made the price.
+    const request = new Request('https://news.example/a', { headers: { 'X-Model': value } })
+    expect(Object.fromEntries(forUpstream(request, 'purchase', UPSTREAM, ['x-tools']))).toEqual(OWN)
   })
 
   test('is told the seller’s word where the reader has another', () => {
