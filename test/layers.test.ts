@@ -100,6 +100,24 @@ test('the reference packages are the other side of the conversation', () => {
   expect(inSrc.filter(({ to }) => reference.test(to))).toEqual([])
 })
 
+/** What the commands may use: themselves, the worker's own parts, and the local stack's. `setup/` is theirs alone. */
+const COMMANDS: readonly (readonly [from: RegExp, to: RegExp])[] = [
+  [
+    /^cli\/setup\/(?:toml|deployment|plan|failures|refusal)\.ts$/,
+    /^(?:cli\/setup\/(?:toml|deployment)|src\/(?:errors|x402\/assets))\.ts$/,
+  ],
+  [/^cli\//, /^(?:cli|src|dev\/stack)\//],
+]
+
+test('commands use src and the local stack, and never the demo or a test', () => {
+  const imports = sourceFiles('cli')
+    .flatMap(importsOf)
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
+  const broken = imports.filter(({ from, to }) => !COMMANDS.find(([files]) => files.test(from))?.[1].test(to))
+  expect(broken).toEqual([])
+})
+
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */
 const LONG = ['chain.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts', 'payer/settling.ts']
 

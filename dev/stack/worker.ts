@@ -127,7 +127,8 @@ function isWorthSeeing(line: string): boolean {
   return !/^(⎔|🪵|─|╭|│|╰)/u.test(line)
 }
 
-function wranglerProgram(): string {
+/** The file that is wrangler's program, for Node to run. */
+export function wranglerProgram(): string {
   const manifest = createRequire(import.meta.url).resolve('wrangler/package.json')
   return join(manifest, '..', 'bin', 'wrangler.js')
 }
