@@ -36,7 +36,11 @@ export async function compose(
 ): Promise<Composed> {
   const known = knownOf(environments.get(money))
   const worker = environments.get(money)?.name ?? workerName(environments.get('')?.name || 'newsstand', money)
-  let answers = given
+  // What is said about real money changes nothing of a test deployment that is there.
+  const isAbout = given.money === money || known === null
+  let answers = isAbout
+    ? given
+    : { ...given, payTo: null, sold: { path: null, price: null, content: null }, cpuMs: null }
   const need = (question: (typeof QUESTIONS)[keyof typeof QUESTIONS]) => answerTo(question, ask, say)
 
   if (known === null && answers.domain === null) answers = { ...answers, domain: await need(QUESTIONS.domain) }
@@ -68,7 +72,7 @@ export async function compose(
     sold,
     cpuMs: answers.cpuMs,
   }
-  return { deployment, known, answers }
+  return { deployment, known, answers: isAbout ? answers : given }
 }
 
 async function soldOf(

@@ -192,12 +192,12 @@ const bound = (env: string, kind: string, binding: string) => ({
   having: { key: 'binding', value: quoted(binding) },
 })
 
-/** What a new environment shows and sells: the route that was asked for, or what the test deployment sells. */
+/** What a new environment shows and sells: what the test deployment does where there is one, else the route asked for. */
 function shopOf(text: string, { money, sold, brand }: Deployment): string {
   const env = `env.${money}`
-  const brandToml = `[${env}.vars.BRAND]\nname = ${quoted(brand)}`
-  if (sold !== null) return `${brandToml}\n\n${routeToml(env, sold)}`
-  return copied(text, /^env\.test\.vars\.(BRAND|ROUTES)(\.|$)/, 'env.test', env)
+  const taken = money === 'live' ? copied(text, /^env\.test\.vars\.(BRAND|ROUTES)(\.|$)/, 'env.test', env) : ''
+  if (taken !== '' || sold === null) return taken
+  return `[${env}.vars.BRAND]\nname = ${quoted(brand)}\n\n${routeToml(env, sold)}`
 }
 
 /** What of two deployments would be one and the same; test money must never open, or count towards, what is real. */

@@ -46,9 +46,10 @@ export function sentenceFor(doing: string, words: string, isLogin = false): stri
   return `${doing} did not work. Wrangler says: ${wranglersWords(words)}\nWhat was done stays; mend it and run this again.`
 }
 
-/** The lines of wrangler's own that say what is wrong. */
+/** The lines of wrangler's own that say what is wrong: those of its errors, without its warnings. */
 export function wranglersWords(words: string): string {
-  const lines = words
+  const errors = words.split(/(?=^.*\[(?:ERROR|WARNING)\])/m).filter((part) => /^.*\[ERROR\]/.test(part))
+  const lines = (errors.length > 0 ? errors.join('\n') : words)
     .split('\n')
     .map((line) => line.replace(/^.*\[ERROR\]\s*/, '').trim())
     .filter((line) => line !== '' && !/^(🌀|✨|⛅|─|If you think this is a bug|Logs were written)/u.test(line))

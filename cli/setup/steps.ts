@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { makeSecrets } from '../../dev/stack/secrets.ts'
 import { type Deployment, type Known, sharedProblems, written } from './deployment.ts'
-import { mustLeaveTheRest, problemsOf, readFile, separateOf, writeFile } from './file.ts'
+import { knownOf, mustLeaveTheRest, problemsOf, readFile, reading, separateOf, writeFile } from './file.ts'
 import type { Plan } from './plan.ts'
 import { Refusal } from './refusal.ts'
 import { changesOf } from './toml.ts'
@@ -33,7 +33,12 @@ export async function makeStorage(
 
 /** The text of wrangler.toml with a deployment in it, if it is one that the worker would take. */
 export function nextFile(text: string, deployment: Deployment, known: Known | null): string {
-  const result = written(text, deployment, known)
+  let result = written(text, deployment, known)
+  if (result.ok && known === null) {
+    // What the new one took over may differ from what was asked for.
+    const taken = knownOf(reading(result.value).environments.get(deployment.money))
+    if (taken !== null) result = written(result.value, deployment, taken)
+  }
   if (!result.ok) throw new Refusal(`${result.error}. Nothing was changed in wrangler.toml.`)
   const { environments } = mustLeaveTheRest(text, result.value, deployment.money)
   const now = environments.get(deployment.money)

@@ -9,7 +9,15 @@ import { type Publisher, startPublisher } from '../world/setup.ts'
 /** Each command of wrangler takes seconds on a busy machine, and one run of setup has ten. */
 const RUN_LIMIT_MS = 240_000
 
+const PAYEE = `0x${'2'.repeat(40)}`
 const put = (worker: string) => `PUT /workers/scripts/${worker}`
+/** What `wrangler deploy` changes. */
+const deployed = (worker: string) => [
+  `POST /workers/scripts/${worker}/assets-upload-session`,
+  put(worker),
+  `PATCH /workers/scripts/${worker}/script-settings`,
+  `POST /workers/scripts/${worker}/subdomain`,
+]
 
 describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
   let publisher: Publisher
@@ -38,9 +46,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
       'PATCH /workers/scripts/newsstand-test/secrets-bulk',
       put('newsstand-test'),
       'PATCH /workers/scripts/newsstand-test/secrets-bulk',
-      'POST /workers/scripts/newsstand-test/assets-upload-session',
-      put('newsstand-test'),
-      expect.stringMatching(/^POST .*\/subdomain$/),
+      ...deployed('newsstand-test'),
     ])
     expect(publisher.doctorRuns()).toEqual(['-c wrangler.toml --env test --remote'])
   })
@@ -97,11 +103,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
     expect(again).toMatchObject({ status: 0, output: expect.stringContaining('wrangler.toml stays as it is') })
     expect(shipped()).toBe(byHand)
     expect(secretsOf('newsstand-test')).toEqual(secrets)
-    expect(publisher.api.changes()).toEqual([
-      'POST /workers/scripts/newsstand-test/assets-upload-session',
-      put('newsstand-test'),
-      expect.stringMatching(/^POST .*\/subdomain$/),
-    ])
+    expect(publisher.api.changes()).toEqual([...deployed('newsstand-test')])
   })
 
   test('a dry run changes nothing, and says what it would do', async () => {
@@ -129,7 +131,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
   test('where Coinbase’s key is missing, it says so before anything is made', async () => {
     publisher.api.calls.length = 0
     const text = shipped()
-    const refused = await publisher.setupAgain(['--money', 'real', '--domain', 'news.example'])
+    const refused = await publisher.setupAgain(['--money', 'real', '--domain', 'news.example', '--pay-to', PAYEE])
     expect(refused.status).toBe(1)
     expect(refused.output).toContain('CDP_API_KEY_ID and CDP_API_KEY_SECRET of newsstand-live is not set')
     expect(publisher.api.changes()).toEqual([])
@@ -138,7 +140,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
 
   test('a domain that is no zone of the account stops real money before anything is made', async () => {
     publisher.api.calls.length = 0
-    const refused = await publisher.setupAgain(['--money', 'real', '--domain', 'other.example'])
+    const refused = await publisher.setupAgain(['--money', 'real', '--domain', 'other.example', '--pay-to', PAYEE])
     expect(refused.status).toBe(1)
     expect(refused.output).toContain('other.example lies in no zone of this account. Add the domain in the dashboard')
     expect(publisher.api.changes()).toEqual([])
@@ -147,7 +149,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
   test('real money comes after test money, and shares nothing with it', async () => {
     publisher.api.calls.length = 0
     const [id, secret] = ['the id of a key at Coinbase', 'the secret of a key at Coinbase']
-    const flags = ['--money', 'real', '--domain', 'www.news.example', '--pay-to', `0x${'2'.repeat(40)}`]
+    const flags = ['--money', 'real', '--domain', 'www.news.example', '--pay-to', PAYEE]
     const run = await publisher.setupAgain(flags, { CDP_API_KEY_ID: id, CDP_API_KEY_SECRET: secret })
     expect(run).toMatchObject({
       status: 0,
@@ -191,6 +193,28 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
       'The Free plan refuses a limit of CPU time. Take the Paid plan, or remove the line with limits from wrangler.toml',
     )
     expect(secretsOf('newsstand-test')).toEqual(secrets)
+  })
+
+  test('npm run deploy asks which deployment is meant', async () => {
+    publisher.api.calls.length = 0
+    const run = await publisher.checkout.run('npm', ['run', '--silent', 'deploy'], publisher.login)
+    expect(run.status).toBe(1)
+    expect(run.output).toContain(
+      'wrangler.toml has several deployments. Say which one:\n  npm run deploy -- --env test\n',
+    )
+    expect(publisher.api.calls).toEqual([])
+  })
+
+  test('npm run deploy checks, migrates and deploys that one alone', async () => {
+    publisher.api.calls.length = 0
+    const run = await publisher.checkout.run(
+      'npm',
+      ['run', '--silent', 'deploy', '--', '--env', 'test'],
+      publisher.login,
+    )
+    expect(run.status).toBe(0)
+    expect(publisher.doctorRuns().at(-1)).toBe('-c wrangler.toml --env test --remote')
+    expect(publisher.api.changes()).toEqual(deployed('newsstand-test'))
   })
 })
 

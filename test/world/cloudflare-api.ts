@@ -16,8 +16,8 @@ const Metadata = z.looseObject({
   limits: z.looseObject({}).optional(),
 })
 
-/** Answers a call in place of the stand-in; undefined leaves it to it. `'hang up'` ends the connection without an answer. */
-export type Fault = (call: Call) => { status: number; code: number; message: string } | 'hang up' | undefined
+/** Answers a call in place of the stand-in; undefined leaves it to it. `'lose the answer'`: it is done, and nobody hears of it. */
+export type Fault = (call: Call) => { status: number; code: number; message: string } | 'lose the answer' | undefined
 
 export type CloudflareApi = {
   readonly url: string
@@ -27,6 +27,8 @@ export type CloudflareApi = {
   readonly namespaces: { id: string; title: string }[]
   readonly databases: { uuid: string; name: string; sql: DatabaseSync }[]
   readonly buckets: string[]
+  /** What was put into KV: the namespace and the key. */
+  readonly articles: string[]
   readonly workers: Map<string, Worker>
   readonly routes: Map<string, string>
   accounts: { id: string; name: string }[]
@@ -52,12 +54,14 @@ export async function startCloudflareApi(): Promise<CloudflareApi> {
       request.headers.authorization === `Bearer ${TOKEN}`
         ? api.fault(call)
         : { status: 403, code: 9109, message: 'Invalid access token' }
-    if (fault === 'hang up') return void request.socket.destroy()
-    if (fault !== undefined) {
+    if (fault !== undefined && fault !== 'lose the answer') {
       const { status, code, message } = fault
       return answer(status, { success: false, errors: [{ code, message }] })
     }
-    const result = await answerTo(api, call, url.searchParams, request.headers['content-type'] ?? '')
+    const answered = await answerTo(api, call, url.searchParams, request.headers['content-type'] ?? '')
+    if (fault === 'lose the answer') return void request.socket.destroy()
+    // Everything is on the first page; whoever asks on gets nothing more.
+    const result = Array.isArray(answered) && Number(url.searchParams.get('page') ?? 1) > 1 ? [] : answered
     if (result === undefined) {
       return answer(404, { success: false, errors: [{ code: 10007, message: 'workers.api.error.not_found' }] })
     }
@@ -77,6 +81,7 @@ export async function startCloudflareApi(): Promise<CloudflareApi> {
     namespaces: [],
     databases: [],
     buckets: [],
+    articles: [],
     workers: new Map(),
     routes: new Map(),
     accounts: [{ id: ACCOUNT, name: 'The Daily Stand' }],
@@ -110,6 +115,10 @@ async function answerTo(api: CloudflareApi, call: Call, query: URLSearchParams, 
     api.namespaces.push(made)
     return made
   }
+  if (method === 'PUT' && kind === 'storage' && third !== undefined) {
+    api.articles.push(`${third} ${decodeURIComponent(path.split('/').at(-1) ?? '')}`)
+    return {}
+  }
   if (at === 'GET /account/d1/database') return api.databases.map(({ uuid, name }) => ({ uuid, name }))
   if (at === 'POST /account/d1/database') {
     const { name } = z.object({ name: z.string() }).parse(JSON.parse(body))
@@ -126,6 +135,9 @@ async function answerTo(api: CloudflareApi, call: Call, query: URLSearchParams, 
   if (at.startsWith('GET /account/r2/buckets/'))
     return api.buckets.includes(second ?? '') ? { name: second } : undefined
   if (kind === 'workers' && first === 'scripts') return script(api, call, second ?? '', third, contentType)
+  if (kind === 'workers' && first === 'workers' && api.workers.has(second ?? '')) {
+    return { id: second, name: second, tags: [], subdomain: { enabled: false, previews_enabled: false } }
+  }
   if (at.startsWith('GET /account/workers/services/')) {
     return api.workers.has(second ?? '')
       ? { default_environment: { environment: 'production', script: {} } }

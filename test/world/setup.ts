@@ -14,6 +14,8 @@ export const ANSWERS = {
 export type Publisher = {
   readonly api: CloudflareApi
   readonly checkout: Checkout
+  /** The environment of who is logged in. */
+  readonly login: Record<string, string>
   /** Runs it with the answers and more flags. */
   setup(flags?: readonly string[], env?: Record<string, string>): Promise<Run>
   /** The same without any answer. */
@@ -38,13 +40,11 @@ export async function startPublisher(): Promise<Publisher> {
     .read('package.json')
     .replace(/"scripts": \{(\s*"doctor": "[^"]*",)?/, '"scripts": {\n    "doctor": "node doctor.cjs",')
   checkout.write('package.json', withDoctor)
+  const login = { CLOUDFLARE_API_BASE_URL: api.url, CLOUDFLARE_API_TOKEN: TOKEN }
   const run = (args: readonly string[], env: Record<string, string> = {}) =>
-    checkout.run('npm', ['run', '--silent', 'setup', '--', ...args], {
-      CLOUDFLARE_API_BASE_URL: api.url,
-      CLOUDFLARE_API_TOKEN: TOKEN,
-      ...env,
-    })
+    checkout.run('npm', ['run', '--silent', 'setup', '--', ...args], { ...login, ...env })
   return {
+    login,
     api,
     checkout,
     setup: (flags = [], env) => run([...Object.entries(ANSWERS).flat(), ...flags], env),
