@@ -58,6 +58,8 @@ export async function startCloudflareApi(): Promise<CloudflareApi> {
       const { status, code, message } = fault
       return answer(status, { success: false, errors: [{ code, message }] })
     }
+    const taken = takenName(api, call)
+    if (taken !== undefined) return answer(400, { success: false, errors: [taken] })
     const answered = await answerTo(api, call, url.searchParams, request.headers['content-type'] ?? '')
     if (fault === 'lose the answer') return void request.socket.destroy()
     // Everything is on the first page; whoever asks on gets nothing more.
@@ -89,6 +91,18 @@ export async function startCloudflareApi(): Promise<CloudflareApi> {
     fault: () => undefined,
   }
   return api
+}
+
+/** As Cloudflare, it gives a name once. */
+function takenName({ namespaces, databases, buckets }: CloudflareApi, { method, path, body }: Call) {
+  if (method !== 'POST') return undefined
+  const wants = (names: string[]) => names.some((name) => body.includes(`"${name}"`))
+  const message = 'This name is taken.'
+  if (path.endsWith('/storage/kv/namespaces') && wants(namespaces.map(({ title }) => title)))
+    return { code: 10014, message }
+  if (path.endsWith('/d1/database') && wants(databases.map(({ name }) => name))) return { code: 7502, message }
+  if (path.endsWith('/r2/buckets') && wants(buckets)) return { code: 10004, message }
+  return undefined
 }
 
 /** A query of D1 changes something unless it only reads, or makes the table of migrations where there is none. */
