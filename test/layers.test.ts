@@ -100,6 +100,26 @@ test('the reference packages are the other side of the conversation', () => {
   expect(inSrc.filter(({ to }) => reference.test(to))).toEqual([])
 })
 
+/** What the commands may use: themselves, the worker's own parts, and the local stack's. `setup/` is theirs alone. */
+const COMMANDS: readonly (readonly [from: RegExp, to: RegExp])[] = [
+  [
+    /^cli\/setup\/(?:toml|deployment|plan|failures|refusal)\.ts$/,
+    /^(?:cli\/setup\/(?:toml|deployment)|src\/(?:errors|x402\/assets))\.ts$/,
+  ],
+  // What checks a real deployment knows nothing of the local stack and its keys.
+  [/^cli\/doctor(?:\.ts|\/)/, /^(?:cli\/doctor|src)\//],
+  [/^cli\//, /^(?:cli|src|dev\/stack)\//],
+]
+
+test('commands use src and the local stack, and never the demo or a test', () => {
+  const imports = sourceFiles('cli')
+    .flatMap(importsOf)
+    .filter(({ to }) => to.startsWith('.'))
+    .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
+  const broken = imports.filter(({ from, to }) => !COMMANDS.find(([files]) => files.test(from))?.[1].test(to))
+  expect(broken).toEqual([])
+})
+
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */
 const LONG = ['chain.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts', 'payer/settling.ts', 'paywall.ts']
 
@@ -124,19 +144,4 @@ test('every pure file is tried by a unit test of its own', () => {
       .map(name)
       .filter((file) => PURE.test(file) && !tried.includes(file)),
   ).toEqual([])
-})
-
-/** Commands, and what each may use of the rest of the house. */
-const COMMANDS: readonly (readonly [files: RegExp, mayUse: RegExp])[] = [
-  // What checks a real deployment knows nothing of the local stack and its keys.
-  [/^cli\/doctor(\.ts|\/)/, /^(cli\/doctor\/|src\/)/],
-]
-
-test('commands keep to what they may use', () => {
-  const broken = sourceFiles('cli')
-    .flatMap(importsOf)
-    .filter(({ to }) => to.startsWith('.'))
-    .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
-    .filter(({ from, to }) => COMMANDS.some(([files, mayUse]) => files.test(from) && !mayUse.test(to)))
-  expect(broken).toEqual([])
 })

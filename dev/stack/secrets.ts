@@ -25,7 +25,8 @@ export async function localSecrets(path: string): Promise<Secrets> {
   }
 }
 
-async function makeSecrets(): Promise<Secrets> {
+/** New ones, kept nowhere. */
+export async function makeSecrets(): Promise<Secrets> {
   const pair = await crypto.subtle.generateKey({ name: 'Ed25519' }, true, ['sign', 'verify'])
   if (!('privateKey' in pair)) throw new Error('no Ed25519 key pair')
   const { kty, crv, x, d } = await crypto.subtle.exportKey('jwk', pair.privateKey)
