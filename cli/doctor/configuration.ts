@@ -2,7 +2,7 @@
 // It never fetches.
 import { type Config, parseConfig, VARS } from '../../src/config.ts'
 import { type ConfigProblem, isLocalHost, OWN_SECRETS } from '../../src/settings.ts'
-import { type Deployment, facilitatorSecrets } from './deployment.ts'
+import { type Deployment, facilitatorSecrets, namedSecrets, upstreamSecrets } from './deployment.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
 
 /** Where the worker is meant to run, as far as it matters to what must be there already. */
@@ -33,6 +33,7 @@ export function readSettings(deployment: Deployment, secrets: Secrets, place: Pl
   const findings = [
     ...problems.map(({ path, message }) => error(path, message)),
     ...(config ? keyFindings(config, deployment.vars, isSet) : []),
+    ...(config ? upstreamFindings(config, deployment.vars, isSet) : []),
     ...deploymentFindings(deployment, config, place),
   ]
   if (config === null) {
@@ -95,6 +96,22 @@ function keyFindings(config: Config, vars: Record<string, unknown>, isSet: (name
   })
 }
 
+/** Routes whose upstream cannot be asked. Where only Cloudflare knows their secrets, nothing can be said of them here. */
+function upstreamFindings(
+  { rules }: Config,
+  vars: Record<string, unknown>,
+  isSet: (name: string) => boolean,
+): Finding[] {
+  const needed = upstreamSecrets(vars)
+  return rules.flatMap(({ upstream }, i) => {
+    if (upstream === null || upstream.ok) return []
+    const isKnownThere = (needed[i] ?? []).every(isSet)
+    return upstream.error
+      .filter(({ message }) => !(isKnownThere && message.startsWith('set it:')))
+      .map(({ path, message }) => error(path, message))
+  })
+}
+
 const PLACEHOLDER_ID = /^[0-]+$/
 /** Cloudflare's own. */
 const LARGEST_VAR_BYTES = 5 * 1024
@@ -105,7 +122,7 @@ const LEAST_CPU_MS = 200
 function deploymentFindings(deployment: Deployment, config: Config | null, place: Place): Finding[] {
   const { vars, storage, compatibilityFlags } = deployment
   const findings: Finding[] = []
-  const secretNames: string[] = [...OWN_SECRETS, ...facilitatorSecrets(vars).flat()]
+  const secretNames: string[] = [...OWN_SECRETS, ...namedSecrets(vars)]
   for (const [name, value] of Object.entries(vars)) {
     if (secretNames.includes(name)) {
       findings.push(

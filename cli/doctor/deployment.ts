@@ -116,6 +116,30 @@ export function facilitatorSecrets({ FACILITATORS: setting }: Record<string, unk
   })
 }
 
+const routeList = z.array(
+  z
+    .object({ origin: z.object({ headers: z.record(z.string(), z.string()) }) })
+    .nullable()
+    .catch(null),
+)
+const SECRET = 'secret:'
+
+/** The secrets that each route sends to its upstream, by name. */
+export function upstreamSecrets({ ROUTES: setting }: Record<string, unknown>): string[][] {
+  const list = routeList.safeParse(typeof setting === 'string' ? jsonIn(setting) : setting)
+  return (list.data ?? []).map((route) =>
+    Object.values(route?.origin.headers ?? {})
+      .filter((value) => value.startsWith(SECRET))
+      .map((value) => value.slice(SECRET.length)),
+  )
+}
+
+/** All secrets that the settings name. */
+export const namedSecrets = (vars: Record<string, unknown>): string[] => [
+  ...facilitatorSecrets(vars).flat(),
+  ...upstreamSecrets(vars).flat(),
+]
+
 function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -130,7 +154,7 @@ export function localSecrets(
   { environment, vars }: Deployment,
   processEnv: Record<string, string | undefined>,
 ): Record<string, string> {
-  const names = [...OWN_SECRETS, ...facilitatorSecrets(vars).flat()]
+  const names = [...OWN_SECRETS, ...namedSecrets(vars)]
   const beside = unstable_getVarsForDev(file, undefined, {}, environment, true)
   return Object.fromEntries(
     names.flatMap((name) => {

@@ -60,6 +60,12 @@ afterAll(async () => {
 const host = (url: string) => new URL(url).host
 
 /** A small shop on the local stack; a test changes one thing. */
+const UPSTREAM_ROUTE = (key: string) => ({
+  path: '/api/*',
+  price: '$0.05',
+  origin: { url: 'https://api.upstream.example/v1', headers: { 'X-Key': key } },
+})
+
 const shop = (over: Settings = {}): Settings => ({
   FACILITATORS: [stack.facilitator.url],
   RPC_URLS: { [NETWORK]: `${rpc.url}/v2/a-key-in-a-path?key=another-one` },
@@ -323,6 +329,16 @@ describe('each mistake in the settings meets its sentence', () => {
         environment: { CDP_API_KEY_ID: 'an id', CDP_API_KEY_SECRET: 'no key' },
       }),
       'error: CDP_API_KEY_SECRET: it is no key; set it to the secret as Coinbase shows it: base64 of 64 bytes, or a PEM with its first and last line',
+    ],
+    [
+      'an upstream without its key',
+      () => ({ vars: shop({ ROUTES: [UPSTREAM_ROUTE('secret:UPSTREAM_KEY')] }) }),
+      'error: ROUTES[0].origin.headers.X-Key: set it: npx wrangler secret put UPSTREAM_KEY',
+    ],
+    [
+      'an upstream that is sent a secret of ours',
+      () => ({ vars: shop({ ROUTES: [UPSTREAM_ROUTE('secret:PASS_SECRET')] }) }),
+      "error: ROUTES[0].origin.headers.X-Key: PASS_SECRET is newsstand's own and is sent to nobody; name another",
     ],
     [
       'no Durable Object',
