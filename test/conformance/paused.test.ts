@@ -109,3 +109,16 @@ test('what is paid and was never handed out is handed out, and not settled again
   expect(result.text).toBe(CONTENT)
   expect(cost).toEqual(NOTHING)
 })
+
+test('a payment that is sent beside a pass is not used up either', async () => {
+  const reader = await shop.reader()
+  const { pass } = await shop.buy('v2', PAGE, reader)
+  const headers = await pay('v2', await shop.challenge(PAGE), reader)
+  await shop.site.restart({ PAUSED: true })
+  expect((await shop.ask(PAGE, { headers: { ...headers, Cookie: pass } })).text).toBe(CONTENT)
+  await shop.site.restart({ PAUSED: false })
+  // It is good for what its payer owns, and is not settled for that.
+  const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+  expect(result.text).toBe(CONTENT)
+  expect(cost).toEqual(NOTHING)
+})

@@ -156,3 +156,14 @@ story('a purchase as usual writes no note', async (tale) => {
   const statements = tale.stage.ledger.read('SELECT count(*) AS n FROM unresolved')
   expect(statements).toEqual([{ n: 0 }])
 })
+
+story('what was never sent is nobody’s worry: it is not noted', async (tale) => {
+  for (const facilitator of [tale.first, tale.second])
+    facilitator.settling = () => ({ kind: 'nothing', reply: { status: 429 } })
+  const order = tale.sign(single(), { windowSeconds: 900 })
+  expect(code(await tale.ask(order))).toBe('facilitator_unavailable')
+  setRpcs(tale, 'down')
+  expect(tale.row(order)?.status).toBe('claimed')
+  await tale.wait(10 * MINUTE_MS)
+  expect(noted(tale)).toEqual([])
+})
