@@ -1,7 +1,8 @@
 // `npm run setup`, from a clone to two deployments, against a stand-in of Cloudflare's API that notes each call.
-import { statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { inCheckout } from '../../dev/stack/paths.ts'
 import type { Run } from '../world/checkout.ts'
 import { ACCOUNT, type Fault, TOKEN } from '../world/cloudflare-api.ts'
 import { type Publisher, startPublisher } from '../world/setup.ts'
@@ -17,7 +18,10 @@ const deployed = (worker: string) => [
   put(worker),
   `PATCH /workers/scripts/${worker}/script-settings`,
   `POST /workers/scripts/${worker}/subdomain`,
+  `PUT /workers/scripts/${worker}/schedules`,
 ]
+/** The ledger's. */
+const MIGRATIONS = readdirSync(inCheckout('migrations')).length
 
 describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
   let publisher: Publisher
@@ -41,8 +45,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
     expect(publisher.api.changes()).toEqual([
       'POST /storage/kv/namespaces',
       'POST /d1/database',
-      'POST /d1/database/query',
-      'POST /d1/database/query',
+      ...Array.from({ length: MIGRATIONS }, () => 'POST /d1/database/query'),
       'PATCH /workers/scripts/newsstand-test/secrets-bulk',
       put('newsstand-test'),
       'PATCH /workers/scripts/newsstand-test/secrets-bulk',
@@ -77,7 +80,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
 
   test('the migrations are applied, each once', () => {
     const [ledger] = publisher.api.databases
-    expect(ledger?.sql.prepare('SELECT name FROM d1_migrations').all()).toHaveLength(2)
+    expect(ledger?.sql.prepare('SELECT name FROM d1_migrations').all()).toHaveLength(MIGRATIONS)
     expect(ledger?.sql.prepare('SELECT count(*) AS rows FROM payments').get()).toEqual({ rows: 0 })
   })
 

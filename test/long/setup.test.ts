@@ -1,11 +1,13 @@
 // What takes minutes of `npm run setup`: broken off at each change and run again, and the guide's commands as they are written.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { type Call, isChange } from '../world/cloudflare-api.ts'
 import { startPublisher } from '../world/setup.ts'
 
 const MINUTES = 60_000
+/** The ledger's. */
+const MIGRATIONS = readdirSync(inCheckout('migrations')).length
 
 /** A change of the account, told from others: one with the code of a worker from one without, queries of D1 by their text. */
 const nameOf = ({ method, path, body }: Call, workers: number) =>
@@ -45,12 +47,12 @@ test(
     await publisher.leave()
 
     expect(last).toMatchObject({ status: 0, output: expect.stringContaining('deployed newsstand-test') })
-    // Two of storage, two migrations, three for the secrets (there is no worker, it is made, they are put), and four of
+    // Two of storage, the migrations, three for the secrets (there is no worker, it is made, they are put), and five of
     // `wrangler deploy`; then one run that ends.
-    expect(statuses).toEqual([...Array.from({ length: 11 }, () => 1), 0])
+    expect(statuses).toEqual([...Array.from({ length: 2 + MIGRATIONS + 3 + 5 }, () => 1), 0])
     expect(namespaces.map(({ title }) => title)).toEqual(['newsstand-test-content'])
     expect(api.databases.map(({ name }) => name)).toEqual(['newsstand-test-ledger'])
-    expect(migrations).toHaveLength(2)
+    expect(migrations).toHaveLength(MIGRATIONS)
     expect(text.match(/^\[env\.test\]$/gm)).toHaveLength(1)
     expect(text).toContain(`id = "${namespaces[0]?.id}"`)
     expect(text).toContain(`database_id = "${ledger?.uuid}"`)

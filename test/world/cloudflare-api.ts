@@ -201,6 +201,7 @@ async function script(
     return {}
   }
   if (what === 'deployments') return { deployments: [] }
+  if (what === 'schedules' && method === 'PUT') return { schedules: [] }
   if (what === 'settings') return { bindings: [] }
   if (what === 'subdomain') return { enabled: true, previews_enabled: false }
   if (what === 'routes' && method === 'PUT') {

@@ -36,9 +36,7 @@ export async function startPublisher(): Promise<Publisher> {
   const checkout = makeCheckout()
   checkout.write('doctor.cjs', DOCTOR)
   checkout.write('doctor-runs', '')
-  const withDoctor = checkout
-    .read('package.json')
-    .replace(/"scripts": \{(\s*"doctor": "[^"]*",)?/, '"scripts": {\n    "doctor": "node doctor.cjs",')
+  const withDoctor = checkout.read('package.json').replace(/"doctor": "[^"]*"/, '"doctor": "node doctor.cjs"')
   checkout.write('package.json', withDoctor)
   const login = { CLOUDFLARE_API_BASE_URL: api.url, CLOUDFLARE_API_TOKEN: TOKEN }
   const run = (args: readonly string[], env: Record<string, string> = {}) =>
