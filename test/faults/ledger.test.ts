@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { behaviours, faults, HONEST, REFUSAL } from '../world/behaviour.ts'
 import { wrongs } from '../world/judge.ts'
 import { openShop, type Shop } from '../world/shop.ts'
-import { CONTENT, comeBack, meetAll, type Plot, type Told, WAYS } from '../world/story.ts'
+import { CONTENT, comeBackAll, meetAll, type Plot, type Told, WAYS } from '../world/story.ts'
 
 const OPEN = ['never answers', 'answers 500', 'answers 429', 'claims success without a transaction'] as const
 const FAULTS = [HONEST, ...faults(OPEN), ...faults(REFUSAL, ['settled, then answered'])]
@@ -36,8 +36,7 @@ beforeAll(async () => {
   const meetings = await meetAll(place, PLOTS)
   await Promise.allSettled(meetings.values())
   await shop.site.db.exec('ALTER TABLE gone RENAME TO payments')
-  stories = new Map([...meetings].map(([plot, meeting]) => [plot, meeting.then((met) => comeBack(place, met))]))
-  for (const story of stories.values()) story.catch(() => {})
+  stories = comeBackAll(place, meetings)
 }, 90_000)
 
 afterAll(() => shop.close())

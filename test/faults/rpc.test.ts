@@ -7,7 +7,7 @@ import { VERSIONS } from '../world/payer.ts'
 import { RPC_FAULTS, type RpcFault, startRpc } from '../world/rpc.ts'
 import { NETWORK, openShop } from '../world/shop.ts'
 import { type Stack, startStack } from '../world/stack.ts'
-import { CONTENT, comeBack, meetAll, type Plot, type Told, WAYS } from '../world/story.ts'
+import { CONTENT, comeBackAll, meetAll, type Plot, type Told, WAYS } from '../world/story.ts'
 
 const PATH = '/articles/hello'
 const UNKNOWN = ['never answers', 'answers 500', 'says settlement_pending with a hash'] as const
@@ -54,12 +54,13 @@ function openPlace(fault: RpcFault, after: Promise<unknown>) {
     await shop.site.kv.put(PATH, CONTENT)
     const place = { shop, facilitator }
     await rpc.set(fault)
-    const meetings = await Promise.all((await meetAll(place, PLOTS)).values())
+    const meetings = await meetAll(place, PLOTS)
+    await Promise.all(meetings.values())
     if (fault !== LASTING) await rpc.set(null)
     return { place, meetings }
   })
   const told = met.then(async ({ place, meetings }) => {
-    const stories = await Promise.all(meetings.map((meeting) => comeBack(place, meeting)))
+    const stories = await Promise.all(comeBackAll(place, meetings).values())
     return new Map(stories.map((story) => [story.plot, story]))
   })
   told.catch(() => {})

@@ -159,7 +159,7 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
       output: expect.stringContaining('deployed newsstand-live at https://www.news.example'),
     })
     const changes = publisher.api.changes()
-    const deploys = changes.filter((change) => change.startsWith('PUT') && !change.endsWith('/routes'))
+    const deploys = changes.filter((change) => /^PUT \/workers\/scripts\/[^/]+$/.test(change))
     // The second is what wrangler makes to hold secrets.
     expect(deploys).toEqual([put('newsstand-test'), put('newsstand-live'), put('newsstand-live')])
     expect(changes.lastIndexOf('PATCH /workers/scripts/newsstand-live/secrets-bulk')).toBeLessThan(

@@ -16,6 +16,8 @@ export const CONTENT = 'the whole article'
 const WEALTH = 1_000_000n
 /** How often a reader comes back once the fault is lifted: while an attempt is still under way, they have to wait. */
 const TRIES = 3
+/** Readers who come back together. */
+const MOST_AT_ONCE = 8
 /** The alarm comes 45 seconds after the first sending, and every 20 seconds after that. */
 const LEDGER_LIMIT_MS = 75_000
 
@@ -109,13 +111,7 @@ export async function meetAll(place: Place, plots: readonly Plot[]): Promise<Map
 
 /** Whole stories, all at the same time. */
 export async function playAll(place: Place, plots: readonly Plot[]): Promise<Map<Plot, Promise<Told>>> {
-  const stories = new Map<Plot, Promise<Told>>()
-  for (const [plot, meeting] of await meetAll(place, plots)) {
-    const story = meeting.then((met) => comeBack(place, met))
-    story.catch(() => {})
-    stories.set(plot, story)
-  }
-  return stories
+  return comeBackAll(place, await meetAll(place, plots))
 }
 
 /** The first part: a reader pays, and the fault strikes. */
@@ -157,8 +153,46 @@ async function say(
   return { answer, paid: (await transfersOf(place, reader.address)).length }
 }
 
-/** The second part: the fault is lifted, and the reader comes back. */
-export async function comeBack(place: Place, meeting: Meeting): Promise<Told> {
+/** The second part for everybody, a few at a time: a crowd at the one facilitator of a busy machine is another story. */
+export function comeBackAll(place: Place, meetings: Map<Plot, Promise<Meeting>>): Map<Plot, Promise<Told>> {
+  const door = new Door(MOST_AT_ONCE)
+  const stories = new Map<Plot, Promise<Told>>()
+  for (const [plot, meeting] of meetings) {
+    const story = meeting.then((met) => comeBack(place, met, (act) => door.inside(act)))
+    story.catch(() => {})
+    stories.set(plot, story)
+  }
+  return stories
+}
+
+/** Lets so many in; the others wait in a line. */
+class Door {
+  readonly #line: (() => void)[] = []
+  #left: number
+
+  constructor(most: number) {
+    this.#left = most
+  }
+
+  async inside<Result>(act: () => Promise<Result>): Promise<Result> {
+    if (this.#left > 0) this.#left -= 1
+    else await new Promise<void>((enter) => this.#line.push(enter))
+    try {
+      return await act()
+    } finally {
+      const next = this.#line.shift()
+      if (next) next()
+      else this.#left += 1
+    }
+  }
+}
+
+/** The second part: the fault is lifted, and the reader comes back. `inTurn` may let them wait before they ask. */
+export async function comeBack(
+  place: Place,
+  meeting: Meeting,
+  inTurn: (act: () => Promise<void>) => Promise<void> = (act) => act(),
+): Promise<Told> {
   const { plot, reader, headers, first } = meeting
   const { version, way, path } = plot
   const { shop, facilitator } = place
@@ -167,13 +201,15 @@ export async function comeBack(place: Place, meeting: Meeting): Promise<Told> {
   const isLeftAlone = way === 'walks away' && !plot.fault.isRefusal
   const ledgerBefore = isLeftAlone ? await ledgerOf(place, reader.address) : null
   const later: Said[] = []
-  while (later.length < TRIES && later.at(-1)?.answer.status !== 200) {
-    const next =
-      way === 'sends the same payment again' ? headers : await pay(version, await shop.challenge(path), reader)
-    later.push(await say(place, path, reader, next))
-    // A payment that has already brought its content brings nothing more.
-    if (way === 'sends the same payment again' && isContent(first)) break
-  }
+  await inTurn(async () => {
+    while (later.length < TRIES && later.at(-1)?.answer.status !== 200) {
+      const next =
+        way === 'sends the same payment again' ? headers : await pay(version, await shop.challenge(path), reader)
+      later.push(await say(place, path, reader, next))
+      // A payment that has already brought its content brings nothing more.
+      if (way === 'sends the same payment again' && isContent(first)) break
+    }
+  })
   const ledger = await ledgerOf(place, reader.address)
   const transfers = await transfersOf(place, reader.address)
   const spent = WEALTH - (await shop.stack.chain.balance(reader.address))
