@@ -9,15 +9,13 @@ import { privateKeyToAccount } from 'viem/accounts'
 import * as z from 'zod'
 import { readLocal } from '../dev/stack/paths.ts'
 import { wallets } from '../dev/stack/wallets.ts'
+import { command, Refusal } from './command.ts'
 import { preview } from './preview.ts'
 
 const USAGE = 'usage: npm run buy -- URL [--max 0.10] [--data JSON]'
 const DEFAULT_MAX = '0.10'
 /** Longer than the site holds a request whose settlement it is still finding out about. */
 const ANSWER_LIMIT_MS = 60_000
-
-/** Ends the program with one line and status 1. */
-class Refusal extends Error {}
 
 // What a server sends is checked here: the packages decode it, but trust it.
 const atomicUnits = z.string().regex(/^\d+$/)
@@ -270,11 +268,4 @@ function line(label: string, text: string): void {
   console.log(`${label.padEnd(12)} ${text}`)
 }
 
-// `… | head` closes the pipe early, which is no reason to complain.
-process.stdout.on('error', () => process.exit())
-try {
-  await main()
-} catch (error) {
-  console.error(`buy: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-}
+await command('buy', main)

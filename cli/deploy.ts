@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util'
 import { inCheckout } from '../dev/stack/paths.ts'
 import { quietWrangler, wranglerProgram } from '../dev/stack/worker.ts'
 import { assetOf } from '../src/x402/assets.ts'
+import { command, Refusal } from './command.ts'
 import { readFile, reading } from './setup/file.ts'
-import { Refusal } from './setup/refusal.ts'
 import { runDoctor } from './setup/steps.ts'
 
 async function main(args: string[]): Promise<void> {
@@ -65,9 +65,4 @@ async function wrangler(args: readonly string[]): Promise<void> {
   if (status !== 0) throw new Refusal(`wrangler ${args[0]} ended with status ${status}; what it says stands above`)
 }
 
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
-  console.error(`deploy: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-}
+await command('deploy', () => main(process.argv.slice(2)))

@@ -1,6 +1,7 @@
 // `npm run doctor`: looks for expensive mistakes before money is at stake. Everything it finds says what to write instead;
 // with an error it ends with status 1. It changes nothing anywhere.
 import { parseArgs } from 'node:util'
+import { command, Refusal } from './command.ts'
 import { realWrangler } from './doctor/cloudflare.ts'
 import { examine, type Options } from './doctor/examine.ts'
 import { asJson, asText, hasErrors } from './doctor/findings.ts'
@@ -15,9 +16,6 @@ const USAGE = `usage: npm run doctor -- [options] [PATH…]
   --live               looks at the deployed site as well; PATH… are addresses that are for sale, such as /articles/hello
   --sitemap FILE|URL   compares the site's own list of addresses with the routes
   --json               for machines`
-
-/** Ends the program with one line and status 1. */
-class Refusal extends Error {}
 
 async function main(): Promise<void> {
   const { options, isJson } = readArguments()
@@ -67,11 +65,4 @@ function parsedArguments() {
   }
 }
 
-// `… | head` closes the pipe early, which is no reason to complain.
-process.stdout.on('error', () => process.exit())
-try {
-  await main()
-} catch (error) {
-  console.error(`doctor: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-}
+await command('doctor', main)

@@ -1,8 +1,9 @@
 // `npm run ledger -- export | reconcile | show | observed`: the books. It reads the ledger, the chain and the log, and changes
 // none of them.
+
+import { command, Refusal } from './command.ts'
 import { exportRows } from './ledger/export.ts'
 import { reconcile } from './ledger/reconcile.ts'
-import { Refusal } from './ledger/refusal.ts'
 import { show } from './ledger/show.ts'
 import { observed } from './observed.ts'
 
@@ -35,11 +36,4 @@ async function main([name = '', ...args]: string[]): Promise<void> {
   }
 }
 
-// `… | head` closes the pipe early, which is no reason to complain.
-process.stdout.on('error', () => process.exit())
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
-  console.error(`ledger: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-}
+await command('ledger', () => main(process.argv.slice(2)))

@@ -1,6 +1,7 @@
 // `npm run setup`: from a clone to a deployed paywall. Asks or takes flags, shows each change before it makes it, and deploys
 // to test money first. Run again, it finds what is there and does what is missing.
 import { createInterface } from 'node:readline/promises'
+import { command, Refusal } from './command.ts'
 import { type Answers, type Asker, readFlags, USAGE } from './setup/answers.ts'
 import { addressOf, loginOf, zoneOf } from './setup/cloudflare.ts'
 import { compose, type Places } from './setup/compose.ts'
@@ -8,7 +9,6 @@ import type { Deployment, Known } from './setup/deployment.ts'
 import { knownOf, mustBeDemo, type Reading, readFile, reading } from './setup/file.ts'
 import { LOCAL_SITE, migrateLocally, missingLocally, writeDevVars } from './setup/local.ts'
 import { linesOf, type Plan, planOf } from './setup/plan.ts'
-import { Refusal } from './setup/refusal.ts'
 import { makeStorage, nextFile, putSecrets, runDoctor, showChanges, writeChanges } from './setup/steps.ts'
 import { findAccount, mustRun, secretNames, storageOf, type Wrangler, wranglerFor } from './setup/wrangler.ts'
 
@@ -157,10 +157,4 @@ function exampleOf({ sold }: Deployment, known: Known | null): string {
   return path.replace(/\*$/, 'my-piece').replace(/:\w+/g, 'my-piece')
 }
 
-process.stdout.on('error', () => process.exit())
-try {
-  await main()
-} catch (error) {
-  console.error(`setup: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-}
+await command('setup', main)

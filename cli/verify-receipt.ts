@@ -8,14 +8,12 @@ import { assetOf, transactionUrl } from '../src/x402/assets.ts'
 import { DID_PATH, didOf, keyIn } from '../src/x402/did.ts'
 import { OFFER_RECEIPT, offerPayload, receiptPayload } from '../src/x402/extensions/offer-receipt.ts'
 import { readJws, verifyJws } from '../src/x402/jws.ts'
+import { command, Refusal } from './command.ts'
 
 const USAGE = 'usage: npm run verify-receipt -- <JWS, file, or address of a receipt page> [--did URL]'
 const ANSWER_LIMIT_MS = 10_000
 const LARGEST_ANSWER = 65_536
 const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
-
-/** Ends the program with one line and status 1. */
-class Refusal extends Error {}
 
 async function main(): Promise<void> {
   const { source, did } = readArguments()
@@ -149,11 +147,4 @@ async function fetchJson(url: string): Promise<unknown> {
   return parseJson(text, url)
 }
 
-// `… | head` closes the pipe early, which is no reason to complain.
-process.stdout.on('error', () => process.exit())
-try {
-  await main()
-} catch (error) {
-  console.error(`verify-receipt: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
-}
+await command('verify-receipt', main)

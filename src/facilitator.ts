@@ -37,8 +37,6 @@ export const MOST_TRIED = 4
 export type FacilitatorMemory = {
   breaker: Breaker
   keyring: Keyring
-  /** Base URLs of those that have a catalogue. */
-  catalogues: ReadonlySet<string>
 }
 
 /** How long a facilitator is left alone that does not take our key. */
@@ -111,7 +109,7 @@ export async function settle(
       breaker.note(facilitator, false, Date.now())
       continue
     }
-    const reply = await ask(facilitator, '/settle', memory, envelope(payment, isListed(facilitator, memory)), leftMs())
+    const reply = await ask(facilitator, '/settle', memory, envelope(payment, facilitator.isListed), leftMs())
     if (!reply.ok && reply.error === 'unsent') continue
     const outcome: SettleReply = reply.ok ? readSettlement(reply.value, payment) : { kind: 'unanswered' }
     if (outcome.kind === 'unsent') {
@@ -174,10 +172,6 @@ async function isAlive(facilitator: Facilitator, memory: FacilitatorMemory): Pro
   const reply = await ask(facilitator, '/supported', memory, undefined, PROBE_TIMEOUT_MS)
   return reply.ok ? reply.value.status < 500 : reply.error === 'garbled'
 }
-
-/** Whether its catalogue is to be told of sales. */
-const isListed = ({ url, isListed: isWanted }: Facilitator, { catalogues }: FacilitatorMemory) =>
-  isWanted && catalogues.has(url)
 
 /**
  * Always version 2: what is signed is the same in both versions, so one envelope serves both. What is bought is said only

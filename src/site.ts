@@ -23,8 +23,6 @@ export type Isolate = {
   breaker: Breaker
   keyring: Keyring
   listings: ListingsMemory
-  /** Base URLs of facilitators that have a catalogue. */
-  catalogues: Set<string>
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<string, CryptoKey>
@@ -59,7 +57,6 @@ export function isolateOf(env: Env): Isolate {
     breaker: new Breaker(),
     keyring: newKeyring(),
     listings: newListingsMemory(),
-    catalogues: new Set(),
     rpcs: new Map(),
     keys: new Map(),
     selling: null,

@@ -3,6 +3,7 @@
 // serve what is configured.
 import * as z from 'zod/mini'
 import { readSupported } from './facilitator.ts'
+import type { Facilitator } from './facilitators.ts'
 import { log, nameOf } from './log.ts'
 import type { Supported } from './replies.ts'
 import type { World } from './site.ts'
@@ -78,7 +79,7 @@ export function networksOnOffer(world: World, nowSeconds: number): Asset[] {
 /** Where listings are kept. */
 type Looking = {
   env: { CONTENT_KV?: KVNamespace }
-  isolate: Pick<World['isolate'], 'listings' | 'catalogues'>
+  isolate: Pick<World['isolate'], 'listings'>
   waitUntil: World['waitUntil']
 }
 
@@ -88,15 +89,23 @@ export function knownListings({ env, isolate, waitUntil }: Looking): Listings {
   const nowMs = Date.now()
   if (Math.abs(nowMs - memory.lookedAtMs) >= LOOK_MS) {
     memory.lookedAtMs = nowMs
-    waitUntil(storedListings(env).then((stored) => stored && remember(isolate, stored)))
+    waitUntil(
+      storedListings(env).then((stored) => {
+        if (stored) memory.value = stored
+      }),
+    )
   }
   return memory.value
 }
 
-function remember(isolate: Looking['isolate'], known: Listings): void {
-  isolate.listings.value = known
-  isolate.catalogues.clear()
-  for (const [url, { hasBazaar }] of Object.entries(known)) if (hasBazaar) isolate.catalogues.add(url)
+/** The same facilitators, listed only where one is known to have a catalogue: from the second sale on, no sale waits. */
+export function withCatalogues(facilitators: readonly Facilitator[], looking: Looking): readonly Facilitator[] {
+  if (!facilitators.some(({ isListed }) => isListed)) return facilitators
+  const known = knownListings(looking)
+  return facilitators.map((facilitator) => ({
+    ...facilitator,
+    isListed: facilitator.isListed && known[facilitator.url]?.hasBazaar === true,
+  }))
 }
 
 /** Null where nothing is stored, or nothing can be read. */
@@ -128,7 +137,7 @@ export async function readListings(world: World, nowSeconds: number): Promise<vo
     const wasServed = isServed(before, config.facilitators, network, nowSeconds)
     if (wasServed && !isServed(after, config.facilitators, network, nowSeconds)) log({ event: 'network_off', network })
   }
-  remember(isolate, after)
+  isolate.listings.value = after
   if (!isNews(before, after)) return
   try {
     await env.CONTENT_KV?.put(KEY, JSON.stringify(after))

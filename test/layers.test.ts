@@ -103,11 +103,11 @@ test('the reference packages are the other side of the conversation', () => {
 /** What the commands may use: themselves, the worker's own parts, and the local stack's. `setup/` is theirs alone. */
 const COMMANDS: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [
-    /^cli\/setup\/(?:toml|deployment|plan|failures|refusal)\.ts$/,
+    /^cli\/setup\/(?:toml|deployment|plan|failures)\.ts$/,
     /^(?:cli\/setup\/(?:toml|deployment)|src\/(?:errors|x402\/assets))\.ts$/,
   ],
   // What checks a real deployment knows nothing of the local stack and its keys.
-  [/^cli\/doctor(?:\.ts|\/)/, /^(?:cli\/doctor|src)\//],
+  [/^cli\/doctor(?:\.ts|\/)/, /^(?:cli\/doctor\/|cli\/command\.ts$|src\/)/],
   [/^cli\//, /^(?:cli|src|dev\/stack)\//],
 ]
 

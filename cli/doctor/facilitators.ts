@@ -5,6 +5,7 @@ import type { Config } from '../../src/config.ts'
 import { envelope } from '../../src/facilitator.ts'
 import type { Facilitator } from '../../src/facilitators.ts'
 import { headersFor, type Keyring, keyProblem, newKeyring } from '../../src/keyring.ts'
+import { TRANSFER_WITH_AUTHORIZATION } from '../../src/networks/evm.ts'
 import { formatPrice } from '../../src/policy/rules.ts'
 import { KEY_REFUSED, readVerification, type SignedPayment, TOO_MANY_REQUESTS } from '../../src/replies.ts'
 import type { Asset } from '../../src/x402/assets.ts'
@@ -233,17 +234,6 @@ export function cheapestOf({ rules }: Config): { at: string; micros: bigint } | 
   )
 }
 
-const TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const
-
 /** Good but for the money. The key is forgotten at once, so that nobody can ever fund it. */
 async function emptyPayment(offer: Offer, asset: Asset, nowSeconds: number): Promise<SignedPayment> {
   const account = privateKeyToAccount(generatePrivateKey())
@@ -258,7 +248,7 @@ async function emptyPayment(offer: Offer, asset: Asset, nowSeconds: number): Pro
   }
   const signature = await account.signTypedData({
     domain: { ...asset.eip712, chainId: asset.chainId, verifyingContract: asset.asset },
-    types: TYPES,
+    types: TRANSFER_WITH_AUTHORIZATION,
     primaryType: 'TransferWithAuthorization',
     message: authorization,
   })

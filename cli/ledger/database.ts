@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import * as z from 'zod'
 import { quietWrangler, wranglerProgram } from '../../dev/stack/worker.ts'
-import { Refusal, SEE_DEPLOY } from './refusal.ts'
+import { Refusal } from '../command.ts'
 import { hasDatabase, type Source } from './source.ts'
 
 /** The rows that a SELECT gives, not looked at yet. Throws a `Refusal` that says what to do. */
@@ -67,7 +67,7 @@ function parse(text: string): unknown {
 
 const noDatabase = (source: Source) =>
   `${source.configPath} names no database of yours: make one (npx wrangler d1 create newsstand-ledger), ` +
-  `write its database_id there, and apply the migrations; ${SEE_DEPLOY}`
+  `write its database_id there, and apply the migrations; docs/deploy.md shows how`
 
 function whatToDo(text: string, source: Source): string {
   if (/no such (table|column)/i.test(text)) {
@@ -77,7 +77,7 @@ function whatToDo(text: string, source: Source): string {
   }
   if (/find a D1 DB/i.test(text)) {
     const env = source.env === null ? '' : ` under env.${source.env}`
-    return `${source.configPath} has no D1 database with the binding LEDGER_DB${env}: add [[d1_databases]]; ${SEE_DEPLOY}`
+    return `${source.configPath} has no D1 database with the binding LEDGER_DB${env}: add [[d1_databases]]; docs/deploy.md shows how`
   }
   if (/CLOUDFLARE_API_TOKEN|log ?in|not authenticated|authentication|unauthorized|\b10000\b/i.test(text)) {
     return 'wrangler is not logged in, or may not read this database: run npx wrangler login, or set CLOUDFLARE_API_TOKEN'

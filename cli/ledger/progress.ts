@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import * as z from 'zod'
-import { Refusal } from './refusal.ts'
+import { Refusal } from '../command.ts'
 import type { Scanned } from './scan.ts'
 
 /** What stands in the first line. A file that begins otherwise is somebody else's. */

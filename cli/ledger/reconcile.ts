@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { SETTLED_SECONDS } from '../../src/payer/search.ts'
 import { assetOf } from '../../src/x402/assets.ts'
+import { Refusal } from '../command.ts'
 import {
   compare,
   type Finding,
@@ -18,7 +19,6 @@ import {
 } from './compare.ts'
 import { type Query, queryOf } from './database.ts'
 import { openProgress, type Progress } from './progress.ts'
-import { Refusal } from './refusal.ts'
 import { ALWAYS, isoTime, printable, type Row, rowsOf } from './rows.ts'
 import { blockOf, type Chain, hashOf, newestUpTo, openChain, receiptAt, scan } from './scan.ts'
 import { type Settings, SOURCE_FLAGS, settingsOf, sourceOf } from './source.ts'

@@ -1,9 +1,10 @@
 // The ledger's rows as they are stored, read page by page in the order of their time.
 import * as z from 'zod'
+import type { LedgerRow } from '../../src/ledger.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
 import { ASSETS, transactionUrl } from '../../src/x402/assets.ts'
+import { Refusal } from '../command.ts'
 import { type Query, quoted } from './database.ts'
-import { Refusal } from './refusal.ts'
 
 /** A row has some 700 bytes, so a page stays below a megabyte. */
 const PAGE = 1_000
@@ -29,28 +30,8 @@ const storedRow = z.object({
   remark: z.string().nullable(),
 })
 
-export type Row = {
-  /** The replay key of the authorization. */
-  id: string
-  site: string
-  resource: string
-  scheme: string
-  /** CAIP-2. */
-  network: string
-  /** The token contract. */
-  asset: string
-  /** Atomic units. */
-  amount: bigint
-  payer: string
-  payTo: string
-  transaction: string
-  /** Where in the transaction's receipt the proof stands; null where a facilitator's word was taken. */
-  position: number | null
-  offer: string
-  accessSeconds: number
-  settledAtSeconds: number
-  remark: string | null
-}
+/** A row as anything may have written it: a table that was filled by hand has its own remarks. */
+export type Row = Omit<LedgerRow, 'remark'> & { scheme: string; remark: string | null }
 
 function rowOf(stored: unknown): Row {
   const parsed = storedRow.safeParse(stored)

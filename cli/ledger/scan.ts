@@ -21,7 +21,7 @@ import { exchange } from '../../src/http.ts'
 import { isHash, type Receipt, receiptOf, TRANSFER } from '../../src/payer/proof.ts'
 import { foundLogs } from '../../src/payer/search.ts'
 import type { Asset } from '../../src/x402/assets.ts'
-import { Refusal } from './refusal.ts'
+import { Refusal } from '../command.ts'
 import { type Transfer, transfersIn } from './transfers.ts'
 
 const CHAIN_ID_LIMIT_MS = 10_000

@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util'
 import { unstable_getVarsForDev } from 'wrangler'
 import { assetOf } from '../../src/x402/assets.ts'
+import { Refusal } from '../command.ts'
 import { queryOf } from './database.ts'
-import { Refusal } from './refusal.ts'
 import { amountOf, isoTime, linkOf, printable, type Row, rowsNamed, rowsOfAlias } from './rows.ts'
 import { SOURCE_FLAGS, type Source, sourceOf } from './source.ts'
 

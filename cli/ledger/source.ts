@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import * as z from 'zod'
 import { inCheckout, persistDirectory, readLocal } from '../../dev/stack/paths.ts'
 import { ASSETS, type Asset, assetOf } from '../../src/x402/assets.ts'
-import { Refusal } from './refusal.ts'
+import { Refusal } from '../command.ts'
 
 /** For `parseArgs`: the flags that say which ledger. */
 export const SOURCE_FLAGS = {

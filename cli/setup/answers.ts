@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util'
 import { addressProblem } from '../../src/networks/address.ts'
 import { formatPrice, parsePrice } from '../../src/policy/rules.ts'
 import { isLocalHost, parseBase } from '../../src/settings.ts'
+import { Refusal } from '../command.ts'
 import type { Money, Sold } from './deployment.ts'
-import { Refusal } from './refusal.ts'
 
 export const USAGE = `usage: npm run setup -- [--domain news.example] [--pay-to 0x…] [--path '/articles/*'] [--price 0.05]
   --money test|real    test money (the default), or real money, after test money

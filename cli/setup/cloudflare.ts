@@ -1,7 +1,7 @@
 // The two questions to Cloudflare that wrangler has no command for: the account's name at workers.dev, and whether a domain is
 // a zone of it. Asked with wrangler's own login, which is kept nowhere and printed nowhere.
 import * as z from 'zod'
-import { Refusal } from './refusal.ts'
+import { Refusal } from '../command.ts'
 import { mustRun, type Wrangler } from './wrangler.ts'
 
 const ANSWER_LIMIT_MS = 20_000

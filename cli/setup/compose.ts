@@ -1,5 +1,6 @@
 // From answers and wrangler.toml to a deployment: what was asked for, else what stands there, else a question.
 import { isLocalHost } from '../../src/settings.ts'
+import { Refusal } from '../command.ts'
 import { type Answers, type Asker, answerTo, QUESTIONS } from './answers.ts'
 import {
   type Deployment,
@@ -14,7 +15,6 @@ import {
   workerName,
 } from './deployment.ts'
 import { type Environment, knownOf } from './file.ts'
-import { Refusal } from './refusal.ts'
 import type { Say } from './steps.ts'
 
 /** Where a deployment lies; asked of Cloudflare, or of nobody with --local. */

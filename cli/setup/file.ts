@@ -8,8 +8,8 @@ import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { parseConfig } from '../../src/config.ts'
 import { assetOf } from '../../src/x402/assets.ts'
+import { Refusal } from '../command.ts'
 import { type Known, type Money, NO_D1, NO_KV, type Separate } from './deployment.ts'
-import { Refusal } from './refusal.ts'
 
 export const WRANGLER_TOML = inCheckout('wrangler.toml')
 

@@ -4,8 +4,8 @@ import { stripVTControlCharacters } from 'node:util'
 import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { quietWrangler, wranglerProgram } from '../../dev/stack/worker.ts'
+import { Refusal } from '../command.ts'
 import { sentenceFor, wranglersWords } from './failures.ts'
-import { Refusal } from './refusal.ts'
 
 export type Said = { status: number; out: string; err: string }
 

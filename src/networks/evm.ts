@@ -3,7 +3,8 @@ import { hashMessage, hashTypedData, recoverAddress } from 'viem/utils'
 import type { Asset } from '../x402/assets.ts'
 import type { Authorization } from '../x402/payment.ts'
 
-const TYPES = {
+/** The typed data of `transferWithAuthorization` (EIP-3009). */
+export const TRANSFER_WITH_AUTHORIZATION = {
   TransferWithAuthorization: [
     { name: 'from', type: 'address' },
     { name: 'to', type: 'address' },
@@ -28,7 +29,7 @@ export async function isSignedByPayer(
 ): Promise<boolean> {
   const hash = hashTypedData({
     domain: { ...asset.eip712, chainId: asset.chainId, verifyingContract: asset.asset },
-    types: TYPES,
+    types: TRANSFER_WITH_AUTHORIZATION,
     primaryType: 'TransferWithAuthorization',
     message: authorization,
   })

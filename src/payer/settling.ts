@@ -5,7 +5,7 @@ import { MOST_TRIED, settle } from '../facilitator.ts'
 import type { Facilitator } from '../facilitators.ts'
 import type { SettleReply } from '../replies.ts'
 import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
-import { knownListings } from '../supported.ts'
+import { withCatalogues } from '../supported.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import type { Book } from './book.ts'
 import { type Ending, MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
@@ -149,11 +149,9 @@ export class Settling {
         // The claim is on disk before the money moves.
         await this.#ctx.storage.sync()
         const isolate = isolateOf(this.#env)
-        // Who has a catalogue is known from the second sale on: no sale waits for it.
-        if (means.facilitators.some(({ isListed }) => isListed)) {
-          knownListings({ env: this.#env, isolate, waitUntil: (work) => this.#ctx.waitUntil(work) })
-        }
-        heard = settle(means.facilitators, isolate, payment, !isUnsent).then((said) => {
+        const waitUntil = (work: Promise<unknown>) => this.#ctx.waitUntil(work)
+        const facilitators = withCatalogues(means.facilitators, { env: this.#env, isolate, waitUntil })
+        heard = settle(facilitators, isolate, payment, !isUnsent).then((said) => {
           slots.give()
           this.#hear(key, said)
           return said

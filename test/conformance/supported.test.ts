@@ -12,7 +12,6 @@ const KEY = 'newsstand:supported'
 /** What the facilitator says to /supported; null is the truth. */
 let says: HookReply | 'drop' | null = null
 let shop: Shop
-vi.setConfig({ testTimeout: 60_000 })
 
 const kinds = (...networks: string[]) => networks.map((network) => ({ x402Version: 2, scheme: 'exact', network }))
 const answer = (body: unknown, status = 200): HookReply => ({ status, body })

@@ -76,7 +76,7 @@ async function ask(rpc: Rpc, authorization: Authorization) {
 const sendTo = (authorization: Authorization) =>
   settle(
     [{ url: FACILITATOR, auth: { kind: 'none' }, isListed: false }],
-    { breaker: new Breaker(), keyring: newKeyring(), catalogues: new Set() },
+    { breaker: new Breaker(), keyring: newKeyring() },
     {
       authorization,
       signature: '0x22',

@@ -4,6 +4,7 @@ import { Breaker } from '../../src/breaker.ts'
 import { settle, verify } from '../../src/facilitator.ts'
 import { newKeyring } from '../../src/keyring.ts'
 import type { SettleReply, SignedPayment, VerifyReply } from '../../src/replies.ts'
+import { withCatalogues } from '../../src/supported.ts'
 import { bazaarDeclaration } from '../../src/x402/extensions/bazaar.ts'
 
 const A = 'https://a.example'
@@ -86,7 +87,7 @@ function outcomeOf(says: Answer, probe = supported): Promise<SettleReply> {
 
 /** Facilitators that ask for no key. */
 const at = (...urls: string[]) => urls.map((url) => ({ url, auth: { kind: 'none' } as const, isListed: false }))
-const memoryOf = (breaker = new Breaker()) => ({ breaker, keyring: newKeyring(), catalogues: new Set<string>() })
+const memoryOf = (breaker = new Breaker()) => ({ breaker, keyring: newKeyring() })
 
 /** A breaker that has seen these fail three times. */
 function openFor(...bases: string[]): Breaker {
@@ -786,7 +787,10 @@ describe('what a catalogue is told', () => {
   const listed = { url: A, auth: { kind: 'none' } as const, isListed: true }
   const sentTo = async (facilitator: typeof listed, catalogues: string[], bought = payment.bought) => {
     world({ [A]: { says: json(success), supported } })
-    await settle([facilitator], { ...memoryOf(), catalogues: new Set(catalogues) }, { ...payment, bought }, false)
+    const value = Object.fromEntries(catalogues.map((url) => [url, { missing: {}, hasBazaar: true }]))
+    const isolate = { listings: { value, lookedAtMs: Date.now() } }
+    const facilitators = withCatalogues([facilitator], { env: {}, isolate, waitUntil: () => {} })
+    await settle(facilitators, memoryOf(), { ...payment, bought }, false)
     return JSON.parse(`${vi.mocked(fetch).mock.calls.at(-1)?.[1]?.body}`).paymentPayload
   }
 
