@@ -1,7 +1,7 @@
 // What facilitators serve: read by the cron alone, and only a clear answer takes an offer away.
 
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import type { HookReply } from '../../dev/stack/facilitator.ts'
 import { pay } from '../world/payer.ts'
