@@ -110,6 +110,8 @@ export type Refusal = {
   code: keyof typeof REFUSALS
   /** The transaction this refusal is about, where one is known. */
   transaction?: string
+  /** `PAY_TO` cannot be used: whoever has just deployed the demo is told so, and not only its log. */
+  hasNoPayee?: true
   /** The exact reason, for the log alone: no value of the client's, and nothing secret. */
   why?: string
   /** The same payment came again for what it bought, as from a client that lost its answer. */
@@ -122,6 +124,12 @@ export const REFUSAL_CODES = Object.keys(REFUSALS).filter((code): code is Refusa
 
 /** What is said and done about a refusal. Exhaustive by type: a code without its row does not compile. */
 export const publicError = (code: Refusal['code']): RefusalRow => REFUSALS[code]
+
+/** The sentence of a refusal: what happened and what to do. */
+export const sentenceOf = ({ code, hasNoPayee }: Refusal): string =>
+  hasNoPayee
+    ? 'Nothing is sold here yet: PAY_TO holds no address that can be paid. Write yours into the settings of this worker.'
+    : publicError(code).message
 
 export const isPaymentReason = (code: string): code is PaymentReason => Object.hasOwn(PAYMENT_REASONS, code)
 

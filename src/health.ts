@@ -4,6 +4,7 @@ import { isAdmin } from './admin.ts'
 import { allUnresolved } from './ledger.ts'
 import { type Answer, report } from './respond.ts'
 import { nowSeconds, rpcOf, sellingIn, type World, worldOf } from './site.ts'
+import { listingsAgeSeconds } from './supported.ts'
 import { VERSION } from './version.ts'
 
 const BINDINGS = ['PAYERS', 'LEDGER_DB', 'CONTENT_KV', 'CONTENT_R2', 'FAILED_PAYMENTS', 'ORIGIN'] as const
@@ -51,6 +52,7 @@ async function detailsOf(world: World) {
       isResting: !awake.includes(facilitator),
       answeredAt: isoOf(breaker.answeredAtMs(facilitator)),
     })),
+    supportedAgeSeconds: await listingsAgeSeconds(world, nowSeconds()),
     rpcs: await Promise.all(config.networks.map(({ network }) => lagOf(world, network))),
     ledger: unresolved.ok ? 'ok' : 'unavailable',
     unresolved: unresolved.ok ? unresolved.value : null,

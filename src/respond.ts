@@ -1,6 +1,6 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
-import { publicError, type Refusal } from './errors.ts'
+import { publicError, type Refusal, sentenceOf } from './errors.ts'
 import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
@@ -158,7 +158,7 @@ export type RefusalParts = {
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
 export async function answerRefusal(request: Request, refusal: Refusal, parts: RefusalParts): Promise<Answer> {
   const { code } = refusal
-  const { status, message, retryAfterSeconds } = publicError(code)
+  const { status, retryAfterSeconds } = publicError(code)
   const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
@@ -169,7 +169,7 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
-  const body = page ? page.html : JSON.stringify({ error: code, message, ...parts.json })
+  const body = page ? page.html : JSON.stringify({ error: code, message: sentenceOf(refusal), ...parts.json })
   const response = new Response(request.method === 'HEAD' ? null : body, { status, headers })
   return { kind: 'ours', response, isZipped: isWorthZipping(request, body), refusal }
 }

@@ -69,7 +69,10 @@ export function isolateOf(env: Env): Isolate {
 export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>): Result<World> {
   const isolate = isolateOf(env)
   const { config } = isolate
-  if (!config.ok) return misconfigured(config.error)
+  if (!config.ok) {
+    const { error } = misconfigured(config.error)
+    return fail(config.error.some(({ path }) => path.startsWith('PAY_TO')) ? { ...error, hasNoPayee: true } : error)
+  }
   const entry = newEntry(Date.now())
   return ok({ env, config: config.value, isolate, waitUntil: (work) => context.waitUntil(work), entry })
 }

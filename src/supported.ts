@@ -20,10 +20,16 @@ const listings = z.record(z.string(), listing)
 export type Listing = z.infer<typeof listing>
 /** By base URL of the facilitator. */
 export type Listings = Readonly<Record<string, Listing>>
+/** What was read, and when (Unix seconds); null where nobody knows. */
+type Known = { value: Listings; readAtSeconds: number | null }
 /** What an isolate knows of them, and when it last looked (milliseconds). */
-export type ListingsMemory = { value: Listings; lookedAtMs: number }
+export type ListingsMemory = Known & { lookedAtMs: number }
 
-export const newListingsMemory = (): ListingsMemory => ({ value: {}, lookedAtMs: Number.NEGATIVE_INFINITY })
+export const newListingsMemory = (): ListingsMemory => ({
+  value: {},
+  readAtSeconds: null,
+  lookedAtMs: Number.NEGATIVE_INFINITY,
+})
 
 /** Keys of articles begin with a slash. */
 const KEY = 'newsstand:supported'
@@ -33,6 +39,8 @@ const CONFIRMED_SECONDS = 60
 const FRESH_SECONDS = 3_600
 /** So often what has not changed is written again, so that it stays fresh. */
 const REWRITTEN_SECONDS = 1_200
+/** So often all is written again, so that its age tells whether the cron runs. */
+const STAMPED_SECONDS = 3_600
 /** So often an isolate looks for news. */
 const LOOK_MS = 60_000
 
@@ -76,6 +84,12 @@ export function networksOnOffer(world: World, nowSeconds: number): Asset[] {
   return networks.filter(({ network }) => isServed(known, facilitators, network, nowSeconds))
 }
 
+/** How old what is known of facilitators is, in seconds: an hour at most where the cron runs and they answer; null for never. */
+export async function listingsAgeSeconds({ env, isolate }: World, nowSeconds: number): Promise<number | null> {
+  const { readAtSeconds } = (await storedListings(env)) ?? isolate.listings
+  return readAtSeconds === null ? null : Math.max(0, nowSeconds - readAtSeconds)
+}
+
 /** Where listings are kept. */
 type Looking = {
   env: { CONTENT_KV?: KVNamespace }
@@ -91,7 +105,7 @@ export function knownListings({ env, isolate, waitUntil }: Looking): Listings {
     memory.lookedAtMs = nowMs
     waitUntil(
       storedListings(env).then((stored) => {
-        if (stored) memory.value = stored
+        if (stored) Object.assign(memory, stored)
       }),
     )
   }
@@ -108,11 +122,16 @@ export function withCatalogues(facilitators: readonly Facilitator[], looking: Lo
   }))
 }
 
+const stamp = z.object({ readAtSeconds: z.number() })
+
 /** Null where nothing is stored, or nothing can be read. */
-async function storedListings({ CONTENT_KV }: { CONTENT_KV?: KVNamespace }): Promise<Listings | null> {
+async function storedListings({ CONTENT_KV }: { CONTENT_KV?: KVNamespace }): Promise<Known | null> {
   try {
-    const parsed = z.safeParse(listings, await CONTENT_KV?.get(KEY, 'json'))
-    return parsed.success ? parsed.data : null
+    const stored = await CONTENT_KV?.getWithMetadata(KEY, 'json')
+    const parsed = z.safeParse(listings, stored?.value)
+    if (!parsed.success) return null
+    const stamped = z.safeParse(stamp, stored?.metadata)
+    return { value: parsed.data, readAtSeconds: stamped.success ? stamped.data.readAtSeconds : null }
   } catch (fault) {
     log({ event: 'kv_unavailable', problem: nameOf(fault) })
     return null
@@ -122,7 +141,8 @@ async function storedListings({ CONTENT_KV }: { CONTENT_KV?: KVNamespace }): Pro
 /** Asks every facilitator what it serves, and stores what has changed. Never throws. */
 export async function readListings(world: World, nowSeconds: number): Promise<void> {
   const { env, config, isolate } = world
-  const before = (await storedListings(env)) ?? isolate.listings.value
+  const stored = (await storedListings(env)) ?? isolate.listings
+  const before = stored.value
   const wanted = config.networks.map(({ network }) => network)
   const entries = await Promise.all(
     config.facilitators.map(async (facilitator): Promise<[string, Listing] | null> => {
@@ -137,10 +157,14 @@ export async function readListings(world: World, nowSeconds: number): Promise<vo
     const wasServed = isServed(before, config.facilitators, network, nowSeconds)
     if (wasServed && !isServed(after, config.facilitators, network, nowSeconds)) log({ event: 'network_off', network })
   }
-  isolate.listings.value = after
-  if (!isNews(before, after)) return
+  // Where nobody has answered, what is known is as old as before.
+  const wasHeard = entries.some((entry) => entry !== null && entry[1] !== before[entry[0]])
+  const readAtSeconds = wasHeard ? nowSeconds : stored.readAtSeconds
+  Object.assign(isolate.listings, { value: after, readAtSeconds })
+  const isStale = wasHeard && nowSeconds - (stored.readAtSeconds ?? 0) >= STAMPED_SECONDS
+  if (!isStale && !isNews(before, after)) return
   try {
-    await env.CONTENT_KV?.put(KEY, JSON.stringify(after))
+    await env.CONTENT_KV?.put(KEY, JSON.stringify(after), { metadata: { readAtSeconds } })
   } catch (fault) {
     log({ event: 'kv_unavailable', problem: nameOf(fault) })
   }

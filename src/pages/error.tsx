@@ -1,16 +1,16 @@
 // The page of an answer that is neither content nor an offer: what happened and what to do.
-import { publicError, type Refusal } from '../errors.ts'
+import { publicError, type Refusal, sentenceOf } from '../errors.ts'
 import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
 /** What a refusal means, in the reader's language where it has words of its own for it. */
-export const messageOf = (code: Refusal['code'], strings: Strings): string =>
-  strings.errors.messages[code] ?? publicError(code).message
+export const messageOf = (refusal: Refusal, { errors }: Strings): string =>
+  (refusal.hasNoPayee ? errors.noPayee : errors.messages[refusal.code]) ?? sentenceOf(refusal)
 
-export function errorPage({ code }: Refusal, brand: Brand, strings: Strings): Promise<Page> {
+export function errorPage(refusal: Refusal, brand: Brand, strings: Strings): Promise<Page> {
   const { errors } = strings
-  const { status, retryAfterSeconds } = publicError(code)
+  const { status, retryAfterSeconds } = publicError(refusal.code)
   const heading = errors.headings[status] ?? errors.fallback
   return render({
     lang: strings.lang,
@@ -21,7 +21,7 @@ export function errorPage({ code }: Refusal, brand: Brand, strings: Strings): Pr
     children: (
       <>
         <h1>{heading}</h1>
-        <p>{messageOf(code, strings)}</p>
+        <p>{messageOf(refusal, strings)}</p>
         {retryAfterSeconds === null ? (
           <p>
             <a class="inline" href="/">

@@ -52,7 +52,7 @@ export function paywallPage(view: PaywallView): Promise<Page> {
           <h2 id="offers">{pay.heading}</h2>
           {refused.code === 'payment_required' ? null : (
             <p class="problem" role="alert">
-              {messageOf(refused.code, strings)}
+              {messageOf(refused, strings)}
             </p>
           )}
           <Offers view={view} />

@@ -369,6 +369,17 @@ describe('a configuration that cannot be', () => {
   })
 })
 
+test('a site that was deployed without a payee says what to set, in words and as a page', async () => {
+  const site = await startSite({ FACILITATORS: ['http://127.0.0.1:9'], PAY_TO: '' })
+  const asked = `${site.url}/articles/hello`
+  const answer = await send(asked)
+  const page = await send(asked, { headers: { Accept: 'text/html', 'Accept-Language': 'de' } })
+  await site.stop()
+  expect(answer.json).toEqual({ error: 'configuration_error', message: expect.stringContaining('PAY_TO holds no') })
+  expect(page.status).toBe(500)
+  expect(page.text).toContain('In PAY_TO steht keine Adresse')
+})
+
 describe('a receipt key that signs nothing stops what is for sale, and that alone', () => {
   const KEY = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
   const BROKEN = [

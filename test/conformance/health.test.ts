@@ -1,5 +1,6 @@
 // `/_newsstand/health`: whether the site can sell, for anybody, at no cost; and why not, for the publisher.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Answer } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
@@ -9,6 +10,7 @@ import type { Vars } from '../world/site.ts'
 
 const HEALTH = '/_newsstand/health'
 const PAGE = '/articles/hello'
+const LIST = 'newsstand:supported'
 const ADMIN_TOKEN = 'the-publisher-alone-knows-it'
 const publisher = { Authorization: `Bearer ${ADMIN_TOKEN}` }
 let shop: Shop
@@ -88,6 +90,7 @@ describe('the publisher', () => {
       facilitators: [
         { host: new URL(shop.stack.facilitator.url).host, isFailing: false, isResting: false, answeredAt: null },
       ],
+      supportedAgeSeconds: null,
       rpcs: [{ network: NETWORK, host: new URL(shop.stack.chain.rpcUrl).host, lagSeconds: expect.any(Number) }],
       ledger: 'ok',
       unresolved: null,
@@ -100,6 +103,20 @@ describe('the publisher', () => {
     expect(answer.status).toBe(503)
     expect(answer.json).toMatchObject({ ok: false, problem: 'configuration_error' })
     for (const secret of [ADMIN_TOKEN, '"short"']) expect(answer.text).not.toContain(secret)
+  })
+
+  test('hears how old the list of what facilitators serve is', async () => {
+    await shop.site.tick()
+    const { supportedAgeSeconds } = z.object({ supportedAgeSeconds: z.number() }).parse(await details())
+    expect(supportedAgeSeconds).toBeLessThan(60)
+    await shop.site.kv.put(LIST, '{}', { metadata: { readAtSeconds: Math.floor(Date.now() / 1000) - 7_200 } })
+    const { supportedAgeSeconds: older } = z.object({ supportedAgeSeconds: z.number() }).parse(await details())
+    expect(Math.abs(older - 7_200)).toBeLessThan(60)
+    // With the next answer it is as good as new.
+    await shop.site.tick()
+    const { supportedAgeSeconds: newer } = z.object({ supportedAgeSeconds: z.number() }).parse(await details())
+    expect(newer).toBeLessThan(60)
+    await shop.site.kv.delete(LIST)
   })
 
   test('hears that the ledger is down', async () => {

@@ -788,7 +788,7 @@ describe('what a catalogue is told', () => {
   const sentTo = async (facilitator: typeof listed, catalogues: string[], bought = payment.bought) => {
     world({ [A]: { says: json(success), supported } })
     const value = Object.fromEntries(catalogues.map((url) => [url, { missing: {}, hasBazaar: true }]))
-    const isolate = { listings: { value, lookedAtMs: Date.now() } }
+    const isolate = { listings: { value, readAtSeconds: null, lookedAtMs: Date.now() } }
     const facilitators = withCatalogues([facilitator], { env: {}, isolate, waitUntil: () => {} })
     await settle(facilitators, memoryOf(), { ...payment, bought }, false)
     return JSON.parse(`${vi.mocked(fetch).mock.calls.at(-1)?.[1]?.body}`).paymentPayload

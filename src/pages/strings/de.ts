@@ -128,6 +128,8 @@ export const de: Strings = {
         'Zahlungen sind gerade nicht möglich. Es wurde nichts abgebucht; versuchen Sie es bald wieder.',
       unavailable: 'Diese Seite kann gerade keine Zahlungen annehmen. Versuchen Sie es bald wieder.',
     },
+    noPayee:
+      'Hier wird noch nichts verkauft: In PAY_TO steht keine Adresse, an die gezahlt werden kann. Tragen Sie Ihre in die Einstellungen dieses Workers ein.',
     back: 'Zur Startseite',
   },
 }

@@ -123,6 +123,8 @@ export const es: Strings = {
       facilitator_unavailable: 'Ahora no se pueden procesar pagos. No se ha cobrado nada; inténtelo pronto.',
       unavailable: 'Este sitio no puede aceptar pagos ahora. Inténtelo pronto.',
     },
+    noPayee:
+      'Aquí no se vende nada todavía: PAY_TO no contiene una dirección a la que se pueda pagar. Escriba la suya en los ajustes de este worker.',
     back: 'A la portada',
   },
 }

@@ -95,6 +95,8 @@ export type Strings = {
     fallback: string
     /** Where a language says nothing of its own, the sentence of the JSON answer is shown. */
     messages: Partial<Record<Refusal['code'], string>>
+    /** Where `PAY_TO` cannot be used. */
+    noPayee?: string
     back: string
   }
 }
