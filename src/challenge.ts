@@ -1,8 +1,9 @@
 // The challenge: one 402 that both wire versions and people understand.
-import type { Article } from './content.ts'
+
 import type { Refusal } from './errors.ts'
 import { issueNonce } from './nonce.ts'
 import { paywallPage } from './pages/paywall.tsx'
+import type { Article } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'

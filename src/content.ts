@@ -1,20 +1,10 @@
 // Content, and what is stored of it: in KV or R2 it is found before it is sold, and streamed.
-import * as z from 'zod/mini'
 import { peeked, watched } from './body.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { isDecoded } from './headers.ts'
 import { log, nameOf } from './log.ts'
-import { type Price, parsePrice } from './policy/rules.ts'
+import { type Article, type ArticleProblem, parseArticle } from './policy/article.ts'
 import { type Asking, partOf } from './range.ts'
-
-/** An article's own metadata. Where it is null the route's applies. */
-export type Article = {
-  title: string | null
-  description: string | null
-  contentType: string | null
-  teaser: string | null
-  price: Price | null
-}
 
 /** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
 export type Content = { response: Response; taken: Promise<void> | null }
@@ -26,14 +16,6 @@ export type StoredContent = {
   /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
-
-const metadata = z.object({
-  title: z.optional(z.string()),
-  description: z.optional(z.string()),
-  contentType: z.optional(z.string()),
-  price: z.optional(z.string()),
-  teaser: z.optional(z.string()),
-})
 
 /**
  * The stored content at a path. `not_found` where there is none or it is empty, `configuration_error` where its metadata
@@ -91,24 +73,6 @@ export async function reached<Found>(open: () => Promise<Found>): Promise<Result
     log({ event: 'content_unavailable', problem: fault instanceof Missing ? fault.message : nameOf(fault) })
     return fail({ code: 'content_unavailable' })
   }
-}
-
-/** What is wrong with an article's metadata, for the publisher's log. */
-type ArticleProblem = { key: string; problem: string }
-
-function parseArticle(key: string, raw: unknown): Result<Article, ArticleProblem> {
-  const parsed = z.safeParse(metadata, raw ?? {})
-  if (!parsed.success) return fail({ key, problem: 'its metadata is not a table of texts' })
-  const { title, description, contentType, price, teaser } = parsed.data
-  const own = price === undefined ? null : parsePrice(price)
-  if (own && !own.ok) return fail({ key, problem: `its price "${price}" cannot be read: ${own.error}` })
-  return ok({
-    title: title ?? null,
-    description: description ?? null,
-    contentType: contentType ?? null,
-    teaser: teaser ?? null,
-    price: own ? own.value : null,
-  })
 }
 
 /** The canonical key, and for names beyond ASCII the readable one, as people upload them. */

@@ -65,6 +65,26 @@ export async function soldSince(
   return fail(`the ledger cannot be read; apply the migrations: ${apply}`)
 }
 
+const storedKeys = z.array(z.object({ name: z.string(), metadata: z.unknown() }))
+/** A name in KV, and what is stored beside its value. */
+export type StoredKey = z.infer<typeof storedKeys>[number]
+
+/** All names in KV, with their metadata. */
+export async function articlesIn(
+  wrangler: Wrangler,
+  file: string,
+  deployment: Deployment,
+  where: '--local' | '--remote',
+): Promise<Result<StoredKey[], string>> {
+  const args = ['kv', 'key', 'list', '--binding', 'CONTENT_KV', where, ...selected(file, deployment)]
+  const { isGood, text } = await wrangler(args)
+  const list = isGood ? storedKeys.safeParse(jsonIn(text)).data : undefined
+  if (list) return ok(list)
+  return fail(
+    `wrangler does not list what lies in KV; see what it says: npx wrangler kv key list --binding CONTENT_KV ${where}`,
+  )
+}
+
 /** JSON, and what wrangler may print before it. */
 function jsonIn(text: string): unknown {
   try {

@@ -1,10 +1,11 @@
 // The order of doctor's checks: the file, the settings, then everybody who has to be asked. What cannot be read hides only
 // what depends on it.
 import type { Config } from '../../src/config.ts'
+import { articleFindings } from './articles.ts'
 import type { Surroundings } from './asking.ts'
 import { chainFindings } from './chains.ts'
 import { challengeFindings } from './challenge.ts'
-import { secretNames, soldSince, type Wrangler } from './cloudflare.ts'
+import { articlesIn, secretNames, soldSince, type Wrangler } from './cloudflare.ts'
 import { type Place, readSettings } from './configuration.ts'
 import { type Deployment, localSecrets, readDeployment } from './deployment.ts'
 import { facilitatorFindings } from './facilitators.ts'
@@ -57,12 +58,13 @@ async function examineSite(
 ): Promise<Report> {
   const { file, storage, live, sitemap } = options
   const nowSeconds = Math.floor(machine.nowMs() / 1000)
-  const [facilitators, chains, seen, list, sales] = await Promise.all([
+  const [facilitators, chains, seen, list, sales, articles] = await Promise.all([
     facilitatorFindings(config, deployment.vars, machine),
     chainFindings(config, machine),
     live === null ? [] : liveFindings(config, live, machine),
     sitemap === null ? { findings: [], notes: [] } : sitemapReport(sitemap, config, machine),
     storage === null ? [] : ledgerFindings(config, deployment, file, storage, machine, nowSeconds),
+    storage === null ? [] : storedFindings(config, deployment, file, storage, machine),
   ])
   const findings = [
     ...routeFindings(config),
@@ -72,6 +74,7 @@ async function examineSite(
     ...seen,
     ...list.findings,
     ...sales,
+    ...articles,
   ]
   return { findings, notes: list.notes }
 }
@@ -88,6 +91,19 @@ async function ledgerFindings(
   const sold = await soldSince(wrangler, file, deployment, `--${storage}`, nowSeconds - 2 * DAY_SECONDS)
   if (!sold.ok) return [notChecked('LEDGER_DB', sold.error)]
   return salesFindings(config, new Set(sold.value), nowSeconds)
+}
+
+async function storedFindings(
+  config: Config,
+  deployment: Deployment,
+  file: string,
+  storage: 'remote' | 'local',
+  { wrangler }: Machine,
+): Promise<Finding[]> {
+  const isUsed = config.rules.some(({ content }) => content === 'kv')
+  if (!isUsed || !deployment.bindings.includes('CONTENT_KV')) return []
+  const stored = await articlesIn(wrangler, file, deployment, `--${storage}`)
+  return stored.ok ? articleFindings(stored.value, config) : [notChecked('CONTENT_KV', stored.error)]
 }
 
 /** Each thing once: several may notice that a clock is wrong, or a key missing. */

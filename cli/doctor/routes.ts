@@ -16,6 +16,7 @@ export function routeFindings({ rules, sites }: Config): Finding[] {
       ...samePrices(rule, at),
       ...oneAnswer(rule, at),
       ...observed(rule, at),
+      ...withYourKey(rule, at),
     ]
   })
 }
@@ -123,6 +124,34 @@ function observed(rule: Rule, at: string): Finding[] {
       `it sells nothing: all of "${rule.path.text}" is ${source}; to sell write "enforce", and ${caches}`,
     ),
   ]
+}
+
+/** Names of headers that hold a key. */
+const KEY_NAMES = /auth|cookie|key|password|secret|token/i
+
+/** What a route's upstream may cost. */
+function withYourKey(rule: Rule, at: string): Finding[] {
+  if (!rule.upstream?.ok) return []
+  const { headers, secrets } = rule.upstream.value
+  const findings = headers
+    .filter(([name, value]) => KEY_NAMES.test(name) && !secrets.includes(value.toLowerCase()))
+    .map(([name]) =>
+      warning(
+        `${at}.origin.headers.${name}`,
+        'it looks like a key, and stands in a file; write "secret:UPSTREAM_KEY", and put the key: npx wrangler secret put UPSTREAM_KEY',
+      ),
+    )
+  if (secrets.length === 0) return findings
+  if (rule.price === 'free' && !rule.isObserved) {
+    findings.push(warning(`${at}.price`, 'anybody spends your key for nothing; write a price, or remove the secret'))
+  }
+  if (rule.methods === null) {
+    const advice = 'write those you sell, such as methods = ["GET"]'
+    findings.push(
+      warning(`${at}.methods`, `every method goes there with your key, DELETE too, at one price; ${advice}`),
+    )
+  }
+  return findings
 }
 
 /** What is sold for one answer has to arrive in one. */

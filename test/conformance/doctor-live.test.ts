@@ -236,15 +236,21 @@ describe('the sitemap', () => {
 
 describe('what Cloudflare says', () => {
   const calls: string[][] = []
-  /** Wrangler with these secrets and these sales. */
+  /** Wrangler with these secrets, these sales and these articles. */
   const wrangler =
-    (secrets: readonly string[] | null, sold: readonly string[] | null): Wrangler =>
+    (
+      secrets: readonly string[] | null,
+      sold: readonly string[] | null,
+      articles: readonly object[] | null = [],
+    ): Wrangler =>
     async (args) => {
       calls.push([...args])
-      const said =
-        args[0] === 'secret'
-          ? secrets?.map((name) => ({ name, type: 'secret_text' }))
-          : sold && [{ results: sold.map((transaction) => ({ transaction })) }]
+      const answers: Record<string, unknown> = {
+        secret: secrets?.map((name) => ({ name, type: 'secret_text' })),
+        d1: sold && [{ results: sold.map((transaction) => ({ transaction })) }],
+        kv: articles,
+      }
+      const said = answers[args[0] ?? '']
       return said ? { isGood: true, text: JSON.stringify(said) } : { isGood: false, text: 'not logged in, token xyz' }
     }
   const remote = (machine: { wrangler: Wrangler }, over: Visit = {}) =>
@@ -253,7 +259,7 @@ describe('what Cloudflare says', () => {
   test('a secret that it has by name is there, although nobody here knows it', async () => {
     const lines = await remote({ wrangler: wrangler(['PASS_SECRET'], []) }, { secrets: {} })
     expect(lines.filter((line) => !line.includes('is this machine'))).toEqual([])
-    expect(calls.map(([command]) => command)).toEqual(['secret', 'd1'])
+    expect(calls.map(([command]) => command)).toEqual(['secret', 'd1', 'kv'])
   })
 
   test('a secret that only this machine has is missing there', async () => {
@@ -275,7 +281,7 @@ describe('what Cloudflare says', () => {
       vars: settings(),
       secrets: {},
       options: { storage: 'remote' },
-      machine: { wrangler: wrangler(null, null) },
+      machine: { wrangler: wrangler(null, null, null) },
     })
     expect(hasErrors(report)).toBe(false)
     expect(said(report)).toContain(
@@ -284,7 +290,17 @@ describe('what Cloudflare says', () => {
     expect(said(report)).toContain(
       'not checked: LEDGER_DB: the ledger cannot be read; apply the migrations: npx wrangler d1 migrations apply LEDGER_DB --remote',
     )
+    expect(said(report)).toContain(
+      'not checked: CONTENT_KV: wrangler does not list what lies in KV; see what it says: npx wrangler kv key list --binding CONTENT_KV --remote',
+    )
     expect(JSON.stringify(report)).not.toContain('xyz')
+  })
+
+  test('an article whose price cannot be read', async () => {
+    const articles = [{ name: PAGE, metadata: { price: '$0.0000001' } }, { name: 'newsstand:supported' }]
+    expect(await remote({ wrangler: wrangler(['PASS_SECRET'], [], articles) })).toContain(
+      `error: CONTENT_KV: "${PAGE}" answers 500: its price "$0.0000001" cannot be read: USDC has 6 decimals, this price has 7; write fewer, e.g. "$0.000001"; put it again with metadata that can be read`,
+    )
   })
 
   test('a sale that the ledger does not know is somebody else’s', async () => {

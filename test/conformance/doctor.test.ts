@@ -13,6 +13,7 @@ import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { says } from '../world/behaviour.ts'
 import { SECRET, type Settings, said, startFront, type Visit, visit, writeDeployment } from '../world/doctor.ts'
+import { openGate } from '../world/gate.ts'
 import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { type Rpc, type RpcFault, startRpc } from '../world/rpc.ts'
@@ -109,6 +110,22 @@ test('a good shop has no errors; doctor settles nothing, and warns of what is on
   expect(said(report).filter((line) => !LOCAL_HOSTS.test(line))).toEqual([])
   expect(stack.facilitator.counts).toMatchObject({ settle: settles, verify: verifies + 1 })
 })
+
+test.each(['EdDSA', 'ES256'] as const)(
+  'a facilitator that asks for a key of Coinbase (%s) is asked with it',
+  async (kind) => {
+    const gate = openGate(kind)
+    stack.facilitator.setHook(gate.hook)
+    const report = await visit({
+      vars: shop({ FACILITATORS: [{ url: stack.facilitator.url, auth: 'cdp' }] }),
+      environment: { CDP_API_KEY_ID: gate.keyId, CDP_API_KEY_SECRET: gate.keySecret },
+    })
+    expect(said(report).filter((line) => !LOCAL_HOSTS.test(line))).toEqual([])
+    expect(gate.refused).toEqual([])
+    expect(gate.letIn.map(({ path }) => path).sort()).toEqual(['/supported', '/verify'])
+    expect(JSON.stringify(report)).not.toContain(gate.keySecret)
+  },
+)
 
 test('a good shop for real money on two networks has no errors', async () => {
   const report = await visit({
@@ -339,6 +356,27 @@ describe('each mistake in the settings meets its sentence', () => {
       'an upstream that is sent a secret of ours',
       () => ({ vars: shop({ ROUTES: [UPSTREAM_ROUTE('secret:PASS_SECRET')] }) }),
       "error: ROUTES[0].origin.headers.X-Key: PASS_SECRET is newsstand's own and is sent to nobody; name another",
+    ],
+    [
+      'an upstream with a key that everybody can read',
+      () => ({ vars: shop({ ROUTES: [{ ...UPSTREAM_ROUTE('the-key-itself'), methods: ['GET'] }] }) }),
+      'warning: ROUTES[0].origin.headers.X-Key: it looks like a key, and stands in a file; write "secret:UPSTREAM_KEY", and put the key: npx wrangler secret put UPSTREAM_KEY',
+    ],
+    [
+      'an upstream that does whatever it is asked',
+      () => ({
+        vars: shop({ ROUTES: [UPSTREAM_ROUTE('secret:UPSTREAM_KEY')] }),
+        environment: { UPSTREAM_KEY: 'a-key-of-the-seller' },
+      }),
+      'warning: ROUTES[0].methods: every method goes there with your key, DELETE too, at one price; write those you sell, such as methods = ["GET"]',
+    ],
+    [
+      'an upstream for everybody',
+      () => ({
+        vars: shop({ ROUTES: [{ ...UPSTREAM_ROUTE('secret:UPSTREAM_KEY'), price: 'free', methods: ['GET'] }] }),
+        environment: { UPSTREAM_KEY: 'a-key-of-the-seller' },
+      }),
+      'warning: ROUTES[0].price: anybody spends your key for nothing; write a price, or remove the secret',
     ],
     [
       'no Durable Object',

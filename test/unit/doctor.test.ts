@@ -1,5 +1,6 @@
 // Doctor's parts that ask nobody: what makes a finding an error, and what routes mean to each other.
 import { describe, expect, test } from 'vitest'
+import { articleFindings } from '../../cli/doctor/articles.ts'
 import { payeeFindings } from '../../cli/doctor/chains.ts'
 import { leadsTo } from '../../cli/doctor/configuration.ts'
 import { cheapestOf } from '../../cli/doctor/facilitators.ts'
@@ -203,4 +204,68 @@ test('a sitemap is read by the policy itself, on every site of the list', () => 
     config,
   )
   expect(report).toEqual({ findings: [], notes: ['Sitemap: 1 gated, 2 free, 0 refused, 1 of other sites.'] })
+})
+
+describe('articles in KV', () => {
+  const config = configOf(
+    {
+      path: '/articles/*',
+      content: 'kv',
+      price: '$0.05',
+      offers: [{ name: 'day', price: '$0.50', access: '24h', scope: '/articles/*' }],
+    },
+    { path: '/files/*', content: 'r2', price: '$1.00' },
+  )
+  const about = (...keys: { name: string; metadata?: unknown }[]) =>
+    articleFindings(
+      keys.map(({ name, metadata }) => ({ name, metadata })),
+      config,
+    ).map(({ level, message }) => `${level}: ${message}`)
+
+  test.each([
+    { name: '/articles/a' },
+    { name: '/articles/a', metadata: { title: 'A', price: '$0.10' } },
+    { name: '/articles/a', metadata: { price: 'free' } },
+    { name: '/articles/r%C3%A9sum%C3%A9' },
+    { name: '/articles/résumé' },
+    { name: '/articles/50%25' },
+    { name: 'newsstand:supported' },
+  ])('%o is in order', (key) => expect(about(key)).toEqual([]))
+
+  test.each([
+    ['/files/film.mp4', 'of a route with other content'],
+    ['/elsewhere', 'of no route'],
+    ['/articles/a/', 'with a slash too many'],
+    ['/articles//a', 'that is no address'],
+    ['/articles/re\u0301sume\u0301', 'in another form of its letters'],
+  ])('%s is shown to nobody: it is a key %s', (name) => {
+    expect(about({ name })).toEqual([
+      `warning: no route with content = "kv" shows the key ${JSON.stringify(name)}; add a route, correct the key, or remove it`,
+    ])
+  })
+
+  test('several of them are counted', () => {
+    expect(about({ name: '/a' }, { name: '/b' })).toEqual([
+      'warning: no route with content = "kv" shows any of 2 keys such as "/a"; add a route, correct the key, or remove it',
+    ])
+  })
+
+  test('a price that is that of an offer', () => {
+    expect(about({ name: '/articles/a', metadata: { price: '$0.50' } })).toEqual([
+      'error: "/articles/a" costs $0.50, and so does "day", which is then sold for it; make them differ',
+    ])
+  })
+
+  test('metadata that is no table of texts', () => {
+    expect(about({ name: '/articles/a', metadata: { title: 5 } })).toEqual([
+      'error: "/articles/a" answers 500: its metadata is not a table of texts; put it again with metadata that can be read',
+    ])
+  })
+
+  test('five are shown, and the others counted', () => {
+    const keys = Array.from({ length: 8 }, (_, i) => ({ name: `/articles/${i}`, metadata: { price: 'dear' } }))
+    const lines = about(...keys)
+    expect(lines).toHaveLength(6)
+    expect(lines.at(-1)).toBe('error: 3 more articles are like these; mend them, and run doctor again')
+  })
 })

@@ -1,0 +1,80 @@
+// What lies in KV against the routes: articles whose metadata stops their sale, and those that nobody can ask for. It looks at
+// names and metadata alone; what an article says is not read.
+import type { Config } from '../../src/config.ts'
+import { parseArticle } from '../../src/policy/article.ts'
+import { canonicalPath } from '../../src/policy/paths.ts'
+import { formatPrice, type Rule } from '../../src/policy/rules.ts'
+import type { StoredKey } from './cloudflare.ts'
+import { error, type Finding, warning } from './findings.ts'
+import { decisionAt } from './routes.ts'
+
+/** More of one kind than a person reads are counted. */
+const MOST_SHOWN = 5
+
+/** Pure: what is wrong with what is stored. Keys that begin with no slash are somebody else's. */
+export function articleFindings(keys: readonly StoredKey[], config: Config): Finding[] {
+  const findings: Finding[] = []
+  const unserved: string[] = []
+  for (const { name, metadata } of keys.filter((key) => key.name.startsWith('/'))) {
+    const rules = rulesAt(name, config)
+    if (rules.length === 0) unserved.push(name)
+    else findings.push(...rules.slice(0, 1).flatMap((rule) => articleProblem(name, metadata, rule)))
+  }
+  const more = findings.length - MOST_SHOWN
+  return [
+    ...findings.slice(0, MOST_SHOWN),
+    ...(more > 0 ? [error('CONTENT_KV', `${more} more articles are like these; mend them, and run doctor again`)] : []),
+    ...(unserved.length > 0 ? [nobodyAsks(unserved)] : []),
+  ]
+}
+
+/** Routes that answer with what lies under a key. */
+function rulesAt(key: string, { rules, sites }: Config): Rule[] {
+  return addressesOf(key).flatMap((path) =>
+    sites.flatMap((site) => {
+      const decision = decisionAt(path, 'GET', new URL(site).host, rules)
+      const rule = decision.ok && decision.value.kind !== 'open' ? decision.value.rule : null
+      return rule?.content === 'kv' ? [rule] : []
+    }),
+  )
+}
+
+/** The address whose key this is, where it is one: canonical, or the same in readable characters. */
+function addressesOf(key: string): string[] {
+  const escaped = key.split('/').map(encodeURIComponent).join('/')
+  return [key, escaped]
+    .map(canonicalPath)
+    .flatMap((path) => (path.ok && [path.value, decodeURIComponent(path.value)].includes(key) ? [path.value] : []))
+    .slice(0, 1)
+}
+
+function articleProblem(key: string, metadata: unknown, { offers }: Rule): Finding[] {
+  const shown = JSON.stringify(key)
+  const article = parseArticle(key, metadata)
+  if (!article.ok) {
+    return [
+      error(
+        'CONTENT_KV',
+        `${shown} answers 500: ${article.error.problem}; put it again with metadata that can be read`,
+      ),
+    ]
+  }
+  const { price } = article.value
+  const same =
+    price === null || price === 'free' ? undefined : offers.find(({ price: { micros } }) => micros === price.micros)
+  if (same === undefined) return []
+  const amount = formatPrice(same.price.micros)
+  return [
+    error(
+      'CONTENT_KV',
+      `${shown} costs ${amount}, and so does "${same.name}", which is then sold for it; make them differ`,
+    ),
+  ]
+}
+
+function nobodyAsks(keys: readonly string[]): Finding {
+  const [first] = keys
+  const shown = JSON.stringify(first)
+  const what = keys.length === 1 ? `the key ${shown}` : `any of ${keys.length} keys such as ${shown}`
+  return warning('CONTENT_KV', `no route with content = "kv" shows ${what}; add a route, correct the key, or remove it`)
+}

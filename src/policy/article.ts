@@ -1,0 +1,40 @@
+// The metadata of one article, as it is stored beside it: what it is called, and what it costs.
+import * as z from 'zod/mini'
+import { fail, ok, type Result } from '../errors.ts'
+import { type Price, parsePrice } from './rules.ts'
+
+/** An article's own metadata. Where it is null the route's applies. */
+export type Article = {
+  title: string | null
+  description: string | null
+  contentType: string | null
+  teaser: string | null
+  price: Price | null
+}
+
+const metadata = z.object({
+  title: z.optional(z.string()),
+  description: z.optional(z.string()),
+  contentType: z.optional(z.string()),
+  price: z.optional(z.string()),
+  teaser: z.optional(z.string()),
+})
+
+/** What is wrong with an article's metadata, for the publisher's log. */
+export type ArticleProblem = { key: string; problem: string }
+
+/** An article's own metadata as it is stored. The error is for the publisher. */
+export function parseArticle(key: string, raw: unknown): Result<Article, ArticleProblem> {
+  const parsed = z.safeParse(metadata, raw ?? {})
+  if (!parsed.success) return fail({ key, problem: 'its metadata is not a table of texts' })
+  const { title, description, contentType, price, teaser } = parsed.data
+  const own = price === undefined ? null : parsePrice(price)
+  if (own && !own.ok) return fail({ key, problem: `its price "${price}" cannot be read: ${own.error}` })
+  return ok({
+    title: title ?? null,
+    description: description ?? null,
+    contentType: contentType ?? null,
+    teaser: teaser ?? null,
+    price: own ? own.value : null,
+  })
+}
