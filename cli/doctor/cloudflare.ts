@@ -65,7 +65,7 @@ export async function soldSince(
   return fail(`the ledger cannot be read; apply the migrations: ${apply}`)
 }
 
-const storedKeys = z.array(z.object({ name: z.string(), metadata: z.unknown() }))
+const storedKeys = z.array(z.object({ name: z.string(), metadata: z.unknown().optional() }))
 /** A name in KV, and what is stored beside its value. */
 export type StoredKey = z.infer<typeof storedKeys>[number]
 
