@@ -11,6 +11,7 @@ export const USAGE = `usage: npm run setup -- [--domain news.example] [--pay-to 
   --content origin|kv|r2   where what is sold lies: your own site (the default), KV or R2
   --facilitator URL    for real money: a base URL, or cdp for Coinbase's; several times for spares
   --cpu-ms N           the CPU time of one request; the Free plan refuses it
+  --analytics          counts every request in Analytics Engine, which has to be enabled in the account
   --local              on this machine only, without an account
   --dry-run            says what it would do, and does nothing
   --yes                does not ask before it goes on`
@@ -23,6 +24,7 @@ export type Answers = {
   sold: { path: string | null; price: string | null; content: Sold['content'] }
   facilitators: readonly string[] | null
   cpuMs: number | null
+  hasAnalytics: boolean
   isLocal: boolean
   isDry: boolean
   isAgreed: boolean
@@ -47,6 +49,7 @@ const OPTIONS = {
   content: { type: 'string' },
   facilitator: { type: 'string', multiple: true },
   'cpu-ms': { type: 'string' },
+  analytics: { type: 'boolean' },
   local: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   yes: { type: 'boolean' },
@@ -84,6 +87,7 @@ export function readFlags(args: readonly string[]): Answers | null {
     },
     facilitators: values.facilitator?.map(readFacilitator) ?? null,
     cpuMs: values['cpu-ms'] === undefined ? null : readCpuMs(values['cpu-ms']),
+    hasAnalytics: values.analytics ?? false,
     isLocal,
     isDry: values['dry-run'] ?? false,
     isAgreed: values.yes ?? false,

@@ -4,6 +4,7 @@ import { Refusal } from '../command.ts'
 import { type Answers, type Asker, answerTo, QUESTIONS } from './answers.ts'
 import {
   type Deployment,
+  datasetName,
   defaultNetworks,
   type Known,
   ledgerName,
@@ -40,7 +41,7 @@ export async function compose(
   const isAbout = given.money === money || known === null
   let answers = isAbout
     ? given
-    : { ...given, payTo: null, sold: { path: null, price: null, content: null }, cpuMs: null }
+    : { ...given, payTo: null, sold: { path: null, price: null, content: null }, cpuMs: null, hasAnalytics: false }
   const need = (question: (typeof QUESTIONS)[keyof typeof QUESTIONS]) => answerTo(question, ask, say)
 
   if (known === null && answers.domain === null) answers = { ...answers, domain: await need(QUESTIONS.domain) }
@@ -71,6 +72,7 @@ export async function compose(
     bucket: sells.some(({ content }) => content === 'r2') ? (known?.bucket ?? storageName(worker)) : null,
     sold,
     cpuMs: answers.cpuMs,
+    dataset: answers.hasAnalytics ? datasetName(worker) : null,
   }
   return { deployment, known, answers: isAbout ? answers : given }
 }

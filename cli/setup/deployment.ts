@@ -27,6 +27,8 @@ export type Deployment = {
   bucket: string | null
   sold: Sold | null
   cpuMs: number | null
+  /** Of Analytics Engine; null where it was not asked for. */
+  dataset: string | null
 }
 
 /** One route; null where the ones in wrangler.toml stay as they are. */
@@ -46,6 +48,8 @@ export const defaultFacilitators = (money: Money): string[] =>
   money === 'test' ? ['https://x402.org/facilitator'] : ['cdp']
 export const workerName = (base: string, money: Money): string => `${base}-${money}`
 export const storageName = (worker: string): string => `${worker}-content`
+/** Analytics Engine takes letters, digits and underscores. */
+export const datasetName = (worker: string): string => worker.replaceAll('-', '_')
 export const ledgerName = (worker: string): string => `${worker}-ledger`
 
 const facilitatorsToml = (facilitators: readonly string[]): string =>
@@ -66,6 +70,9 @@ const OPENING: Record<Money, string> = {
 const bucketToml = (env: string, bucket: string): string =>
   [`[[${env}.r2_buckets]]`, 'binding = "CONTENT_R2"', `bucket_name = ${quoted(bucket)}`].join('\n')
 
+const datasetToml = (env: string, dataset: string): string =>
+  [`[[${env}.analytics_engine_datasets]]`, 'binding = "ANALYTICS"', `dataset = ${quoted(dataset)}`].join('\n')
+
 const routeToml = (env: string, { path, price, content }: Sold): string =>
   [
     `[[${env}.vars.ROUTES]]`,
@@ -77,7 +84,7 @@ const routeToml = (env: string, { path, price, content }: Sold): string =>
 
 /** A whole environment. `shop`: its BRAND and ROUTES, as TOML. */
 function environment(deployment: Deployment, shop: string): string {
-  const { money, worker, siteUrl, facilitators, originUrl, kv, d1, bucket, cpuMs } = deployment
+  const { money, worker, siteUrl, facilitators, originUrl, kv, d1, bucket, cpuMs, dataset } = deployment
   const env = `env.${money}`
   const lines = [
     OPENING[money],
@@ -103,6 +110,7 @@ function environment(deployment: Deployment, shop: string): string {
     'migrations_dir = "migrations"',
     '',
     ...(bucket === null ? [] : [bucketToml(env, bucket), '']),
+    ...(dataset === null ? [] : [datasetToml(env, dataset), '']),
     `[[${env}.ratelimits]]`,
     'name = "FAILED_PAYMENTS"',
     `namespace_id = ${quoted(RATE_LIMIT[money])}`,
@@ -133,6 +141,7 @@ export type Known = {
   bucket: string | null
   routes: readonly { path: string; price: string; content: string }[]
   cpuMs: number | null
+  hasAnalytics: boolean
 }
 
 /**
@@ -141,12 +150,12 @@ export type Known = {
  */
 export function written(text: string, deployment: Deployment, known: Known | null): Result<string, string> {
   if (known === null) return ok(inserted(text, environment(deployment, shopOf(text, deployment)), /$^/))
-  const { money, bucket, sold } = deployment
+  const { money, bucket, sold, dataset } = deployment
   const env = `env.${money}`
+  const bindings = new RegExp(`^env\\.${money}(\\.(?!vars)|$)`)
   let now = text
-  if (bucket !== null && known.bucket === null) {
-    now = inserted(now, bucketToml(env, bucket), new RegExp(`^env\\.${money}(\\.(?!vars)|$)`))
-  }
+  if (bucket !== null && known.bucket === null) now = inserted(now, bucketToml(env, bucket), bindings)
+  if (dataset !== null && !known.hasAnalytics) now = inserted(now, datasetToml(env, dataset), bindings)
   const isNew = sold !== null && !known.routes.some(({ path }) => path === sold.path)
   if (isNew) now = inserted(now, routeToml(env, sold), new RegExp(`^env\\.${money}\\.vars`))
   for (const edit of editsOf(deployment, known)) {

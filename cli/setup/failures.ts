@@ -15,6 +15,10 @@ const KNOWN: readonly (readonly [sign: RegExp, sentence: string])[] = [
     'R2 is not enabled in this account. Open R2 in the dashboard once and enable it, or sell from elsewhere with --content kv or --content origin. Then run this again.',
   ],
   [
+    /code: 10089\]|enable Analytics Engine/i,
+    'Analytics Engine is not enabled in this account. Open it in the dashboard once and enable it, or leave out --analytics and remove [[analytics_engine_datasets]] from wrangler.toml. Then run this again.',
+  ],
+  [
     /code: 100328\]|CPU limits are not supported for the Free plan/,
     'The Free plan refuses a limit of CPU time. Take the Paid plan, or remove the line with limits from wrangler.toml and leave out --cpu-ms. Then run this again.',
   ],

@@ -35,6 +35,7 @@ const Environment = z.object({
     z.object({ binding: z.string(), database_id: z.string().default(''), database_name: z.string().default('') }),
   ),
   r2_buckets: z.array(z.object({ binding: z.string(), bucket_name: z.string().default('') })),
+  analytics_engine_datasets: z.array(z.object({ binding: z.string() })).default([]),
   ratelimits: z.array(z.object({ namespace_id: z.string() })).default([]),
   vars: z
     .looseObject({
@@ -109,7 +110,7 @@ export function mustBeDemo({ environments }: Reading): void {
 /** What is known of a deployment whose environment is there; null where it is not. */
 export function knownOf(environment: Environment | undefined): Known | null {
   if (environment === undefined) return null
-  const { vars, routes, limits, kv_namespaces, d1_databases, r2_buckets } = environment
+  const { vars, routes, limits, kv_namespaces, d1_databases, r2_buckets, analytics_engine_datasets } = environment
   return {
     sites: vars.SITE_URL,
     patterns: routes,
@@ -121,6 +122,7 @@ export function knownOf(environment: Environment | undefined): Known | null {
     bucket: r2_buckets.find(({ binding }) => binding === 'CONTENT_R2')?.bucket_name ?? null,
     routes: vars.ROUTES,
     cpuMs: limits?.cpu_ms ?? null,
+    hasAnalytics: analytics_engine_datasets.some(({ binding }) => binding === 'ANALYTICS'),
   }
 }
 

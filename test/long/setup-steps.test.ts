@@ -198,6 +198,19 @@ describe('with an account', { timeout: RUN_LIMIT_MS }, () => {
     expect(secretsOf('newsstand-test')).toEqual(secrets)
   })
 
+  test('Analytics Engine that is not enabled is told with what to do', async () => {
+    publisher.api.fault = ({ method, body }) =>
+      method === 'PUT' && body.includes('"analytics_engine"')
+        ? { status: 403, code: 10089, message: 'You need to enable Analytics Engine.' }
+        : undefined
+    const written = shipped()
+    const refused = await publisher.setupAgain(['--analytics'])
+    publisher.api.fault = () => undefined
+    publisher.checkout.write('wrangler.toml', written)
+    expect(refused.status).toBe(1)
+    expect(refused.output).toContain('Analytics Engine is not enabled in this account. Open it in the dashboard once')
+  })
+
   test('npm run deploy asks which deployment is meant', async () => {
     publisher.api.calls.length = 0
     const run = await publisher.checkout.run('npm', ['run', '--silent', 'deploy'], publisher.login)

@@ -25,6 +25,7 @@ const TEST: Deployment = {
   bucket: null,
   sold: { path: '/articles/*', price: '$0.05', content: 'kv' },
   cpuMs: null,
+  dataset: null,
 }
 const LIVE: Deployment = {
   ...TEST,
@@ -99,6 +100,17 @@ describe('wrangler.toml', () => {
     expect(test.vars.ROUTES.map(({ path }) => path)).toEqual(['/articles/*', '/media/*'])
     expect(test.r2_buckets).toEqual([{ binding: 'CONTENT_R2', bucket_name: 'newsstand-test-content' }])
     expect(problemsOf(test)).toEqual([])
+  })
+
+  test('Analytics Engine is bound where it was asked for, once', () => {
+    const first = textOf(SHIPPED, { ...TEST, dataset: 'newsstand_test' })
+    const later = textOf(textOf(SHIPPED, TEST), { ...TEST, dataset: 'newsstand_test' })
+    for (const text of [first, later, textOf(later, { ...TEST, dataset: 'newsstand_test' })]) {
+      expect(text.match(/^dataset = /gm)).toHaveLength(1)
+      expect(environmentOf(text, 'test').analytics_engine_datasets).toEqual([{ binding: 'ANALYTICS' }])
+      expect(problemsOf(environmentOf(text, 'test'))).toEqual([])
+    }
+    expect(textOf(SHIPPED, TEST)).not.toMatch(/^dataset = /m)
   })
 
   test('an environment that is written in another way is refused, not overwritten', () => {
