@@ -8,6 +8,7 @@ import { NOTHING, openShop, PRICE, type Shop } from '../world/shop.ts'
 import { isLinux, usageOf } from '../world/usage.ts'
 
 const ARTICLE = '/articles/hello'
+const NOWHERE = '/_newsstand/nothing'
 /** How much longer than an ordinary request an attack may take; the reference package takes hundreds of times longer. */
 const LEEWAY = 3
 /** A long path is read in each way that other software might. */
@@ -27,22 +28,26 @@ beforeAll(async () => {
 
 afterAll(() => shop.close())
 
-/** The cheapest of several runs, alternating with the ordinary request, so that neither has the better moment. */
-async function slowdown(attack: () => Promise<unknown>): Promise<number> {
-  const best = { ordinary: Number.POSITIVE_INFINITY, attack: Number.POSITIVE_INFINITY }
-  const ordinary = () => shop.ask(ARTICLE)
+/**
+ * How many times as dear as an ordinary request. The cheapest of several runs counts, alternating, so that none has the
+ * better moment. `query`: what the platform itself takes to read it, at an address that nobody looks at, is no fault here.
+ */
+async function slowdown(attack: () => Promise<unknown>, query = ''): Promise<number> {
+  const runs = { ordinary: () => shop.ask(ARTICLE), platform: () => shop.ask(`${NOWHERE}${query}`), attack }
+  const best = {
+    ordinary: Number.POSITIVE_INFINITY,
+    platform: Number.POSITIVE_INFINITY,
+    attack: Number.POSITIVE_INFINITY,
+  }
   const timeMs = isLinux ? usageOf(shop.site).cpuMs : () => performance.now()
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, run] of [
-      ['ordinary', ordinary],
-      ['attack', attack],
-    ] as const) {
+    for (const name of ['ordinary', 'platform', 'attack'] as const) {
       const startMs = timeMs()
-      await run()
+      await runs[name]()
       best[name] = Math.min(best[name], timeMs() - startMs)
     }
   }
-  return best.attack / best.ordinary
+  return best.attack / Math.max(best.ordinary, best.platform)
 }
 
 const nested = (depth: number, open: string, close: string) => open.repeat(depth) + close.repeat(depth)
@@ -107,15 +112,15 @@ describe('here', () => {
   })
 
   test.each([
-    ['a thousand parameters', `${ARTICLE}?${'a=1&'.repeat(1000)}`],
-    ['eight thousand', `${ARTICLE}?${'a&'.repeat(8000)}`],
-    ['a thousand priced ones', `${ARTICLE}?${'full=1;'.repeat(580)}`],
-    ['hundreds of priced names', `${ARTICLE}?${'full&'.repeat(800)}`],
-    ['thousands of escapes', `${ARTICLE}?x=${'%2541'.repeat(800)}`],
-    ['16 KiB of tracking', `${ARTICLE}?${'utm_x=y&'.repeat(2000)}`],
-    ['4 KiB of it', `${ARTICLE}?${'utm_x=y&'.repeat(500)}`],
-  ])('%s: answered as quickly as anything', async (_, path) => {
-    expect(await slowdown(() => shop.ask(path))).toBeLessThan(LEEWAY)
+    ['a thousand parameters', `?${'a=1&'.repeat(1000)}`],
+    ['eight thousand', `?${'a&'.repeat(8000)}`],
+    ['a thousand priced ones', `?${'full=1;'.repeat(580)}`],
+    ['hundreds of priced names', `?${'full&'.repeat(800)}`],
+    ['thousands of escapes', `?x=${'%2541'.repeat(800)}`],
+    ['16 KiB of tracking', `?${'utm_x=y&'.repeat(2000)}`],
+    ['4 KiB of it', `?${'utm_x=y&'.repeat(500)}`],
+  ])('%s: answered as quickly as anything', async (_, query) => {
+    expect(await slowdown(() => shop.ask(`${ARTICLE}${query}`), query)).toBeLessThan(LEEWAY)
   })
 
   test('a link with a long query does not make a challenge that nobody can read', async () => {
