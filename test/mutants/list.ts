@@ -56,6 +56,9 @@ export const MUTANTS: readonly Mutant[] = [
       site('conformance/origin'),
     ],
     [' || isUpgrade(request)) return unpaid', ') return unpaid', site('conformance/websocket')],
+    ['world.config.isPaused ? PAUSED : (', 'false ? PAUSED : (', site('conformance/paused')],
+    ['if (world.config.isPaused) return refuse', 'if (false) return refuse', site('conformance/paused')],
+    ["price === 'free' || isObserved", "price === 'free'", site('conformance/observe')],
     ["isFile && response === whole ? 'held' : 'gated'", "isFile ? 'held' : 'gated'", site('conformance/files')],
     ['isReadable(whole, isFile) ? ', 'true ? ', site('conformance/files')],
     ["if (request.method === 'OPTIONS' && ", 'if (false && ', site('conformance/origin')],
@@ -176,6 +179,37 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (authorization.validAfter > now) return 'not_yet'", '', site('conformance/refusals')],
     ["verifiedBy('key'), objection", "verifiedBy('code'), objection", site('conformance/two-networks')],
   ]),
+  ...in_('cdp.ts', [
+    ['const BACKDATED_SECONDS = 30', 'const BACKDATED_SECONDS = 0', unit('keyring')],
+    ['const LIFE_SECONDS = 120', 'const LIFE_SECONDS = 150', unit('keyring')],
+  ]),
+  ...in_('keyring.ts', [
+    ['known && Math.abs(nowSeconds - known.madeAtSeconds) < TOKEN_USED_SECONDS', 'known', unit('keyring')],
+    ['`${keyId} ${method} ${url}`', '`${keyId} ${url}`', unit('keyring')],
+  ]),
+  ...in_('facilitators.ts', [['z.refine((name) => !isTaken(name), {', 'z.refine(() => true, {', unit('facilitators')]]),
+  ...in_('facilitator.ts', [
+    ["if (facilitator.auth.kind !== 'none') breaker.rest", 'breaker.rest', unit('facilitator')],
+    [" && bought?.method === 'GET'", ' && bought', unit('facilitator')],
+    ['isDoubtful && isRefusal ? ', 'false ? ', unit('facilitator')],
+  ]),
+  ...in_('replies.ts', [
+    ["if (named !== '') return { kind: 'unknown' }", '', unit('facilitator')],
+    ['if (data?.isValid !== undefined) return false', '', unit('facilitator')],
+    ['status === 400 && !data?.transaction && ', 'status === 400 && ', unit('facilitator')],
+  ]),
+  ...in_('supported.ts', [
+    ['missing.lastSeconds - missing.sinceSeconds < CONFIRMED_SECONDS', 'false', unit('supported')],
+    [' || nowSeconds - missing.lastSeconds >= FRESH_SECONDS', '', unit('supported')],
+    ['known[facilitator.url]?.hasBazaar === true', 'true', unit('facilitator')],
+  ]),
+  ...in_('settings.ts', [['OWN_SECRETS.some((own) => own === name)', 'false', unit('facilitators')]]),
+  ...in_('health.ts', [['!(await isAdmin(request, env))', 'false', site('conformance/health')]]),
+  ...in_('journal.ts', [
+    [' || ABOUT_MONEY.includes(line.decision)', '', unit('journal')],
+    ["if (method === 'HEAD' || method === 'OPTIONS') return false", '', unit('journal')],
+  ]),
+  ...in_('networks/alias.ts', [['`payer|${month}|', '`payer|', unit('journal')]]),
   ...in_('networks/evm.ts', [
     ['if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false', '', unit('codec')],
     ['.toLowerCase() === signer.toLowerCase()', '.length === signer.length', unit('codec')],

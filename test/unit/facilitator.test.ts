@@ -708,9 +708,15 @@ describe('what is about us', () => {
       { kind: 'refused', reason: 'payment_refused' },
     ],
     ['a verification that says yes', json({ isValid: true }, 400), { kind: 'unknown' }],
+    ['the same beside 403', json({ isValid: true }, 403), { kind: 'unknown' }],
     [
       'a malformed request with a transaction',
       json({ errorType: 'invalid_request', transaction: HASH }, 400),
+      { kind: 'unknown' },
+    ],
+    [
+      'a malformed request with what may be one',
+      json({ errorType: 'invalid_request', transaction: 'pending' }, 400),
       { kind: 'unknown' },
     ],
     ['another error', json({ errorType: 'rate', errorMessage: 'no' }, 400), { kind: 'unknown' }],
