@@ -3,9 +3,10 @@
 import type { Refusal } from './errors.ts'
 import { issueNonce } from './nonce.ts'
 import { paywallPage } from './pages/paywall.tsx'
+import { pricePicture } from './pages/picture.ts'
 import type { Article } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
-import type { Rule } from './policy/rules.ts'
+import { formatPrice, type Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { issueQuote } from './quote.ts'
 import { type Answer, answerRefusal } from './respond.ts'
@@ -46,6 +47,7 @@ export async function answerChallenge(
   return answerRefusal(request, refusal, {
     headers: { 'PAYMENT-REQUIRED': header, ...outcome },
     json: body,
+    picture: ({ lang, pay }) => pricePicture(pay.picture(formatPrice(sales[0]?.micros ?? 0n)), lang),
     page: (strings) =>
       paywallPage({
         brand,

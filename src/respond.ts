@@ -5,6 +5,7 @@ import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
+import { isPreviewBot } from './policy/visitors.ts'
 
 /** Response headers that scripts of other origins may read. */
 const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
@@ -153,23 +154,28 @@ export type RefusalParts = {
   json: Record<string, unknown>
   /** The page for people in their language; made only when one is wanted. */
   page: (strings: Strings) => Promise<Page>
+  /** An SVG for the place of a picture; where there is none, it stays empty. */
+  picture?: (strings: Strings) => string
 }
 
 /** A refusal as JSON `{ error, message }`, or as a page when the client prefers HTML. */
 export async function answerRefusal(request: Request, refusal: Refusal, parts: RefusalParts): Promise<Answer> {
   const { code } = refusal
   const { status, retryAfterSeconds } = publicError(code)
-  const page = await pageFor(request, parts)
+  const picture = isForPicture(request) ? (parts.picture?.(stringsOf(request)) ?? null) : null
+  const page = picture === null ? await pageFor(request, parts) : null
   const headers = new Headers({
-    'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Content-Type': picture === null ? typeOf(page) : 'image/svg+xml',
     'Cache-Control': caching('no-store', page),
     'X-Content-Type-Options': 'nosniff',
     Vary: `${VARY}, Accept-Encoding`,
+    ...(picture === null ? {} : { 'Content-Security-Policy': "default-src 'none'" }),
     ...(page ? pageHeaders(page) : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
-  const body = page ? page.html : JSON.stringify({ error: code, message: sentenceOf(refusal), ...parts.json })
+  const body =
+    picture ?? (page ? page.html : JSON.stringify({ error: code, message: sentenceOf(refusal), ...parts.json }))
   const response = new Response(request.method === 'HEAD' ? null : body, { status, headers })
   return { kind: 'ours', response, isZipped: isWorthZipping(request, body), refusal }
 }
@@ -192,7 +198,7 @@ export async function inPrivate(
 ): Promise<Answer> {
   const page = await pageFor(request, parts)
   const headers = new Headers({
-    'Content-Type': page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
+    'Content-Type': typeOf(page),
     'Cache-Control': caching('private, no-store', page),
     'X-Content-Type-Options': 'nosniff',
     Vary: 'Accept, Accept-Encoding, Accept-Language, Authorization, Cookie',
@@ -230,7 +236,19 @@ export const report = (json: Record<string, unknown>, status: number): Answer =>
 
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
-  prefersHtml(request.headers.get('Accept')) ? page(stringsFor(request.headers.get('Accept-Language'))) : null
+  wantsPage(request) ? page(stringsOf(request)) : null
+
+const stringsOf = ({ headers }: Request) => stringsFor(headers.get('Accept-Language'))
+const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8')
+
+/** Whether it fills the place of a picture in a page (Fetch Metadata). */
+const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') === 'image'
+
+/** A program that makes a preview of a link says that it takes anything, and reads pages. */
+const wantsPage = ({ headers }: Request): boolean => {
+  const accept = headers.get('Accept')
+  return prefersHtml(accept) || (accept === '*/*' && isPreviewBot(headers.get('User-Agent')))
+}
 
 const pageHeaders = ({ policy }: Page) => ({
   'Content-Security-Policy': policy,

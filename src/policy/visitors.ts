@@ -1,4 +1,4 @@
-// Who seems to ask, for counts alone: nothing here is proven, so nothing may be granted or refused by it.
+// Who seems to ask, for counts and for the form of an answer: nothing here is proven, so nothing may be granted or refused by it.
 
 /** `people`: a browser. `agent`: a program that pays or signs in. `other`: any other program. */
 export type VisitorClass = 'people' | 'agent' | 'other'
@@ -16,3 +16,10 @@ export function visitorClass(header: (name: string) => string | null, isBuying: 
   if (isFromBrowser && readsPages) return 'people'
   return isBuying ? 'agent' : 'other'
 }
+
+/** Those that show a link to people, by the names they give themselves. */
+const PREVIEWS =
+  /facebookexternalhit|facebot|twitterbot|linkedinbot|slackbot|discordbot|telegrambot|whatsapp|pinterest|redditbot|skypeuripreview|iframely|embedly|vkshare|mastodon\/|bluesky cardyb|snap url preview|viber/i
+
+/** Whether a request is to make a preview of a link, as one is shown in a chat. */
+export const isPreviewBot = (userAgent: string | null): boolean => userAgent !== null && PREVIEWS.test(userAgent)

@@ -1,6 +1,7 @@
 // "gated, no payment": one 402 that both versions of the protocol, and people, understand.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { wallets } from '../../dev/stack/wallets.ts'
+import type { Answer } from '../world/answer.ts'
 import { NETWORK, NOTHING, openShop, type Shop, SITE } from '../world/shop.ts'
 
 let shop: Shop
@@ -22,6 +23,8 @@ beforeAll(async () => {
 })
 
 afterAll(() => shop.close())
+
+const headerOf = (answer: Answer) => Buffer.from(answer.header('PAYMENT-REQUIRED') ?? '', 'base64').toString('utf8')
 
 test('the header is an x402 v2 challenge', async () => {
   const { v2 } = await shop.challenge('/articles/hello')
@@ -68,6 +71,60 @@ test('the standard extension comes first, as the specification declares it', asy
     type: 'object',
     properties: { required: { type: 'boolean' }, id: { type: 'string' } },
     required: ['required'],
+  })
+})
+
+describe('in the place of a picture', () => {
+  const asked = (headers: Record<string, string>) =>
+    shop.ask('/films/tides', { headers: { Accept: 'image/avif,image/webp,*/*;q=0.8', ...headers } })
+
+  test('it is one that says what it costs, in the language of who looks', async () => {
+    const answer = await asked({ 'Sec-Fetch-Dest': 'image', 'Accept-Language': 'de' })
+    expect(answer.status).toBe(402)
+    expect(answer.header('Content-Type')).toBe('image/svg+xml')
+    expect(answer.header('Cache-Control')).toBe('no-store')
+    expect(answer.text).toContain('Dieses Bild kostet $0.01')
+    expect(answer.text).not.toMatch(/<script|href|a film/)
+    expect(headerOf(answer)).toContain('"amount":"10000"')
+  })
+
+  test('HEAD says the same without it', async () => {
+    const answer = await shop.ask('/films/tides', { method: 'HEAD', headers: { 'Sec-Fetch-Dest': 'image' } })
+    expect([answer.status, answer.text, answer.header('Content-Type')]).toEqual([402, '', 'image/svg+xml'])
+  })
+
+  test.each(['document', 'empty', 'video'])('of a %s it is not', async (dest) => {
+    expect((await asked({ 'Sec-Fetch-Dest': dest })).header('Content-Type')).toMatch(/^application\/json/)
+  })
+
+  test('where nothing is there, it is a refusal as ever', async () => {
+    const answer = await shop.ask('/films/nothing', { headers: { 'Sec-Fetch-Dest': 'image' } })
+    expect([answer.status, answer.error]).toEqual([404, 'not_found'])
+  })
+})
+
+describe('a preview of a link', () => {
+  const as = (agent: string, Accept = '*/*') => ({ headers: { 'User-Agent': agent, Accept } })
+
+  test.each([
+    'facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)',
+    'Twitterbot/1.0',
+    'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)',
+    'Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)',
+    'WhatsApp/2.23.20.0',
+  ])('%s takes anything and gets the page; the header is the same for all', async (agent) => {
+    const answer = await shop.ask('/articles/own', as(agent))
+    expect(answer.status).toBe(402)
+    expect(answer.header('Content-Type')).toBe('text/html; charset=utf-8')
+    expect(answer.text).toContain('<meta property="og:title" content="A title"')
+    expect(headerOf(answer)).toContain('"amount":"200000"')
+  })
+
+  test.each([
+    ['curl/8.5.0', '*/*'],
+    ['Twitterbot/1.0', 'application/json'],
+  ])('%s with Accept: %s gets JSON', async (agent, accept) => {
+    expect((await shop.ask('/articles/own', as(agent, accept))).header('Content-Type')).toMatch(/^application\/json/)
   })
 })
 

@@ -18,6 +18,7 @@ export const de: Strings = {
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
     programs: 'Programme bezahlen diese Adresse mit jedem x402-Client.',
+    picture: (price) => `Dieses Bild kostet ${price}`,
     notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',
     why: 'Warum kostet das etwas?',
     termsLink: 'Bedingungen',

@@ -15,6 +15,7 @@ export const en: Strings = {
     networks: (names) => `USDC on ${names}.`,
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
     programs: 'Programs pay this address with any x402 client.',
+    picture: (price) => `This picture costs ${price}`,
     notByPage: 'This address is bought by programs, with any x402 client.',
     why: 'Why am I paying?',
     termsLink: 'Terms',

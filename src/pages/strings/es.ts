@@ -17,6 +17,7 @@ export const es: Strings = {
     networks: (names) => `USDC en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
+    picture: (price) => `Esta imagen cuesta ${price}`,
     notByPage: 'Esta dirección la compran programas, con cualquier cliente x402.',
     why: '¿Por qué se paga?',
     termsLink: 'Condiciones',

@@ -65,6 +65,8 @@ export type Strings = {
     noScript: string
     programs: string
     notByPage: string
+    /** In place of a picture; short. */
+    picture: (price: string) => string
     why: string
     termsLink: string
     support: string
