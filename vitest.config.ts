@@ -1,8 +1,11 @@
 // All tests run in Node but the payer's object, which is also tested in workerd itself.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { build } from './dev/build.mjs'
 import { browserPath } from './test/world/chromium.ts'
 import { BASE_VARS } from './test/world/site.ts'
+
+build()
 
 /** The tests that need a browser; where there is none, a notice in their place, and in CI a failure. */
 function browserTests(): string[] {

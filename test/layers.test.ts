@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, '..')
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
   ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
+  ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages)\/|^(token|cdp)\.ts$/],
   ['config', /^(config|brand|facilitators|real-money)\.ts$/],

@@ -10,7 +10,7 @@ import { portIsBusy } from '../stack/ports.ts'
 import { localSecrets } from '../stack/secrets.ts'
 import { wallets } from '../stack/wallets.ts'
 import { quietWrangler, startWorker, type Worker } from '../stack/worker.ts'
-import { writeDemoAssets } from './demo-assets.ts'
+import { writeDemoWallet } from './build-wallet.ts'
 import { startOrigin } from './origin.ts'
 
 const PAYER_FUNDS = 100_000_000n
@@ -68,13 +68,12 @@ async function main(): Promise<void> {
   await seeding
 
   const network = `eip155:${chain.chainId}`
-  const demoAssets = join(stateDirectory, 'public')
-  await writeDemoAssets(demoAssets)
+  await writeDemoWallet(join(stateDirectory, 'demo-wallet.txt'))
   await step('site', 'the paywall, in wrangler dev', async () => {
     const worker = await startWorker({
       port: ports.site.port,
       persistTo: persistDirectory,
-      assets: demoAssets,
+      main: inCheckout('dev/demo/worker.ts'),
       vars: {
         SITE_URL: siteUrl,
         PAY_TO: JSON.stringify({ eip155: wallets.publisher.address }),

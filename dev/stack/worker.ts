@@ -13,8 +13,8 @@ export type WorkerOptions = {
   port: number
   persistTo: string
   vars: Record<string, string>
-  /** Folder of static assets, in place of wrangler.toml's. */
-  assets: string
+  /** The module to run in place of wrangler.toml's. */
+  main: string
   onLine: (line: string) => void
 }
 
@@ -27,9 +27,18 @@ const LINES_KEPT = 30
 
 /** Starts `wrangler dev` and resolves when it says that it is ready. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const args = ['dev', '--config', inCheckout('wrangler.toml'), '--ip', LOOPBACK, '--port', String(options.port)]
+  const args = [
+    'dev',
+    options.main,
+    '--config',
+    inCheckout('wrangler.toml'),
+    '--ip',
+    LOOPBACK,
+    '--port',
+    String(options.port),
+  ]
   args.push('--inspector-port', String(await freePort()), '--persist-to', options.persistTo)
-  args.push('--show-interactive-dev-session=false', '--assets', options.assets)
+  args.push('--show-interactive-dev-session=false')
   for (const [name, value] of Object.entries(options.vars)) args.push('--var', `${name}:${value}`)
   const child = spawn(process.execPath, [wranglerProgram(), ...args], {
     cwd: inCheckout('.'),

@@ -24,7 +24,7 @@ type Frame = {
   title: string
   head?: Child
   footer?: Child
-  /** Address of the one script, for pages that have one. */
+  /** The one script, for pages that have one. */
   script?: string
   children: Child
 }
@@ -57,11 +57,12 @@ legend{padding:0;margin:0 0 .5rem;color:var(--quiet)}
 .price{font-size:1.25rem;font-variant-numeric:tabular-nums}
 small,.quiet,footer{font-size:.9375rem;color:var(--quiet)}
 button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:.6rem;inline-size:100%;min-height:3rem;margin-block:.5rem;padding:.5rem 1rem;border:2px solid var(--accent);border-radius:.25rem;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}
-button.plain{background:none;color:inherit}
+button.plain,.button.plain{background:none;color:inherit}
 button[disabled]{opacity:.6;cursor:default}
 button img{inline-size:1.5rem;block-size:1.5rem;border-radius:.25rem}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 #status:empty{display:none}
+.stuck{animation:stuck 0s 2s backwards}@keyframes stuck{from{visibility:hidden}}@media(scripting:none){.stuck{animation:none}}
 #status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:.75rem}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.5rem 1.25rem;margin:0 0 1rem}
 dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
@@ -95,7 +96,7 @@ const Document = ({ lang, brand, title, head, script, footer, children }: Frame)
       <title>{brand.name === '' ? title : `${title} · ${brand.name}`}</title>
       <style>{raw(styleOf(brand))}</style>
       {head}
-      {script === undefined ? null : <script type="module" src={script}></script>}
+      {script === undefined ? null : <script type="module">{raw(script)}</script>}
     </head>
     <body>
       <header>
@@ -111,19 +112,24 @@ const Document = ({ lang, brand, title, head, script, footer, children }: Frame)
 
 /** Renders a page, and the policy that lets in its own style, its script and the publisher's logo, and nothing else. */
 export async function render(frame: Frame): Promise<Page> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(styleOf(frame.brand)))
-  const hash = btoa(String.fromCharCode(...new Uint8Array(digest)))
+  const style = await hashOf(styleOf(frame.brand))
   const logo = frame.brand.logo?.startsWith('https:') ? ` ${new URL(frame.brand.logo).origin}` : ''
   const policy = [
     "default-src 'none'",
-    `style-src 'sha256-${hash}'`,
+    `style-src '${style}'`,
     `img-src 'self' data:${logo}`,
-    ...(frame.script === undefined ? [] : ["script-src 'self'", "connect-src 'self'"]),
+    ...(frame.script === undefined ? [] : [`script-src '${await hashOf(frame.script)}'`, "connect-src 'self'"]),
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
   ]
   return { html: `<!doctype html>${<Document {...frame} />}`, policy: policy.join('; ') }
+}
+
+/** What a policy lets an element's text in by. */
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`
 }
 
 /** JSON in an element that scripts read and browsers do not run. */

@@ -1,5 +1,6 @@
 // The page of a 402: what it is, what it costs, what will be signed, and how to pay. It explains itself without script;
 // the script reads what it needs from the page.
+import { CHECKOUT } from '../browser/checkout.gen.ts'
 import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatPrice } from '../policy/rules.ts'
@@ -8,8 +9,6 @@ import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, data, type Page, render } from './page.tsx'
 import type { Strings, Unit } from './strings/strings.ts'
-
-export const CHECKOUT_SCRIPT = '/_newsstand/checkout.js'
 
 export type PaywallView = {
   brand: Brand
@@ -37,7 +36,7 @@ export function paywallPage(view: PaywallView): Promise<Page> {
     title,
     head: <Preview view={view} publisher={publisher} />,
     footer: <Footer brand={brand} strings={strings} />,
-    ...(challenge === null ? {} : { script: CHECKOUT_SCRIPT }),
+    ...(challenge === null ? {} : { script: CHECKOUT }),
     children: (
       <>
         <article>
@@ -57,11 +56,8 @@ export function paywallPage(view: PaywallView): Promise<Page> {
           )}
           <Offers view={view} />
           <p id="status" role="status" tabindex={-1}></p>
-          <div id="wallets"></div>
+          <div id="wallets">{challenge === null ? null : <Stuck view={view} />}</div>
           {challenge === null ? <p>{pay.notByPage}</p> : null}
-          <noscript>
-            <p>{pay.noScript}</p>
-          </noscript>
           <p class="quiet">
             {challenge === null ? '' : `${pay.terms(publisher)} `}
             {pay.networks(view.networks.map((network) => network.name).join(', '))} {pay.programs}
@@ -87,6 +83,16 @@ export function paywallPage(view: PaywallView): Promise<Page> {
     ),
   })
 }
+
+/** What stands there until the script runs, and stays where it does not. */
+const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (
+  <div class="stuck">
+    <p>{strings.pay.noScript}</p>
+    <a class="button plain" href={resourceUrl}>
+      {strings.pay.reload}
+    </a>
+  </div>
+)
 
 /** A network's own currency, where that is not ether: a wallet that does not know the network has to be told. */
 const NATIVE: Record<string, string> = {

@@ -39,6 +39,55 @@ const withoutCookies = (page: Page) =>
     await route.fulfill({ response })
   })
 
+describe('the script does not run: the page says what to do, and is never empty', () => {
+  async function expectWayOn(page: Page): Promise<void> {
+    await page.getByText('turn on JavaScript and reload').waitFor()
+    const link = page.getByRole('link', { name: 'Load again' })
+    expect(await link.getAttribute('href')).toBe(`http://localhost:8787${ARTICLE}`)
+    expect(await page.getByRole('button').count()).toBe(0)
+  }
+
+  test('where something takes it out', async () => {
+    const reader = await openReader(browser, [])
+    await reader.page.route(`**${ARTICLE}`, async (route) => {
+      const response = await route.fetch()
+      const body = (await response.text()).replace(/<script type="module">.*?<\/script>/s, '')
+      await route.fulfill({ response, body })
+    })
+    await reader.page.goto(shop.site.url + ARTICLE)
+    await expectWayOn(reader.page)
+    await reader.look('stuck')
+    await reader.close()
+  })
+
+  test('where it breaks off at the start', async () => {
+    const reader = await openReader(browser, [])
+    await reader.page.addInitScript(() => {
+      window.dispatchEvent = () => {
+        throw new Error('too old')
+      }
+    })
+    await reader.page.goto(shop.site.url + ARTICLE)
+    await expectWayOn(reader.page)
+    await reader.close()
+  })
+})
+
+test('a page that is only prepared asks nothing of wallets until it is looked at', async () => {
+  const account = await shop.reader()
+  const reader = await openReader(browser, [walletOf(account, shop.stack.chain.rpcUrl)])
+  await reader.page.addInitScript(() => {
+    Object.defineProperty(document, 'prerendering', { value: true })
+    window.addEventListener('eip6963:requestProvider', () => document.documentElement.setAttribute('asked', ''))
+  })
+  await reader.page.goto(shop.site.url + ARTICLE)
+  expect(await reader.page.locator('html[asked]').count()).toBe(0)
+  await reader.page.evaluate(() => document.dispatchEvent(new Event('prerenderingchange')))
+  await reader.click('Pay $0.05')
+  await hasArticle(reader)
+  await reader.close()
+})
+
 describe('storage is blocked', () => {
   test('the article is bought, and opens', async () => {
     const reader = await visitBlocked()

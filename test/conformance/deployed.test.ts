@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
-import { writeDemoAssets } from '../../dev/demo/demo-assets.ts'
+import { writeDemoWallet } from '../../dev/demo/build-wallet.ts'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { parseConfig } from '../../src/config.ts'
@@ -26,14 +26,14 @@ test('the worker is at most 128 KiB compressed', () => {
   expect(gzipSync(bundle).byteLength / 1024).toBeLessThanOrEqual(128)
 })
 
-test('a deployed worker and its assets know no demo wallet', () => {
-  const deployed = textsIn(BUILD) + textsIn('public')
+test('a deployed worker knows no demo wallet', () => {
+  const deployed = textsIn(BUILD)
   for (const trace of TRACES) expect(deployed).not.toMatch(trace)
 })
 
-test('the local stack adds it to the checkout script', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'newsstand-assets-'))
-  await writeDemoAssets(folder)
+test('the local stack puts it beside the worker', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'newsstand-wallet-'))
+  await writeDemoWallet(join(folder, 'demo-wallet.txt'))
   const local = textsIn(folder)
   rmSync(folder, { recursive: true })
   for (const trace of TRACES) expect(local).toMatch(trace)

@@ -14,7 +14,6 @@ const PAYEE = `0x${'2'.repeat(40)}`
 const put = (worker: string) => `PUT /workers/scripts/${worker}`
 /** What `wrangler deploy` changes. */
 const deployed = (worker: string) => [
-  `POST /workers/scripts/${worker}/assets-upload-session`,
   put(worker),
   `PATCH /workers/scripts/${worker}/script-settings`,
   `POST /workers/scripts/${worker}/subdomain`,

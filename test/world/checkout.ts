@@ -6,17 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inCheckout } from '../../dev/stack/paths.ts'
 
-const NEEDED = [
-  'cli',
-  'dev',
-  'src',
-  'public',
-  'migrations',
-  'package.json',
-  'tsconfig.json',
-  'wrangler.toml',
-  '.gitignore',
-]
+const NEEDED = ['cli', 'dev', 'src', 'migrations', 'package.json', 'tsconfig.json', 'wrangler.toml', '.gitignore']
 
 export type Run = { status: number; output: string }
 

@@ -190,7 +190,6 @@ async function script(
     api.workers.set(name, { secrets, deployed })
     return { id: name, startup_time_ms: 1, deployment_id: 'deployment', pipeline_hash: null, mutable_pipeline_id: null }
   }
-  if (method === 'POST' && what === 'assets-upload-session') return { jwt: 'assets', buckets: [] }
   if (worker === undefined) return undefined
   if (what === 'secrets') return [...worker.secrets.keys()].map((key) => ({ name: key, type: 'secret_text' }))
   if (what === 'secrets-bulk') {

@@ -17,6 +17,7 @@ export const de: Strings = {
     networks: (names) => `USDC auf ${names}.`,
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
+    reload: 'Neu laden',
     programs: 'Programme bezahlen diese Adresse mit jedem x402-Client.',
     picture: (price) => `Dieses Bild kostet ${price}`,
     notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',

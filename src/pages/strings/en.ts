@@ -14,6 +14,7 @@ export const en: Strings = {
       `Your wallet asks you to sign one payment of exactly this price in USDC to ${publisher}, valid for five minutes. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
     networks: (names) => `USDC on ${names}.`,
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
+    reload: 'Load again',
     programs: 'Programs pay this address with any x402 client.',
     picture: (price) => `This picture costs ${price}`,
     notByPage: 'This address is bought by programs, with any x402 client.',

@@ -16,6 +16,7 @@ export const es: Strings = {
       `Su monedero le pedirá que firme un solo pago de exactamente este precio en USDC a ${publisher}, válido durante cinco minutos. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
     networks: (names) => `USDC en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
+    reload: 'Recargar',
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
     picture: (price) => `Esta imagen cuesta ${price}`,
     notByPage: 'Esta dirección la compran programas, con cualquier cliente x402.',

@@ -62,7 +62,9 @@ export type Strings = {
     /** What is signed, in words. */
     terms: (publisher: string) => string
     networks: (names: string) => string
+    /** Where no script runs. */
     noScript: string
+    reload: string
     programs: string
     notByPage: string
     /** In place of a picture; short. */

@@ -13,8 +13,10 @@
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
 /** @typedef {{ challenge: string, resource: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters */
 
+/** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
+const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
 /** @param {string} id */
-const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
+const element = (id) => /** @type {HTMLElement} */ (card.getElementById(id))
 
 /** @type {Page} */
 const page = JSON.parse(element('checkout').textContent ?? '')
@@ -99,7 +101,7 @@ function atWallet(wallet, status) {
 }
 
 /** @returns {NodeListOf<HTMLInputElement>} */
-const radios = () => document.querySelectorAll('input[name=offer]')
+const radios = () => card.querySelectorAll('input[name=offer]')
 const chosen = () =>
   Math.max(
     0,
@@ -163,9 +165,14 @@ window.addEventListener('eip6963:announceProvider', (event) => {
 // Paying.
 
 /** Ends an attempt, with what the reader is told. */
-class Stop extends Error {}
+class Stop {
+  /** @param {string} message */
+  constructor(message) {
+    this.message = message
+  }
+}
 /** Ends an attempt that the reader has given up: what its wallet signed is not sent. */
-class GivenUp extends Error {}
+class GivenUp {}
 
 /** Number of the attempt that counts. */
 let turn = 0
@@ -534,4 +541,18 @@ window.addEventListener('pageshow', (event) => event.persisted && location.reloa
 channel?.addEventListener('message', () => {
   if (!kept()) refresh()
 })
-begin()
+
+/** What the page says where no script runs: it says so again where this one cannot begin. */
+const stuck = [...element('wallets').childNodes]
+function start() {
+  try {
+    begin()
+  } catch {
+    show('', [])
+    element('wallets').replaceChildren(...stuck)
+  }
+}
+// A page that is only prepared asks nothing of wallets, and sends nothing.
+if (/** @type {{ prerendering?: boolean }} */ (document).prerendering) {
+  document.addEventListener('prerenderingchange', start, { once: true })
+} else start()
