@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
   ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
   ['x402', /^x402\//],
-  ['policy, networks, pages', /^(policy|networks|pages)\/|^(token|cdp)\.ts$/],
+  ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
   ['config', /^(config|brand|facilitators|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
@@ -131,7 +131,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|alias)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$/
+  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|alias)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^wall\/(jsonld|facts)\.ts$|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))
