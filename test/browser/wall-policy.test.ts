@@ -58,7 +58,7 @@ ${metas.map((meta) => `<meta http-equiv="Content-Security-Policy" content="${met
 <script>${says('foreignInline')}</script><script nonce="abc">${says('foreignNonce')}</script>
 <script src="/foreignScript.js"></script><script src="${elsewhere}/foreignHost.js"></script>
 <p id="handler" onclick="${says('foreignHandler')}">c</p>
-<script src="/keptScript.js?v=1,2;3"></script><script>${KEPT_INLINE}</script><script>${SCRIPT}</script></body></html>`
+<script src="/keptScript.js;a,b?v=1,2;3"></script><script>${KEPT_INLINE}</script><script>${SCRIPT}</script></body></html>`
 
 const seen = z.object({
   /** By name: what ran, and how our request ended. */
@@ -148,7 +148,7 @@ test.each<[string, Given]>([
       script: hash(SCRIPT),
       styles: [hash(STYLE)],
       kept: [
-        { src: `${here.url}/keptScript.js?v=1,2;3`, hash: null, nonce: null },
+        { src: `${here.url}/keptScript.js;a,b?v=1,2;3`, hash: null, nonce: null },
         { src: null, hash: hash(KEPT_INLINE), nonce: null },
       ],
       site: here.url,
