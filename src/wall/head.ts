@@ -15,6 +15,9 @@ const RAW = new Set(['script', 'style', 'textarea', 'noscript', 'xmp', 'iframe',
 /** A title in them is not the page's. */
 const APART = new Set(['svg', 'math', 'template'])
 
+/** What may stand in a head; with anything else the body begins. */
+const IN_HEAD = new Set([...RAW, ...APART, 'html', 'head', 'meta', 'link', 'base'])
+
 /** Title and metas of a page's head, as far as `html` goes. A title that has no end there is none. */
 export function headOf(html: string): Pick<Head, 'title' | 'metas'> {
   const metas: { name: string; content: string }[] = []
@@ -32,7 +35,8 @@ export function headOf(html: string): Pick<Head, 'title' | 'metas'> {
       if (close < 0) break
       if (tag.name === 'title' && apart === 0) title ??= decoded(html.slice(end, close))
       end = close
-    } else if (!tag.isEnd && tag.name === 'body') break
+    } else if (tag.name === 'body' || (title !== null && apart === 0 && tag.name !== '' && !IN_HEAD.has(tag.name)))
+      break
     else if (!tag.isEnd && tag.name === 'meta' && apart === 0) metas.push(...metaOf(tag.attributes))
     at = html.indexOf('<', end)
   }
@@ -66,10 +70,18 @@ function tagAt(html: string, at: number): Tag | null {
   const opened = /^<(\/?)([a-z][^\s/>]*)/i.exec(html.slice(at, at + 64))
   if (!opened) return { ...NO_TAG, end: at + 1 }
   const [whole, slash, name = ''] = opened
-  const attributes = new Map<string, string>()
+  // Of other elements nobody asks for the attributes.
+  const attributes = /^meta$/i.test(name) ? new Map<string, string>() : null
   const end = readAttributes(html, at + whole.length, attributes)
   if (end === null) return null
-  return { name: name.toLowerCase(), isEnd: slash === '/', isClosed: html[end - 2] === '/', attributes, end }
+  return {
+    ...NO_TAG,
+    ...(attributes && { attributes }),
+    name: name.toLowerCase(),
+    isEnd: slash === '/',
+    isClosed: html[end - 2] === '/',
+    end,
+  }
 }
 
 function closedBy(html: string, mark: string, from: number): Tag | null {
@@ -81,7 +93,7 @@ const NAME = /[\s/]*(?:>|([^\s/>][^\s/>=]*)(\s*=\s*)?)/y
 const PLAIN = /[^\s>]*/y
 
 /** Reads attributes up to the tag's `>`; the place behind it, or null where it never comes. */
-function readAttributes(html: string, from: number, attributes: Map<string, string>): number | null {
+function readAttributes(html: string, from: number, attributes: Map<string, string> | null): number | null {
   let at = from
   while (at < html.length) {
     NAME.lastIndex = at
@@ -93,8 +105,7 @@ function readAttributes(html: string, from: number, attributes: Map<string, stri
     const [value, end] = equals === undefined ? ['', at] : valueAt(html, at)
     if (end === null) return null
     // The first one of a name counts.
-    const key = name.toLowerCase()
-    if (!attributes.has(key)) attributes.set(key, decoded(value))
+    if (attributes && !attributes.has(name.toLowerCase())) attributes.set(name.toLowerCase(), decoded(value))
     at = end
   }
   return null

@@ -260,6 +260,12 @@ describe('the title of a delivered answer', () => {
     ['behind one in an attribute in single quotes', "<meta content='<title>B</title>'><title>A</title>", 'A'],
     ['behind one in a declaration', '<?xml <title?><title>A</title>', 'A'],
     ['behind a stray bracket', '< title><title>A</title>', 'A'],
+    [
+      'with metas behind it in an implied head',
+      '<title>B</title><link rel=icon><meta name=og:title content=A><p>',
+      'A',
+    ],
+    ['and not a meta of the text', '<title>A</title><p>Text<meta property=og:title content=B>', 'A'],
     ['the first of two', '<title>A</title><title>B</title>', 'A'],
     ['where og:title says another', '<title>B</title><meta property="og:title" content="A &amp; C">', 'A & C'],
     ['where og:title stands without quotes', "<meta content=A property='og:title' /><title>B</title>", 'A'],
