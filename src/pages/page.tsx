@@ -83,10 +83,13 @@ function onColour(colour: string): string {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff'
 }
 
-const styleOf = ({ accent }: Brand) => {
+/** The publisher's colour, and what is read on it, as declarations. */
+export const accentOf = ({ accent }: Brand): string => {
   const colour = accent ?? DEFAULT_ACCENT
-  return `:root{--accent:${colour};--on-accent:${onColour(colour)}}${STYLE}`
+  return `--accent:${colour};--on-accent:${onColour(colour)}`
 }
+
+const styleOf = (brand: Brand) => `:root{${accentOf(brand)}}${STYLE}`
 
 const Document = ({ lang, brand, title, head, script, footer, children }: Frame) => (
   <html lang={lang}>
@@ -127,7 +130,7 @@ export async function render(frame: Frame): Promise<Page> {
 }
 
 /** What a policy lets an element's text in by. */
-async function hashOf(text: string): Promise<string> {
+export async function hashOf(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`
 }

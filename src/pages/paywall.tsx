@@ -26,10 +26,11 @@ export type PaywallView = {
   challenge: string | null
 }
 
+const publisherOf = ({ brand, resourceUrl }: PaywallView) => brand.name || new URL(resourceUrl).host
+
 export function paywallPage(view: PaywallView): Promise<Page> {
-  const { brand, strings, title, teaser, refused, challenge } = view
-  const { pay } = strings
-  const publisher = brand.name || new URL(view.resourceUrl).host
+  const { brand, strings, title, teaser, challenge } = view
+  const publisher = publisherOf(view)
   return render({
     lang: strings.lang,
     brand,
@@ -47,41 +48,53 @@ export function paywallPage(view: PaywallView): Promise<Page> {
             </p>
           )}
         </article>
-        <section class="card paywall" aria-labelledby="offers">
-          <h2 id="offers">{pay.heading}</h2>
-          {refused.code === 'payment_required' ? null : (
-            <p class="problem" role="alert">
-              {messageOf(refused, strings)}
-            </p>
-          )}
-          <Offers view={view} />
-          <p id="status" role="status" tabindex={-1}></p>
-          <div id="wallets">{challenge === null ? null : <Stuck view={view} />}</div>
-          {challenge === null ? <p>{pay.notByPage}</p> : null}
-          <p class="quiet">
-            {challenge === null ? '' : `${pay.terms(publisher)} `}
-            {pay.networks(view.networks.map((network) => network.name).join(', '))} {pay.programs}
-          </p>
-        </section>
-        {challenge === null ? null : (
-          <script id="checkout" type="application/json">
-            {data({
-              challenge,
-              resource: view.resourceUrl,
-              isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
-              networks: view.networks.map(({ network, name, rpcUrl }) => ({
-                network,
-                name,
-                rpcUrl,
-                currency: NATIVE[network] ?? 'ETH',
-              })),
-              texts: strings.checkout,
-            })}
-          </script>
-        )}
+        <Card view={view} />
       </>
     ),
   })
+}
+
+/** What is on sale and how to pay for it, with what the script needs. */
+export const Card = ({ view }: { view: PaywallView }) => {
+  const { strings, refused, challenge } = view
+  const { pay } = strings
+  const publisher = publisherOf(view)
+  return (
+    <>
+      <section class="card paywall" aria-labelledby="offers">
+        <h2 id="offers">{pay.heading}</h2>
+        {refused.code === 'payment_required' ? null : (
+          <p class="problem" role="alert">
+            {messageOf(refused, strings)}
+          </p>
+        )}
+        <Offers view={view} />
+        <p id="status" role="status" tabindex={-1}></p>
+        <div id="wallets">{challenge === null ? null : <Stuck view={view} />}</div>
+        {challenge === null ? <p>{pay.notByPage}</p> : null}
+        <p class="quiet">
+          {challenge === null ? '' : `${pay.terms(publisher)} `}
+          {pay.networks(view.networks.map((network) => network.name).join(', '))} {pay.programs}
+        </p>
+      </section>
+      {challenge === null ? null : (
+        <script id="checkout" type="application/json">
+          {data({
+            challenge,
+            resource: view.resourceUrl,
+            isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
+            networks: view.networks.map(({ network, name, rpcUrl }) => ({
+              network,
+              name,
+              rpcUrl,
+              currency: NATIVE[network] ?? 'ETH',
+            })),
+            texts: strings.checkout,
+          })}
+        </script>
+      )}
+    </>
+  )
 }
 
 /** What stands there until the script runs, and stays where it does not. */

@@ -19,6 +19,7 @@ export const de: Strings = {
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
     reload: 'Neu laden',
     programs: 'Programme bezahlen diese Adresse mit jedem x402-Client.',
+    rest: (price) => `Der Rest kostet ${price}.`,
     picture: (price) => `Dieses Bild kostet ${price}`,
     notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',
     why: 'Warum kostet das etwas?',

@@ -16,6 +16,7 @@ export const en: Strings = {
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
     reload: 'Load again',
     programs: 'Programs pay this address with any x402 client.',
+    rest: (price) => `The rest costs ${price}.`,
     picture: (price) => `This picture costs ${price}`,
     notByPage: 'This address is bought by programs, with any x402 client.',
     why: 'Why am I paying?',

@@ -18,6 +18,7 @@ export const es: Strings = {
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     reload: 'Recargar',
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
+    rest: (price) => `El resto cuesta ${price}.`,
     picture: (price) => `Esta imagen cuesta ${price}`,
     notByPage: 'Esta dirección la compran programas, con cualquier cliente x402.',
     why: '¿Por qué se paga?',

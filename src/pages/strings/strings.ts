@@ -67,6 +67,8 @@ export type Strings = {
     reload: string
     programs: string
     notByPage: string
+    /** Beside the card in a publisher's page, for browsers that cannot show it. */
+    rest: (price: string) => string
     /** In place of a picture; short. */
     picture: (price: string) => string
     why: string

@@ -1,0 +1,72 @@
+// The card in a publisher's own page: in a shadow of its own, so that the page's rules do not reach it. Plain ASCII, sizes in
+// px, nothing from elsewhere.
+import { raw } from 'hono/html'
+import { CHECKOUT } from '../browser/checkout.gen.ts'
+import { formatPrice } from '../policy/rules.ts'
+import { Footer } from './footer.tsx'
+import { accentOf, hashOf } from './page.tsx'
+import { Card, type PaywallView } from './paywall.tsx'
+
+/** A class of the empty place where the rest would be: search engines are told it as `cssSelector`. */
+export const PLACE = 'newsstand-paywall'
+
+/** What stands in the place of the rest, and the hashes a policy lets it in by. */
+export type CardPart = { html: string; script: string; styles: readonly string[] }
+
+const STYLE = `:host{all:initial!important;display:block!important;visibility:visible!important;color-scheme:light dark;--ink:#1c1917;--quiet:#5c554d;--card:#faf6ee;--line:#ddd5c6}
+@media(prefers-color-scheme:dark){:host{--ink:#ece8e0;--quiet:#b0a89c;--card:#1f1d1b;--line:#3c3833}}
+*{box-sizing:border-box}
+.frame{font:17px/1.6 Georgia,'Times New Roman',serif;color:var(--ink);text-align:start;direction:inherit;margin:24px auto;max-width:608px}
+.card{background:var(--card);border:1px solid var(--line);border-block-start:3px solid var(--accent);padding:20px;border-radius:4px}
+h2{font-size:20px;line-height:1.3;margin:0 0 12px}p{margin:0 0 16px}
+a{color:inherit;text-decoration-color:var(--accent);text-decoration-thickness:2px;text-underline-offset:.15em}
+fieldset{border:0;padding:0;margin:0 0 16px;min-width:0}legend{padding:0;margin:0 0 8px;color:var(--quiet)}
+.offer{display:flex;gap:12px;align-items:baseline;padding:12px 0;border-block-start:1px solid var(--line);min-height:48px;cursor:pointer}
+.offer input{accent-color:var(--accent);inline-size:18px;block-size:18px;flex:none;transform:translateY(2px);margin:0}
+.offer input[hidden]{display:none}.offer span{flex:1}.offer small{display:block}
+.price{font-size:20px;font-variant-numeric:tabular-nums}
+small,.quiet,footer{font-size:15px;color:var(--quiet)}
+button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:10px;inline-size:100%;min-height:48px;margin-block:8px;padding:8px 16px;border:2px solid var(--accent);border-radius:4px;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}
+button.plain,.button.plain{background:none;color:inherit}button[disabled]{opacity:.6;cursor:default}
+button img{inline-size:24px;block-size:24px;border-radius:4px}
+:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
+#status:empty{display:none}#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}
+.stuck{animation:stuck 0s 2s backwards}@keyframes stuck{from{visibility:hidden}}@media(scripting:none){.stuck{animation:none}}
+footer{padding-block:12px 0;display:flex;flex-wrap:wrap;gap:4px 20px}footer a{display:inline-block;padding-block:4px}
+@media print{.frame{display:none}}`
+
+/** The same in ASCII: the page around it may be read in any encoding. */
+const inAscii = (html: string) => html.replace(/[^\0-\x7f]/gu, (char) => `&#x${char.codePointAt(0)?.toString(16)};`)
+/** JSON is no markup, and has escapes of its own. */
+const jsonInAscii = (html: string) =>
+  html.replace(/(<script[^>]*>)(.*?)(<\/script>)/gs, (_, open: string, json: string, end: string) =>
+    [open, json.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`), end].join(
+      '',
+    ),
+  )
+
+/** The card, its script behind it, and a sentence with a link for browsers that know no such shadow. */
+export async function cardPart(view: PaywallView): Promise<CardPart> {
+  const { brand, strings, offers, resourceUrl } = view
+  const style = `:host{${accentOf(brand)}}${STYLE}`
+  const [first] = offers
+  const shadow = (
+    <div class="frame" lang={strings.lang}>
+      <Card view={view} />
+      <Footer brand={brand} strings={strings} />
+    </div>
+  )
+  const outside = (
+    <p lang={strings.lang}>
+      {strings.pay.rest(first ? formatPrice(first.micros) : '')} <a href={resourceUrl}>{strings.pay.reload}</a>
+    </p>
+  )
+  const html = [
+    `<div class="${PLACE}" data-newsstand="card"><template shadowrootmode="open"><style>${style}</style>`,
+    inAscii(jsonInAscii(`${shadow}`)),
+    '</template>',
+    inAscii(`${outside}`),
+    `</div><script type="module">${CHECKOUT}</script>`,
+  ].join('')
+  return { html: `${raw(html)}`, script: await hashOf(CHECKOUT), styles: [await hashOf(style)] }
+}
