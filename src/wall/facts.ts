@@ -1,11 +1,9 @@
 // What a page says of itself to those who show it: card, ledger, receipts, search engines and chats.
-import { type Head, headOf } from './head.ts'
 import { nodesOf } from './jsonld.ts'
 import { ownArticles } from './schema.ts'
 import type { Json, Node } from './shapes.ts'
 import { decoded, isoDate, languageTag, oneLine, webAddress } from './text.ts'
-
-export type { Head } from './head.ts'
+import { headOf, type Said } from './title.ts'
 
 /** Texts are '' where the page does not say. `publishedAt` is ISO 8601, `lang` a language tag. */
 export type PageFacts = {
@@ -34,7 +32,7 @@ const ADDRESS = 2000
  * behind a separator cut off where og:site_name says it). Every text is one line, without control or bidi-override
  * characters, bounded. The image is an absolute https URL on any host or null. `base`: the page's address.
  */
-export function factsOf(head: Head, base: string): PageFacts {
+export function factsOf(head: Said, base: string): PageFacts {
   const { metas } = head
   const nodes = head.jsonLd.flatMap(nodesOf)
   const article = ownArticles(nodes, base)[0] ?? {}
@@ -102,7 +100,7 @@ export function previewTags(
     .map(({ name, content }) => ({ name, content }))
 }
 
-type Metas = Head['metas']
+type Metas = Said['metas']
 
 const PICTURES = ['og:image:secure_url', 'og:image', 'og:image:url', 'twitter:image', 'twitter:image:src']
 const DESCRIPTIONS = ['og:description', 'twitter:description', 'description'] as const

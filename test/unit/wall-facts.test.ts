@@ -1,17 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { factsOf, type Head, type PageFacts, previewTags, titleOf } from '../../src/wall/facts.ts'
+import { factsOf, type PageFacts, previewTags, titleOf } from '../../src/wall/facts.ts'
+import type { Said } from '../../src/wall/title.ts'
 
 const BASE = 'https://news.example/harbour'
 
 /** A head as others hand it over: `{ 'og:title': 'A' }` are its metas. */
-function head(metas: Record<string, string | string[]>, more: Partial<Head> = {}): Head {
+function head(metas: Record<string, string | string[]>, more: Partial<Said> = {}): Said {
   const listed = Object.entries(metas).flatMap(([name, contents]) =>
     [contents].flat().map((content) => ({ name, content })),
   )
   return { title: '', metas: listed, links: [], jsonLd: [], lang: '', ...more }
 }
-const facts = (metas: Record<string, string | string[]>, more: Partial<Head> = {}) => factsOf(head(metas, more), BASE)
+const facts = (metas: Record<string, string | string[]>, more: Partial<Said> = {}) => factsOf(head(metas, more), BASE)
 const jsonLd = (...values: unknown[]) => ({ jsonLd: values.map((value) => JSON.stringify(value)) })
 
 const NOTHING: PageFacts = {
@@ -104,7 +105,7 @@ describe('what a page says of itself', () => {
     expect(facts({}, jsonLd(escaped))).toMatchObject({ title: 'Tom & Jerry’s', author: 'Jürgen' })
   })
 
-  test.each<[string, Record<string, string>, Partial<Head>, string]>([
+  test.each<[string, Record<string, string>, Partial<Said>, string]>([
     ['og: before twitter:', { 'twitter:title': 'B', 'og:title': 'A' }, {}, 'A'],
     ['twitter: before JSON-LD', { 'twitter:title': 'B' }, jsonLd(ARTICLE), 'B'],
     ['JSON-LD before the title', {}, { ...jsonLd(ARTICLE), title: 'C' }, ALL.title],

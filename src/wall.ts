@@ -1,0 +1,128 @@
+// The publisher's own page up to the cut: reads it as it comes, and hands on what may leave. It keeps nothing, and with any doubt
+// there is no such page: the plain one is shown instead.
+
+import { charsetOf, PRESCAN_BYTES } from './wall/charset.ts'
+import type { CutSettings, Head } from './wall/cut.ts'
+import { newCutter } from './wall/cut.ts'
+import { factsOf, type PageFacts } from './wall/facts.ts'
+
+/** No page is read further for its cut. */
+const MOST_BYTES = 512 * 1024
+/** Nor waited for longer. */
+const LONGEST_MS = 2_000
+/** What comes behind the cut is waited for as long: then the document ends. */
+const LONGEST_REST_MS = 10_000
+
+/** A page that is cut. */
+export type Walled = {
+  /** All that may leave in front of the card. */
+  before: string
+  head: Head
+  facts: PageFacts
+  /** What may leave behind the card, as it comes; its end closes what is open. It never throws. */
+  after: () => AsyncGenerator<string>
+  /** Lets go of the page without it. */
+  discard: () => Promise<void>
+}
+
+/** The page, cut; null where it is no page that can be, and then it is let go. `address`: where it lies, for its own links. */
+export async function cutPage(page: Response, settings: CutSettings, address: string): Promise<Walled | null> {
+  const type = page.headers.get('Content-Type') ?? ''
+  if (!/^text\/html\s*(?:;|$)/i.test(type) || page.body === null) {
+    await page.body?.cancel().catch(() => {})
+    return null
+  }
+  const source = page.body.getReader()
+  const discard = () => source.cancel().catch(() => {})
+  const found = await untilCut(source, type, settings).catch(() => null)
+  if (found === null) {
+    await discard()
+    return null
+  }
+  const { before, head, rest } = found
+  return { before, head, facts: factsOf(head, address), after: () => restOf(source, rest), discard }
+}
+
+type Rest = { push: (bytes: Uint8Array) => string; end: () => string; left: number }
+type Found = { before: string; head: Head; rest: Rest }
+type Source = ReadableStreamDefaultReader<Uint8Array>
+
+async function untilCut(source: Source, type: string, settings: CutSettings): Promise<Found | null> {
+  const untilMs = Date.now() + LONGEST_MS
+  const start = await startOf(source, untilMs)
+  const charset = start && charsetOf(type, start)
+  if (start === null || charset === null) return null
+  // What is no text in its own encoding throws, and is not cut.
+  const decoder = new TextDecoder(charset, { fatal: true, ignoreBOM: false })
+  // Its articles are told anew, beside the card.
+  const cutter = newCutter(settings, () => null)
+  let left = MOST_BYTES - start.byteLength
+  const foundWith = ({ before, head }: { before: string; head: Head }): Found => ({
+    before,
+    head,
+    rest: { push: (bytes) => cutter.rest(decoder.decode(bytes, { stream: true })), end: () => cutter.end(), left },
+  })
+  let cut = cutter.push(decoder.decode(start, { stream: true }))
+  while (cut === null) {
+    const next = await within(source, untilMs)
+    if (next === 'late' || left <= 0) return null
+    if (next === 'over') {
+      const last = cutter.finish()
+      return last && foundWith(last)
+    }
+    left -= next.byteLength
+    cut = cutter.push(decoder.decode(next, { stream: true }))
+  }
+  return foundWith(cut)
+}
+
+/** The first kilobyte, or all there is; null where it comes too late. */
+async function startOf(source: Source, untilMs: number): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  while (size < PRESCAN_BYTES) {
+    const next = await within(source, untilMs)
+    if (next === 'late') return null
+    if (next === 'over') break
+    chunks.push(next)
+    size += next.byteLength
+  }
+  const start = new Uint8Array(size)
+  chunks.reduce((at, chunk) => {
+    start.set(chunk, at)
+    return at + chunk.byteLength
+  }, 0)
+  return start
+}
+
+/** The next bytes, unless they come too late. */
+async function within(source: Source, untilMs: number): Promise<Uint8Array | 'over' | 'late'> {
+  let timer: number | null = null
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), Math.max(0, untilMs - Date.now()))
+  })
+  const next = source.read().then(({ done, value }) => (done ? 'over' : value))
+  try {
+    return await Promise.race([next, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function* restOf(source: Source, rest: Rest): AsyncGenerator<string> {
+  const untilMs = Date.now() + LONGEST_REST_MS
+  let { left } = rest
+  try {
+    while (left > 0) {
+      const next = await within(source, untilMs)
+      if (next === 'late' || next === 'over') break
+      left -= next.byteLength
+      yield rest.push(next)
+    }
+  } catch {
+    // A page that breaks off, or is no text any more, ends here: what is open is closed, and nothing more leaves.
+  } finally {
+    await source.cancel().catch(() => {})
+  }
+  yield rest.end()
+}
