@@ -2,15 +2,18 @@
 
 import type { Refusal } from './errors.ts'
 import { issueNonce } from './nonce.ts'
-import { paywallPage } from './pages/paywall.tsx'
+import { type PaywallView, paywallPage } from './pages/paywall.tsx'
 import { pricePicture } from './pages/picture.ts'
+import type { Strings } from './pages/strings/strings.ts'
 import type { Article } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
 import { formatPrice, type Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { issueQuote } from './quote.ts'
-import { type Answer, answerRefusal } from './respond.ts'
+import { type Answer, answerRefusal, stringsOf } from './respond.ts'
 import { keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
+import type { Teaser } from './wall.ts'
+import { walledAnswer } from './walled.ts'
 import { encodeChallenge } from './x402/codec.ts'
 import { signOffers } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
@@ -33,6 +36,7 @@ export async function answerChallenge(
   refusal: Refusal,
   { rule, resource, article, sales, offers }: Item,
   outcome: Record<string, string>,
+  teaser: Teaser | null = null,
 ): Promise<Answer> {
   const { brand, networks } = world.config
   const title = article?.title ?? ''
@@ -44,24 +48,31 @@ export async function answerChallenge(
   const quote = await quoteOf(world, offers, resource)
   const signIn = await signInOf(world, offers, resource)
   const { header, body } = encodeChallenge(refusal.code, info, offers, quote, signIn)
+  const viewIn = (strings: Strings): PaywallView => ({
+    brand,
+    strings,
+    title: title || info.description || resource.path,
+    description: info.description,
+    teaser: article?.teaser ?? article?.description ?? null,
+    refused: refusal,
+    offers: sales,
+    networks,
+    resourceUrl: info.url,
+    // A page can ask again only with GET.
+    challenge: resource.method === 'GET' ? header : null,
+  })
+  const headers = { 'PAYMENT-REQUIRED': header, ...outcome }
+  if (teaser?.kind === 'page') {
+    const { page } = teaser
+    const walled = rule.wall && (await walledAnswer(refusal, page, rule.wall, viewIn(stringsOf(request)), headers))
+    if (walled) return walled
+    await page.discard()
+  }
   return answerRefusal(request, refusal, {
-    headers: { 'PAYMENT-REQUIRED': header, ...outcome },
+    headers,
     json: body,
     picture: ({ lang, pay }) => pricePicture(pay.picture(formatPrice(sales[0]?.micros ?? 0n)), lang),
-    page: (strings) =>
-      paywallPage({
-        brand,
-        strings,
-        title: title || info.description || resource.path,
-        description: info.description,
-        teaser: article?.teaser ?? article?.description ?? null,
-        refused: refusal,
-        offers: sales,
-        networks,
-        resourceUrl: info.url,
-        // A page can ask again only with GET.
-        challenge: resource.method === 'GET' ? header : null,
-      }),
+    page: (strings) => paywallPage(viewIn(strings)),
   })
 }
 

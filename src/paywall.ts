@@ -31,10 +31,21 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
-import { type Answer, preflight, refuse } from './respond.ts'
+import {
+  isForDocument,
+  isFromElsewhere,
+  isSafe,
+  isUpgrade,
+  namesAnother,
+  readPayment,
+  type Target,
+  targetOf,
+  withoutReader,
+} from './request.ts'
+import { type Answer, preflight, refuse, wantsPage } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
 import { networksOnOffer } from './supported.ts'
+import { cutPage, isElsewhere, type Teaser } from './wall.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -306,10 +317,7 @@ async function deliver(
 }
 
 /** Nothing that claims to be a payment was sent. */
-async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
-  await visit.found?.discard()
-  return challengeOrRefuse(visit, refusal, {})
-}
+const unpaid = (visit: Visit, refusal: Refusal): Promise<Answer> => challengeOrRefuse(visit, refusal, {})
 
 /** A payment that buys nothing, or what cannot be read as one. */
 async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
@@ -317,16 +325,43 @@ async function declined(visit: Visit, payment: Payment | null, refusal: Refusal)
   // Where nothing is for sale it is not the client's doing.
   const isOurs = visit.world.config.isPaused || visit.offers.length === 0
   if (!isOurs) await noteRefusal(visit.world, visit.request, refusal)
-  await visit.found?.discard()
   return challengeOrRefuse(visit, refusal, payment ? encodeFailure(refusal, payment) : {})
 }
 
 /** 402 with a fresh challenge where paying (again) can help, else the refusal alone. */
-function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record<string, string>): Promise<Answer> {
+async function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record<string, string>): Promise<Answer> {
   const { request, world, rule, resource, found, sales, offers } = visit
+  const isOffer = publicError(refusal.code).status === 402 && !world.config.isPaused && offers.length > 0
+  const teaser = isOffer ? await teaserOf(visit) : null
+  await found?.discard()
+  if (teaser?.kind === 'answer') return { kind: 'gated', response: teaser.response, headers: {} }
   if (publicError(refusal.code).status !== 402) return refuse(request, world.config.brand, refusal, outcome)
   if (world.config.isPaused) return refuse(request, world.config.brand, PAUSED)
   if (offers.length === 0) return refuse(request, world.config.brand, { code: 'facilitator_unavailable' })
   const item = { rule, resource, article: found?.article ?? null, sales, offers }
-  return answerChallenge(request, world, refusal, item, outcome)
+  return answerChallenge(request, world, refusal, item, outcome, teaser)
+}
+
+/**
+ * What a document shows of the publisher's own page: the page up to its cut, or the origin's answer where nothing is there
+ * or elsewhere. Null: the plain page. The origin is asked once, as if by nobody.
+ */
+async function teaserOf({ request, world, target, rule, resource, found }: Visit): Promise<Teaser | null> {
+  if (rule.wall === null) return null
+  const isWalled = rule.content !== 'r2' && rule.upstream === null && rule.accessSeconds > 0
+  if (!isWalled || !isForDocument(request) || !wantsPage(request) || !/^(?:text\/html\b|$)/i.test(rule.mimeType))
+    return null
+  if (found !== null && found.article.teaser !== null) return null
+  const content = found
+    ? await openStored(found, request, null)
+    : await fromOrigin(withoutReader(request), world, target, 'purchase', rule)
+  if (!content.ok) return null
+  const { response } = content.value
+  if (found === null && isElsewhere(response, target.site)) return { kind: 'answer', response }
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    return null
+  }
+  const page = await cutPage(response, rule.wall, urlOf(resource))
+  return page && { kind: 'page', page }
 }

@@ -102,3 +102,21 @@ export function isFromElsewhere({ headers }: Request, site: string): boolean {
 /** Asks for a WebSocket (RFC 6455 §4.1). */
 export const isUpgrade = (request: Request): boolean =>
   (request.headers.get('Upgrade') ?? '').split(',').some((name) => name.trim().toLowerCase() === 'websocket')
+
+/** Whether a browser opens the answer as a page of its own, as far as is known. Who only asks for a price gets no page. */
+export function isForDocument({ method, headers }: Request): boolean {
+  const dest = headers.get('Sec-Fetch-Dest')
+  return method === 'GET' && (dest === null || dest === 'document')
+}
+
+/** What of a request may choose a page's language and form, and nothing that says who asks. */
+const IMPERSONAL = ['Accept', 'Accept-Language', 'User-Agent']
+
+/** The same request as if by nobody: a whole page is asked for, without cookies, keys, conditions and ranges. */
+export function withoutReader({ url, headers }: Request): Request {
+  const said = IMPERSONAL.flatMap((name): [string, string][] => {
+    const value = headers.get(name)
+    return value === null ? [] : [[name, value]]
+  })
+  return new Request(url, { headers: new Headers(said), redirect: 'manual' })
+}

@@ -238,14 +238,14 @@ export const report = (json: Record<string, unknown>, status: number): Answer =>
 const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
   wantsPage(request) ? page(stringsOf(request)) : null
 
-const stringsOf = ({ headers }: Request) => stringsFor(headers.get('Accept-Language'))
+export const stringsOf = ({ headers }: Request) => stringsFor(headers.get('Accept-Language'))
 const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8')
 
 /** Whether it fills the place of a picture in a page (Fetch Metadata). */
 const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') === 'image'
 
 /** A program that makes a preview of a link says that it takes anything, and reads pages. */
-const wantsPage = ({ headers }: Request): boolean => {
+export const wantsPage = ({ headers }: Request): boolean => {
   const accept = headers.get('Accept')
   return prefersHtml(accept) || (accept === '*/*' && isPreviewBot(headers.get('User-Agent')))
 }

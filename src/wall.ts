@@ -19,10 +19,24 @@ export type Walled = {
   before: string
   head: Head
   facts: PageFacts
+  /** Of its headers: policies, and the language it is in. */
+  policies: readonly string[]
+  language: string | null
   /** What may leave behind the card, as it comes; its end closes what is open. It never throws. */
   after: () => AsyncGenerator<string>
   /** Lets go of the page without it. */
   discard: () => Promise<void>
+}
+
+/** What a document is shown of it: the page up to the cut, or the origin's own answer where nothing is for sale. */
+export type Teaser = { kind: 'page'; page: Walled } | { kind: 'answer'; response: Response }
+
+/** Whether the origin says that nothing is here, or that it is at another address of the site. */
+export function isElsewhere({ status, headers }: Response, site: string): boolean {
+  if (status === 404 || status === 410) return true
+  const location = headers.get('Location')
+  if (![301, 302, 303, 307, 308].includes(status) || location === null || !URL.canParse(location, site)) return false
+  return new URL(location, site).origin === new URL(site).origin
 }
 
 /** The page, cut; null where it is no page that can be, and then it is let go. `address`: where it lies, for its own links. */
@@ -40,7 +54,16 @@ export async function cutPage(page: Response, settings: CutSettings, address: st
     return null
   }
   const { before, head, rest } = found
-  return { before, head, facts: factsOf(head, address), after: () => restOf(source, rest), discard }
+  const policy = page.headers.get('Content-Security-Policy')
+  return {
+    before,
+    head,
+    facts: factsOf(head, address),
+    policies: policy === null ? [] : [policy],
+    language: page.headers.get('Content-Language'),
+    after: () => restOf(source, rest),
+    discard,
+  }
 }
 
 type Rest = { push: (bytes: Uint8Array) => string; end: () => string; left: number }

@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['payer', /^payer\//],
   ['purchase', /^purchase\.ts$/],
   ['access', /^access\.ts$/],
-  ['respond, challenge', /^(respond|challenge|receipt|bar|health)\.ts$/],
+  ['respond, challenge', /^(respond|walled|challenge|receipt|bar|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],

@@ -1,6 +1,7 @@
 // The shape of ROUTES in the configuration.
 import * as z from 'zod/mini'
 import { list, parsed, table, text } from '../settings.ts'
+import { parseSelector } from '../wall/select.ts'
 import { parsePattern } from './paths.ts'
 import { parseAccess, parsePrice, type Rule } from './rules.ts'
 import { upstreamOf, upstreamSchema } from './upstream.ts'
@@ -25,6 +26,20 @@ const strings = z.record(z.string(), z.string({ error: 'write a text' }), { erro
 /** Names stand in headers, which have 8 KiB for all. */
 const offerName = text.check(z.maxLength(64, { error: 'it is too long; write 64 characters at most' }))
 
+/** Where the publisher's own page is cut, and how it is answered. */
+const wall = z.union([
+  z.literal(false, { error: 'write a table such as { keep = 3 }, or false' }),
+  table({
+    select: z.optional(parsed(parseSelector, 'write a CSS selector such as ".entry-content"')),
+    keep: z.optional(
+      z
+        .int({ error: 'write a whole number of paragraphs, such as 3' })
+        .check(z.gte(0, { error: 'write 0 or more' }), z.lte(100, { error: 'write 100 or less' })),
+    ),
+    status: z.optional(z.union([z.literal(402), z.literal(200)], { error: 'write 402 or 200' })),
+  }),
+])
+
 const KNOWN_LATER: Record<string, string> = {
   audience: 'audience is not supported yet; remove it (every visitor pays the same)',
   meter: 'meter is not supported yet; remove it (the wall stands from the first article on)',
@@ -48,6 +63,7 @@ export const routeSchema = table(
     origin: z.optional(upstreamSchema),
     description: z.optional(text),
     mimeType: z.optional(text),
+    wall: z.optional(wall),
     mode: z.optional(z.enum(['enforce', 'observe'], { error: 'write "enforce" or "observe"' })),
     offers: z.optional(
       z.array(table({ name: offerName, price: paidPrice, access, scope: pattern }), {
@@ -102,6 +118,10 @@ export function ruleOf(route: Route, env: Record<string, unknown>, at: string): 
     upstream: route.origin ? upstreamOf(route.origin, prices, env, `${at}.origin`) : null,
     description: route.description ?? '',
     mimeType: route.mimeType ?? '',
+    wall:
+      route.wall === false
+        ? null
+        : { select: route.wall?.select ?? null, keep: route.wall?.keep ?? 3, status: route.wall?.status ?? 402 },
     offers: (route.offers ?? []).map((offer) => ({
       name: offer.name,
       price: offer.price,

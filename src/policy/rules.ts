@@ -1,6 +1,8 @@
 // The shape of a parsed route, and prices as atomic units.
+
 import { fail, ok, type Result } from '../errors.ts'
 import type { ConfigProblem } from '../settings.ts'
+import type { Selector } from '../wall/select.ts'
 import type { Pattern } from './paths.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -23,6 +25,9 @@ export type ExtraOffer = {
   scope: Pattern
 }
 
+/** The cut in a page: after `keep` paragraphs of `select` (null: the usual places), answered with `status`. */
+export type WallRule = { select: Selector | null; keep: number; status: 402 | 200 }
+
 export type Rule = {
   path: Pattern
   /** Observed: everybody is served, and the log says what would have been asked for. */
@@ -37,6 +42,8 @@ export type Rule = {
   upstream: Result<Upstream, ConfigProblem[]> | null
   description: string
   mimeType: string
+  /** Where a page of the publisher's is cut for who has not paid; null shows the plain page. */
+  wall: WallRule | null
   offers: readonly ExtraOffer[]
 }
 

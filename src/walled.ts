@@ -1,0 +1,95 @@
+// The answer with the publisher's own page: up to the cut, the card, and the frame behind it. Headers are ours, but for a few.
+import type { Refusal } from './errors.ts'
+import { cardPart, PLACE } from './pages/card.tsx'
+import { hashOf } from './pages/page.tsx'
+import type { PaywallView } from './pages/paywall.tsx'
+import type { WallRule } from './policy/rules.ts'
+import type { Answer } from './respond.ts'
+import { type KeptScript, wallPolicy } from './wall/csp.ts'
+import { previewTags } from './wall/facts.ts'
+import { amended } from './wall/jsonld.ts'
+import type { Walled } from './wall.ts'
+
+const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+
+/** Null where the page's own policy does not let the card in: the plain page is shown. */
+export async function walledAnswer(
+  refusal: Refusal,
+  page: Walled,
+  wall: WallRule,
+  view: PaywallView,
+  extra: Record<string, string>,
+): Promise<Answer | null> {
+  const { before, head, facts, language } = page
+  const card = await cardPart(view)
+  const site = new URL(view.resourceUrl).origin
+  const policies = wallPolicy({
+    headers: page.policies,
+    metas: head.policies,
+    script: card.script,
+    styles: card.styles,
+    kept: await Promise.all(head.keptScripts.map((script) => keptOf(script, view.resourceUrl))),
+    site,
+  })
+  if (policies === null) return null
+  // Who has not tried to pay may be shown the page as one that is there.
+  const status = refusal.code === 'payment_required' ? wall.status : 402
+  const headers = new Headers({
+    'Content-Type': 'text/html; charset=utf-8',
+    'Cache-Control': status === 200 ? 'private, no-store, no-transform' : 'no-store, no-transform',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'strict-origin-when-cross-origin',
+    ...(language === null ? {} : { 'Content-Language': language }),
+    ...extra,
+  })
+  for (const policy of policies) headers.append('Content-Security-Policy', policy)
+  const opening = withTags(before, tagsOf(page, facts, view)) + card.html
+  return { kind: 'ours', response: new Response(bodyOf(opening, page), { status, headers }), isZipped: false, refusal }
+}
+
+async function keptOf({ src, text, nonce }: Walled['head']['keptScripts'][number], base: string): Promise<KeptScript> {
+  if (src === null) return { src: null, hash: await hashOf(text), nonce }
+  return { src: URL.canParse(src, base) ? new URL(src, base).href : null, hash: null, nonce }
+}
+
+/** What search engines and chats read of it: that there is an article, and that it is paid for. */
+function tagsOf({ head }: Walled, facts: Walled['facts'], { brand, resourceUrl }: PaywallView): string {
+  const metas = previewTags(
+    facts,
+    resourceUrl,
+    brand.name,
+    head.metas.map(({ name }) => name),
+  ).map(({ name, content }) => {
+    const key = name.startsWith('og:') ? 'property' : 'name'
+    return `<meta ${key}="${escaped(name)}" content="${escaped(content)}">`
+  })
+  const articles = amended(head.jsonLd, facts, `.${PLACE}`, resourceUrl).map(
+    (json) => `<script type="application/ld+json">${json}</script>`,
+  )
+  return [...metas, ...articles].join('')
+}
+
+/** They stand at the beginning of the head, or where there is none, at that of the rest. */
+function withTags(before: string, tags: string): string {
+  const head = /<head(?:\s[^>]*)?>/i.exec(before)
+  const at = head ? head.index + head[0].length : before.length
+  return before.slice(0, at) + tags + before.slice(at)
+}
+
+function bodyOf(opening: string, page: Walled): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  const after = page.after()
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(encoder.encode(opening))
+    },
+    async pull(controller) {
+      const { done, value } = await after.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await after.return(undefined)
+    },
+  })
+}
