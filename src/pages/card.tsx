@@ -13,8 +13,8 @@ export const PLACE = 'newsstand-paywall'
 /** What stands in the place of the rest, and the hashes a policy lets it in by. */
 export type CardPart = { html: string; script: string; styles: readonly string[] }
 
-const STYLE = `:host{all:initial!important;display:block!important;visibility:visible!important;color-scheme:light dark;--ink:#1c1917;--quiet:#5c554d;--card:#faf6ee;--line:#ddd5c6}
-@media(prefers-color-scheme:dark){:host{--ink:#ece8e0;--quiet:#b0a89c;--card:#1f1d1b;--line:#3c3833}}
+const STYLE = `:host{all:initial!important;display:block!important;visibility:visible!important;color-scheme:inherit!important;--ink:#1c1917;--quiet:#5c554d;--card:#faf6ee;--line:#ddd5c6}
+@supports(color:light-dark(#000,#fff)){:host{--ink:light-dark(#1c1917,#ece8e0);--quiet:light-dark(#5c554d,#b0a89c);--card:light-dark(#faf6ee,#1f1d1b);--line:light-dark(#ddd5c6,#3c3833)}}
 *{box-sizing:border-box}
 .frame{font:17px/1.6 Georgia,'Times New Roman',serif;color:var(--ink);text-align:start;direction:inherit;margin:24px auto;max-width:608px}
 .card{background:var(--card);border:1px solid var(--line);border-block-start:3px solid var(--accent);padding:20px;border-radius:4px}
