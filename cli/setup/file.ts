@@ -1,7 +1,7 @@
 // wrangler.toml as wrangler reads it: what an environment says, and that an edit changed nothing else.
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { unstable_readConfig } from 'wrangler'
 import * as z from 'zod'
@@ -89,9 +89,10 @@ export function reading(text: string): Reading {
   }
 }
 
-/** Wrangler makes paths absolute; two readings of one text lie in two folders. */
+/** Wrangler makes paths absolute, or relative to where it runs; two readings of one text lie in two folders. */
 function withoutFolder(raw: Map<string, unknown>, folder: string): Map<string, unknown> {
-  const strip = (value: unknown): unknown => JSON.parse(JSON.stringify(value).replaceAll(folder, '.'))
+  const strip = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value).replaceAll(folder, '.').replaceAll(relative(process.cwd(), folder), '.'))
   return new Map([...raw].map(([name, value]) => [name, strip(value)]))
 }
 
