@@ -72,6 +72,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
     const isFrame =
       token !== null &&
       isBehind &&
+      space === 'html' &&
       (FRAME.has(token.name) || FRAME_ROLE.test(attributeOf(token, 'role').trim()) || isMarked(token, 'frame'))
     const isInFrame = outer?.isInFrame === true || isFrame
     const isBare = outer?.isBare === true || isBareNow()
