@@ -39,22 +39,24 @@ const isMarked = (node: Node) =>
 const isOfClass = (name: string) => (node: Node) =>
   adapter.isElementNode(node) && node.attrs.some((attribute) => attribute.name === 'class' && attribute.value === name)
 
-/** The words in elements of a kind, in texts and in attributes. */
+/** The words that stand in elements of a kind and nowhere else, in texts and in attributes. */
 function wordsIn(html: string, isKind: (node: Node) => boolean): Set<string> {
   const found = new Set<string>()
-  const read = (text: string) => {
-    for (const [word] of text.matchAll(/w\d+w/g)) found.add(word)
+  const elsewhere = new Set<string>()
+  // What opens again in a paid part has the attributes of what stood outside.
+  const read = (text: string, isIn: boolean) => {
+    for (const [word] of text.matchAll(/w\d+w/g)) (isIn ? found : elsewhere).add(word)
   }
   function walk(node: Node, isInside: boolean) {
     const isIn = isInside || isKind(node)
-    if (isIn && (adapter.isTextNode(node) || adapter.isCommentNode(node)))
-      read(adapter.isTextNode(node) ? node.value : node.data)
-    if (isIn && adapter.isElementNode(node)) for (const { value } of node.attrs) read(value)
+    if (adapter.isTextNode(node)) read(node.value, isIn)
+    if (adapter.isCommentNode(node)) read(node.data, isIn)
+    if (adapter.isElementNode(node)) for (const { value } of node.attrs) read(value, isIn)
     if ('childNodes' in node) for (const child of node.childNodes) walk(child, isIn)
     if ('content' in node) for (const child of node.content.childNodes) walk(child, isIn)
   }
   walk(parse(html), false)
-  return found
+  return new Set([...found].filter((word) => !elsewhere.has(word)))
 }
 
 function hasOne(html: string, isKind: (node: Node) => boolean): boolean {
@@ -154,6 +156,7 @@ describe('over broken markup', () => {
   test('nothing of a marked part ever leaves', () => {
     let cuts = 0
     let behind = 0
+    const numRuns = 6_000
     fc.assert(
       fc.property(page, places, (html, ends) => {
         const { before, after } = leaving(inPieces(html, ends), SETTINGS)
@@ -163,10 +166,11 @@ describe('over broken markup', () => {
         const paid = wordsIn(html, isMarked)
         expect(wordsOf(before + after).filter((word) => paid.has(word))).toEqual([])
       }),
-      { numRuns: 20_000 },
+      { numRuns },
     )
-    console.log(cuts, behind)
-    expect(cuts).toBeGreaterThan(2_000)
+    // The test would show nothing where nothing is cut, or nothing passes behind it.
+    expect(cuts).toBeGreaterThan(numRuns / 4)
+    expect(behind).toBeGreaterThan(numRuns / 8)
   })
 
   test('nothing of `select` leaves behind the cut', () => {
@@ -176,7 +180,7 @@ describe('over broken markup', () => {
         const inside = wordsIn(html, isOfClass('story'))
         expect(wordsOf(after).filter((word) => inside.has(word))).toEqual([])
       }),
-      { numRuns: 10_000 },
+      { numRuns: 4_000 },
     )
   })
 
@@ -191,7 +195,7 @@ describe('over broken markup', () => {
         const { before, after } = leaving([html], SETTINGS)
         if (before !== null) expect(hasOne(before + after, isState)).toBe(false)
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     )
   })
 
@@ -201,7 +205,7 @@ describe('over broken markup', () => {
         expect(leaving(inPieces(html, ends), SETTINGS)).toEqual(leaving([html], SETTINGS))
         expect(leaving([...html], SETTINGS)).toEqual(leaving([html], SETTINGS))
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     )
   })
 })

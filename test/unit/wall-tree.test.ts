@@ -61,7 +61,7 @@ function theirs(html: string): Map<string, Set<string>> {
 }
 
 const NAMES =
-  'p div span b i a em font nobr li ul ol dl dd dt h1 h2 table tbody tr td th caption colgroup col form button article section svg g path math mi desc foreignObject title style object option ruby rt rp pre hr br img input center marquee textarea template script head body html address x-card footer'.split(
+  'constructor p div span b i a em font nobr li ul ol dl dd dt h1 h2 table tbody tr td th caption colgroup col form button article section svg g path math mi desc foreignObject title style object option ruby rt rp pre hr br img input center marquee textarea template script head body html address x-card footer'.split(
     ' ',
   )
 /** What they say late is said of all that came before. */
@@ -115,8 +115,7 @@ test('every word stands at least in what parse5 puts it in, and in no more of to
         ).toEqual([])
       }
     }),
-    { numRuns: 60_000 },
+    { numRuns: 15_000 },
   )
-  console.log(given)
   expect(given).toBeLessThan(2_000)
 })
