@@ -12,6 +12,7 @@ export type Formatting = {
   has(element: Element): boolean
   /** The last one of this name behind the last marker. */
   find(name: string): Element | null
+  last(): Element | null
   /** Those behind the last marker, first ones first. */
   active(): Element[]
   replace(old: Element, by: Element): void
@@ -30,7 +31,7 @@ export function newFormatting(): Formatting {
     add(element) {
       if (element !== null) {
         // Of three equal ones the first goes.
-        const equal = active().filter(({ name }) => name === element.name)
+        const equal = list.length < 3 ? [] : active().filter(({ name }) => name === element.name)
         const key = equal.length > 2 ? keyOf(element) : ''
         const same = equal.length > 2 ? equal.filter((other) => keyOf(other) === key) : []
         if (same.length > 2 && same[0]) list.splice(list.indexOf(same[0]), 1)
@@ -46,7 +47,15 @@ export function newFormatting(): Formatting {
       if (index !== -1) list.splice(index, 1)
     },
     has: (element) => list.includes(element),
-    find: (name) => active().findLast((element) => element.name === name) ?? null,
+    find(name) {
+      for (let index = list.length - 1; index >= 0; index -= 1) {
+        const element = list[index]
+        if (!element) return null
+        if (element.name === name) return element
+      }
+      return null
+    },
+    last: () => list.at(-1) ?? null,
     active,
     replace(old, by) {
       const index = list.indexOf(old)

@@ -42,6 +42,9 @@ type Facts = {
   isInTitle: boolean
 }
 
+/** In what is shut, all is. */
+const SHUT: Facts = { isShown: false, isShut: true, isInFrame: false, isBare: false, isInTitle: false }
+
 export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: string) => string | null): Passage {
   const head = emptyHead()
   const facts = new Map<Element, Facts>()
@@ -64,15 +67,18 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
     element: Element | null,
   ): Facts {
     const outer = parent ? facts.get(parent) : undefined
+    if (outer?.isShut) return SHUT
     const isOpenScript = token !== null && (isKept(token) || isJsonLd(token))
     const isPaid = token !== null && isMarked(token, 'paid')
     const isOfSelect = isBehind && element !== null && isShut(rankOf(settings, element), place.rank)
-    const shut =
-      outer?.isShut === true || isPaid || isOfSelect || (token !== null && !isOpenScript && isGone(token, space))
+    const shut = isPaid || isOfSelect || (token !== null && !isOpenScript && isGone(token, space))
     const isFrame =
       token !== null &&
       isBehind &&
-      (FRAME.has(token.name) || FRAME_ROLE.test(attributeOf(token, 'role').trim()) || isMarked(token, 'frame'))
+      space === 'html' &&
+      (FRAME.has(token.name) ||
+        (token.attributes.has('role') && FRAME_ROLE.test(attributeOf(token, 'role').trim())) ||
+        isMarked(token, 'frame'))
     const isInFrame = outer?.isInFrame === true || isFrame
     const isBare = outer?.isBare === true || isBareNow()
     const name = token?.name ?? ''

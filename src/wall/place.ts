@@ -79,7 +79,7 @@ export function newSearch(settings: CutSettings): Search {
   function enter(element: Element) {
     const rank = rankOf(settings, element)
     const outer = regions.at(-1)
-    if (rank === null || (outer && (settings.select !== null || rank > outer.rank))) return
+    if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank > outer.rank))) return
     const asides = facts.get(element)?.asides ?? 0
     regions.push({ element, rank, from: number + 1, asides, seen: 0, ends: [] })
   }

@@ -61,13 +61,12 @@ const ENDING: Readonly<Record<Ending, Readonly<Record<string, Ending>>>> = {
   over: {},
 }
 
-const LETTER = /[A-Za-z]/
-const SPACE = /[\t\n\f\r ]/
+const isLetter = (char: string) => (char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z')
+const isSpace = (char: string) => char === ' ' || char === '\n' || char === '\t' || char === '\r' || char === '\f'
 const END_OF_NAME = /[\t\n\f\r />]/g
 const END_OF_ATTRIBUTE = /[\t\n\f\r />=]/g
 const END_OF_UNQUOTED = /[\t\n\f\r >]/g
 const NOT_LETTER = /[^A-Za-z]/g
-const NOT_SPACE = /[^\t\n\f\r ]/g
 const DASH = /-/g
 const OF_ESCAPE = /[<>-]/g
 
@@ -96,7 +95,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
 
   function flush(isPlain = reading !== 'data' && reading !== 'rcdata') {
     if (text === '') return
-    const whole = reading === 'data' ? text.replaceAll('\0', '') : withoutNull(text)
+    const whole = reading === 'data' && text.includes('\0') ? text.replaceAll('\0', '') : withoutNull(text)
     text = ''
     if (whole !== '') sink.take({ kind: 'text', text: whole, isPlain })
   }
@@ -192,7 +191,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
 
   /** The name of an end tag in raw text, whole once something else follows. */
   function rawEndName(char: string) {
-    if (LETTER.test(char)) {
+    if (isLetter(char)) {
       held += upTo(NOT_LETTER)
       return
     }
@@ -211,7 +210,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
 
   /** In the escapes of a script: a name after `<` leads deeper, one after `</` leads out. */
   function escapedName(char: string) {
-    if (LETTER.test(char)) {
+    if (isLetter(char)) {
       held += upTo(NOT_LETTER)
       return
     }
@@ -237,7 +236,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
         return
       }
       case 'tagOpen':
-        if (LETTER.test(char)) return begin(false)
+        if (isLetter(char)) return begin(false)
         if (char === '/') {
           at += 1
           state = 'endTagOpen'
@@ -254,7 +253,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
         }
         return
       case 'endTagOpen':
-        if (LETTER.test(char)) return begin(true)
+        if (isLetter(char)) return begin(true)
         flush()
         state = char === '>' ? 'text' : 'bogus'
         if (char === '>') at += 1
@@ -264,7 +263,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
         if (at < input.length) state = 'beforeAttribute'
         return
       case 'beforeAttribute':
-        if (SPACE.test(char)) upTo(NOT_SPACE)
+        if (isSpace(char)) at += 1
         else if (!behind(char)) {
           endAttribute()
           // An equals sign here begins a name.
@@ -278,7 +277,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
         if (at < input.length) state = 'afterAttributeName'
         return
       case 'afterAttributeName':
-        if (SPACE.test(char)) upTo(NOT_SPACE)
+        if (isSpace(char)) at += 1
         else if (char === '=') {
           at += 1
           state = 'beforeValue'
@@ -288,7 +287,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
         }
         return
       case 'beforeValue':
-        if (SPACE.test(char)) upTo(NOT_SPACE)
+        if (isSpace(char)) at += 1
         else if (char === '>') behind(char)
         else if (char === '"' || char === "'") {
           at += 1
@@ -419,7 +418,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
           state = 'escapedName'
         } else {
           text += '<'
-          state = escapes === 1 && LETTER.test(char) ? 'escapedName' : 'escaped'
+          state = escapes === 1 && isLetter(char) ? 'escapedName' : 'escaped'
         }
         return
       case 'escapedName':

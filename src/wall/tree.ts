@@ -50,31 +50,31 @@ const SPECIAL = words(
   'address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext pre script search section select source style summary table tbody td template textarea tfoot th thead title tr track ul wbr xmp',
 )
 export const isSpecial = ({ name, space }: Element) => (space === 'html' ? SPECIAL.has(name) : FOREIGN_BOUNDS.has(name))
-const RAW: Readonly<Record<string, Reading>> = {
-  title: 'rcdata',
-  textarea: 'rcdata',
-  style: 'rawtext',
-  xmp: 'rawtext',
-  iframe: 'rawtext',
-  noembed: 'rawtext',
-  noframes: 'rawtext',
-  noscript: 'rawtext',
-  script: 'script',
-}
-const MODES: Readonly<Record<string, Mode>> = {
-  body: 'body',
-  table: 'table',
-  tbody: 'section',
-  thead: 'section',
-  tfoot: 'section',
-  tr: 'row',
-  td: 'cell',
-  th: 'cell',
-  caption: 'caption',
-  colgroup: 'columns',
-  template: 'template',
-  select: 'select',
-}
+const RAW: ReadonlyMap<string, Reading> = new Map([
+  ['title', 'rcdata'],
+  ['textarea', 'rcdata'],
+  ['style', 'rawtext'],
+  ['xmp', 'rawtext'],
+  ['iframe', 'rawtext'],
+  ['noembed', 'rawtext'],
+  ['noframes', 'rawtext'],
+  ['noscript', 'rawtext'],
+  ['script', 'script'],
+])
+const MODES: ReadonlyMap<string, Mode> = new Map([
+  ['body', 'body'],
+  ['table', 'table'],
+  ['tbody', 'section'],
+  ['thead', 'section'],
+  ['tfoot', 'section'],
+  ['tr', 'row'],
+  ['td', 'cell'],
+  ['th', 'cell'],
+  ['caption', 'caption'],
+  ['colgroup', 'columns'],
+  ['template', 'template'],
+  ['select', 'select'],
+])
 const IN_HEAD = words('base basefont bgsound link meta title noscript noframes style script template')
 const BREAKS_OUT = words(
   'b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var',
@@ -104,12 +104,13 @@ function newWorkbench(watcher: Watcher) {
 
   function make(name: string, token: StartTag | null, space: Space = 'html'): Element {
     const parent = top() ?? null
-    const mode = (space === 'html' ? MODES[name] : undefined) ?? parent?.mode ?? 'body'
+    const mode = (space === 'html' ? MODES.get(name) : undefined) ?? parent?.mode ?? 'body'
     return { name, space, token, parent, mode, depth: stack.length }
   }
   function insert(element: Element, at = stack.length) {
     if (stack.length >= DEEPEST) throw new RangeError('elements are nested too deep')
-    stack.splice(at, 0, element)
+    if (at === stack.length) stack.push(element)
+    else stack.splice(at, 0, element)
     count(element.name, 1)
     watcher.opened(element)
   }
@@ -184,6 +185,8 @@ function newWorkbench(watcher: Watcher) {
   }
   /** What was open when its block ended opens again. */
   function reconstruct() {
+    const last = formatting.last()
+    if (last === null || stack.includes(last)) return
     const active = formatting.active()
     const firstClosed = active.findLastIndex((element) => stack.includes(element)) + 1
     for (const old of active.slice(firstClosed)) {
@@ -224,7 +227,7 @@ function newWorkbench(watcher: Watcher) {
     raw(token: StartTag): Reading {
       if (top()?.mode === 'select' && token.name !== 'script') throw new SyntaxError('raw text in a select')
       push(token.name, token)
-      return RAW[token.name] ?? 'data'
+      return RAW.get(token.name) ?? 'data'
     },
     inHead(token: StartTag): Reading {
       if (token.name === 'template') {
@@ -232,7 +235,7 @@ function newWorkbench(watcher: Watcher) {
         formatting.add(null)
         return 'data'
       }
-      if (token.name in RAW) return workbench.raw(token)
+      if (RAW.has(token.name)) return workbench.raw(token)
       workbench.single(token)
       return 'data'
     },
@@ -309,7 +312,7 @@ export function newTree(watcher: Watcher): Tree {
 
   function end(name: string) {
     const current = top()
-    if (current && current.space === 'html' && current.name in RAW && name === current.name) {
+    if (current && current.space === 'html' && RAW.has(current.name) && name === current.name) {
       pop()
       return
     }
@@ -348,7 +351,7 @@ export function newTree(watcher: Watcher): Tree {
 
   function text(token: { text: string }) {
     const current = top()
-    if (current && current.space === 'html' && current.name in RAW) return
+    if (current && current.space === 'html' && RAW.has(current.name)) return
     const hasWords = /[^\t\n\f\r ]/.test(token.text)
     if (phase !== 'body' && !bench.isOpen('template')) {
       if (!hasWords) return

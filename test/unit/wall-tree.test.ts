@@ -4,14 +4,23 @@ import fc from 'fast-check'
 import { defaultTreeAdapter as adapter, type DefaultTreeAdapterTypes, parse } from 'parse5'
 import { expect, test } from 'vitest'
 import { newTokenizer, type Token } from '../../src/wall/tokens.ts'
-import { newTree } from '../../src/wall/tree.ts'
+import { type Element, newTree } from '../../src/wall/tree.ts'
 
 type Node = DefaultTreeAdapterTypes.Node
 
 /** For each word, the numbers of the elements it stands in; null where the stack gives up. */
 function ours(html: string): Map<string, Set<string>> | null {
   const found = new Map<string, Set<string>>()
-  const tree = newTree({ opened() {}, closed() {} })
+  // What an element stands in is known when it opens, and stays: a form leaves the stack before what is in it does.
+  const inside = new Map<Element, Set<string>>()
+  const tree = newTree({
+    opened(element) {
+      const outer = (element.parent && inside.get(element.parent)) ?? []
+      const own = element.token?.attributes.get('n')
+      inside.set(element, new Set([...outer, ...(own === undefined ? [] : [own])]))
+    },
+    closed() {},
+  })
   let isFaulty = false
   const tokenizer = newTokenizer({
     isForeign: tree.isForeign,
@@ -21,10 +30,10 @@ function ours(html: string): Map<string, Set<string>> | null {
         const reading = tree.take(token)
         if (token.kind === 'text')
           for (const [word] of token.text.matchAll(/w\d+/g)) {
-            const inside = tree.stack
-              .map((element) => element.token?.attributes.get('n'))
-              .filter((n) => n !== undefined)
-            found.set(word, new Set(inside))
+            {
+              const top = tree.top()
+              found.set(word, (top && inside.get(top)) ?? new Set())
+            }
           }
         return reading
       } catch {
@@ -52,12 +61,14 @@ function theirs(html: string): Map<string, Set<string>> {
 }
 
 const NAMES =
-  'p div span b i a em font nobr li ul ol dl dd dt h1 h2 table tbody tr td th caption colgroup col form button article section svg g path math mi desc foreignObject title style object option ruby rt rp pre hr br img input center marquee textarea template script head body html address x-card footer'.split(
+  'constructor p div span b i a em font nobr li ul ol dl dd dt h1 h2 table tbody tr td th caption colgroup col form button article section svg g path math mi desc foreignObject title style object option ruby rt rp pre hr br img input center marquee textarea template script head body html address x-card footer'.split(
     ' ',
   )
+/** What they say late is said of all that came before. */
+const LATE = new Set(['html', 'head', 'body'])
 const name = fc.constantFrom(...NAMES)
 const piece = fc.oneof(
-  { weight: 6, arbitrary: name.map((tag) => `<${tag} n=@>`) },
+  { weight: 6, arbitrary: name.map((tag) => (LATE.has(tag) ? `<${tag}>` : `<${tag} n=@>`)) },
   { weight: 5, arbitrary: name.map((tag) => `</${tag}>`) },
   { weight: 4, arbitrary: fc.constant('w@ ') },
   {
@@ -104,7 +115,7 @@ test('every word stands at least in what parse5 puts it in, and in no more of to
         ).toEqual([])
       }
     }),
-    { numRuns: 20_000 },
+    { numRuns: 15_000 },
   )
   expect(given).toBeLessThan(2_000)
 })
