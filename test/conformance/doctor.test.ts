@@ -302,7 +302,7 @@ describe('each mistake in the settings meets its sentence', () => {
     [
       'a misspelt key',
       only(() => shop({ ROUTES: [{ path: '/a', prise: '$0.05', price: '$0.05' }] })),
-      'error: ROUTES[0]: prise is not a known key; write one of path, host, methods, price, access, content, origin, description, mimeType, mode, offers, prices',
+      'error: ROUTES[0]: prise is not a known key; write one of path, host, methods, price, access, content, origin, description, mimeType, wall, mode, offers, prices',
     ],
     [
       'a misspelt variable',

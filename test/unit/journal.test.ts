@@ -28,6 +28,7 @@ function ruleAt(text: string): Rule {
     upstream: null,
     description: '',
     mimeType: '',
+    wall: null,
     offers: [],
   }
 }

@@ -29,6 +29,7 @@ const rule = (path: string, micros: bigint | 'free' = 50_000n, methods: string[]
   upstream: null,
   description: '',
   mimeType: '',
+  wall: null,
   offers: [],
 })
 

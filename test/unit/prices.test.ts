@@ -59,6 +59,7 @@ describe('amounts at one resource differ, so that an amount names its offer', ()
     upstream: null,
     description: '',
     mimeType: '',
+    wall: null,
     offers: [{ name: 'Day pass', price: { micros: 500_000n }, accessSeconds: 86_400, scope: scope.value }],
   } as const
 
