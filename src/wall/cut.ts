@@ -35,7 +35,7 @@ export function newCutter(settings: CutSettings, jsonLdOf: (raw: string) => stri
   function decide(place: Place) {
     const passing = newPassage(settings, place, jsonLdOf)
     for (const token of seen.slice(0, place.at)) passing.take(token)
-    passing.cut()
+    passing.cut(seen[place.at])
     cut = { before: passing.out(), head: passing.head }
     passage = passing
     for (const token of seen.slice(place.at)) passing.take(token)

@@ -177,6 +177,7 @@ function endForm(bench: Workbench) {
 }
 
 function endOther(bench: Workbench, name: string) {
+  if (!bench.isOpen(name)) return
   for (let index = bench.stack.length - 1; index >= 0; index -= 1) {
     const element = bench.stack[index]
     if (!element) return

@@ -13,8 +13,8 @@ export type Passage = {
   take(token: Token): Reading
   /** What may leave since this was last asked. */
   out(): string
-  /** Closes what is open in front of the card. */
-  cut(): void
+  /** Closes what is open in front of the card and cannot hold it. The next token may end more: a row ends a cell. */
+  cut(next: Token | undefined): void
   /** Closes all. */
   close(): void
 }
@@ -25,6 +25,17 @@ const HOLDERS = new Set(
     ' ',
   ),
 )
+/** What a part of something stands in: a card would stand in the part before it. */
+const TABLE = new Set(['table'])
+const WHOLES: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ...['caption', 'colgroup', 'tbody', 'thead', 'tfoot', 'tr', 'td', 'th'].map((name): [string, ReadonlySet<string>] => [
+    name,
+    TABLE,
+  ]),
+  ['li', new Set(['ul', 'ol', 'menu'])],
+  ['dt', new Set(['dl'])],
+  ['dd', new Set(['dl'])],
+])
 /** Outside `select`, these are the frame. */
 const FRAME = new Set(['footer', 'nav'])
 const FRAME_ROLE = /^(?:contentinfo|navigation)$/
@@ -134,7 +145,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
     isSource = false
     const made = tree.made()
     if (made === null) return reading
-    if (!isBehind && !facts.get(made)?.isShut) note(head, token)
+    if (!isBehind && facts.get(made)?.isShut === false) note(head, token)
     // Elements without content never stand on the stack.
     if (!facts.has(made) && isVoid(token.name === 'image' ? 'img' : token.name)) {
       const own = factsOf(token, made.space, made.parent, made)
@@ -167,7 +178,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
     }
     if (isHtml && top.name === 'title' && !isBehind) noteTitle(head, raw)
     const isStyle = isHtml && top.name === 'style'
-    if (own.isBare && !isBehind) {
+    if (isBareNow()) {
       if (!own.isInTitle || titleLength + raw.length > LONGEST_TITLE) return
       titleLength += raw.length
     } else if (isBehind && !(own.isInFrame || (isStyle && own.isShown))) return
@@ -208,7 +219,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
       text = ''
       return left
     },
-    cut() {
+    cut(next) {
       isBehind = true
       // What is open of `select` is shut from here on.
       let isShutFrom = false
@@ -219,11 +230,14 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
       }
       const open = tree.stack.filter((element) => element.token !== null && facts.get(element)?.isShown === true)
       const firstShut = open.findIndex((element) => facts.get(element)?.isBare)
+      const whole = next?.kind === 'start' ? WHOLES.get(next.name) : undefined
+      const firstPart = whole ? open.findLastIndex(({ name }) => whole.has(name)) : -1
       const holder = open.findLastIndex(
         (element, index) =>
           element.space === 'html' &&
           HOLDERS.has(element.name) &&
           (firstShut === -1 || index < firstShut) &&
+          (firstPart === -1 || index < firstPart) &&
           !isInWorse(element),
       )
       for (const element of open.slice(holder + 1).reverse()) if (!isBodyOrRoot(element)) text += `</${element.name}>`

@@ -53,6 +53,7 @@ export function newSearch(settings: CutSettings): Search {
   let spare: (Region & { to: number }) | null = null
   const paragraphs = new Map<Element, boolean>()
   const roots = new Map<Element, number>()
+  /** Texts with words so far. */
   let allText = 0
   let number = 0
   let isEndOfParagraph = false
@@ -113,11 +114,12 @@ export function newSearch(settings: CutSettings): Search {
   function text(raw: string) {
     const top = tree.top()
     if (!top || facts.get(top)?.isGone || top.name === 'style' || top.name === 'title') return
-    const length = decoded(raw).replace(/[^\p{L}\p{N}]+/gu, '').length
-    if (length === 0) return
-    allText += length
+    const seen = decoded(raw)
+    if (!/[\p{L}\p{N}]/u.test(seen)) return
+    allText += 1
     const region = regions.at(-1)
     if (!region) return
+    const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
     region.seen += length
     for (let element: Element | null = top; element && element !== region.element; element = element.parent)
       if (paragraphs.has(element)) paragraphs.set(element, true)
