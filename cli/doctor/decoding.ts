@@ -58,10 +58,23 @@ function asScript(text: string): string[] {
 
 /** The values of JSON without its keys, so that a text in many parts is one again. */
 function asValues(text: string): string[] {
-  const values = [...text.matchAll(/"((?:[^"\\]|\\[\s\S])*)"(\s*:)?/g)].flatMap(([, value = '', isKey]) =>
-    isKey ? [] : value,
-  )
+  const values: string[] = []
+  for (let start = text.indexOf('"'); start !== -1; ) {
+    const end = endOfString(text, start + 1)
+    if (end === -1) break
+    if (!/^\s{0,8}:/.test(text.slice(end + 1, end + 10))) values.push(text.slice(start + 1, end))
+    start = text.indexOf('"', end + 1)
+  }
   return values.length > 1 ? [values.join(' ')] : []
+}
+
+/** Where the next quotation mark is that is not escaped; -1 without one. */
+function endOfString(text: string, from: number): number {
+  for (let i = from; i < text.length; i += 1) {
+    if (text[i] === '"') return i
+    if (text[i] === '\\') i += 1
+  }
+  return -1
 }
 
 /** `content: "\54 he"`. */

@@ -32,7 +32,10 @@ export function doorsOf(page: URL, hints: Hints): Door[] {
 function named(page: URL, { links }: Hints): Door[] {
   return links
     .filter(({ rel, href }) => RELATED.test(rel) && URL.canParse(href, page.href))
-    .map(({ rel, href }) => ({ url: withoutFragment(new URL(href, page)), name: `link rel=${rel.slice(0, 30)}` }))
+    .map(({ rel, href }) => ({
+      url: withoutFragment(new URL(href, page)),
+      name: `link rel=${rel.replace(/[^\w :/.-]/g, '').slice(0, 30)}`,
+    }))
     .filter(({ url }) => /^https?:$/.test(url.protocol))
     .slice(0, MOST_LINKS)
 }

@@ -15,19 +15,50 @@ const HIDING =
 /** A page's own sheets have fewer rules that hide. */
 const MOST_RULES = 500
 
-/** Of rules that hold on some screens only nothing is known. */
-const AT_BLOCK = /@[\w-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}/g
+/** Longer selectors are not followed. */
+const LONGEST_SELECTOR = 200
 const COMPOUND = /^(?:[\w-]+|\*)?(?:[.#][\w-]+)*$/
 
 export function hidingRules(root: Node): Rule[] {
-  const css = sheetsIn(root)
-    .replace(/\/\*[\s\S]*?\*\//g, '')
-    .replace(AT_BLOCK, '')
-  return [...css.matchAll(/([^{}]+)\{([^{}]*)\}/g)]
-    .filter(([, , body = '']) => HIDING.test(body))
-    .flatMap(([, selectors = '']) => selectors.split(','))
-    .flatMap((selector) => ruleOf(selector.trim()))
-    .slice(0, MOST_RULES)
+  const found: Rule[] = []
+  for (const [selectors, body] of plainRules(withoutComments(sheetsIn(root)))) {
+    if (found.length >= MOST_RULES) break
+    if (HIDING.test(body)) found.push(...selectors.split(',').flatMap((selector) => ruleOf(selector.trim())))
+  }
+  return found
+}
+
+/** Each in one pass, since a sheet may be made to be read slowly. */
+function withoutComments(css: string): string {
+  const parts: string[] = []
+  let at = 0
+  for (let start = css.indexOf('/*'); start !== -1; start = css.indexOf('/*', at)) {
+    parts.push(css.slice(at, start))
+    const end = css.indexOf('*/', start + 2)
+    if (end === -1) return parts.join(' ')
+    at = end + 2
+  }
+  return [...parts, css.slice(at)].join(' ')
+}
+
+/** Selectors and bodies of outermost rules. Of those within `@media`, which hold on some screens, nothing is known. */
+function* plainRules(css: string): Generator<[selectors: string, body: string]> {
+  let depth = 0
+  let start = 0
+  let selectors = ''
+  for (const { 0: mark, index } of css.matchAll(/[{};]/g)) {
+    if (mark === '{') {
+      if (depth === 0) selectors = css.slice(start, index)
+      depth += 1
+      start = depth === 1 ? index + 1 : start
+    } else if (mark === '}') {
+      if (depth === 1 && !selectors.includes('@')) yield [selectors, css.slice(start, index)]
+      depth = Math.max(0, depth - 1)
+      if (depth === 0) start = index + 1
+    } else if (depth === 0) {
+      start = index + 1
+    }
+  }
 }
 
 function sheetsIn(root: Node): string {
@@ -45,6 +76,7 @@ function sheetsIn(root: Node): string {
 }
 
 function ruleOf(selector: string): Rule[] {
+  if (selector.length > LONGEST_SELECTOR) return []
   const parts = selector.split(/\s*>\s*|\s+/)
   if (parts.length === 0 || !parts.every((part) => part !== '' && COMPOUND.test(part))) return []
   const tests = parts.map(testsOf)

@@ -75,9 +75,7 @@ function addressOf(word: string, what: string): URL {
 }
 
 export async function leakReport({ urls, source }: LeakOptions, surroundings: Watched): Promise<Report> {
-  const secret = source.kind === 'pass' ? source.pass : null
-  // A page may repeat what it was sent.
-  const safe = (text: string) => (secret === null ? text : text.replaceAll(secret, '[pass]'))
+  const safe = (text: string) => (source.kind === 'pass' ? withoutPass(text, source.pass) : text)
   const reports: Report[] = []
   for (const url of urls) {
     const progress = (line: string) => surroundings.progress(safe(line))
@@ -90,6 +88,8 @@ export async function leakReport({ urls, source }: LeakOptions, surroundings: Wa
     notes: reports.flatMap(({ notes }) => notes).map(safe),
   }
 }
+
+const withoutPass = (text: string, pass: string): string => text.replaceAll(pass, '[pass]')
 
 async function lookAt(url: URL, source: Source, surroundings: Watched): Promise<Report> {
   const journey: Journey = { left: MOST_REQUESTS, untilMs: surroundings.nowMs() + LONGEST_MS }
@@ -106,6 +106,8 @@ async function lookAt(url: URL, source: Source, surroundings: Watched): Promise<
   surroundings.progress(`  whole: ${outcomeOf(whole)}`)
   const problem = whole.ok ? wholeProblem(whole.value, source) : 'the whole page did not come in time; run doctor again'
   if (!whole.ok || problem !== null) return only(error(url.href, problem ?? 'the whole page did not come'))
+  // A page may repeat what it was sent; nothing is quoted from it before the pass is out of it.
+  if (source.kind === 'pass') whole.value.text = withoutPass(whole.value.text, source.pass)
   const [wholePage, unpaidPage] = [pageOf(whole.value), pageOf(unpaid.value)]
   const paid = paidPart(wholePage, unpaidPage)
   const nothing = nothingPaid(paid)
@@ -176,6 +178,8 @@ const sameness = ({ text, headers }: Visited): string =>
 function wholeProblem({ status, headers, url }: Visited, source: Source): string | null {
   const last = headers.at(-1)
   if (status >= 300 && status < 400) {
+    if (source.kind === 'origin')
+      return `${url.host} leads elsewhere (${status}); let it answer under this name, or give a pass`
     return `the whole page is at another address (${status}), to which nothing is sent from here; name that address`
   }
   const isChallenge = last?.has('PAYMENT-REQUIRED') ?? false

@@ -23,9 +23,13 @@ const plain = (text: string): string =>
     .replace(/[\u00ad\u200b-\u200d\u2060\ufeff]/g, '')
     .replace(/(?<=\p{L})['’ʼ](?=\p{L})/gu, '')
 
+/** The same for most of what pages hold, and many times faster. */
+const ASCII = /^[\0-\x7f]*$/
+const ASCII_WORDS = /[a-z0-9]+/gi
+
 /** @param text as `plain` makes it */
 const wordsOf = (text: string): Word[] =>
-  [...text.matchAll(WORDS)].map(({ 0: word, index }) => ({
+  [...text.matchAll(ASCII.test(text) ? ASCII_WORDS : WORDS)].map(({ 0: word, index }) => ({
     text: word.toLowerCase(),
     weight: SPACELESS.test(word) ? 1 : WORD_WEIGHT,
     start: index,
@@ -195,6 +199,7 @@ export function leaksIn(page: Page, paid: Paid, allowance: Allowance): Leak[] {
     const isSource = where === SOURCE
     const hits = { said: new Set<number>(), soft: new Set<number>() }
     for (const reading of readings(text, allowance, isSource ? 0 : undefined)) hitsIn(reading, paid, isFramed, hits)
+    if (hits.said.size + hits.soft.size === 0) return []
     const found = (set: ReadonlySet<number>) => [...stretches(paid.words.length, (i) => set.has(i))]
     const leaks = [
       ...found(hits.said).map((at) => ({ at, isWarning: isHead })),

@@ -247,14 +247,23 @@ describe('the pass', () => {
   })
 
   test('stands in no output, even where the site repeats it', async () => {
-    const echo = `The reader who came with ${TOKEN} has seen this page seven times already`
+    const echo = `With ${TOKEN} a reader has seen this very page seven times already`
     const whole = { headers: HTML, body: page(`<p>${TEASER}</p><p>${echo}</p>`) }
     open({ [PATH]: { headers: HTML, body: page(`<p>${TEASER}</p><!-- ${echo} -->`) } }, whole)
     const report = await look()
     expect(report.findings).toHaveLength(1)
     const output = [asText(report), asJson(report), ...report.progress].join('\n')
-    expect(output).toContain('The reader who came with [pass]')
+    expect(output).toContain('a reader has seen this very page seven times already')
     expect(output.toLowerCase()).not.toContain(TOKEN.toLowerCase())
+  })
+
+  test('is not shown in part where a quotation is shortened', async () => {
+    const echo = `The reader has come back to this page again and again since last Monday with ${TOKEN} and is still here`
+    const whole = { headers: HTML, body: page(`<p>${TEASER}</p><p>${echo}</p>`) }
+    open({ '/feed': { body: `<p>${echo}</p>` } }, whole)
+    const report = await look()
+    expect(report.findings).toMatchObject([{ level: 'error', path: `${site.url}/feed` }])
+    expect(asText(report)).not.toContain(TOKEN.slice(0, 6))
   })
 
   test('that opens nothing is said', async () => {
@@ -307,6 +316,13 @@ test('the whole page may come from the origin, which hears nothing of doors', as
   expect(findings).toMatchObject([{ path: `${site.url}/rss.xml` }])
   expect(elsewhere.seen.map(({ url }) => url)).toEqual([PATH])
   expect(site.seen.filter(({ headers }) => 'authorization' in headers)).toEqual([])
+})
+
+test('an origin that sends everybody to the site is said', async () => {
+  open()
+  elsewhere.tell({ status: 301, headers: { location: 'https://news.example/' } })
+  const [finding] = said(await look({ origin: elsewhere.url }))
+  expect(finding).toContain('leads elsewhere (301); let it answer under this name, or give a pass')
 })
 
 test('doors of other sites are left alone', async () => {

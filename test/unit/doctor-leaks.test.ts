@@ -312,6 +312,18 @@ describe('a page', () => {
     expect(readPage(`${'<div>'.repeat(30_000)}deep`).blocks).toMatchObject([{ text: 'deep' }])
   })
 
+  test.each([
+    ['@a', 400_000],
+    ['@a{', 400_000],
+    ['/*', 400_000],
+    ['"\\"', 400_000],
+  ])('made of %s is read in one pass', (part, times) => {
+    const odd = `<style>${part.repeat(times)}</style><script>${part.repeat(times)}</script><p>shown</p>`
+    const answer = readPage(odd)
+    expect(leaksIn(answer, paidPart(readPage(WHOLE), answer), newAllowance())).toEqual([])
+    expect(answer.blocks).toMatchObject([{ text: 'shown' }])
+  })
+
   test('of plain text shows its lines', () => {
     expect(readPlain('one\n\ntwo').blocks.map(({ text }) => text)).toEqual(['one', 'two'])
   })
