@@ -313,10 +313,10 @@ describe('a page', () => {
   })
 
   test.each([
-    ['@a', 400_000],
-    ['@a{', 400_000],
-    ['/*', 400_000],
-    ['"\\"', 400_000],
+    ['@a', 100_000],
+    ['@a{', 100_000],
+    ['/*', 100_000],
+    ['"\\"', 100_000],
   ])('made of %s is read in one pass', (part, times) => {
     const odd = `<style>${part.repeat(times)}</style><script>${part.repeat(times)}</script><p>shown</p>`
     const answer = readPage(odd)
