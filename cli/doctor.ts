@@ -4,9 +4,11 @@ import { parseArgs } from 'node:util'
 import { command, Refusal } from './command.ts'
 import { realWrangler } from './doctor/cloudflare.ts'
 import { examine, type Options } from './doctor/examine.ts'
-import { asJson, asText, hasErrors } from './doctor/findings.ts'
+import { asJson, asText, hasErrors, type Report } from './doctor/findings.ts'
+import { type LeakOptions, leakOptions, leakReport } from './doctor/leaks.ts'
 
 const USAGE = `usage: npm run doctor -- [options] [PATH…]
+       npm run doctor -- --leaks URL… --pass TOKEN | --origin URL
 
   -c, --config FILE    what would be deployed; wrangler.toml
   -e, --env NAME       the environment of that file
@@ -15,23 +17,40 @@ const USAGE = `usage: npm run doctor -- [options] [PATH…]
   --first              before the first real money: what could not be asked of facilitators and chains is an error
   --live               looks at the deployed site as well; PATH… are addresses that are for sale, such as /articles/hello
   --sitemap FILE|URL   compares the site's own list of addresses with the routes
-  --json               for machines`
+  --json               for machines
+
+  --leaks              looks at nothing but URL…: whether who has not paid gets words that are paid for, there or beside it
+  --pass TOKEN         reads the whole page with a reader's pass; or the variable NEWSSTAND_PASS, which npm does not show
+  --origin URL         reads the whole page from the origin, at the same path`
+
+type Task = { isJson: boolean } & ({ leaks: LeakOptions } | { leaks: null; options: Options })
 
 async function main(): Promise<void> {
-  const { options, isJson } = readArguments()
-  const machine = { fetch, nowMs: Date.now, wrangler: realWrangler, environment: process.env }
-  const report = await examine(options, machine)
-  console.log(isJson ? asJson(report) : asText(report))
+  const task = readArguments()
+  const report = await carriedOut(task)
+  console.log(task.isJson ? asJson(report) : asText(report))
   process.exitCode = hasErrors(report) ? 1 : 0
 }
 
-function readArguments(): { options: Options; isJson: boolean } {
+function carriedOut(task: Task): Promise<Report> {
+  const machine = { fetch, nowMs: Date.now }
+  return task.leaks === null
+    ? examine(task.options, { ...machine, wrangler: realWrangler, environment: process.env })
+    : leakReport(task.leaks, { ...machine, progress: (line) => console.error(line) })
+}
+
+function readArguments(): Task {
   const { values, positionals } = parsedArguments()
+  if (values.leaks) return { leaks: readLeakArguments(values, positionals), isJson: values.json }
+  if (values.pass !== undefined || values.origin !== undefined) {
+    throw new Refusal('--pass and --origin are for --leaks; add it, or leave them out')
+  }
   if (values.remote && values.local) throw new Refusal('--remote and --local exclude each other; write one of them')
   if (positionals.length > 0 && !values.live) throw new Refusal('paths are looked at with --live; add it')
   const odd = positionals.find((path) => !path.startsWith('/'))
   if (odd !== undefined) throw new Refusal(`${odd} is no path; write one such as /articles/hello`)
   return {
+    leaks: null,
     options: {
       file: values.config,
       environment: values.env,
@@ -42,6 +61,20 @@ function readArguments(): { options: Options; isJson: boolean } {
     },
     isJson: values.json,
   }
+}
+
+type Values = ReturnType<typeof parsedArguments>['values']
+
+/** It needs no settings, so those that name some are a mistake. */
+function readLeakArguments(values: Values, positionals: readonly string[]): LeakOptions {
+  const { remote, local, first, live, sitemap, env, pass, origin } = values
+  if (remote || local || first || live || sitemap !== undefined || env !== undefined) {
+    throw new Refusal(
+      '--leaks looks at addresses alone; leave --remote, --local, --first, --live, --sitemap, --env out',
+    )
+  }
+  const known = pass ?? (origin === undefined ? process.env.NEWSSTAND_PASS : undefined)
+  return leakOptions(positionals, known, origin)
 }
 
 function parsedArguments() {
@@ -58,6 +91,9 @@ function parsedArguments() {
         live: flag,
         json: flag,
         sitemap: { type: 'string' },
+        leaks: flag,
+        pass: { type: 'string' },
+        origin: { type: 'string' },
       },
     })
   } catch (error) {
