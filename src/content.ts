@@ -114,7 +114,10 @@ async function findInKv(
       response: new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
       taken,
     }),
-    discard: () => body.cancel(),
+    // What was opened is let go by whoever has it.
+    discard: async () => {
+      if (!body.locked) await body.cancel()
+    },
   })
 }
 

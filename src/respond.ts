@@ -269,8 +269,12 @@ export function acceptsGzip(accept: string | null): boolean {
   return gzip > 0 && gzip >= quality(accept, ['identity'])
 }
 
+/** No browser sends more. */
+const LONGEST_ACCEPT = 1_000
+
 /** @param names from the least to the most specific; the most specific that is there counts */
-function quality(accept: string, names: readonly string[]): number {
+function quality(sent: string, names: readonly string[]): number {
+  const accept = sent.slice(0, LONGEST_ACCEPT)
   let best = { specificity: -1, q: 0 }
   for (const range of accept.split(',')) {
     const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())

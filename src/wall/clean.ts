@@ -15,7 +15,7 @@ const GONE_IN_SVG = words('set animate animatetransform animatemotion')
 const VOID = words('area base br col embed hr img input link meta param source track wbr keygen basefont bgsound')
 
 const GLOBAL = words(
-  'id class style lang dir title role tabindex itemscope itemtype itemprop itemid align valign bgcolor border slot part is open start reversed datetime cite label for type name placeholder disabled checked size rows cols maxlength action method target rel hreflang shape coords usemap ismap colspan rowspan scope span headers abbr cellpadding cellspacing color face width height alt loading decoding fetchpriority media sizes crossorigin integrity referrerpolicy poster controls autoplay loop muted playsinline preload kind srclang default as imagesizes accesskey translate nowrap clear hspace vspace noshade frameborder popover popovertarget',
+  'id class style lang dir role tabindex itemscope itemtype itemprop itemid align valign bgcolor border slot part is open start reversed datetime cite label for type name placeholder disabled checked size rows cols maxlength action method target rel hreflang shape coords usemap ismap colspan rowspan scope span headers abbr cellpadding cellspacing color face width height alt loading decoding fetchpriority media sizes crossorigin integrity referrerpolicy poster controls autoplay loop muted playsinline preload kind srclang default as imagesizes accesskey translate nowrap clear hspace vspace noshade frameborder popover popovertarget',
 )
 const ADDRESSES = words('href src srcset imagesrcset poster cite action background data-src data-srcset xlink:href')
 /** Attributes of pictures may be long: they hold the picture. */
@@ -23,13 +23,15 @@ const PICTURE = words('src srcset imagesrcset poster d points href xlink:href st
 const DRAWING =
   /^(?:viewbox|xmlns(?::xlink)?|preserveaspectratio|d|points|x[12]?|y[12]?|[cfr][xy]|r|d[xy]|transform|fill(?:-\w+)?|stroke(?:-\w+)?|stop-\w+|clip(?:-\w+)?|mask|filter|opacity|offset|gradient(?:units|transform)|spreadmethod|pattern(?:units|contentunits|transform)|pathlength|font-\w+|text-anchor|dominant-baseline|letter-spacing|visibility|display|version|focusable|marker(?:-\w+|width|height|units)?|ref[xy]|orient|in2?|result|stddeviation|values|mode|operator|vector-effect|shape-rendering|xlink:href|color-interpolation-filters|(?:mask|clippath|filter|primitive)(?:content)?units|flood-\w+)$/
 const LONGEST = 1024
+/** What is said of a page, or in place of a picture. */
+const LONGEST_SAID = 500
 const LONGEST_PICTURE = 65_536
 
 const RELATIONS = words(
   'stylesheet icon shortcut apple-touch-icon apple-touch-icon-precomposed mask-icon manifest canonical preconnect dns-prefetch preload author license me next prev alternate',
 )
 const METAS =
-  /^(?:viewport|description|author|keywords|robots|googlebot(?:-news)?|bingbot|theme-color|color-scheme|referrer|generator|application-name|format-detection|news_keywords|(?:og|article|fb|twitter|profile|book|music|video|al|apple|msapplication|mobile-web-app|google|dc|dcterms|dc\.\w|citation_title|citation_author|citation_publication_date|supported-color-schemes)(?:[:.\-_][\w:.-]+)?)$/
+  /^(?:viewport|description|author|keywords|robots|googlebot(?:-news)?|bingbot|theme-color|color-scheme|referrer|generator|application-name|format-detection|news_keywords|(?:og|article|fb|twitter|profile|book|music|video|al|dc|dcterms)[:.][\w:.-]+|(?:apple|msapplication|mobile-web-app|google)-[\w-]+|citation_title|citation_author|citation_publication_date|supported-color-schemes)$/
 
 export const isVoid = (name: string) => VOID.has(name)
 
@@ -68,7 +70,7 @@ function isKnownMeta(tag: StartTag): boolean {
   if (tag.attributes.has('http-equiv'))
     return /^(?:x-ua-compatible|content-language)$/i.test(attributeOf(tag, 'http-equiv').trim())
   const name = tag.attributes.has('name') ? attributeOf(tag, 'name') : attributeOf(tag, 'property')
-  return METAS.test(lower(name.trim())) && (tag.attributes.get('content')?.length ?? 0) <= LONGEST
+  return METAS.test(lower(name.trim())) && (tag.attributes.get('content')?.length ?? 0) <= LONGEST_SAID
 }
 
 /** A start tag as it may leave. */
@@ -85,7 +87,8 @@ export function written(tag: StartTag, space: Space): string {
 /** The name an attribute leaves under; null: it does not. */
 function nameOf(tag: StartTag, name: string, value: string): string | null {
   if (!/^[a-z][a-z\d:-]*$/.test(name)) return null
-  const length = PICTURE.has(name) ? LONGEST_PICTURE : LONGEST
+  const isSaid = name === 'alt' || name.startsWith('aria-') || name === 'placeholder' || name === 'label'
+  const length = PICTURE.has(name) ? LONGEST_PICTURE : isSaid ? LONGEST_SAID : LONGEST
   if (value.length > length) return null
   if (ADDRESSES.has(name) && !isAddress(tag, name, value)) return null
   if (name === 'data-src') return tag.name === 'img' || tag.name === 'source' || tag.name === 'video' ? 'src' : null
@@ -97,6 +100,8 @@ function nameOf(tag: StartTag, name: string, value: string): string | null {
   if (name === 'value')
     return isButton(tag) || tag.name === 'li' || tag.name === 'progress' || tag.name === 'meter' ? name : null
   if (name === 'nonce') return null
+  // Long forms of words; elsewhere it may hold a text.
+  if (name === 'title') return /^(?:abbr|dfn|link|style)$/.test(tag.name) ? name : null
   return GLOBAL.has(name) || DRAWING.test(name) || /^aria-[a-z]+$/.test(name) ? name : null
 }
 

@@ -29,7 +29,7 @@ const HOSTILE =
 
 beforeAll(async () => {
   origin = await startOrigin()
-  const ROUTES = [{ path: '/articles/*', price: '$0.05', access: '24h' }]
+  const ROUTES = [{ path: '/articles/*', price: '$0.05', access: '24h', wall: {} }]
   const opening = openShop({
     SITE_URL: 'http://localhost:8787',
     ORIGIN_URL: origin.url,

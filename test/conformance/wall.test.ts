@@ -25,7 +25,7 @@ let shop: Shop
 
 beforeAll(async () => {
   origin = await startOrigin()
-  const ROUTES = [{ path: '/articles/*', price: '$0.05', access: '24h' }]
+  const ROUTES = [{ path: '/articles/*', price: '$0.05', access: '24h', wall: {} }]
   shop = await openShop({ ORIGIN_URL: origin.url, ROUTES })
 })
 afterAll(async () => {

@@ -31,7 +31,8 @@ const URL_ADVICE = 'write an https:// URL (http:// is for localhost only)'
 const PRICE_ADVICE = 'write a price in dollars such as "$0.05", or "free"'
 const ACCESS_ADVICE = 'write "once", or a duration such as "10m", "24h" or "30d"'
 const PATH_ADVICE = 'write a canonical path such as "/about", "/a/:slug" or "/articles/*", without a trailing slash'
-const ROUTE_KEYS = 'path, host, methods, price, access, content, origin, description, mimeType, wall, mode, offers, prices'
+const ROUTE_KEYS =
+  'path, host, methods, price, access, content, origin, description, mimeType, wall, mode, offers, prices'
 
 test('a good configuration has no problems', () => {
   expect(problems({})).toEqual([])
