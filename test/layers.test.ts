@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
   ['browser', /^browser\//],
   ['x402', /^x402\//],
-  ['policy, networks, pages', /^(policy|networks|pages)\/|^(token|cdp)\.ts$/],
+  ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
   ['config', /^(config|brand|facilitators|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
@@ -32,6 +32,7 @@ const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
   [/^networks\//, /^(policy|pages)\//, 'proof knows no policy'],
   [/^policy\//, /^(networks|pages)\//, 'policy knows no proof'],
   [/^pages\//, /^(networks|token)/, 'pages only show'],
+  [/^wall\//, /^(policy|networks|pages|token|cdp)/, 'the cut knows a page and nothing else'],
 ]
 
 /** Packages and who may use them. */
@@ -122,7 +123,16 @@ test('commands use src and the local stack, and never the demo or a test', () =>
 })
 
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */
-const LONG = ['chain.ts', 'payer/payer.ts', 'payer/records.ts', 'payer/rows.ts', 'payer/settling.ts', 'paywall.ts']
+const LONG = [
+  'chain.ts',
+  'payer/payer.ts',
+  'payer/records.ts',
+  'payer/rows.ts',
+  'payer/settling.ts',
+  'paywall.ts',
+  'wall/tokens.ts',
+  'wall/tree.ts',
+]
 
 test('no source file is longer than 300 lines, or it is known to be one thought', () => {
   const lines = (file: string) => readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1
@@ -132,7 +142,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|alias)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$/
+  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|alias)\.ts$|^x402\/(?:codec|did|jws|assets)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))

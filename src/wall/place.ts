@@ -1,0 +1,176 @@
+// Where the cut is: at the first marked part, else behind some paragraphs of `select`. It looks at tokens as they come and
+// lets nothing out.
+import { attributeOf, isGone, isMarked } from './clean.ts'
+import { decoded } from './references.ts'
+import { type CutSettings, isNamed, rankOf } from './region.ts'
+import type { Reading, StartTag, Token } from './tokens.ts'
+import { type Element, newTree, type Tree } from './tree.ts'
+
+export type Place = {
+  /** The card stands before the token of this number. */
+  at: number
+  /** From this token on, only title and picture of `select` pass. Null: all of it does. */
+  bareFrom: number | null
+  /** The rank of the `select` that was cut; null: a marked part was met. */
+  rank: number | null
+}
+
+export type Search = {
+  tree: Tree
+  /** Throws where there may be no cut. */
+  look(token: Token): Reading
+  /** Null until it is known. */
+  place(): Place | null
+  /** At the end of the page. */
+  last(): Place | null
+}
+
+/** Paragraphs in these are no paragraphs of the article. */
+const ASIDE = new Set(['figure', 'blockquote', 'aside', 'li', 'table'])
+/** Where well-known frameworks put a page: empty, a script would have to write it. */
+const ROOTS = new Set(['__next', 'root', '__nuxt', '___gatsby'])
+/** Marked, these are not where a reader would miss something. */
+const UNSEEN = new Set(['script', 'style', 'link', 'meta', 'template', 'noscript', 'title', 'base'])
+
+type Facts = { isGone: boolean; asides: number; isInTemplate: boolean }
+/** What has been seen of one `select`. */
+type Region = {
+  element: Element
+  rank: number
+  from: number
+  asides: number
+  /** Characters of words so far. */
+  seen: number
+  /** Behind each of the first paragraphs: the token, and what had been seen. */
+  ends: { at: number; seen: number }[]
+}
+
+export function newSearch(settings: CutSettings): Search {
+  const { keep } = settings
+  const facts = new Map<Element, Facts>()
+  const regions: Region[] = []
+  /** What is left of regions that ended too short to be an article: cards, or a short article. */
+  let spare: (Region & { to: number }) | null = null
+  const paragraphs = new Map<Element, boolean>()
+  const roots = new Map<Element, number>()
+  /** Texts with words so far. */
+  let allText = 0
+  let number = 0
+  let isEndOfParagraph = false
+  let place: Place | null = null
+
+  function opened(element: Element) {
+    const { parent, token } = element
+    const outer = parent ? facts.get(parent) : undefined
+    const isAside = element.space === 'html' && ASIDE.has(element.name)
+    facts.set(element, {
+      isGone: outer?.isGone === true || (token !== null && isGone(token, element.space)),
+      asides: (outer?.asides ?? 0) + (isAside ? 1 : 0),
+      isInTemplate: outer?.isInTemplate === true || (element.name === 'template' && element.space === 'html'),
+    })
+    if (token === null || facts.get(element)?.isGone) return
+    if (ROOTS.has(attributeOf(token, 'id'))) roots.set(element, allText)
+    const region = regions.at(-1)
+    if (element.space === 'html' && element.name === 'p' && region) {
+      if (facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
+    }
+    enter(element)
+  }
+
+  function enter(element: Element) {
+    const rank = rankOf(settings, element)
+    const outer = regions.at(-1)
+    if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank > outer.rank))) return
+    const asides = facts.get(element)?.asides ?? 0
+    // An article in several pieces goes on.
+    const before = spare !== null && spare.rank === rank && isNamed(rank) ? spare : null
+    if (before) spare = null
+    const { from, seen, ends } = before ?? { from: number + 1, seen: 0, ends: [] }
+    regions.push({ element, rank, from, asides, seen, ends })
+    if (element.name === 'p') paragraphs.set(element, false)
+  }
+
+  function closed(element: Element) {
+    const before = roots.get(element)
+    if (before === allText) throw new SyntaxError('a script writes this page')
+    const region = regions.at(-1)
+    if (paragraphs.get(element) && region && region.ends.length < keep)
+      region.ends.push({ at: isEndOfParagraph ? number + 1 : number, seen: region.seen })
+    paragraphs.delete(element)
+    if (region?.element !== element) return
+    leave(region)
+  }
+
+  function leave(region: Region) {
+    regions.pop()
+    if (place !== null) return
+    // Too little for an article: a card, most likely. The publisher's own selector is taken at its word; what has the name of
+    // an article's text may go on in a further piece.
+    const isWhole = settings.select !== null || (region.ends.length >= Math.max(keep, 1) && !isNamed(region.rank))
+    if (isWhole) place = atEndOf(region, number)
+    else if (spare === null || region.rank < spare.rank || (region.rank === spare.rank && region.seen > spare.seen))
+      spare = { ...region, to: number }
+  }
+
+  /** The furthest cut behind which at least as much follows as was shown; else title and picture. */
+  function atEndOf({ ends, seen, from, rank }: Region, to: number): Place {
+    const end = ends.findLast((paragraph) => seen >= 2 * paragraph.seen)
+    return end ? { at: end.at, bareFrom: null, rank } : { at: to, bareFrom: from, rank }
+  }
+
+  function text(raw: string) {
+    const top = tree.top()
+    if (!top || facts.get(top)?.isGone || top.name === 'style' || top.name === 'title') return
+    const seen = decoded(raw)
+    if (!/[\p{L}\p{N}]/u.test(seen)) return
+    allText += 1
+    const region = regions.at(-1)
+    if (!region) return
+    const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
+    region.seen += length
+    for (let element: Element | null = top; element; element = element === region.element ? null : element.parent)
+      if (paragraphs.has(element)) paragraphs.set(element, true)
+    const end = region.ends[keep - 1]
+    if (end && region.seen >= 2 * end.seen) place = { at: end.at, bareFrom: null, rank: region.rank }
+  }
+
+  /** Whether a marked part begins here, where a reader sees it. */
+  function isPaid(token: StartTag): boolean {
+    if (!isMarked(token, 'paid')) return false
+    if (token.name === 'html' || token.name === 'body' || token.name === 'head')
+      throw new SyntaxError('all of the page is marked')
+    const top = tree.top()
+    return !UNSEEN.has(token.name) && !(top && facts.get(top)?.isInTemplate)
+  }
+
+  const tree: Tree = newTree({ opened, closed })
+  return {
+    tree,
+    place: () => place,
+    look(token) {
+      isEndOfParagraph = token.kind === 'end' && token.name === 'p'
+      if (token.kind === 'start') {
+        if (token.name === 'html' && (token.attributes.has('amp') || token.attributes.has('\u26a1')))
+          throw new SyntaxError('AMP')
+        if (isPaid(token)) place = { at: number, bareFrom: null, rank: null }
+      }
+      if (token.kind === 'text') {
+        if (tree.top()?.name === 'noscript' && token.text.includes('newsstand'))
+          throw new SyntaxError('a mark in a noscript')
+      }
+      const reading = tree.take(token)
+      if (token.kind === 'text' && place === null) text(token.text)
+      number += 1
+      return reading
+    },
+    last() {
+      for (const [element, before] of roots)
+        if (before === allText && tree.stack.includes(element)) throw new SyntaxError('a script writes this page')
+      while (place === null && regions.length > 0) {
+        const region = regions.at(-1)
+        if (region) leave(region)
+      }
+      return place ?? (spare ? atEndOf(spare, spare.to) : null)
+    },
+  }
+}
