@@ -42,6 +42,8 @@ const FRAME_ROLE = /^(?:contentinfo|navigation)$/
 /** Of a title alone: its text and how it is set. */
 const IN_TITLE = new Set('a b i em strong span small sub sup br wbr cite q abbr mark code u s bdi bdo time'.split(' '))
 const LONGEST_TITLE = 300
+/** No more than names and addresses of HTML's versions. */
+const DOCTYPE = /^\s*html(?:\s[^<>]{0,200})?$/i
 
 /** How an element passes: as all in front of the cut does, as of a bare `select`, or behind the cut. */
 type Facts = {
@@ -79,7 +81,8 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
   ): Facts {
     const outer = parent ? facts.get(parent) : undefined
     if (outer?.isShut) return SHUT
-    const isOpenScript = token !== null && (isKept(token) || isJsonLd(token))
+    // In a drawing a script's text would be shown.
+    const isOpenScript = token !== null && space === 'html' && (isKept(token) || isJsonLd(token))
     const isPaid = token !== null && isMarked(token, 'paid')
     const isOfSelect = isBehind && element !== null && isShut(rankOf(settings, element), place.rank)
     const shut = isPaid || isOfSelect || (token !== null && !isOpenScript && isGone(token, space))
@@ -145,11 +148,11 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
     isSource = false
     const made = tree.made()
     if (made === null) return reading
-    if (!isBehind && facts.get(made)?.isShut === false) note(head, token)
+    // What says something of the page may itself not pass; what stands in something that is gone says nothing.
+    if (!isBehind && made.space === 'html' && !(made.parent && facts.get(made.parent)?.isShut)) note(head, token)
     // Elements without content never stand on the stack.
     if (!facts.has(made) && isVoid(token.name === 'image' ? 'img' : token.name)) {
       const own = factsOf(token, made.space, made.parent, made)
-      if (!isBehind && made.parent && !facts.get(made.parent)?.isShut) note(head, token)
       if (mayShow(token, made.space, own)) text += written(token, made.space)
     }
     return reading
@@ -205,8 +208,9 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
         reading = end(token.name, token)
         if (script) afterScript(script)
       } else if (token.kind === 'doctype') {
+        const isFirst = tree.stack.length === 0
         reading = tree.take(token)
-        if (number === 0 || text.trim() === '') text += `<!doctype${token.text}>`
+        if (isFirst && !isBehind && DOCTYPE.test(token.text)) text += `<!doctype${token.text}>`
       } else {
         reading = tree.take(token)
         if (token.kind === 'text') words(token.text, token.isPlain)

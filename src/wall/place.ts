@@ -2,7 +2,7 @@
 // lets nothing out.
 import { attributeOf, isGone, isMarked } from './clean.ts'
 import { decoded } from './references.ts'
-import { type CutSettings, rankOf } from './region.ts'
+import { type CutSettings, isNamed, rankOf } from './region.ts'
 import type { Reading, StartTag, Token } from './tokens.ts'
 import { type Element, newTree, type Tree } from './tree.ts'
 
@@ -82,7 +82,12 @@ export function newSearch(settings: CutSettings): Search {
     const outer = regions.at(-1)
     if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank > outer.rank))) return
     const asides = facts.get(element)?.asides ?? 0
-    regions.push({ element, rank, from: number + 1, asides, seen: 0, ends: [] })
+    // An article in several pieces goes on.
+    const before = spare !== null && spare.rank === rank && isNamed(rank) ? spare : null
+    if (before) spare = null
+    const { from, seen, ends } = before ?? { from: number + 1, seen: 0, ends: [] }
+    regions.push({ element, rank, from, asides, seen, ends })
+    if (element.name === 'p') paragraphs.set(element, false)
   }
 
   function closed(element: Element) {
@@ -99,8 +104,10 @@ export function newSearch(settings: CutSettings): Search {
   function leave(region: Region) {
     regions.pop()
     if (place !== null) return
-    // Too little for an article: a card, most likely. The publisher's own selector is taken at its word.
-    if (settings.select !== null || region.ends.length >= Math.max(keep, 1)) place = atEndOf(region, number)
+    // Too little for an article: a card, most likely. The publisher's own selector is taken at its word; what has the name of
+    // an article's text may go on in a further piece.
+    const isWhole = settings.select !== null || (region.ends.length >= Math.max(keep, 1) && !isNamed(region.rank))
+    if (isWhole) place = atEndOf(region, number)
     else if (spare === null || region.rank < spare.rank || (region.rank === spare.rank && region.seen > spare.seen))
       spare = { ...region, to: number }
   }
@@ -121,7 +128,7 @@ export function newSearch(settings: CutSettings): Search {
     if (!region) return
     const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
     region.seen += length
-    for (let element: Element | null = top; element && element !== region.element; element = element.parent)
+    for (let element: Element | null = top; element; element = element === region.element ? null : element.parent)
       if (paragraphs.has(element)) paragraphs.set(element, true)
     const end = region.ends[keep - 1]
     if (end && region.seen >= 2 * end.seen) place = { at: end.at, bareFrom: null, rank: region.rank }

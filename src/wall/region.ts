@@ -31,6 +31,9 @@ export function rankOf({ select }: CutSettings, element: Element): number | null
   return rank === -1 ? null : rank
 }
 
+/** Whether a rank is that of an article's own text, by its name: cards and lists of articles have others. */
+export const isNamed = (rank: number): boolean => rank < MAIN - 1
+
 /** Whether nothing of a rank may leave behind a cut. All of a page may stand in `main`: it counts only where nothing narrower was found. */
 export const isShut = (rank: number | null, chosen: number | null): boolean =>
   rank !== null && (rank !== MAIN || chosen === MAIN)

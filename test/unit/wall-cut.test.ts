@@ -168,7 +168,11 @@ describe('what passes in front of the cut', () => {
       '<svg viewbox="0 0 1 1"><path d="M0 0" fill="red"/></svg>',
     ],
     ['a style as it stands', '<style>a > b { content: "<" }</style>', '<style>a > b { content: "<" }</style>'],
-    ['quotes in values', `<p title='a "b" &lt;'>c</p>`, '<p title="a &quot;b&quot; &lt;">c</p>'],
+    [
+      'quotes in values',
+      `<p><abbr title='a "b" &lt;'>c</abbr></p>`,
+      '<p><abbr title="a &quot;b&quot; &lt;">c</abbr></p>',
+    ],
   ])('%s', (_, page, expected) => {
     expect(bodyOf(`<main>${page}</main>${CUT}`)).toBe(closed(`<main>${expected}</main>[card]`))
   })
@@ -349,5 +353,32 @@ describe('time', () => {
     least(65_536)
     // Four times the page; a square would be sixteen times. What is too short to be measured counts as little.
     expect(least(524_288)).toBeLessThan(10 * Math.max(least(131_072), 5))
+  })
+})
+
+describe('what a reading by others found', () => {
+  const PAID = 'marmalade marmalade marmalade marmalade marmalade'
+  const whole = (page: string) => cutOf(`<!doctype html><main>${page}</main>`)?.all ?? ''
+
+  test('a doctype in the middle is a text, and passes nowhere', () => {
+    const shown = whole(`<h1>T</h1><p>one</p><!doctype ${PAID}><p>two</p><p>one<p>two${LONG}`)
+    expect(shown).not.toContain('marmalade')
+  })
+
+  test('JSON-LD in a drawing is no JSON-LD', () => {
+    const shown = whole(
+      `<svg><script type="application/ld+json">{"articleBody":"${PAID}"}</script></svg><p>one<p>two${LONG}`,
+    )
+    expect(shown).not.toContain('marmalade')
+  })
+
+  test('an article in several pieces is one: the cut is behind the third paragraph of all', () => {
+    const pieces = Array.from(
+      { length: 9 },
+      (_, i) => `<p itemprop="articleBody">${i < 3 ? `free ${i}` : `${PAID} ${i}`}</p>`,
+    )
+    const cut = cutOf(`<!doctype html><body>${pieces.join('')}</body>`, { select: null, keep: 3 })
+    expect(cut?.all).toContain('free 2')
+    expect(cut?.all).not.toContain('marmalade')
   })
 })
