@@ -64,7 +64,8 @@ export async function answerChallenge(
   const headers = { 'PAYMENT-REQUIRED': header, ...outcome }
   if (teaser?.kind === 'page') {
     const { page } = teaser
-    const walled = rule.wall && (await walledAnswer(refusal, page, rule.wall, viewIn(stringsOf(request)), headers))
+    const walled =
+      rule.wall && (await walledAnswer(request, refusal, page, rule.wall, viewIn(stringsOf(request)), headers))
     if (walled) return walled
     await page.discard()
   }

@@ -45,7 +45,7 @@ import {
 import { type Answer, preflight, refuse, wantsPage } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
 import { networksOnOffer } from './supported.ts'
-import { cutPage, isElsewhere, type Teaser } from './wall.ts'
+import { answerElsewhere, cutPage, inTime, type Teaser } from './wall.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -331,10 +331,12 @@ async function declined(visit: Visit, payment: Payment | null, refusal: Refusal)
 /** 402 with a fresh challenge where paying (again) can help, else the refusal alone. */
 async function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record<string, string>): Promise<Answer> {
   const { request, world, rule, resource, found, sales, offers } = visit
-  const isOffer = publicError(refusal.code).status === 402 && !world.config.isPaused && offers.length > 0
+  // Whoever has sent something is told what became of it, and costs the origin nothing more.
+  const isOffer = refusal.code === 'payment_required' && !world.config.isPaused && offers.length > 0
   const teaser = isOffer ? await teaserOf(visit) : null
   await found?.discard()
   if (teaser?.kind === 'answer') return { kind: 'gated', response: teaser.response, headers: {} }
+  if (teaser?.kind === 'silence' && rule.wall?.status === 200) return refuse(request, world.config.brand, PAUSED)
   if (publicError(refusal.code).status !== 402) return refuse(request, world.config.brand, refusal, outcome)
   if (world.config.isPaused) return refuse(request, world.config.brand, PAUSED)
   if (offers.length === 0) return refuse(request, world.config.brand, { code: 'facilitator_unavailable' })
@@ -352,15 +354,25 @@ async function teaserOf({ request, world, target, rule, resource, found }: Visit
   if (!isWalled || !isForDocument(request) || !wantsPage(request) || !/^(?:text\/html\b|$)/i.test(rule.mimeType))
     return null
   if (found !== null && found.article.teaser !== null) return null
-  const content = found
-    ? await openStored(found, request, null)
-    : await fromOrigin(withoutReader(request), world, target, 'purchase', rule)
-  if (!content.ok) return null
+  if (found) {
+    const stored = await openStored(found, request, null)
+    const page = stored.ok ? await cutPage(stored.value.response, rule.wall, urlOf(resource)) : null
+    return page && { kind: 'page', page }
+  }
+  const asked = fromOrigin(withoutReader(request), world, target, 'purchase', rule)
+  const content = await inTime(asked)
+  if (content === null) {
+    // What comes too late is let go.
+    world.waitUntil(asked.then((late) => (late.ok ? late.value.response.body?.cancel() : undefined)).catch(() => {}))
+    return { kind: 'silence' }
+  }
+  if (!content.ok) return { kind: 'silence' }
   const { response } = content.value
-  if (found === null && isElsewhere(response, target.site)) return { kind: 'answer', response }
+  const elsewhere = answerElsewhere(response, urlOf(resource))
+  if (elsewhere) return { kind: 'answer', response: elsewhere }
   if (response.status !== 200) {
     await response.body?.cancel()
-    return null
+    return response.status >= 500 ? { kind: 'silence' } : null
   }
   const page = await cutPage(response, rule.wall, urlOf(resource))
   return page && { kind: 'page', page }

@@ -109,8 +109,8 @@ export function isForDocument({ method, headers }: Request): boolean {
   return method === 'GET' && (dest === null || dest === 'document')
 }
 
-/** What of a request may choose a page's language and form, and nothing that says who asks. */
-const IMPERSONAL = ['Accept', 'Accept-Language', 'User-Agent']
+/** What of a request may choose a page's language and form, and nothing that says who asks; and whether it came from here. */
+const IMPERSONAL = ['Accept', 'Accept-Language', 'User-Agent', 'X-Newsstand-Hop']
 
 /** The same request as if by nobody: a whole page is asked for, without cookies, keys, conditions and ranges. */
 export function withoutReader({ url, headers }: Request): Request {
@@ -120,3 +120,8 @@ export function withoutReader({ url, headers }: Request): Request {
   })
   return new Request(url, { headers: new Headers(said), redirect: 'manual' })
 }
+
+/** Headers that pay, sign in or open something: who sends one is no visitor without anything. */
+const CLAIMS = ['Authorization', 'Payment-Authorization', 'PAYMENT-SIGNATURE', 'X-PAYMENT', 'SIGN-IN-WITH-X']
+
+export const claimsNothing = ({ headers }: Request): boolean => !CLAIMS.some((name) => headers.has(name))

@@ -19,7 +19,7 @@ const ALLOWED = [
   'Access-Control-Expose-Headers',
 ]
 /** What answers at a gated address depend on. */
-const VARY =
+export const VARY =
   'Accept, PAYMENT-SIGNATURE, X-PAYMENT, SIGN-IN-WITH-X, Authorization, Payment-Authorization, Cookie, Origin'
 
 /** What is said to caches: HTTP's own words, and those of nginx, Varnish, LiteSpeed, Akamai, Fastly, Cloudflare and others. */
@@ -118,7 +118,7 @@ function zipped(response: Response): Response {
 const SHORTEST_ZIPPED = 1400
 
 /** Whether a body goes out compressed. Cloudflare writes what it accepts itself into the header, and keeps the client's. */
-function isWorthZipping({ cf, headers }: Request, body: string): boolean {
+export function isWorthZipping({ cf, headers }: Request, body: string): boolean {
   const own = cf?.clientAcceptEncoding
   return body.length >= SHORTEST_ZIPPED && acceptsGzip(typeof own === 'string' ? own : headers.get('Accept-Encoding'))
 }

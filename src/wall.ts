@@ -2,8 +2,7 @@
 // there is no such page: the plain one is shown instead.
 
 import { charsetOf, PRESCAN_BYTES } from './wall/charset.ts'
-import type { CutSettings, Head } from './wall/cut.ts'
-import { newCutter } from './wall/cut.ts'
+import { type Cut, type CutSettings, type Head, newCutter } from './wall/cut.ts'
 import { factsOf, type PageFacts } from './wall/facts.ts'
 
 /** No page is read further for its cut. */
@@ -17,26 +16,54 @@ const LONGEST_REST_MS = 10_000
 export type Walled = {
   /** All that may leave in front of the card. */
   before: string
+  /** Where in it the head begins; null where it has none. */
+  headAt: number | null
   head: Head
   facts: PageFacts
   /** Of its headers: policies, and the language it is in. */
   policies: readonly string[]
   language: string | null
+  robots: string | null
+  referrers: string | null
   /** What may leave behind the card, as it comes; its end closes what is open. It never throws. */
   after: () => AsyncGenerator<string>
   /** Lets go of the page without it. */
   discard: () => Promise<void>
 }
 
-/** What a document is shown of it: the page up to the cut, or the origin's own answer where nothing is for sale. */
-export type Teaser = { kind: 'page'; page: Walled } | { kind: 'answer'; response: Response }
+/**
+ * What a document is shown of it: the page up to the cut, or the origin's own answer where nothing is for sale. `silence`: the
+ * origin fails, or does not answer in time.
+ */
+export type Teaser = { kind: 'page'; page: Walled } | { kind: 'answer'; response: Response } | { kind: 'silence' }
 
-/** Whether the origin says that nothing is here, or that it is at another address of the site. */
-export function isElsewhere({ status, headers }: Response, site: string): boolean {
-  if (status === 404 || status === 410) return true
+/** The origin's word that nothing is here, or that it is at another address of the site. Null: it says neither. */
+export function answerElsewhere({ status, headers, body }: Response, address: string): Response | null {
+  const type = headers.get('Content-Type')
+  if (status === 404 || status === 410) {
+    return new Response(body, { status, headers: type === null ? {} : { 'Content-Type': type } })
+  }
   const location = headers.get('Location')
-  if (![301, 302, 303, 307, 308].includes(status) || location === null || !URL.canParse(location, site)) return false
-  return new URL(location, site).origin === new URL(site).origin
+  if (![301, 302, 303, 307, 308].includes(status) || location === null || !URL.canParse(location, address)) return null
+  const target = new URL(location, address)
+  // To itself it leads nowhere: what it waits for is not sent along.
+  if (target.origin !== new URL(address).origin || target.href === address) return null
+  // Behind some redirects stands the page.
+  void body?.cancel().catch(() => {})
+  return new Response(null, { status, headers: { Location: location } })
+}
+
+/** What an origin says in time; null where it does not. */
+export async function inTime<Answer>(asked: Promise<Answer>): Promise<Answer | null> {
+  let timer: number | null = null
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), LONGEST_MS)
+  })
+  try {
+    return await Promise.race([asked, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** The page, cut; null where it is no page that can be, and then it is let go. `address`: where it lies, for its own links. */
@@ -53,21 +80,29 @@ export async function cutPage(page: Response, settings: CutSettings, address: st
     await discard()
     return null
   }
-  const { before, head, rest } = found
+  const { before, head, headAt, rest } = found
   const policy = page.headers.get('Content-Security-Policy')
   return {
     before,
+    headAt,
     head,
     facts: factsOf(head, address),
     policies: policy === null ? [] : [policy],
-    language: page.headers.get('Content-Language'),
+    language: languageOf(page),
+    robots: page.headers.get('X-Robots-Tag')?.slice(0, 500) ?? null,
+    referrers: page.headers.get('Referrer-Policy')?.slice(0, 100) ?? null,
     after: () => restOf(source, rest),
     discard,
   }
 }
 
+const languageOf = ({ headers }: Response): string | null => {
+  const said = headers.get('Content-Language')
+  return said !== null && /^[\w, -]{1,100}$/.test(said) ? said : null
+}
+
 type Rest = { push: (bytes: Uint8Array) => string; end: () => string; left: number }
-type Found = { before: string; head: Head; rest: Rest }
+type Found = Cut & { rest: Rest }
 type Source = ReadableStreamDefaultReader<Uint8Array>
 
 async function untilCut(source: Source, type: string, settings: CutSettings): Promise<Found | null> {
@@ -80,20 +115,23 @@ async function untilCut(source: Source, type: string, settings: CutSettings): Pr
   // Its articles are told anew, beside the card.
   const cutter = newCutter(settings, () => null)
   let left = MOST_BYTES - start.byteLength
-  const foundWith = ({ before, head }: { before: string; head: Head }): Found => ({
+  if (left < 0) return null
+  const foundWith = ({ before, head, headAt }: Cut): Found => ({
     before,
     head,
+    headAt,
     rest: { push: (bytes) => cutter.rest(decoder.decode(bytes, { stream: true })), end: () => cutter.end(), left },
   })
   let cut = cutter.push(decoder.decode(start, { stream: true }))
   while (cut === null) {
     const next = await within(source, untilMs)
-    if (next === 'late' || left <= 0) return null
+    if (next === 'late') return null
     if (next === 'over') {
       const last = cutter.finish()
       return last && foundWith(last)
     }
     left -= next.byteLength
+    if (left < 0) return null
     cut = cutter.push(decoder.decode(next, { stream: true }))
   }
   return foundWith(cut)

@@ -4,7 +4,8 @@ import { cardPart, PLACE } from './pages/card.tsx'
 import { hashOf } from './pages/page.tsx'
 import type { PaywallView } from './pages/paywall.tsx'
 import type { WallRule } from './policy/rules.ts'
-import type { Answer } from './respond.ts'
+import { claimsNothing } from './request.ts'
+import { type Answer, isWorthZipping, VARY } from './respond.ts'
 import { type KeptScript, wallPolicy } from './wall/csp.ts'
 import { previewTags } from './wall/facts.ts'
 import { amended } from './wall/jsonld.ts'
@@ -14,13 +15,14 @@ const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.c
 
 /** Null where the page's own policy does not let the card in: the plain page is shown. */
 export async function walledAnswer(
+  request: Request,
   refusal: Refusal,
   page: Walled,
   wall: WallRule,
   view: PaywallView,
   extra: Record<string, string>,
 ): Promise<Answer | null> {
-  const { before, head, facts, language } = page
+  const { before, headAt, head, facts, language } = page
   const card = await cardPart(view)
   const site = new URL(view.resourceUrl).origin
   const policies = wallPolicy({
@@ -33,18 +35,26 @@ export async function walledAnswer(
   })
   if (policies === null) return null
   // Who has not tried to pay may be shown the page as one that is there.
-  const status = refusal.code === 'payment_required' ? wall.status : 402
+  const status = claimsNothing(request) ? wall.status : 402
   const headers = new Headers({
     'Content-Type': 'text/html; charset=utf-8',
     'Cache-Control': status === 200 ? 'private, no-store, no-transform' : 'no-store, no-transform',
     'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'strict-origin-when-cross-origin',
+    'Referrer-Policy': page.referrers ?? 'strict-origin-when-cross-origin',
+    Vary: `${VARY}, Accept-Encoding, Accept-Language, Sec-Fetch-Dest`,
     ...(language === null ? {} : { 'Content-Language': language }),
+    ...(page.robots === null ? {} : { 'X-Robots-Tag': page.robots }),
     ...extra,
   })
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
-  const opening = withTags(before, tagsOf(page, facts, view)) + card.html
-  return { kind: 'ours', response: new Response(bodyOf(opening, page), { status, headers }), isZipped: false, refusal }
+  const at = headAt ?? before.length
+  const opening = before.slice(0, at) + tagsOf(page, facts, view) + before.slice(at) + card.html
+  return {
+    kind: 'ours',
+    response: new Response(bodyOf(opening, page), { status, headers }),
+    isZipped: isWorthZipping(request, opening),
+    refusal,
+  }
 }
 
 async function keptOf({ src, text, nonce }: Walled['head']['keptScripts'][number], base: string): Promise<KeptScript> {
@@ -69,13 +79,6 @@ function tagsOf({ head }: Walled, facts: Walled['facts'], { brand, resourceUrl }
   return [...metas, ...articles].join('')
 }
 
-/** They stand at the beginning of the head, or where there is none, at that of the rest. */
-function withTags(before: string, tags: string): string {
-  const head = /<head(?:\s[^>]*)?>/i.exec(before)
-  const at = head ? head.index + head[0].length : before.length
-  return before.slice(0, at) + tags + before.slice(at)
-}
-
 function bodyOf(opening: string, page: Walled): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   const after = page.after()
@@ -88,8 +91,7 @@ function bodyOf(opening: string, page: Walled): ReadableStream<Uint8Array> {
       if (done) controller.close()
       else controller.enqueue(encoder.encode(value))
     },
-    async cancel() {
-      await after.return(undefined)
-    },
+    // The next bytes may be waited for: they are not wanted any more.
+    cancel: () => page.discard(),
   })
 }

@@ -50,10 +50,19 @@ export const isStylesheet = (tag: StartTag) => tag.name === 'link' && wordsOf(ta
 /** Whether an element goes with everything in it. Scripts are asked about apart. */
 export function isGone(tag: StartTag, space: Space): boolean {
   if (GONE.has(tag.name) || tag.attributes.has('hidden')) return true
+  // State of scripts, that nobody is meant to see.
+  if (space === 'html' && isUnseen(tag)) return true
   if (space !== 'html') return GONE_IN_SVG.has(tag.name)
   if (tag.name === 'link') return !isKnownLink(tag)
   if (tag.name === 'meta') return !isKnownMeta(tag)
   return tag.name === 'input' && wordsOf(tag, 'type').includes('hidden')
+}
+
+/** What a page hides where it stands: data for scripts, in most cases. */
+function isUnseen(tag: StartTag): boolean {
+  if (tag.name === 'xml' || (tag.name === 'dialog' && !tag.attributes.has('open'))) return true
+  if (tag.name === 'style') return !/^(?:text\/css)?$/i.test(attributeOf(tag, 'type').trim())
+  return /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)/i.test(attributeOf(tag, 'style'))
 }
 
 function isKnownLink(tag: StartTag): boolean {

@@ -8,8 +8,8 @@ import { newTokenizer, type Reading, type Token } from './tokens.ts'
 export type { Head } from './head.ts'
 export type { CutSettings } from './region.ts'
 
-/** `before`: all that may leave in front of the card. */
-export type Cut = { before: string; head: Head }
+/** `before`: all that may leave in front of the card. `headAt`: where in it the head begins, behind its tag; null without one. */
+export type Cut = { before: string; headAt: number | null; head: Head }
 
 export type Cutter = {
   /** More of the page. The cut once it is found; null while it is not. Call `push` no more after that. */
@@ -36,7 +36,7 @@ export function newCutter(settings: CutSettings, jsonLdOf: (raw: string) => stri
     const passing = newPassage(settings, place, jsonLdOf)
     for (const token of seen.slice(0, place.at)) passing.take(token)
     passing.cut(seen[place.at])
-    cut = { before: passing.out(), head: passing.head }
+    cut = { before: passing.out(), headAt: passing.headAt(), head: passing.head }
     passage = passing
     for (const token of seen.slice(place.at)) passing.take(token)
     seen = []

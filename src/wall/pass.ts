@@ -10,6 +10,8 @@ import { type Element, HEADINGS, newTree, type Tree } from './tree.ts'
 export type Passage = {
   tree: Tree
   head: Head
+  /** Where the head began in all that has left so far. */
+  headAt(): number | null
   take(token: Token): Reading
   /** What may leave since this was last asked. */
   out(): string
@@ -21,7 +23,7 @@ export type Passage = {
 
 /** What may hold a card. */
 const HOLDERS = new Set(
-  'body div article section main aside header footer nav td th li dd blockquote figure form details fieldset center address search hgroup'.split(
+  'body div article section main aside header footer nav td th li dd blockquote figure form fieldset center address search hgroup'.split(
     ' ',
   ),
 )
@@ -69,6 +71,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
   let isSource = false
   let hasClosedShown = false
   let hasPicture = false
+  let headAt: number | null = null
   let titleLength = 0
 
   const isBareNow = () => place.bareFrom !== null && number >= place.bareFrom && !isBehind
@@ -111,6 +114,11 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
   }
 
   function opened(element: Element) {
+    open(element)
+    if (element.name === 'head' && element.space === 'html') headAt ??= text.length
+  }
+
+  function open(element: Element) {
     const { token, space, parent } = element
     const own = factsOf(token, space, parent, element)
     facts.set(element, own)
@@ -198,6 +206,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
   return {
     tree,
     head,
+    headAt: () => headAt,
     take(token) {
       if (!isBehind && number === place.at) throw new RangeError('past the cut')
       let reading: Reading = 'data'
@@ -258,9 +267,12 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
 
 const isBodyOrRoot = ({ name, space }: Element) => space === 'html' && (name === 'body' || name === 'html')
 
+/** Where a card would not be seen, or could not be used. */
+const WORSE = new Set('button p a details dialog summary video audio canvas progress meter label option'.split(' '))
+
 /** Whether a card here would stand in a link, a heading or a drawing. */
 function isInWorse(element: Element): boolean {
   for (let outer = element.parent; outer; outer = outer.parent)
-    if (outer.space !== 'html' || HEADINGS.has(outer.name) || outer.name === 'button' || outer.name === 'p') return true
+    if (outer.space !== 'html' || HEADINGS.has(outer.name) || WORSE.has(outer.name)) return true
   return false
 }

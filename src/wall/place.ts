@@ -80,7 +80,7 @@ export function newSearch(settings: CutSettings): Search {
   function enter(element: Element) {
     const rank = rankOf(settings, element)
     const outer = regions.at(-1)
-    if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank > outer.rank))) return
+    if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank >= outer.rank))) return
     const asides = facts.get(element)?.asides ?? 0
     // An article in several pieces goes on.
     const before = spare !== null && spare.rank === rank && isNamed(rank) ? spare : null
