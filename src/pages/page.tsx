@@ -24,8 +24,8 @@ type Frame = {
   title: string
   head?: Child
   footer?: Child
-  /** The one script, for pages that have one. */
-  script?: string
+  /** The one script, for pages that have one, and what a policy lets it in by. */
+  script?: { text: string; hash: string }
   children: Child
 }
 
@@ -96,7 +96,7 @@ const Document = ({ lang, brand, title, head, script, footer, children }: Frame)
       <title>{brand.name === '' ? title : `${title} · ${brand.name}`}</title>
       <style>{raw(styleOf(brand))}</style>
       {head}
-      {script === undefined ? null : <script type="module">{raw(script)}</script>}
+      {script === undefined ? null : <script type="module">{raw(script.text)}</script>}
     </head>
     <body>
       <header>
@@ -118,7 +118,7 @@ export async function render(frame: Frame): Promise<Page> {
     "default-src 'none'",
     `style-src '${style}'`,
     `img-src 'self' data:${logo}`,
-    ...(frame.script === undefined ? [] : [`script-src '${await hashOf(frame.script)}'`, "connect-src 'self'"]),
+    ...(frame.script === undefined ? [] : [`script-src '${frame.script.hash}'`, "connect-src 'self'"]),
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
@@ -127,7 +127,7 @@ export async function render(frame: Frame): Promise<Page> {
 }
 
 /** What a policy lets an element's text in by. */
-async function hashOf(text: string): Promise<string> {
+export async function hashOf(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`
 }
