@@ -1,5 +1,6 @@
 // What wrangler runs before it bundles the worker, and the tests before they start: the page's script, minified, as a module
 // of the worker. Plain JavaScript, so that every Node that wrangler takes can run it.
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +21,9 @@ export function build() {
   const script = code.trim()
   // It stands in a page: nothing in it may end its element, or begin a comment.
   if (/<\/script|<!--/i.test(script)) throw new Error('checkout.js holds what would end its own element')
-  const module = `// Made by dev/build.mjs of checkout.js. Not to be edited.\nexport const CHECKOUT = ${JSON.stringify(script)}\n`
+  // What a policy lets it in by: it is the same for every page.
+  const hash = `sha256-${createHash('sha256').update(script).digest('base64')}`
+  const module = `// Made by dev/build.mjs of checkout.js. Not to be edited.\nexport const CHECKOUT = ${JSON.stringify({ text: script, hash })}\n`
   if (!existsSync(made) || readFileSync(made, 'utf8') !== module) writeFileSync(made, module)
 }
 

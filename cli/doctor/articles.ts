@@ -16,9 +16,9 @@ export function articleFindings(keys: readonly StoredKey[], config: Config): Fin
   const findings: Finding[] = []
   const unserved: string[] = []
   for (const { name, metadata } of keys.filter((key) => key.name.startsWith('/'))) {
-    const rules = rulesAt(name, config)
-    if (rules.length === 0) unserved.push(name)
-    else findings.push(...rules.slice(0, 1).flatMap((rule) => articleProblem(name, metadata, rule)))
+    const rule = ruleAt(name, config)
+    if (rule === null) unserved.push(name)
+    else findings.push(...articleProblem(name, metadata, rule))
   }
   const more = findings.length - MOST_SHOWN
   return [
@@ -28,24 +28,25 @@ export function articleFindings(keys: readonly StoredKey[], config: Config): Fin
   ]
 }
 
-/** Routes that answer with what lies under a key. */
-function rulesAt(key: string, { rules, sites }: Config): Rule[] {
-  return addressesOf(key).flatMap((path) =>
-    sites.flatMap((site) => {
-      const decision = decisionAt(path, 'GET', new URL(site).host, rules)
-      const rule = decision.ok && decision.value.kind !== 'open' ? decision.value.rule : null
-      return rule?.content === 'kv' ? [rule] : []
-    }),
-  )
+/** The route that answers with what lies under a key, at the first site that has one; null where none does. */
+function ruleAt(key: string, { rules, sites }: Config): Rule | null {
+  const path = addressOf(key)
+  if (path === null) return null
+  for (const site of sites) {
+    const decision = decisionAt(path, 'GET', new URL(site).host, rules)
+    const rule = decision.ok && decision.value.kind !== 'open' ? decision.value.rule : null
+    if (rule?.content === 'kv') return rule
+  }
+  return null
 }
 
 /** The address whose key this is, where it is one: canonical, or the same in readable characters. */
-function addressesOf(key: string): string[] {
-  const escaped = key.split('/').map(encodeURIComponent).join('/')
-  return [key, escaped]
-    .map(canonicalPath)
-    .flatMap((path) => (path.ok && [path.value, decodeURIComponent(path.value)].includes(key) ? [path.value] : []))
-    .slice(0, 1)
+function addressOf(key: string): string | null {
+  for (const spelling of [key, key.split('/').map(encodeURIComponent).join('/')]) {
+    const path = canonicalPath(spelling)
+    if (path.ok && [path.value, decodeURIComponent(path.value)].includes(key)) return path.value
+  }
+  return null
 }
 
 function articleProblem(key: string, metadata: unknown, { offers }: Rule): Finding[] {

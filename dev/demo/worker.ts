@@ -3,22 +3,18 @@
 // Made by `npm start`.
 import DEMO_WALLET from '../../.newsstand/demo-wallet.txt'
 import worker from '../../src/index.ts'
+import { hashOf } from '../../src/pages/page.tsx'
 
 export { Payer } from '../../src/index.ts'
 
 const POLICY = 'Content-Security-Policy'
 const SCRIPTS = "script-src '"
 
-async function hash(): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(DEMO_WALLET))
-  return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`
-}
-
 async function withWallet(response: Response): Promise<Response> {
   const policy = response.headers.get(POLICY) ?? ''
   if (!policy.includes(SCRIPTS) || !response.body) return response
   const headers = new Headers(response.headers)
-  headers.set(POLICY, policy.replace(SCRIPTS, `script-src '${await hash()}' '`))
+  headers.set(POLICY, policy.replace(SCRIPTS, `script-src '${await hashOf(DEMO_WALLET)}' '`))
   headers.delete('Content-Encoding')
   const isZipped = response.headers.get('Content-Encoding') === 'gzip'
   const body = isZipped ? response.body.pipeThrough(new DecompressionStream('gzip')) : response.body

@@ -24,8 +24,8 @@ type Frame = {
   title: string
   head?: Child
   footer?: Child
-  /** The one script, for pages that have one. */
-  script?: string
+  /** The one script, for pages that have one, and what a policy lets it in by. */
+  script?: { text: string; hash: string }
   children: Child
 }
 
@@ -99,7 +99,7 @@ const Document = ({ lang, brand, title, head, script, footer, children }: Frame)
       <title>{brand.name === '' ? title : `${title} · ${brand.name}`}</title>
       <style>{raw(styleOf(brand))}</style>
       {head}
-      {script === undefined ? null : <script type="module">{raw(script)}</script>}
+      {script === undefined ? null : <script type="module">{raw(script.text)}</script>}
     </head>
     <body>
       <header>
@@ -121,7 +121,7 @@ export async function render(frame: Frame): Promise<Page> {
     "default-src 'none'",
     `style-src '${style}'`,
     `img-src 'self' data:${logo}`,
-    ...(frame.script === undefined ? [] : [`script-src '${await hashOf(frame.script)}'`, "connect-src 'self'"]),
+    ...(frame.script === undefined ? [] : [`script-src '${frame.script.hash}'`, "connect-src 'self'"]),
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

@@ -47,9 +47,9 @@ test(
     await publisher.leave()
 
     expect(last).toMatchObject({ status: 0, output: expect.stringContaining('deployed newsstand-test') })
-    // Two of storage, the migrations, three for the secrets (there is no worker, it is made, they are put), and five of
+    // Two of storage, the migrations, three for the secrets (there is no worker, it is made, they are put), and four of
     // `wrangler deploy`; then one run that ends.
-    expect(statuses).toEqual([...Array.from({ length: 2 + MIGRATIONS + 3 + 5 }, () => 1), 0])
+    expect(statuses).toEqual([...Array.from({ length: 2 + MIGRATIONS + 3 + 4 }, () => 1), 0])
     expect(namespaces.map(({ title }) => title)).toEqual(['newsstand-test-content'])
     expect(api.databases.map(({ name }) => name)).toEqual(['newsstand-test-ledger'])
     expect(migrations).toHaveLength(MIGRATIONS)
