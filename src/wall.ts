@@ -1,6 +1,7 @@
 // The publisher's own page up to the cut: reads it as it comes, and hands on what may leave. It keeps nothing, and with any doubt
 // there is no such page: the plain one is shown instead.
 
+import { within } from './waiting.ts'
 import { charsetOf, PRESCAN_BYTES } from './wall/charset.ts'
 import { type Cut, type CutSettings, type Head, newCutter } from './wall/cut.ts'
 import { factsOf, type PageFacts } from './wall/facts.ts'
@@ -54,17 +55,7 @@ export function answerElsewhere({ status, headers, body }: Response, address: st
 }
 
 /** What an origin says in time; null where it does not. */
-export async function inTime<Answer>(asked: Promise<Answer>): Promise<Answer | null> {
-  let timer: number | null = null
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), LONGEST_MS)
-  })
-  try {
-    return await Promise.race([asked, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
+export const inTime = <Answer>(asked: Promise<Answer>): Promise<Answer | null> => within(asked, LONGEST_MS)
 
 /** The page, cut; null where it is no page that can be, and then it is let go. `address`: where it lies, for its own links. */
 export async function cutPage(page: Response, settings: CutSettings, address: string): Promise<Walled | null> {
@@ -124,7 +115,7 @@ async function untilCut(source: Source, type: string, settings: CutSettings): Pr
   })
   let cut = cutter.push(decoder.decode(start, { stream: true }))
   while (cut === null) {
-    const next = await within(source, untilMs)
+    const next = await nextOf(source, untilMs)
     if (next === 'late') return null
     if (next === 'over') {
       const last = cutter.finish()
@@ -142,7 +133,7 @@ async function startOf(source: Source, untilMs: number): Promise<Uint8Array | nu
   const chunks: Uint8Array[] = []
   let size = 0
   while (size < PRESCAN_BYTES) {
-    const next = await within(source, untilMs)
+    const next = await nextOf(source, untilMs)
     if (next === 'late') return null
     if (next === 'over') break
     chunks.push(next)
@@ -157,17 +148,10 @@ async function startOf(source: Source, untilMs: number): Promise<Uint8Array | nu
 }
 
 /** The next bytes, unless they come too late. */
-async function within(source: Source, untilMs: number): Promise<Uint8Array | 'over' | 'late'> {
-  let timer: number | null = null
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), Math.max(0, untilMs - Date.now()))
-  })
-  const next = source.read().then(({ done, value }) => (done ? 'over' : value))
-  try {
-    return await Promise.race([next, late])
-  } finally {
-    clearTimeout(timer)
-  }
+async function nextOf(source: Source, untilMs: number): Promise<Uint8Array | 'over' | 'late'> {
+  const next = await within(source.read(), untilMs - Date.now())
+  if (next === null) return 'late'
+  return next.done ? 'over' : next.value
 }
 
 async function* restOf(source: Source, rest: Rest): AsyncGenerator<string> {
@@ -175,7 +159,7 @@ async function* restOf(source: Source, rest: Rest): AsyncGenerator<string> {
   let { left } = rest
   try {
     while (left > 0) {
-      const next = await within(source, untilMs)
+      const next = await nextOf(source, untilMs)
       if (next === 'late' || next === 'over') break
       left -= next.byteLength
       yield rest.push(next)

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** From the bottom up: a layer may import itself and those before it. */
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
-  ['settings, http, body', /^(settings|http|breaker|limits|body|admin|version)\.ts$/],
+  ['settings, http, body', /^(settings|http|waiting|breaker|limits|body|admin|version)\.ts$/],
   ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],

@@ -66,7 +66,7 @@ export async function cardPart(view: PaywallView): Promise<CardPart> {
     inAscii(jsonInAscii(`${shadow}`)),
     '</template>',
     inAscii(`${outside}`),
-    `</div><script type="module">${CHECKOUT}</script>`,
+    `</div><script type="module">${CHECKOUT.text}</script>`,
   ].join('')
-  return { html: `${raw(html)}`, script: await hashOf(CHECKOUT), styles: [await hashOf(style)] }
+  return { html: `${raw(html)}`, script: CHECKOUT.hash, styles: [await hashOf(style)] }
 }

@@ -4,12 +4,12 @@ import { type LedgerRow, noteUnresolved, recordPayment } from '../ledger.ts'
 import { log, nameOf, type PaymentEvent } from '../log.ts'
 import { paymentAlias } from '../networks/alias.ts'
 import { isolateOf, nowSeconds } from '../site.ts'
+import { within } from '../waiting.ts'
 import { assetOf } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
 import { isUnproven, isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
-import { within } from './waiting.ts'
 
 /** Rows one alarm writes to the ledger, each with two calls at most. */
 const MOST_ENTRIES = 8

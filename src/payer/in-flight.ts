@@ -1,6 +1,6 @@
 // What is under way in this instance, all in memory: who asks, who settles, who is being handed the content. After a
 // restart the records say what was open, and nobody is waiting.
-import { within } from './waiting.ts'
+import { within } from '../waiting.ts'
 
 /** Requests one payer may have waiting at once; more are told to come again. */
 const MOST_HELD = 128

@@ -6,13 +6,13 @@ import type { Facilitator } from '../facilitators.ts'
 import type { SettleReply } from '../replies.ts'
 import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
 import { withCatalogues } from '../supported.ts'
+import { pause, Slots, within } from '../waiting.ts'
 import { type Asset, assetOf } from '../x402/assets.ts'
 import type { Book } from './book.ts'
 import { type Ending, MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
 import { look, proofOf, type Truth } from './reconcile.ts'
 import { isOpen, maySend, wasSent } from './redemption.ts'
 import { nextLookSeconds, type PaymentRow, personOf, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
-import { pause, Slots, within } from './waiting.ts'
 
 /** How long a request is held while its payment is settled or reconciled. */
 export const HOLD_MS = 25_000

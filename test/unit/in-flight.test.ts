@@ -1,7 +1,7 @@
 // Who waits, who runs and who is being handed the content, in virtual time; and that no timer outlives its wait.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Held, InFlight } from '../../src/payer/in-flight.ts'
-import { pause, Slots, within } from '../../src/payer/waiting.ts'
+import { pause, Slots, within } from '../../src/waiting.ts'
 
 const KEY = 'a payment'
 /** A handout nobody reports on for this long has ended. */
