@@ -10,8 +10,8 @@ import { factsOf, type PageFacts } from './wall/facts.ts'
 const MOST_BYTES = 512 * 1024
 /** Nor waited for longer. */
 const LONGEST_MS = 2_000
-/** What comes behind the cut is waited for as long: then the document ends. */
-const LONGEST_REST_MS = 10_000
+/** What comes behind the cut is waited for no longer: then the document ends. */
+const LONGEST_REST_MS = 5_000
 
 /** A page that is cut. */
 export type Walled = {

@@ -25,12 +25,13 @@ export async function walledAnswer(
   const { before, headAt, head, facts, language } = page
   const card = await cardPart(view)
   const site = new URL(view.resourceUrl).origin
+  const base = URL.canParse(head.base, view.resourceUrl) ? new URL(head.base, view.resourceUrl).href : view.resourceUrl
   const policies = wallPolicy({
     headers: page.policies,
     metas: head.policies,
     script: card.script,
     styles: card.styles,
-    kept: await Promise.all(head.keptScripts.map((script) => keptOf(script, view.resourceUrl))),
+    kept: await Promise.all(head.keptScripts.map((script) => keptOf(script, base))),
     site,
   })
   if (policies === null) return null

@@ -119,10 +119,9 @@ export function ruleOf(route: Route, env: Record<string, unknown>, at: string): 
     description: route.description ?? '',
     mimeType: route.mimeType ?? '',
     wall:
-      // Only where it is asked for, until it has been looked at for longer.
-      route.wall === undefined || route.wall === false
+      route.wall === false
         ? null
-        : { select: route.wall.select ?? null, keep: route.wall.keep ?? 3, status: route.wall.status ?? 402 },
+        : { select: route.wall?.select ?? null, keep: route.wall?.keep ?? 3, status: route.wall?.status ?? 402 },
     offers: (route.offers ?? []).map((offer) => ({
       name: offer.name,
       price: offer.price,

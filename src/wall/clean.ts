@@ -31,7 +31,7 @@ const RELATIONS = words(
   'stylesheet icon shortcut apple-touch-icon apple-touch-icon-precomposed mask-icon manifest canonical preconnect dns-prefetch preload author license me next prev alternate',
 )
 const METAS =
-  /^(?:viewport|description|author|keywords|robots|googlebot(?:-news)?|bingbot|theme-color|color-scheme|referrer|generator|application-name|format-detection|news_keywords|(?:og|article|fb|twitter|profile|book|music|video|al|dc|dcterms)[:.][\w:.-]+|(?:apple|msapplication|mobile-web-app|google)-[\w-]+|citation_title|citation_author|citation_publication_date|supported-color-schemes)$/
+  /^(?:viewport|description|author|robots|googlebot(?:-news)?|bingbot|theme-color|color-scheme|referrer|generator|application-name|format-detection|og:(?:title|type|url|description|determiner|site_name|locale(?::alternate)?|updated_time|see_also|(?:image|video|audio)(?::\w+)?)|article:(?:(?:published|modified|expiration)_time|author|section|tag|publisher|opinion|content_tier)|fb:(?:app_id|pages|admins)|twitter:(?:card|url|domain|(?:site|creator)(?::id)?|title|description|image(?::(?:src|alt))?)|profile:\w+|al:[a-z]+:\w+|(?:dc|dcterms)\.(?:title|creator|date|publisher|language|description)|(?:apple|msapplication|mobile-web-app|google)-[\w-]+|citation_(?:title|author|publication_date)|supported-color-schemes)$/
 
 export const isVoid = (name: string) => VOID.has(name)
 
@@ -82,10 +82,23 @@ function isKnownMeta(tag: StartTag): boolean {
   return METAS.test(lower(name.trim())) && (tag.attributes.get('content')?.length ?? 0) <= LONGEST_SAID
 }
 
+/** What a style sheet's own script would have done once it was loaded, is done: such scripts do not run. */
+function switchedOn(tag: StartTag): ReadonlyMap<string, string> {
+  if (tag.name !== 'link' || !tag.attributes.has('onload')) return tag.attributes
+  const onload = attributeOf(tag, 'onload')
+  const attributes = new Map(tag.attributes)
+  if (/\bmedia\b/.test(onload)) attributes.delete('media')
+  if (/\brel\b/.test(onload) && wordsOf(tag, 'as').includes('style')) {
+    attributes.set('rel', 'stylesheet')
+    attributes.delete('as')
+  }
+  return attributes
+}
+
 /** A start tag as it may leave. */
 export function written(tag: StartTag, space: Space): string {
   let text = `<${tag.name}`
-  for (const [name, value] of tag.attributes) {
+  for (const [name, value] of switchedOn(tag)) {
     const known = nameOf(tag, name, value)
     if (known !== null) text += ` ${known}="${value.replaceAll('"', '&quot;')}"`
   }
@@ -108,7 +121,9 @@ function nameOf(tag: StartTag, name: string, value: string): string | null {
   if (tag.name === 'meta') return /^(?:name|property|content|http-equiv|media|itemprop)$/.test(name) ? name : null
   if (name === 'value')
     return isButton(tag) || tag.name === 'li' || tag.name === 'progress' || tag.name === 'meter' ? name : null
-  if (name === 'nonce') return null
+  // It opens styles alone: scripts are let in by what they are.
+  if (name === 'nonce') return tag.name === 'style' || isStylesheet(tag) ? name : null
+  if (name === 'alt') return /^(?:img|area|input)$/.test(tag.name) ? name : null
   // Long forms of words; elsewhere it may hold a text.
   if (name === 'title') return /^(?:abbr|dfn|link|style)$/.test(tag.name) ? name : null
   return GLOBAL.has(name) || DRAWING.test(name) || /^aria-[a-z]+$/.test(name) ? name : null

@@ -17,6 +17,8 @@ export type Head = {
   /** Scripts marked `data-newsstand="keep"`. */
   keptScripts: { src: string | null; text: string; nonce: string | null }[]
   lang: string
+  /** The first `<base href>`; '' without one. */
+  base: string
 }
 
 export const emptyHead = (): Head => ({
@@ -27,11 +29,13 @@ export const emptyHead = (): Head => ({
   policies: [],
   keptScripts: [],
   lang: '',
+  base: '',
 })
 
 /** Notes what a start tag says. */
 export function note(head: Head, tag: StartTag) {
   if (tag.name === 'html') head.lang ||= attributeOf(tag, 'lang')
+  else if (tag.name === 'base') head.base ||= attributeOf(tag, 'href')
   else if (tag.name === 'link') head.links.push({ rel: lower(attributeOf(tag, 'rel')), href: attributeOf(tag, 'href') })
   else if (tag.name === 'meta') {
     const content = attributeOf(tag, 'content')
@@ -60,15 +64,17 @@ export function scriptOf(head: Head, tag: StartTag, text: string, jsonLdOf: (raw
     if (rebuilt === null) return ''
     return `<script type="application/ld+json">${rebuilt.replaceAll('<', '\\u003c')}</script>`
   }
+  // As a browser reads it: its hash is of that.
+  const code = text.replace(/\r\n?/g, '\n').replaceAll('\0', '\ufffd')
   const src = tag.attributes.get('src')
   const nonce = tag.attributes.get('nonce')
   head.keptScripts.push({
     src: src === undefined ? null : decoded(src),
-    text,
+    text: code,
     nonce: nonce === undefined ? null : decoded(nonce),
   })
   const attributes = ['src', 'type', 'async', 'defer', 'nonce', 'crossorigin', 'integrity', 'nomodule', 'id']
     .filter((name) => tag.attributes.has(name))
     .map((name) => ` ${name}="${(tag.attributes.get(name) ?? '').replaceAll('"', '&quot;')}"`)
-  return `<script${attributes.join('')}>${src === undefined ? text : ''}</script>`
+  return `<script${attributes.join('')}>${src === undefined ? code : ''}</script>`
 }

@@ -43,7 +43,14 @@ type Region = {
   seen: number
   /** Behind each of the first paragraphs: the token, and what had been seen. */
   ends: { at: number; seen: number }[]
+  /** Of `seen`, what is neither in a paragraph nor in the title. */
+  loose: number
 }
+
+/** More than a byline, a caption and some key points have: beside the paragraphs, no more than this is shown. */
+const MOST_LOOSE = 600
+/** An article of a page that has no title so far, and is shorter, is a card of another one, most likely. */
+const LONGEST_CARD = 600
 
 export function newSearch(settings: CutSettings): Search {
   const { keep } = settings
@@ -57,6 +64,7 @@ export function newSearch(settings: CutSettings): Search {
   let allText = 0
   let number = 0
   let isEndOfParagraph = false
+  let hasTitle = false
   let place: Place | null = null
 
   function opened(element: Element) {
@@ -70,6 +78,7 @@ export function newSearch(settings: CutSettings): Search {
     })
     if (token === null || facts.get(element)?.isGone) return
     if (ROOTS.has(attributeOf(token, 'id'))) roots.set(element, allText)
+    if (element.name === 'h1' && element.space === 'html') hasTitle = true
     const region = regions.at(-1)
     if (element.space === 'html' && element.name === 'p' && region) {
       if (facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
@@ -85,8 +94,8 @@ export function newSearch(settings: CutSettings): Search {
     // An article in several pieces goes on.
     const before = spare !== null && spare.rank === rank && isNamed(rank) ? spare : null
     if (before) spare = null
-    const { from, seen, ends } = before ?? { from: number + 1, seen: 0, ends: [] }
-    regions.push({ element, rank, from, asides, seen, ends })
+    const { from, seen, ends, loose } = before ?? { from: number + 1, seen: 0, ends: [], loose: 0 }
+    regions.push({ element, rank, from, asides, seen, ends, loose })
     if (element.name === 'p') paragraphs.set(element, false)
   }
 
@@ -94,19 +103,24 @@ export function newSearch(settings: CutSettings): Search {
     const before = roots.get(element)
     if (before === allText) throw new SyntaxError('a script writes this page')
     const region = regions.at(-1)
-    if (paragraphs.get(element) && region && region.ends.length < keep)
+    if (paragraphs.get(element) && region && region.ends.length < keep && !isFull(region))
       region.ends.push({ at: isEndOfParagraph ? number + 1 : number, seen: region.seen })
     paragraphs.delete(element)
     if (region?.element !== element) return
     leave(region)
   }
 
+  /** Whether no more of it may be shown. */
+  const isFull = ({ ends, loose }: Region) => ends.length >= Math.max(keep, 1) || loose > MOST_LOOSE
+  const isCertain = ({ rank, seen }: Region) =>
+    settings.select !== null || isNamed(rank) || hasTitle || seen > LONGEST_CARD
+
   function leave(region: Region) {
     regions.pop()
     if (place !== null) return
     // Too little for an article: a card, most likely. The publisher's own selector is taken at its word; what has the name of
     // an article's text may go on in a further piece.
-    const isWhole = settings.select !== null || (region.ends.length >= Math.max(keep, 1) && !isNamed(region.rank))
+    const isWhole = settings.select !== null || (isFull(region) && isCertain(region) && !isNamed(region.rank))
     if (isWhole) place = atEndOf(region, number)
     else if (spare === null || region.rank < spare.rank || (region.rank === spare.rank && region.seen > spare.seen))
       spare = { ...region, to: number }
@@ -128,9 +142,15 @@ export function newSearch(settings: CutSettings): Search {
     if (!region) return
     const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
     region.seen += length
-    for (let element: Element | null = top; element; element = element === region.element ? null : element.parent)
-      if (paragraphs.has(element)) paragraphs.set(element, true)
-    const end = region.ends[keep - 1]
+    let isLoose = true
+    for (let element: Element | null = top; element; element = element === region.element ? null : element.parent) {
+      if (element.name === 'h1') isLoose = false
+      if (!paragraphs.has(element)) continue
+      paragraphs.set(element, true)
+      isLoose = false
+    }
+    if (isLoose) region.loose += length
+    const end = isFull(region) && isCertain(region) ? region.ends.at(-1) : undefined
     if (end && region.seen >= 2 * end.seen) place = { at: end.at, bareFrom: null, rank: region.rank }
   }
 

@@ -104,8 +104,39 @@ describe('where the cut is', () => {
 
   test('before the end of the page, as soon as as much has followed', () => {
     const cutter = newCutter(PLAIN, () => null)
-    expect(cutter.push(`${START}<article><p>one</p><p>two</p><p>three and fo`)).toBeNull()
+    expect(cutter.push(`${START}<article><h1>T</h1><p>one</p><p>two</p><p>three and fo and fo`)).toBeNull()
     expect(cutter.push('ur</p>')?.before).toMatch(/two<\/p>$/)
+  })
+
+  const CARD = `<article><h3>Another</h3>${'<p>a few words of it</p>'.repeat(6)}</article>`
+  const ARTICLE = `<h1>T</h1><p>one</p><p>two</p>${LONG}`
+  test.each<[string, string, string]>([
+    ['in the article, not in a card before it', `${CARD.repeat(2)}<article>${ARTICLE}</article>`, 'two</p>'],
+    [
+      'in the first article of a page whose title has been',
+      `<h1>T</h1>${CARD}${CARD}`,
+      'Another</h3><p>a few words of it</p><p>a few words of it</p>',
+    ],
+    [
+      'before a list that is longer than key points are',
+      `<article><h1>T</h1><p>one</p><ul>${'<li>words and words and words</li>'.repeat(40)}</ul><p>two</p>${LONG}</article>`,
+      'one</p>',
+    ],
+    [
+      'before text in no paragraph',
+      `<article><h1>T</h1><p>one</p>${'words and more words<br>'.repeat(60)}<p>two</p>${LONG}</article>`,
+      'one</p>',
+    ],
+  ])('%s', (_, body, shown) => {
+    expect(bodyOf(body)?.split('[card]')[0]).toMatch(new RegExp(`${shown}$`))
+  })
+
+  test('behind the title alone where the text stands in no paragraph', () => {
+    const body = bodyOf(
+      `<article><h1>T</h1>${'words and more words<br>'.repeat(90)}<p>one</p><p>two</p>${LONG}</article>`,
+    )
+    expect(body).toMatch(/<h1>T<\/h1>\[card\]/)
+    expect(body).not.toContain('words')
   })
 
   test.each<[string, string]>([
@@ -203,7 +234,53 @@ describe('what passes in front of the cut', () => {
       jsonLd: ['{"a":"</b>"}'],
       policies: ['img-src *'],
       keptScripts: [],
+      base: '',
     })
+  })
+
+  test.each<[string, string, string]>([
+    [
+      'a style sheet that a script would switch on is on',
+      `<link rel=stylesheet href=/a media=print onload="this.media='all'">`,
+      '<link rel="stylesheet" href="/a">',
+    ],
+    [
+      'one that is loaded before it is one, too',
+      `<link rel=preload as=style href=/a onload="this.rel='stylesheet'">`,
+      '<link rel="stylesheet" href="/a">',
+    ],
+    [
+      'one for print stays one',
+      '<link rel=stylesheet href=/a media=print>',
+      '<link rel="stylesheet" href="/a" media="print">',
+    ],
+    [
+      'styles keep the nonce that a policy lets them in by',
+      '<style nonce=a>b{}</style>',
+      '<style nonce="a">b{}</style>',
+    ],
+    [
+      'what a card of another site shows of it',
+      '<meta property=og:title content=a><meta name=twitter:card content=b>',
+      '<meta property="og:title" content="a"><meta name="twitter:card" content="b">',
+    ],
+    [
+      'no meta that only looks like those',
+      '<meta property=og:article:body content=a><meta property=article:content content=b><meta name=twitter:data1 content=c><meta name=keywords content=d>',
+      '',
+    ],
+  ])('%s', (_, head, expected) => {
+    expect(cutOf(`<!doctype html><html><head>${head}</head><body>${CUT}`)?.before).toBe(
+      `<!doctype html><html><head>${expected}</head><body>`,
+    )
+  })
+
+  test('a kept script leaves as a browser reads it, and the page says from where its addresses count', () => {
+    const page = cutOf(
+      `<!doctype html><html><head><base href=/b/><script data-newsstand=keep>a\r\nb\rc</script></head><body>${CUT}`,
+    )
+    expect(page?.before).toContain('<script>a\nb\nc</script>')
+    expect(page?.head).toMatchObject({ base: '/b/', keptScripts: [{ text: 'a\nb\nc' }] })
   })
 
   test('a page that is well formed shows what it showed', () => {
@@ -247,8 +324,8 @@ function textOf(html: string): string {
 }
 
 describe('what passes behind the cut', () => {
-  const open = `<div class=site><article><p>one</p><p>two</p>${LONG}`
-  const kept = '<div class="site"><article><p>one</p><p>two</p>[card]'
+  const open = `<div class=site><article><h1>T</h1><p>one</p><p>two</p>${LONG}`
+  const kept = '<div class="site"><article><h1>T</h1><p>one</p><p>two</p>[card]'
   test.each<[string, string, string]>([
     [
       'nothing of the article',
