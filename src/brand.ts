@@ -28,6 +28,7 @@ export const brandSchema = z.object(
     terms: z.optional(link),
     support: z.optional(link),
     why: z.optional(link),
+    login: z.optional(link),
   },
   { error: 'write a table such as { name = "The Daily Stand" }' },
 )
@@ -39,4 +40,5 @@ export const brandOf = (brand: z.infer<typeof brandSchema> | undefined): Brand =
   terms: brand?.terms ?? null,
   support: brand?.support ?? null,
   why: brand?.why ?? null,
+  login: brand?.login ?? null,
 })

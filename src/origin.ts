@@ -37,6 +37,8 @@ export type OriginRequest = {
   upstream: Rule['upstream']
   /** Names of the headers that made the price: only those go to an upstream beside the usual ones. */
   pricing: readonly string[]
+  /** Gives it up; null where it is waited for. */
+  signal: AbortSignal | null
 }
 
 /** The origin's answer; `content_unavailable` where it cannot be reached, or an upstream refuses the seller. */
@@ -114,7 +116,7 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
 function outgoingTo(
   base: string,
   request: Request,
-  { path, query, purpose }: OriginRequest,
+  { path, query, purpose, signal }: OriginRequest,
   headers: Headers,
 ): Request {
   const url = `${base}${path}${query}`
@@ -129,6 +131,7 @@ function outgoingTo(
     ...(isOddBodyKept ? {} : { method: request.method, body: hasOddBody ? null : request.body }),
     headers,
     redirect: 'manual',
+    signal,
     // Paid content must not get into a cache that could serve it without a payment.
     ...(purpose === 'free' ? {} : { cache: 'no-store' as const }),
   })

@@ -31,21 +31,11 @@ import {
 } from './purchase.ts'
 import { quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
-import {
-  isForDocument,
-  isFromElsewhere,
-  isSafe,
-  isUpgrade,
-  namesAnother,
-  readPayment,
-  type Target,
-  targetOf,
-  withoutReader,
-} from './request.ts'
-import { type Answer, preflight, refuse, wantsPage } from './respond.ts'
+import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
+import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
 import { networksOnOffer } from './supported.ts'
-import { answerElsewhere, cutPage, inTime, type Teaser } from './wall.ts'
+import { teaserOf } from './teaser.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -191,6 +181,7 @@ const fromOrigin = (
   { site, originPath, facts }: Target,
   purpose: Purpose,
   rule: Rule | null,
+  signal: AbortSignal | null = null,
 ) => {
   const wanted = {
     site,
@@ -199,6 +190,7 @@ const fromOrigin = (
     purpose,
     upstream: rule?.upstream ?? null,
     pricing: rule ? pricingHeaders(rule, facts) : [],
+    signal,
   }
   return timed(world, 'contentMs', askOrigin(world, request, wanted))
 }
@@ -333,7 +325,8 @@ async function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record
   const { request, world, rule, resource, found, sales, offers } = visit
   // Whoever has sent something is told what became of it, and costs the origin nothing more.
   const isOffer = refusal.code === 'payment_required' && !world.config.isPaused && offers.length > 0
-  const teaser = isOffer ? await teaserOf(visit) : null
+  const ask = (asked: Request, signal: AbortSignal) => fromOrigin(asked, world, visit.target, 'purchase', rule, signal)
+  const teaser = isOffer ? await teaserOf({ request, world, rule, resource, found, ask }) : null
   await found?.discard()
   if (teaser?.kind === 'answer') return { kind: 'gated', response: teaser.response, headers: {} }
   if (teaser?.kind === 'silence' && rule.wall?.status === 200) return refuse(request, world.config.brand, PAUSED)
@@ -342,38 +335,4 @@ async function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record
   if (offers.length === 0) return refuse(request, world.config.brand, { code: 'facilitator_unavailable' })
   const item = { rule, resource, article: found?.article ?? null, sales, offers }
   return answerChallenge(request, world, refusal, item, outcome, teaser)
-}
-
-/**
- * What a document shows of the publisher's own page: the page up to its cut, or the origin's answer where nothing is there
- * or elsewhere. Null: the plain page. The origin is asked once, as if by nobody.
- */
-async function teaserOf({ request, world, target, rule, resource, found }: Visit): Promise<Teaser | null> {
-  if (rule.wall === null) return null
-  const isWalled = rule.content !== 'r2' && rule.upstream === null && rule.accessSeconds > 0
-  if (!isWalled || !isForDocument(request) || !wantsPage(request) || !/^(?:text\/html\b|$)/i.test(rule.mimeType))
-    return null
-  if (found !== null && found.article.teaser !== null) return null
-  if (found) {
-    const stored = await openStored(found, request, null)
-    const page = stored.ok ? await cutPage(stored.value.response, rule.wall, urlOf(resource)) : null
-    return page && { kind: 'page', page }
-  }
-  const asked = fromOrigin(withoutReader(request), world, target, 'purchase', rule)
-  const content = await inTime(asked)
-  if (content === null) {
-    // What comes too late is let go.
-    world.waitUntil(asked.then((late) => (late.ok ? late.value.response.body?.cancel() : undefined)).catch(() => {}))
-    return { kind: 'silence' }
-  }
-  if (!content.ok) return { kind: 'silence' }
-  const { response } = content.value
-  const elsewhere = answerElsewhere(response, urlOf(resource))
-  if (elsewhere) return { kind: 'answer', response: elsewhere }
-  if (response.status !== 200) {
-    await response.body?.cancel()
-    return response.status >= 500 ? { kind: 'silence' } : null
-  }
-  const page = await cutPage(response, rule.wall, urlOf(resource))
-  return page && { kind: 'page', page }
 }

@@ -27,6 +27,8 @@ const CACHING =
   /^(?:age|expires|pragma|xkey|(?:.*-)?cache-(?:control|tags?|ttl|expires)|(?:x-accel|x-litespeed|edge|surrogate|cdn)-.*)$/
 /** By these a shared cache could confirm that its copy is fresh. */
 const VALIDATORS = ['etag', 'last-modified']
+/** What an origin says to newsstand alone. */
+const TO_US = ['newsstand-access']
 
 /** An answer on its way out. */
 export type Answer =
@@ -51,7 +53,7 @@ export function dressed(answer: Answer): Response {
       varying(headers, answer.dependsOn)
       return copy
     case 'gated':
-      for (const name of VALIDATORS) headers.delete(name)
+      for (const name of [...VALIDATORS, ...TO_US]) headers.delete(name)
       privately(headers, 'private, no-store', answer.headers)
       openToScripts(headers)
       return copy

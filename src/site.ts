@@ -3,6 +3,7 @@
 import { Breaker } from './breaker.ts'
 import { type Gate, newRpcMemory, Rpc, type RpcMemory } from './chain.ts'
 import { type Config, parseConfig, type SellingConfig } from './config.ts'
+import { type Cuts, newCuts } from './cuts.ts'
 import { fail, ok, type Refusal, type Result } from './errors.ts'
 import { type Entry, newEntry } from './journal.ts'
 import { type Keyring, keyProblem, newKeyring } from './keyring.ts'
@@ -13,6 +14,7 @@ import type { Upstream } from './policy/upstream.ts'
 import type { ConfigProblem } from './settings.ts'
 import { type ListingsMemory, newListingsMemory } from './supported.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
+import type { CutPage } from './wall.ts'
 import { assetOf } from './x402/assets.ts'
 import { importSigner, type PublicJwk, type Signer } from './x402/jws.ts'
 
@@ -26,6 +28,8 @@ export type Isolate = {
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<string, CryptoKey>
+  /** Cut pages that several readers want. */
+  cuts: Cuts<CutPage>
   /** Null until it was needed. */
   selling: Result<Selling, ConfigProblem[]> | null
 }
@@ -59,6 +63,7 @@ export function isolateOf(env: Env): Isolate {
     listings: newListingsMemory(),
     rpcs: new Map(),
     keys: new Map(),
+    cuts: newCuts(({ before, rest }) => before.length + rest.length),
     selling: null,
   }
   isolates.set(env, isolate)

@@ -1,35 +1,86 @@
 // The publisher's own page up to the cut: reads it as it comes, and hands on what may leave. It keeps nothing, and with any doubt
 // there is no such page: the plain one is shown instead.
 
+import { PLACE } from './pages/card.tsx'
 import { within } from './waiting.ts'
 import { charsetOf, PRESCAN_BYTES } from './wall/charset.ts'
 import { type Cut, type CutSettings, type Head, newCutter } from './wall/cut.ts'
 import { factsOf, type PageFacts } from './wall/facts.ts'
+import { amended } from './wall/jsonld.ts'
 
 /** No page is read further for its cut. */
 const MOST_BYTES = 512 * 1024
-/** Nor waited for longer. */
-const LONGEST_MS = 2_000
+/** Nor is it waited for longer. */
+export const LONGEST_MS = 2_000
 /** What comes behind the cut is waited for no longer: then the document ends. */
 const LONGEST_REST_MS = 5_000
 
-/** A page that is cut. */
-export type Walled = {
+/** What is known of a page once it is cut. Nothing in it is of the paid part. */
+type Opening = {
   /** All that may leave in front of the card. */
   before: string
   /** Where in it the head begins; null where it has none. */
   headAt: number | null
-  head: Head
+  head: Omit<Head, 'jsonLd'>
+  /** What it says of its articles, as JSON-LD that may leave. */
+  articles: readonly string[]
   facts: PageFacts
   /** Of its headers: policies, and the language it is in. */
   policies: readonly string[]
   language: string | null
   robots: string | null
   referrers: string | null
-  /** What may leave behind the card, as it comes; its end closes what is open. It never throws. */
-  after: () => AsyncGenerator<string>
+}
+
+/** A page that is cut. */
+export type Walled = Opening & {
+  /**
+   * What may leave behind the card, as it comes; its end closes what is open. It never throws. At its end, whether the page was
+   * read to its own.
+   */
+  after: () => AsyncGenerator<string, boolean>
   /** Lets go of the page without it. */
   discard: () => Promise<void>
+}
+
+/** The same when all of it is in hand, for more than one reader. */
+export type CutPage = Opening & { rest: string }
+
+/** A page for one more reader. */
+export const replayed = ({ rest, ...opening }: CutPage): Walled => ({
+  ...opening,
+  after: async function* () {
+    yield rest
+    return true
+  },
+  discard: async () => {},
+})
+
+/** The same page, telling what became of it: all of it, or null where its reader left. */
+export function shared(
+  { after, discard, ...opening }: Walled,
+  tell: (page: CutPage | null, isWhole: boolean) => void,
+): Walled {
+  let rest = ''
+  return {
+    ...opening,
+    after: async function* () {
+      const parts = after()
+      for (;;) {
+        const { done, value } = await parts.next()
+        if (done) {
+          tell({ ...opening, rest }, value)
+          return value
+        }
+        rest += value
+        yield value
+      }
+    },
+    discard: () => {
+      tell(null, false)
+      return discard()
+    },
+  }
 }
 
 /**
@@ -54,11 +105,16 @@ export function answerElsewhere({ status, headers, body }: Response, address: st
   return new Response(null, { status, headers: { Location: location } })
 }
 
-/** What an origin says in time; null where it does not. */
-export const inTime = <Answer>(asked: Promise<Answer>): Promise<Answer | null> => within(asked, LONGEST_MS)
-
-/** The page, cut; null where it is no page that can be, and then it is let go. `address`: where it lies, for its own links. */
-export async function cutPage(page: Response, settings: CutSettings, address: string): Promise<Walled | null> {
+/**
+ * The page, cut by `untilMs` (Unix milliseconds); null where it is no page that can be, and then it is let go. `address`: where it
+ * lies, for its own links.
+ */
+export async function cutPage(
+  page: Response,
+  settings: CutSettings,
+  address: string,
+  untilMs: number,
+): Promise<Walled | null> {
   const type = page.headers.get('Content-Type') ?? ''
   if (!/^text\/html\s*(?:;|$)/i.test(type) || page.body === null) {
     await page.body?.cancel().catch(() => {})
@@ -66,18 +122,21 @@ export async function cutPage(page: Response, settings: CutSettings, address: st
   }
   const source = page.body.getReader()
   const discard = () => source.cancel().catch(() => {})
-  const found = await untilCut(source, type, settings).catch(() => null)
+  const found = await untilCut(source, type, settings, untilMs).catch(() => null)
   if (found === null) {
     await discard()
     return null
   }
-  const { before, head, headAt, rest } = found
+  const { before, headAt, rest } = found
+  const { jsonLd, ...head } = found.head
+  const facts = factsOf(found.head, address)
   const policy = page.headers.get('Content-Security-Policy')
   return {
     before,
     headAt,
     head,
-    facts: factsOf(head, address),
+    articles: amended(jsonLd, facts, `.${PLACE}`, address),
+    facts,
     policies: policy === null ? [] : [policy],
     language: languageOf(page),
     robots: page.headers.get('X-Robots-Tag')?.slice(0, 500) ?? null,
@@ -96,8 +155,7 @@ type Rest = { push: (bytes: Uint8Array) => string; end: () => string; left: numb
 type Found = Cut & { rest: Rest }
 type Source = ReadableStreamDefaultReader<Uint8Array>
 
-async function untilCut(source: Source, type: string, settings: CutSettings): Promise<Found | null> {
-  const untilMs = Date.now() + LONGEST_MS
+async function untilCut(source: Source, type: string, settings: CutSettings, untilMs: number): Promise<Found | null> {
   const start = await startOf(source, untilMs)
   const charset = start && charsetOf(type, start)
   if (start === null || charset === null) return null
@@ -154,12 +212,14 @@ async function nextOf(source: Source, untilMs: number): Promise<Uint8Array | 'ov
   return next.done ? 'over' : next.value
 }
 
-async function* restOf(source: Source, rest: Rest): AsyncGenerator<string> {
+async function* restOf(source: Source, rest: Rest): AsyncGenerator<string, boolean> {
   const untilMs = Date.now() + LONGEST_REST_MS
   let { left } = rest
+  let isWhole = false
   try {
     while (left > 0) {
       const next = await nextOf(source, untilMs)
+      isWhole = next === 'over'
       if (next === 'late' || next === 'over') break
       left -= next.byteLength
       yield rest.push(next)
@@ -170,4 +230,5 @@ async function* restOf(source: Source, rest: Rest): AsyncGenerator<string> {
     await source.cancel().catch(() => {})
   }
   yield rest.end()
+  return isWhole
 }

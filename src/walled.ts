@@ -1,6 +1,6 @@
 // The answer with the publisher's own page: up to the cut, the card, and the frame behind it. Headers are ours, but for a few.
 import type { Refusal } from './errors.ts'
-import { cardPart, PLACE } from './pages/card.tsx'
+import { cardPart } from './pages/card.tsx'
 import { hashOf } from './pages/page.tsx'
 import type { PaywallView } from './pages/paywall.tsx'
 import type { WallRule } from './policy/rules.ts'
@@ -8,7 +8,6 @@ import { claimsNothing } from './request.ts'
 import { type Answer, isWorthZipping, VARY } from './respond.ts'
 import { type KeptScript, wallPolicy } from './wall/csp.ts'
 import { previewTags } from './wall/facts.ts'
-import { amended } from './wall/jsonld.ts'
 import type { Walled } from './wall.ts'
 
 const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
@@ -22,7 +21,7 @@ export async function walledAnswer(
   view: PaywallView,
   extra: Record<string, string>,
 ): Promise<Answer | null> {
-  const { before, headAt, head, facts, language } = page
+  const { before, headAt, head, language } = page
   const card = await cardPart(view)
   const site = new URL(view.resourceUrl).origin
   const base = URL.canParse(head.base, view.resourceUrl) ? new URL(head.base, view.resourceUrl).href : view.resourceUrl
@@ -49,7 +48,7 @@ export async function walledAnswer(
   })
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
   const at = headAt ?? before.length
-  const opening = before.slice(0, at) + tagsOf(page, facts, view) + before.slice(at) + card.html
+  const opening = before.slice(0, at) + tagsOf(page, view) + before.slice(at) + card.html
   return {
     kind: 'ours',
     response: new Response(bodyOf(opening, page), { status, headers }),
@@ -64,7 +63,7 @@ async function keptOf({ src, text, nonce }: Walled['head']['keptScripts'][number
 }
 
 /** What search engines and chats read of it: that there is an article, and that it is paid for. */
-function tagsOf({ head }: Walled, facts: Walled['facts'], { brand, resourceUrl }: PaywallView): string {
+function tagsOf({ head, facts, articles }: Walled, { brand, resourceUrl }: PaywallView): string {
   const metas = previewTags(
     facts,
     resourceUrl,
@@ -74,10 +73,8 @@ function tagsOf({ head }: Walled, facts: Walled['facts'], { brand, resourceUrl }
     const key = name.startsWith('og:') ? 'property' : 'name'
     return `<meta ${key}="${escaped(name)}" content="${escaped(content)}">`
   })
-  const articles = amended(head.jsonLd, facts, `.${PLACE}`, resourceUrl).map(
-    (json) => `<script type="application/ld+json">${json}</script>`,
-  )
-  return [...metas, ...articles].join('')
+  const told = articles.map((json) => `<script type="application/ld+json">${json}</script>`)
+  return [...metas, ...told].join('')
 }
 
 function bodyOf(opening: string, page: Walled): ReadableStream<Uint8Array> {

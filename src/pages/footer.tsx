@@ -5,6 +5,7 @@ import type { Strings } from './strings/strings.ts'
 /** The publisher's own links; nothing where there are none. */
 export const Footer = ({ brand, strings }: { brand: Brand; strings: Strings }) => {
   const links = [
+    [brand.login, strings.pay.login],
     [brand.why, strings.pay.why],
     [brand.terms, strings.pay.termsLink],
     [brand.support, strings.pay.support],

@@ -11,9 +11,19 @@ export type Brand = {
   terms: string | null
   support: string | null
   why: string | null
+  /** Where subscribers log in: then the origin decides who is one. */
+  login: string | null
 }
 
-export const NO_BRAND: Brand = { name: '', logo: null, accent: null, terms: null, support: null, why: null }
+export const NO_BRAND: Brand = {
+  name: '',
+  logo: null,
+  accent: null,
+  terms: null,
+  support: null,
+  why: null,
+  login: null,
+}
 
 /** A page ready to be sent, with the `Content-Security-Policy` under which it works. */
 export type Page = { html: string; policy: string }

@@ -1,4 +1,6 @@
 // The wall in the publisher's own page: what a document is shown, what nobody is shown, and what the origin is asked.
+
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../world/shop.ts'
@@ -25,7 +27,11 @@ let shop: Shop
 
 beforeAll(async () => {
   origin = await startOrigin()
-  const ROUTES = [{ path: '/articles/*', price: '$0.05', access: '24h', wall: {} }]
+  const ROUTES = [
+    { path: '/articles/*', price: '$0.05', access: '24h' },
+    { path: '/found/*', price: '$0.05', access: '24h', wall: { status: 200 } },
+    { path: '/plain/*', price: '$0.05', access: '24h', wall: false },
+  ]
   shop = await openShop({ ORIGIN_URL: origin.url, ROUTES })
 })
 afterAll(async () => {
@@ -116,6 +122,113 @@ test.each<[string, object]>([
   expect(shown.status).toBe(402)
   expect(shown.text).not.toContain(SECRET)
   expect(shown.text).toContain('Read on')
+})
+
+describe('a subscriber', () => {
+  beforeAll(() => shop.site.restart({ BRAND: { login: '/login' } }))
+  afterAll(() => shop.site.restart({ BRAND: {} }))
+  const SIGNED_IN = { ...DOCUMENT, Cookie: 'session=1; __Host-newsstand=x' }
+  const open = {
+    headers: { 'Content-Type': 'text/html', 'Newsstand-Access': 'open', 'Set-Cookie': 'session=2' },
+    body: article(),
+  }
+
+  test.each([PAGE, '/plain/tides'])('of the publisher reads %s, and nobody else is shown it', async (path) => {
+    origin.tell(({ headers }) => (headers.cookie ? open : { ...open, headers: { 'Content-Type': 'text/html' } }))
+    const answer = await shop.ask(path, { headers: SIGNED_IN })
+    expect([answer.status, answer.text]).toEqual([200, article()])
+    expect(answer.header('Cache-Control')).toBe('private, no-store')
+    expect(answer.header('Set-Cookie')).toBe('session=2')
+    expect(answer.header('Newsstand-Access')).toBeNull()
+    expect(origin.seen.map(({ headers }) => headers.cookie)).toEqual(['session=1'])
+    expect((await shop.ask(path, { headers: DOCUMENT })).text).not.toContain(SECRET)
+  })
+
+  test.each<[string, Record<string, string>, Record<string, string>]>([
+    ['who has no subscription any more', SIGNED_IN, { 'Newsstand-Access': 'expired' }],
+    ['who is none, and whose origin opens to everybody', DOCUMENT, { 'Newsstand-Access': 'open' }],
+    ['with no cookie but ours', { ...DOCUMENT, Cookie: '__Host-newsstand=x' }, { 'Newsstand-Access': 'open' }],
+  ])('%s sees the wall', async (_who, headers, said) => {
+    origin.tell({ headers: { 'Content-Type': 'text/html', ...said }, body: article() })
+    const answer = await shop.ask('/articles/other', { headers })
+    expect(answer.status).toBe(402)
+    expect(answer.text).not.toContain(SECRET)
+    expect(answer.text).toContain('shadowrootmode')
+    expect(origin.seen).toHaveLength(1)
+  })
+
+  test('finds a way to log in', async () => {
+    const { text } = await shop.ask(PAGE, { headers: DOCUMENT })
+    expect(text).toContain('<a href="/login">Log in as a subscriber</a>')
+  })
+
+  test('costs the origin nothing as a program', async () => {
+    origin.tell(open)
+    expect((await shop.ask(PAGE, { headers: { Cookie: 'session=1' } })).status).toBe(402)
+    expect(origin.seen).toEqual([])
+  })
+})
+
+describe('equal requests', () => {
+  const ten = (path: string, headers = DOCUMENT) =>
+    Promise.all(Array.from({ length: 10 }, () => shop.ask(path, { headers })))
+
+  test('share one reading of the origin, and each has a quote of its own', async () => {
+    const answers = await ten('/articles/shared')
+    expect(origin.seen).toHaveLength(1)
+    expect(new Set(answers.map(({ text }) => text.split('data-newsstand="card"')[0])).size).toBe(1)
+    expect(new Set(answers.map((answer) => answer.header('PAYMENT-REQUIRED'))).size).toBe(10)
+    expect(answers.filter(({ text }) => text.includes(SECRET) || !text.includes('Imprint'))).toEqual([])
+  })
+
+  test.each<[string, Record<string, string>, number]>([
+    ['says nothing', {}, 2],
+    ['calls it public', { 'Cache-Control': 'public, max-age=600' }, 1],
+    ['calls it public, by encoding', { 'Cache-Control': 'public', Vary: 'Accept-Encoding' }, 1],
+    ['calls it public, and varies', { 'Cache-Control': 'public', Vary: 'Cookie' }, 2],
+    ['calls it public, and sets a cookie', { 'Cache-Control': 'public', 'Set-Cookie': 'a=b' }, 2],
+  ])('one after the other, where the origin %s: it is asked %#', async (what, headers, times) => {
+    const path = `/articles/${what.replaceAll(/\W/g, '-')}`
+    origin.tell({ headers: { 'Content-Type': 'text/html', ...headers }, body: article() })
+    const [first, second] = [await shop.ask(path, { headers: DOCUMENT }), await shop.ask(path, { headers: DOCUMENT })]
+    expect(second.text).not.toContain(SECRET)
+    expect(second.text.length).toBe(first.text.length)
+    expect(origin.seen).toHaveLength(times)
+  })
+
+  test('a reader who leaves costs the others nothing', async () => {
+    const gone = new AbortController()
+    let writes: (() => void) | null = null
+    const slow = () =>
+      Readable.from(
+        (async function* () {
+          yield article().slice(0, 900)
+          await new Promise<void>((resolve) => {
+            writes = resolve
+          })
+          yield article().slice(900)
+        })(),
+      )
+    origin.tell(() =>
+      origin.seen.length === 1
+        ? { headers: { 'Content-Type': 'text/html' }, body: slow() }
+        : { headers: { 'Content-Type': 'text/html' }, body: article() },
+    )
+    const first = fetch(`${shop.site.url}/articles/left`, { headers: DOCUMENT, signal: gone.signal }).catch(() => null)
+    await expect.poll(() => writes).not.toBeNull()
+    const second = shop.ask('/articles/left', { headers: DOCUMENT })
+    gone.abort()
+    expect(await first).toBeNull()
+    expect((await second).text).toContain('Imprint')
+  })
+})
+
+test('where it is answered with 200, whoever sends something is not', async () => {
+  expect((await shop.ask('/found/tides', { headers: DOCUMENT })).status).toBe(200)
+  expect((await shop.ask('/found/tides', { headers: { ...DOCUMENT, Authorization: 'Bearer x' } })).status).toBe(402)
+  expect((await shop.ask('/found/tides')).status).toBe(402)
+  origin.tell({ status: 503, body: '' })
+  expect((await shop.ask('/found/tides', { headers: DOCUMENT })).status).toBe(503)
 })
 
 test('bought, it is whole', async () => {

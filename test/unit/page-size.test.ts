@@ -21,6 +21,7 @@ test.each(['en', 'de', 'es'])(`the paywall page in %s, with its script, is at mo
       terms: '/terms',
       support: '/help',
       why: '/why',
+      login: '/login',
     },
     strings: stringsFor(lang),
     title: 'What the tide tables do not say',

@@ -22,6 +22,7 @@ export const de: Strings = {
     rest: (price) => `Der Rest kostet ${price}.`,
     picture: (price) => `Dieses Bild kostet ${price}`,
     notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',
+    login: 'Mit Abo anmelden',
     why: 'Warum kostet das etwas?',
     termsLink: 'Bedingungen',
     support: 'Hilfe',

@@ -19,6 +19,7 @@ export const en: Strings = {
     rest: (price) => `The rest costs ${price}.`,
     picture: (price) => `This picture costs ${price}`,
     notByPage: 'This address is bought by programs, with any x402 client.',
+    login: 'Log in as a subscriber',
     why: 'Why am I paying?',
     termsLink: 'Terms',
     support: 'Help',

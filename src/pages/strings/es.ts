@@ -21,6 +21,7 @@ export const es: Strings = {
     rest: (price) => `El resto cuesta ${price}.`,
     picture: (price) => `Esta imagen cuesta ${price}`,
     notByPage: 'Esta dirección la compran programas, con cualquier cliente x402.',
+    login: 'Iniciar sesión con suscripción',
     why: '¿Por qué se paga?',
     termsLink: 'Condiciones',
     support: 'Ayuda',

@@ -71,6 +71,7 @@ export type Strings = {
     rest: (price: string) => string
     /** In place of a picture; short. */
     picture: (price: string) => string
+    login: string
     why: string
     termsLink: string
     support: string
