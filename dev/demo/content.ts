@@ -9,7 +9,6 @@ export type ContentMetadata = {
   contentType: string
   /** Wins over the price of its route. */
   price?: string
-  teaser?: string
 }
 
 /** One thing on sale: where it is on the site, and what it holds. */
@@ -37,19 +36,16 @@ const media = (name: string, metadata: ContentMetadata): DemoContent => ({
 export const demoContent: readonly DemoContent[] = [
   article('hello', {
     title: 'Hello, reader',
-    description: 'What just happened when you bought this page, and what you own now.',
-    teaser: 'You have just bought a page. No account was made, no card was typed in ...',
+    description: 'What happens when you buy this page, and what you own then.',
   }),
   article('tides', {
     title: 'Why the tide comes twice',
     description: 'One Moon goes over the harbour, and the sea comes up two times. Where the second tide is from.',
-    teaser: 'Stand on a harbour wall for a day and the sea comes up twice. One Moon goes over ...',
   }),
   article('printing', {
     title: 'The price of a page',
     description: 'From Mainz to a street corner in New York: how each press waited for its price.',
     price: '$0.08',
-    teaser: 'Every way of printing a page has come with a way of paying for it ...',
   }),
   media('harbour.svg', {
     title: 'The harbour at low water',

@@ -39,7 +39,7 @@ function wordpress({ method, url, headers, body }: OriginRequest): OriginAnswer 
   if (/^\/(?:articles|about)(?:\/[\w-]+)?$/.test(path)) {
     return { status: 301, headers: { ...html, Location: `${SITE}${path}/` }, body: '' }
   }
-  if (path === `${PIECE}/`) return { headers: html, body: `<p>The first lines.</p><p>${PAID}</p>` }
+  if (path === `${PIECE}/`) return { headers: html, body: `<div class="entry-content"><p>The first lines.</p><p>${PAID}</p></div>` }
   if (['/', '/about/', '/articles/', '/feed/'].includes(path)) return { headers: html, body: `<h1>${path}</h1>` }
   return { status: 404, headers: html, body: 'not here' }
 }
@@ -85,11 +85,20 @@ describe('enforced', () => {
     expect(answer.header('Access-Control-Allow-Origin')).toBeNull()
   })
 
-  test.each([PIECE, `${PIECE}/`])('%s is for sale, and says nothing of what is sold', async (path) => {
-    const answer = await shop.ask(path, { headers: { Accept: 'text/html' } })
+  test.each([PIECE, `${PIECE}/`])('%s is for sale to programs, and the site hears nothing of it', async (path) => {
+    const answer = await shop.ask(path)
     expect(answer.status).toBe(402)
     expect(answer.text).not.toContain(PAID)
     expect(origin.seen).toEqual([])
+  })
+
+  test('a reader sees the site’s own page up to the paid part, at the address with the slash', async () => {
+    const page = { headers: { Accept: 'text/html' } }
+    expect((await shop.ask(PIECE, page)).header('Location')).toBe(`${SITE}${PIECE}/`)
+    const answer = await shop.ask(`${PIECE}/`, page)
+    expect(answer.status).toBe(402)
+    expect(answer.text).toContain('<p>The first lines.</p>')
+    expect(answer.text).not.toContain(PAID)
   })
 
   test('bought with the slash it is the whole page, and the pass opens it without', async () => {
