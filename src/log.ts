@@ -76,7 +76,9 @@ export type PaymentEvent =
   | 'too_many_steps'
   | 'transaction_named_twice'
 
-export const log = (event: Event): void => console.error(JSON.stringify(event))
+/** What is usual is told at another level than what somebody should look at. */
+export const log = (event: Event): void =>
+  (event.event === 'request' ? console.log : console.error)(JSON.stringify(event))
 
 /** The name of a fault: its message may hold what must not be logged. */
 export const nameOf = (fault: unknown): string => (fault instanceof Error ? fault.name : typeof fault)

@@ -1,6 +1,7 @@
 // Ports on the loopback interface: find a free one, say whether a given one is taken, listen there.
 import type { Server } from 'node:http'
 import { createServer } from 'node:net'
+import { threadId } from 'node:worker_threads'
 
 /** The only interface the local stack listens on. */
 export const LOOPBACK = '127.0.0.1'
@@ -27,11 +28,22 @@ export async function listening(server: Server, port = 0): Promise<Listening> {
   }
 }
 
-/** A port that was free a moment ago. */
+/**
+ * Ports for those that are told their port and listen a moment later. They lie below the range that systems take
+ * ports of connections from, and each process has a stretch of its own: nobody takes one in between.
+ */
+const STRETCH = 32
+const STRETCHES = { first: 20_000, count: 375 }
+let taken = 0
+
+/** A free port that is given to nobody else for the next few of these calls. */
 export async function freePort(): Promise<number> {
-  const port = await tryPort(0)
-  if (port === undefined) throw new Error('no free port on 127.0.0.1')
-  return port
+  const first = STRETCHES.first + ((process.pid + threadId) % STRETCHES.count) * STRETCH
+  for (let tries = 0; tries < STRETCH; tries++) {
+    const port = first + (taken++ % STRETCH)
+    if ((await tryPort(port)) !== undefined) return port
+  }
+  throw new Error(`no free port on ${LOOPBACK} from ${first} to ${first + STRETCH - 1}`)
 }
 
 /** Whether something already listens on `port`, on the loopback interface of either IP version. */

@@ -131,6 +131,7 @@ function readLog(child: ChildProcessByStdio<null, Readable, Readable>, onLine: (
 function isWorthSeeing(line: string): boolean {
   if (/^\[wrangler:info\] [A-Z]+ \S+ [1-4]\d\d /.test(line)) return false
   if (/^\[wrangler:info\] Ready on /.test(line)) return false
+  if (line.startsWith('{"event":"request",')) return false
   // The local KV says this of each article whose title is not plain ASCII. It is stored all the same.
   if (line.startsWith('A header value for "CF-KV-Metadata" contains non-ASCII')) return false
   return !/^(⎔|🪵|─|╭|│|╰)/u.test(line)
