@@ -23,7 +23,8 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 /** Axe alone. The Playwright package around it parses it twice, and opens a page, each time it is asked. */
 const axePackage = createRequire(createRequire(import.meta.url).resolve('@axe-core/playwright'))
 const AXE = readFileSync(axePackage.resolve('axe-core/axe.min.js'), 'utf8')
-const RUN_AXE = `axe.run(document, ${JSON.stringify({ runOnly: TAGS, resultTypes: ['violations'] })})`
+const runAxe = (selector: string) =>
+  `axe.run(${JSON.stringify(selector)}, ${JSON.stringify({ runOnly: TAGS, resultTypes: ['violations'] })})`
 const found = z.object({
   violations: z.array(z.object({ id: z.string(), nodes: z.array(z.object({ html: z.string() })) })),
   passes: z.array(z.unknown()).nonempty(),
@@ -38,6 +39,8 @@ export type Reader = {
   /** Waits until the status line says this. */
   sees(text: string | RegExp): Promise<void>
   click(text: string | RegExp): Promise<void>
+  /** What axe finds in a part of the page as it is shown now. */
+  faults(selector: string): Promise<string[]>
   /** Axe finds nothing, nothing is wider than the screen; with SCREENSHOTS=1 pictures are taken. */
   look(state: string): Promise<void>
   close(): Promise<void>
@@ -65,6 +68,11 @@ export async function openReader(
   })
   const asked = await installWallets(page, wallets)
   const status = page.locator('#status')
+  async function faults(selector: string): Promise<string[]> {
+    await page.evaluate(AXE)
+    const { violations } = found.parse(await page.evaluate(runAxe(selector)))
+    return violations.map(({ id, nodes }) => `${id} ${nodes[0]?.html}`)
+  }
   return {
     page,
     asked,
@@ -72,15 +80,14 @@ export async function openReader(
     status: async () => (await status.textContent()) ?? '',
     sees: (text) => status.filter({ hasText: text }).waitFor(),
     click: (text) => page.getByRole('button', { name: text }).first().click(),
+    faults,
     async look(state) {
       // Axe would have to be in each frame too.
       expect(page.frames()).toHaveLength(1)
-      await page.evaluate(AXE)
       for (const { name, size, colorScheme, isKept } of LOOKS) {
         await page.setViewportSize(size)
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-        const { violations } = found.parse(await page.evaluate(RUN_AXE))
-        expect(violations.map(({ id, nodes }) => `${state} ${name}: ${id} ${nodes[0]?.html}`)).toEqual([])
+        expect(await faults('html'), `${state} ${name}`).toEqual([])
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
         expect(overflow, `${state} ${name} is wider than the screen`).toBeLessThanOrEqual(0)
         if (process.env.SCREENSHOTS && isKept) {
