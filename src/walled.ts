@@ -6,6 +6,7 @@ import type { PaywallView } from './pages/paywall.tsx'
 import type { WallRule } from './policy/rules.ts'
 import { claimsNothing } from './request.ts'
 import { type Answer, isWorthZipping, VARY } from './respond.ts'
+import { within } from './waiting.ts'
 import { type KeptScript, wallPolicy } from './wall/csp.ts'
 import { previewTags } from './wall/facts.ts'
 import type { Walled } from './wall.ts'
@@ -49,10 +50,12 @@ export async function walledAnswer(
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
   const at = headAt ?? before.length
   const opening = before.slice(0, at) + tagsOf(page, view) + before.slice(at) + card.html
+  const { body, isWhole } = await bodyOf(opening, page)
   return {
     kind: 'ours',
-    response: new Response(bodyOf(opening, page), { status, headers }),
-    isZipped: isWorthZipping(request, opening),
+    response: new Response(body, { status, headers }),
+    // What is compressed waits for its end.
+    isZipped: isWhole && isWorthZipping(request, opening),
     refusal,
   }
 }
@@ -77,19 +80,37 @@ function tagsOf({ head, facts, articles }: Walled, { brand, resourceUrl }: Paywa
   return [...metas, ...told].join('')
 }
 
-function bodyOf(opening: string, page: Walled): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder()
+/** The rest of a page comes with its opening, or is not waited for: the reader has something to read. */
+const REST_MS = 20
+
+async function bodyOf(
+  opening: string,
+  page: Walled,
+): Promise<{ body: string | ReadableStream<Uint8Array>; isWhole: boolean }> {
   const after = page.after()
-  return new ReadableStream({
+  const untilMs = Date.now() + REST_MS
+  let text = opening
+  let next = after.next()
+  for (;;) {
+    const part = await within(next, untilMs - Date.now())
+    if (part === null) break
+    if (part.done) return { body: text, isWhole: true }
+    text += part.value
+    next = after.next()
+  }
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      controller.enqueue(encoder.encode(opening))
+      controller.enqueue(encoder.encode(text))
     },
     async pull(controller) {
-      const { done, value } = await after.next()
+      const { done, value } = await next
+      next = after.next()
       if (done) controller.close()
       else controller.enqueue(encoder.encode(value))
     },
     // The next bytes may be waited for: they are not wanted any more.
     cancel: () => page.discard(),
   })
+  return { body, isWhole: false }
 }

@@ -169,6 +169,38 @@ describe('a subscriber', () => {
   })
 })
 
+test('the first lines and the card are there while the origin still writes', async () => {
+  let writes: () => void = () => {}
+  const at = article().indexOf('</article>')
+  origin.tell({
+    headers: { 'Content-Type': 'text/html' },
+    body: Readable.from(
+      (async function* () {
+        yield article().slice(0, at)
+        await new Promise<void>((resolve) => {
+          writes = resolve
+        })
+        yield article().slice(at)
+      })(),
+    ),
+  })
+  const headers = { ...DOCUMENT, 'Accept-Encoding': 'gzip' }
+  const answer = await fetch(`${shop.site.url}/articles/slow`, { headers })
+  let text = ''
+  for await (const bytes of answer.body ?? []) {
+    text += Buffer.from(bytes).toString('utf8')
+    if (text.includes('shadowrootmode')) writes()
+  }
+  expect(text).toContain('The third paragraph')
+  expect(text).toContain('Imprint')
+  expect(text).not.toContain(SECRET)
+})
+
+test('a page that is all there is compressed', async () => {
+  const answer = await shop.ask(PAGE, { headers: { ...DOCUMENT, 'Accept-Encoding': 'gzip' } })
+  expect(answer.header('Content-Encoding')).toBe('gzip')
+})
+
 describe('equal requests', () => {
   const ten = (path: string, headers = DOCUMENT) =>
     Promise.all(Array.from({ length: 10 }, () => shop.ask(path, { headers })))
