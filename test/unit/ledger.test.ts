@@ -47,6 +47,7 @@ const ROW: Row = {
   accessSeconds: 86_400,
   settledAtSeconds: NOW - 3_600,
   remark: null,
+  title: null,
 }
 const VIEW: View = {
   asset: ASSET,
