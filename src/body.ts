@@ -66,8 +66,9 @@ async function pass(
     if (start) keep(start, first)
     await writer.write(first)
   }
-  if (start && (await passStart(source, writer, start)) === 'ended') return
+  if (start) await passStart(source, writer, start)
   writer.releaseLock()
+  // Its end too goes this way, whenever it comes.
   await source.pipeTo(writable)
 }
 
@@ -76,15 +77,12 @@ async function passStart(
   source: ReadableStream<Uint8Array>,
   writer: WritableStreamDefaultWriter<Uint8Array>,
   start: Start,
-): Promise<'ended' | 'more'> {
+): Promise<void> {
   const reader = source.getReader()
   try {
     while (start.left > 0) {
       const { done, value } = await reader.read()
-      if (done) {
-        await writer.close()
-        return 'ended'
-      }
+      if (done) break
       keep(start, value)
       await writer.write(value)
     }
@@ -94,7 +92,6 @@ async function passStart(
     throw fault
   }
   reader.releaseLock()
-  return 'more'
 }
 
 /** A copy: what was written is the platform's. */

@@ -282,6 +282,18 @@ describe('an export', () => {
     expect(end).toEqual([''])
   })
 
+  test('a title is the last column, and computes nothing', async () => {
+    const lines = await text(asCsv(rows({ ...ROW, title: '=cmd()' }, { ...ROW, title: 'Tides, and "more"' })))
+    const [heading, first, second] = lines.split('\r\n')
+    expect(heading).toMatch(/,Link,Title$/)
+    expect(first).toMatch(/,'=cmd\(\)$/)
+    expect(second).toMatch(/,"Tides, and ""more"{3}$/)
+    expect(JSON.parse(await text(asJson(rows({ ...ROW, title: '=1' }, ROW))))).toMatchObject([
+      { title: '=1' },
+      { title: null },
+    ])
+  })
+
   test('a token that is not known has atomic units alone', async () => {
     expect(await text(asCsv(rows({ ...ROW, asset: STRANGER })))).toContain(',eip155:84532,,,50000,')
   })
