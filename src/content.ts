@@ -120,13 +120,13 @@ async function findInKv(
   }
   const { title } = article.value
   const contentType = article.value.contentType ?? (mimeType || 'text/html; charset=utf-8')
-  let isOpened = false
+  let opened: ReadableStream | null = null
   return ok({
     article: article.value,
     open: async (asking) => {
-      isOpened = true
       const start = asking === null && title === null ? startFor(contentType, false) : null
       const { body, taken } = content.watched(null, start)
+      opened = body
       const headers = { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' }
       return {
         response: new Response(body, { headers }),
@@ -134,9 +134,10 @@ async function findInKv(
         title: title === null ? titleIn(contentType, start) : () => soldTitle(title),
       }
     },
-    // What was opened is let go by whoever has it.
+    // What is being read is let go by whoever reads it.
     discard: async () => {
-      if (!isOpened) await content.discard()
+      if (opened === null) await content.discard()
+      else if (!opened.locked) await opened.cancel()
     },
   })
 }
