@@ -1,4 +1,5 @@
-// A body on its way, through the platform's own streams: no script copies its bytes. Tells whether all of it was taken.
+// A body on its way, through the platform's own streams: no script copies its bytes, but for the first few where they are
+// wanted. Tells whether all of it was taken.
 
 /** A body that is still to be read. It cannot be sent through another stream of the platform. */
 export type Watched = {
@@ -7,29 +8,97 @@ export type Watched = {
   taken: Promise<void>
 }
 
-/** The body, watched. `bytes`: how long it is; null where nobody knows. */
-export function watched(source: ReadableStream<Uint8Array>, bytes: number | null): Watched {
-  const { readable, writable } = passage(bytes)
-  return { body: readable, taken: mayFail(source.pipeTo(writable)) }
+/** The first bytes of a body, kept while they pass. `left`: how many more are kept. */
+export type Start = { readonly pieces: Uint8Array[]; left: number }
+
+export const newStart = (most: number): Start => ({ pieces: [], left: most })
+
+/** What was kept so far, in one piece. */
+export function bytesOf({ pieces }: Start): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.byteLength
+  }
+  return whole
 }
 
-/** The same with its first bytes at hand; null when it has none. */
-export async function peeked(source: ReadableStream<Uint8Array>, bytes: number | null): Promise<Watched | null> {
+/** The body, watched. `bytes`: how long it is; null where nobody knows. */
+export function watched(source: ReadableStream<Uint8Array>, bytes: number | null, start: Start | null): Watched {
+  const { readable, writable } = passage(bytes)
+  return { body: readable, taken: mayFail(pass(null, source, writable, start)) }
+}
+
+/** A body whose first bytes are there. It is either sent on, once, or let go. */
+export type Peeked = {
+  watched: (bytes: number | null, start: Start | null) => Watched
+  discard: () => Promise<void>
+}
+
+/** Waits for the first bytes of a body; null when it has none. */
+export async function peeked(source: ReadableStream<Uint8Array>): Promise<Peeked | null> {
   const reader = source.getReader()
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return null
     if (value.byteLength === 0) continue
     reader.releaseLock()
-    const { readable, writable } = passage(bytes)
-    const writer = writable.getWriter()
-    const rest = async () => {
-      await writer.write(value)
-      writer.releaseLock()
-      await source.pipeTo(writable)
+    return {
+      watched(bytes, start) {
+        const { readable, writable } = passage(bytes)
+        return { body: readable, taken: mayFail(pass(value, source, writable, start)) }
+      },
+      discard: () => source.cancel(),
     }
-    return { body: readable, taken: mayFail(rest()) }
   }
+}
+
+/** Sends on what is at hand, then the rest. */
+async function pass(
+  first: Uint8Array | null,
+  source: ReadableStream<Uint8Array>,
+  writable: WritableStream<Uint8Array>,
+  start: Start | null,
+): Promise<void> {
+  const writer = writable.getWriter()
+  if (first) {
+    if (start) keep(start, first)
+    await writer.write(first)
+  }
+  if (start) await passStart(source, writer, start)
+  writer.releaseLock()
+  // Its end too goes this way, whenever it comes.
+  await source.pipeTo(writable)
+}
+
+/** Sends on each piece as it comes, and keeps a copy, until enough is kept. */
+async function passStart(
+  source: ReadableStream<Uint8Array>,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  start: Start,
+): Promise<void> {
+  const reader = source.getReader()
+  try {
+    while (start.left > 0) {
+      const { done, value } = await reader.read()
+      if (done) break
+      keep(start, value)
+      await writer.write(value)
+    }
+  } catch (fault) {
+    // One end broke off, and so does the other.
+    void Promise.allSettled([reader.cancel(fault), writer.abort(fault)])
+    throw fault
+  }
+  reader.releaseLock()
+}
+
+/** A copy: what was written is the platform's. */
+function keep(start: Start, bytes: Uint8Array): void {
+  const piece = bytes.slice(0, start.left)
+  start.pieces.push(piece)
+  start.left -= piece.byteLength
 }
 
 const passage = (bytes: number | null) =>

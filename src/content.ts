@@ -1,13 +1,17 @@
 // Content, and what is stored of it: in KV or R2 it is found before it is sold, and streamed.
-import { peeked, watched } from './body.ts'
+import { bytesOf, newStart, peeked, type Start, watched } from './body.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { isDecoded } from './headers.ts'
 import { log, nameOf } from './log.ts'
 import { type Article, type ArticleProblem, parseArticle } from './policy/article.ts'
 import { type Asking, partOf } from './range.ts'
+import { soldTitle, TITLE_WITHIN, titleInBytes } from './wall/facts.ts'
 
-/** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
-export type Content = { response: Response; taken: Promise<void> | null }
+/**
+ * What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. `title`:
+ * what it is called, as far as it is known by now; "" for nothing.
+ */
+export type Content = { response: Response; taken: Promise<void> | null; title: () => string }
 
 export type StoredContent = {
   article: Article
@@ -54,7 +58,15 @@ export async function openStored(
 }
 
 /** Content without a body, or one that nobody pays for. */
-export const unwatched = (response: Response): Content => ({ response, taken: null })
+export const unwatched = (response: Response): Content => ({ response, taken: null, title: () => '' })
+
+/** What a page begins with is kept while it is sold, for its title; null for all else. */
+export const startFor = (contentType: string, isEncoded: boolean): Start | null =>
+  /^text\/html\s*(?:;|$)/i.test(contentType) && !isEncoded ? newStart(TITLE_WITHIN) : null
+
+/** The title in what was kept. Nothing is read before it is asked for. */
+export const titleIn = (contentType: string, start: Start | null) => (): string =>
+  start === null ? '' : titleInBytes(contentType, bytesOf(start))
 
 /** Whether what is in a body can be read here: files are passed on encoded as they are stored. */
 export function isReadable({ headers }: Response, isFile: boolean): boolean {
@@ -99,24 +111,33 @@ async function findInKv(
     const { value, metadata: stored } = await kv.getWithMetadata(key, 'stream')
     return value && { value, stored }
   })
-  const content = entry && (await peeked(entry.value, null))
+  const content = entry && (await peeked(entry.value))
   if (!content) return ok(null)
-  const { body, taken } = content
   const article = parseArticle(path, entry.stored)
   if (!article.ok) {
-    await body.cancel()
+    await content.discard()
     return article
   }
+  const { title } = article.value
   const contentType = article.value.contentType ?? (mimeType || 'text/html; charset=utf-8')
+  let opened: ReadableStream | null = null
   return ok({
     article: article.value,
-    open: async () => ({
-      response: new Response(body, { headers: { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' } }),
-      taken,
-    }),
-    // What was opened is let go by whoever has it.
+    open: async (asking) => {
+      const start = asking === null && title === null ? startFor(contentType, false) : null
+      const { body, taken } = content.watched(null, start)
+      opened = body
+      const headers = { 'Content-Type': contentType, 'X-Content-Type-Options': 'nosniff' }
+      return {
+        response: new Response(body, { headers }),
+        taken,
+        title: title === null ? titleIn(contentType, start) : () => soldTitle(title),
+      }
+    },
+    // What is being read is let go by whoever reads it.
     discard: async () => {
-      if (!body.locked) await body.cancel()
+      if (opened === null) await content.discard()
+      else if (!opened.locked) await opened.cancel()
     },
   })
 }
@@ -132,12 +153,14 @@ async function findInR2(
   const { key, size } = head
   const article = parseArticle(key, { contentType: head.httpMetadata?.contentType, ...head.customMetadata })
   if (!article.ok) return article
+  const { title } = article.value
+  const contentType = article.value.contentType ?? (mimeType || 'application/octet-stream')
   const isEncoded = Boolean(head.httpMetadata?.contentEncoding)
   // What is stored encoded is passed on as it is stored.
   const answer = (body: ReadableStream | null, status: number, more: Record<string, string> = {}): Response => {
     const headers = new Headers()
     head.writeHttpMetadata(headers)
-    headers.set('Content-Type', article.value.contentType ?? (mimeType || 'application/octet-stream'))
+    headers.set('Content-Type', contentType)
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('Accept-Ranges', isEncoded ? 'none' : 'bytes')
     headers.set('ETag', head.httpEtag)
@@ -155,9 +178,14 @@ async function findInR2(
     const { offset, length } = part
     const object = await bucket.get(key, { onlyIf: { etagMatches: head.etag }, range: { offset, length } })
     if (!object || !('body' in object)) throw new Missing('the file changed while it was being read')
-    const { body, taken } = watched(object.body, length)
+    const start = asking === null && title === null ? startFor(contentType, isEncoded) : null
+    const { body, taken } = watched(object.body, length, start)
     const contentRange = { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }
-    return { response: answer(body, part.status, part.status === 206 ? contentRange : {}), taken }
+    return {
+      response: answer(body, part.status, part.status === 206 ? contentRange : {}),
+      taken,
+      title: title === null ? titleIn(contentType, start) : () => soldTitle(title),
+    }
   }
   return ok({ article: article.value, open, discard: async () => {} })
 }

@@ -24,6 +24,8 @@ export type LedgerRow = {
   settledAtSeconds: number
   /** `refund_due`: it came beside another payment for the same wish. `unproven`: the chain shows no log of it. */
   remark: 'refund_due' | 'unproven' | null
+  /** What the delivered content is called; null where nobody has read it, or not yet. */
+  title: string | null
 }
 
 /**
@@ -55,13 +57,25 @@ export async function recordPayment(db: D1Database, row: LedgerRow): Promise<'st
       row.remark,
     )
     .run()
-  if (meta.changes > 0) return 'stored'
-  // The row is there already, since a remark is new or a reply was lost; or another row holds its proof.
-  const noted = await db
-    .prepare('UPDATE payments SET remark = coalesce(?, remark) WHERE id = ?')
-    .bind(row.remark, row.id)
-    .run()
-  return noted.meta.changes > 0 ? 'stored' : 'disputed'
+  if (meta.changes > 0 && row.title === null) return 'stored'
+  // The row is there already, since a remark or a title is new or a reply was lost; or another row holds its proof.
+  return (await noteOn(db, row)) ? 'stored' : 'disputed'
+}
+
+/** Writes what may be learnt of a payment after it was stored. False where it is not there. The first title stays. */
+async function noteOn(db: D1Database, { id, remark, title }: LedgerRow): Promise<boolean> {
+  const plain = db.prepare('UPDATE payments SET remark = coalesce(?, remark) WHERE id = ?').bind(remark, id)
+  if (title === null) return (await plain.run()).meta.changes > 0
+  const titled = db
+    .prepare('UPDATE payments SET remark = coalesce(?, remark), title = coalesce(title, ?) WHERE id = ?')
+    .bind(remark, title, id)
+  try {
+    return (await titled.run()).meta.changes > 0
+  } catch (fault) {
+    // The table of an older release: the books go on without titles.
+    if (!(fault instanceof Error && /no such column/i.test(fault.message))) throw fault
+    return (await plain.run()).meta.changes > 0
+  }
 }
 
 /** What one payer's object has not got to an end: how many payments, and since when (Unix seconds). */
@@ -104,16 +118,19 @@ const entry = z.pipe(
     transaction: z.string(),
     offer: z.string(),
     settled_at_seconds: z.number(),
+    title: z.optional(z.nullable(z.string())),
   }),
-  z.transform(({ pay_to, amount, settled_at_seconds, ...row }) => ({
+  z.transform(({ pay_to, amount, settled_at_seconds, title, ...row }) => ({
     ...row,
+    title: title ?? null,
     amount: BigInt(amount),
     payTo: pay_to,
     settledAtSeconds: settled_at_seconds,
   })),
 )
 
-const ENTRY = 'resource, network, asset, amount, payer, pay_to, "transaction", offer, settled_at_seconds'
+/** All of a row: the table of an older release has no title. */
+const ENTRY = '*'
 const marks = (values: readonly string[]) => values.map(() => '?').join(', ')
 /** What one page of purchases holds. */
 const MOST_LISTED = 100

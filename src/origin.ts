@@ -2,7 +2,7 @@
 // Requests go there without anything of ours; answers come from there without anything that only we may say.
 import { peeked } from './body.ts'
 import type { Config } from './config.ts'
-import { type Content, Missing, reached, unwatched } from './content.ts'
+import { type Content, isReadable, Missing, reached, startFor, titleIn, unwatched } from './content.ts'
 import { fail, type Result } from './errors.ts'
 import {
   copyOf,
@@ -159,13 +159,17 @@ async function withoutPass(headers: Headers, site: string, world: World): Promis
 /** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */
 async function unlessEmpty(response: Response, bytes: number | null): Promise<Content> {
   const { status, statusText } = response
-  const content = response.body && (await peeked(response.body, bytes))
+  const found = response.body && (await peeked(response.body))
+  const contentType = response.headers.get('Content-Type') ?? ''
+  const start = startFor(contentType, !isReadable(response, false))
+  const content = found?.watched(bytes, start)
   const headers = new Headers(response.headers)
   if (isDecoded(headers.get('Content-Encoding'))) headers.delete('Content-Encoding')
   headers.delete('Content-Length')
   return {
     response: new Response(content?.body ?? null, { status, statusText, headers }),
     taken: content?.taken ?? null,
+    title: titleIn(contentType, start),
   }
 }
 

@@ -26,6 +26,7 @@ import {
   noteRefusal,
   objectionTo,
   prove,
+  type Report,
   redeem,
   useUp,
 } from './purchase.ts'
@@ -268,7 +269,7 @@ async function deliver(
   outcome: Extract<RedeemOutcome, { kind: 'granted' }>,
   content: Content | null,
   grants: readonly Grant[],
-  report: (isTaken: boolean) => void,
+  report: Report,
 ): Promise<Answer> {
   const { request, world, resource } = visit
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
@@ -286,7 +287,7 @@ async function deliver(
     // Paid, but not delivered: the signed receipt would say both.
     return { kind: 'gated', response, headers: encodeSettlement(settlement, verified.payment, null) }
   }
-  const { response, taken } = opened.value
+  const { response, taken, title } = opened.value
   const receipt = await receiptFor(world, resource.site, urlOf(resource), settlement, settledAtSeconds)
   const isLasting = endsAtSeconds !== null && endsAtSeconds > nowSeconds()
   const bought = isLasting ? { scope, method: resource.method, endsAtSeconds, payer: settlement.payer } : null
@@ -296,7 +297,7 @@ async function deliver(
   const cookie = bought ? await passHeaders(world, [bought, ...grants], resource.site, settled) : {}
   // Whoever has gone by now is sent nothing, so nothing would break off.
   if (request.signal.aborted) {
-    report(false)
+    report(false, title)
     await response.body?.cancel()
     return { kind: 'gated', response: new Response(null, { status: 503 }), headers: {} }
   }
@@ -304,7 +305,7 @@ async function deliver(
     () => true,
     () => false,
   )
-  world.waitUntil(isTaken.then(report))
+  world.waitUntil(isTaken.then((isWhole) => report(isWhole, title)))
   return { kind: 'gated', response, headers: { ...settled, ...cookie } }
 }
 

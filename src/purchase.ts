@@ -166,7 +166,8 @@ export async function redeem(world: Payers, purchase: Purchase, signal: AbortSig
   // A hang-up ends the request after this line. Content that was granted to a client that is gone is taken back.
   world.waitUntil(
     redeeming.then(async (outcome) => {
-      if (signal.aborted && outcome.kind === 'granted') await report(world, purchase.verified, outcome.handout, false)
+      if (signal.aborted && outcome.kind === 'granted')
+        await report(world, purchase.verified, outcome.handout, false, '')
     }),
   )
   return redeeming
@@ -189,11 +190,14 @@ async function redeemWithRetry(
   return refused('unavailable')
 }
 
+/** `isTaken`: all of the content was taken; else it may be asked for again. `title`: what it is called. */
+export type Report = (isTaken: boolean, title?: () => string) => void
+
 /**
  * Content is being handed out: until the returned function is called, once, the object hears that it is still on its
- * way. `isTaken`: all of it was taken; else it may be asked for again.
+ * way.
  */
-export function handingOut(world: Payers, verified: VerifiedPayment, handout: Handout): (isTaken: boolean) => void {
+export function handingOut(world: Payers, verified: VerifiedPayment, handout: Handout): Report {
   const say = () => {
     world.waitUntil(
       objectOf(world, verified)
@@ -204,16 +208,31 @@ export function handingOut(world: Payers, verified: VerifiedPayment, handout: Ha
   }
   let timer = setTimeout(say, STILL_OPEN_MS)
   let isReported = false
-  return (isTaken) => {
+  return (isTaken, title) => {
     if (isReported) return
     isReported = true
     clearTimeout(timer)
-    world.waitUntil(report(world, verified, handout, isTaken))
+    world.waitUntil(report(world, verified, handout, isTaken, unlessBroken(title)))
   }
 }
 
-async function report(world: Payers, verified: VerifiedPayment, handout: Handout, isTaken: boolean): Promise<void> {
-  const said = { protocol: PROTOCOL, ...handout }
+/** No title is worth a report. */
+function unlessBroken(title: (() => string) | undefined): string {
+  try {
+    return title?.() ?? ''
+  } catch {
+    return ''
+  }
+}
+
+async function report(
+  world: Payers,
+  verified: VerifiedPayment,
+  handout: Handout,
+  isTaken: boolean,
+  title: string,
+): Promise<void> {
+  const said = { protocol: PROTOCOL, ...handout, ...(title === '' ? {} : { title }) }
   for (const isLast of [false, true]) {
     try {
       const payer = objectOf(world, verified)

@@ -36,8 +36,9 @@ export async function answerReceipts(request: Request, world: World): Promise<An
   if (payers.length === 0) return no('not_found')
   const found = await paymentsOf(world.env.LEDGER_DB, payers, site)
   if (!found.ok) return no(found.error.code)
-  const rows = found.value.map(({ resource, offer, amount, transaction, settledAtSeconds }) => ({
+  const rows = found.value.map(({ resource, title, offer, amount, transaction, settledAtSeconds }) => ({
     resource: site + resource,
+    ...named(title),
     offer,
     micros: amount,
     paidAt: isoTime(settledAtSeconds),
@@ -46,6 +47,9 @@ export async function answerReceipts(request: Request, world: World): Promise<An
   const json = { purchases: rows.map(({ micros, ...row }) => ({ ...row, amount: micros.toString() })) }
   return inPrivate(request, json, { page: (strings) => receiptsPage(rows, config.brand, strings) })
 }
+
+/** What was bought by its name, where it has one. */
+const named = (title: string | null) => (title === null ? {} : { title })
 
 const isoTime = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000', '')
 
@@ -68,7 +72,17 @@ export async function answerReceipt(request: Request, world: World, transaction:
   const resource = site + purchase.resource
   const receipt = await receiptFor(selling.value, site, resource, purchase, settledAtSeconds)
   const paidAt = isoTime(settledAtSeconds)
-  const shown = { resource, offer, paidAt, network, asset, payTo, payer, transaction: purchase.transaction }
+  const shown = {
+    resource,
+    ...named(purchase.title),
+    offer,
+    paidAt,
+    network,
+    asset,
+    payTo,
+    payer,
+    transaction: purchase.transaction,
+  }
   const page = (strings: Strings) =>
     receiptPage({
       ...shown,

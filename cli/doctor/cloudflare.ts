@@ -46,24 +46,37 @@ export async function secretNames(
   return fail('wrangler does not list the secrets; log in with "npx wrangler login", and run doctor --remote again')
 }
 
-const rows = z.array(z.object({ results: z.array(z.object({ transaction: z.string() })) }))
+/** What both questions about the ledger were answered. */
+const rows = z.tuple(
+  [z.object({ results: z.array(z.object({ transaction: z.string() })) })],
+  z.object({ results: z.array(z.object({ name: z.string() })) }),
+)
 
-/** Transactions of the sales since then, in lower case. */
+/** `transactions`: of the sales since then, in lower case. `columns`: of the ledger; empty where nobody says. */
+export type Sold = { transactions: string[]; columns: string[] }
+
+/** What the ledger has, in one call. */
 export async function soldSince(
   wrangler: Wrangler,
   file: string,
   deployment: Deployment,
   where: '--local' | '--remote',
   sinceSeconds: number,
-): Promise<Result<string[], string>> {
-  const command = `SELECT lower("transaction") AS "transaction" FROM payments WHERE settled_at_seconds > ${sinceSeconds}`
+): Promise<Result<Sold, string>> {
+  const command = `SELECT lower("transaction") AS "transaction" FROM payments WHERE settled_at_seconds > ${sinceSeconds}; PRAGMA table_info(payments)`
   const args = ['d1', 'execute', 'LEDGER_DB', where, '--json', '--command', command, ...selected(file, deployment)]
   const { isGood, text } = await wrangler(args)
   const found = isGood ? rows.safeParse(jsonIn(text)).data : undefined
-  if (found) return ok(found.flatMap(({ results }) => results.map(({ transaction }) => transaction)))
-  const apply = `npx wrangler d1 migrations apply LEDGER_DB ${where}`
-  return fail(`the ledger cannot be read; apply the migrations: ${apply}`)
+  if (!found) return fail(`the ledger cannot be read; apply the migrations: ${migrating(where)}`)
+  const [{ results: sales }, ...more] = found
+  return ok({
+    transactions: sales.map(({ transaction }) => transaction),
+    columns: more.flatMap(({ results }) => results.map(({ name }) => name)),
+  })
 }
+
+/** How the ledger's table gets the columns of this release. */
+export const migrating = (where: '--local' | '--remote') => `npx wrangler d1 migrations apply LEDGER_DB ${where}`
 
 const storedKeys = z.array(z.object({ name: z.string(), metadata: z.unknown().optional() }))
 /** A name in KV, and what is stored beside its value. */

@@ -5,11 +5,11 @@ import { articleFindings } from './articles.ts'
 import type { Surroundings } from './asking.ts'
 import { chainFindings } from './chains.ts'
 import { challengeFindings } from './challenge.ts'
-import { articlesIn, secretNames, soldSince, type Wrangler } from './cloudflare.ts'
+import { articlesIn, migrating, secretNames, soldSince, type Wrangler } from './cloudflare.ts'
 import { type Place, readSettings } from './configuration.ts'
 import { type Deployment, localSecrets, readDeployment } from './deployment.ts'
 import { facilitatorFindings } from './facilitators.ts'
-import { error, type Finding, notChecked, type Report, strictly } from './findings.ts'
+import { error, type Finding, notChecked, type Report, strictly, warning } from './findings.ts'
 import { liveFindings } from './live.ts'
 import { routeFindings } from './routes.ts'
 import { DAY_SECONDS, salesFindings } from './sales.ts'
@@ -79,6 +79,11 @@ async function examineSite(
   return { findings, notes: list.notes }
 }
 
+/** The last column that a migration added to the ledger's rows. */
+const NEWEST_COLUMN = 'title'
+const OLDER_LEDGER =
+  'the ledger’s table is of an older release, and keeps no titles of what is sold; apply the migrations, as npm run deploy does'
+
 async function ledgerFindings(
   config: Config,
   deployment: Deployment,
@@ -90,7 +95,10 @@ async function ledgerFindings(
   if (!deployment.bindings.includes('LEDGER_DB')) return []
   const sold = await soldSince(wrangler, file, deployment, `--${storage}`, nowSeconds - 2 * DAY_SECONDS)
   if (!sold.ok) return [notChecked('LEDGER_DB', sold.error)]
-  return salesFindings(config, new Set(sold.value), nowSeconds)
+  const { transactions, columns } = sold.value
+  const isOlder = columns.length > 0 && !columns.includes(NEWEST_COLUMN)
+  const older = isOlder ? [warning('LEDGER_DB', `${OLDER_LEDGER}: ${migrating(`--${storage}`)}`)] : []
+  return [...older, ...(await salesFindings(config, new Set(transactions), nowSeconds))]
 }
 
 async function storedFindings(

@@ -29,6 +29,7 @@ const COLUMNS: readonly (readonly [name: string, heading: string, value: (row: R
   ['position', 'Position in the receipt', (row) => row.position],
   ['id', 'Payment id', (row) => row.id],
   ['link', 'Link', (row) => linkOf(row.network, row.transaction)],
+  ['title', 'Title', (row) => row.title],
 ]
 
 /** What a spreadsheet takes for a formula, also behind what it passes over. */

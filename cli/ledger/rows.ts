@@ -6,7 +6,7 @@ import { ASSETS, transactionUrl } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Query, quoted } from './database.ts'
 
-/** A row has some 700 bytes, so a page stays below a megabyte. */
+/** A row has some 800 bytes with its title, so a page stays near a megabyte. */
 const PAGE = 1_000
 
 const storedRow = z.object({
@@ -28,6 +28,11 @@ const storedRow = z.object({
   access_seconds: z.int(),
   settled_at_seconds: z.int(),
   remark: z.string().nullable(),
+  // The table of an older release has none.
+  title: z
+    .string()
+    .nullish()
+    .transform((title) => title ?? null),
 })
 
 /** A row as anything may have written it: a table that was filled by hand has its own remarks. */

@@ -48,6 +48,7 @@ function described(row: Row): string {
   const lines: readonly (readonly [label: string, text: string | null])[] = [
     ['Time', isoTime(row.settledAtSeconds)],
     ['Bought', `${row.site}${row.resource.startsWith('/') ? '' : ' '}${row.resource}`],
+    ['Title', row.title],
     ['Offer', row.offer === '' ? null : row.offer],
     ['Access', row.accessSeconds === 0 ? 'one answer' : `${row.accessSeconds} s`],
     ['Amount', amountOf(row)],

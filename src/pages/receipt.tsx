@@ -4,7 +4,7 @@ import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
-type ReceiptRow = { resource: string; offer: string; micros: bigint; paidAt: string; receipt: string }
+type ReceiptRow = { resource: string; title?: string; offer: string; micros: bigint; paidAt: string; receipt: string }
 
 /** All purchases of a reader at this site, each with its receipt. */
 export function receiptsPage(rows: readonly ReceiptRow[], brand: Brand, strings: Strings): Promise<Page> {
@@ -22,7 +22,9 @@ export function receiptsPage(rows: readonly ReceiptRow[], brand: Brand, strings:
         <ul class="rows">
           {rows.map((row) => (
             <li>
-              <a href={row.resource}>{new URL(row.resource).pathname}</a>
+              <a href={row.resource}>
+                {row.title === undefined ? new URL(row.resource).pathname : <bdi>{row.title}</bdi>}
+              </a>
               {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{formatPrice(row.micros)}</strong>
               <small>
                 <time dateTime={row.paidAt}>{shownTime(row.paidAt)}</time> · <a href={row.receipt}>{text.title}</a>
@@ -41,6 +43,8 @@ export type ReceiptView = {
   brand: Brand
   strings: Strings
   resource: string
+  /** What the content was called when it was delivered, where that is known. */
+  title?: string
   /** Name of the offer; "" is the resource itself. */
   offer: string
   /** ISO 8601, UTC. */
@@ -70,6 +74,12 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
         <dl>
           <dt>{text.what}</dt>
           <dd>
+            {view.title === undefined ? null : (
+              <>
+                <bdi>{view.title}</bdi>
+                <br />
+              </>
+            )}
             {view.offer === '' ? text.wholePage : view.offer}: <a href={view.resource}>{view.resource}</a>
           </dd>
           <dt>{text.when}</dt>

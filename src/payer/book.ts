@@ -9,7 +9,7 @@ import { assetOf } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
-import { isUnproven, isUnresolved, ledgerRowOf, type PaymentRow, withState } from './rows.ts'
+import { isUnproven, isUnresolved, ledgerRowOf, type PaymentRow, withState, withTitle } from './rows.ts'
 
 /** Rows one alarm writes to the ledger, each with two calls at most. */
 const MOST_ENTRIES = 8
@@ -86,6 +86,16 @@ export class Book {
     this.save(row, withState(row, step(row.state, event), nowSeconds()))
   }
 
+  /** What a payment bought is called so: the ledger is told. What cannot be noted is left out. */
+  noteTitle(key: string, title: string): void {
+    try {
+      const row = this.row(key)
+      this.save(row, withTitle(row, title))
+    } catch {
+      // No title is worth a fault.
+    }
+  }
+
   /** The alarm has come: the next one may be at any time. */
   alarmed(): void {
     this.#alarmAtMs = null
@@ -139,12 +149,15 @@ export class Book {
     const entry = this.#entryOf(row)
     if (!entry || this.#entering.has(key)) return
     this.#entering.add(key)
+    let isBehind = false
     try {
       const outcome = await within(recordPayment(this.#env.LEDGER_DB, entry), LEDGER_LIMIT_MS)
       if (outcome === null) throw new Error('the ledger takes too long')
       if (outcome === 'disputed') this.tell('ledger_disputed', key)
       const stored = this.records.byKey(key)
-      if (stored) this.save(stored, { ...stored, outbox: outcome === 'disputed' ? 'disputed' : 'empty' })
+      isBehind = stored !== null && outcome === 'stored' && this.#isBehind(entry, stored)
+      const outbox = outcome === 'disputed' ? 'disputed' : isBehind ? 'due' : 'empty'
+      if (stored) this.save(stored, { ...stored, outbox })
       this.#ledgerFailures = 0
     } catch {
       this.#ledgerFailures++
@@ -153,6 +166,16 @@ export class Book {
     } finally {
       this.#entering.delete(key)
     }
+    if (isBehind) await this.#enter(this.row(key))
+  }
+
+  /** Whether a row has learnt something, while it was on its way, that the ledger is to hear. Each can happen once. */
+  #isBehind(entry: LedgerRow, row: PaymentRow): boolean {
+    const now = this.#entryOf(row)
+    if (!now) return false
+    const hasTitle = now.title !== null && entry.title === null
+    const hasRemark = now.remark !== null && now.remark !== entry.remark
+    return hasTitle || hasRemark
   }
 
   /** Null where the row cannot be read: it is set aside. */

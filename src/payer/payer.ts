@@ -12,6 +12,7 @@ import { type Held, InFlight } from './in-flight.ts'
 import { type Ending, isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
 import {
   type Handout,
+  type HandoutReport,
   type Message,
   PROTOCOL,
   type RecogniseRequest,
@@ -131,20 +132,22 @@ export class Payer extends DurableObject<Env> {
   }
 
   /** The content of a payment was taken. */
-  async delivered({ protocol, key, number }: Message & Handout): Promise<void> {
+  async delivered({ protocol, key, number, title }: HandoutReport): Promise<void> {
     if (!this.#speaks({ protocol })) return
     const row = this.#book.records.byKey(key)
     if (row) this.#book.save(row, { ...row, isDelivered: true })
     this.#inFlight.endLease(key, number)
+    if (title) this.#book.noteTitle(key, title)
   }
 
   /** The content of a payment could not be handed out: it may be asked for again. */
-  async released({ protocol, key, number }: Message & Handout): Promise<void> {
+  async released({ protocol, key, number, title }: HandoutReport): Promise<void> {
     if (!this.#speaks({ protocol })) return
     const row = this.#book.records.byKey(key)
     // Reports count in order, each once. A handout whose report was lost does not count as taken back.
     if (row && number === row.released + 1) this.#book.save(row, { ...row, released: number })
     this.#inFlight.endLease(key, number)
+    if (title) this.#book.noteTitle(key, title)
   }
 
   /** The content of a payment is still on its way. */

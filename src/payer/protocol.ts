@@ -34,6 +34,9 @@ export type RedeemRequest = Message & {
 /** The payment whose content is handed out, and which of its handouts it is. `delivered` and the like name it. */
 export type Handout = { key: string; number: number }
 
+/** What became of a handout. `title`: what its content is called, as far as was read; older workers say none. */
+export type HandoutReport = Message & Handout & { title?: string }
+
 export type RedeemOutcome =
   | {
       kind: 'granted'

@@ -67,6 +67,8 @@ export type Terms = {
   payTo: string
   /** Name of the offer; null is the resource itself. */
   offer: string | null
+  /** What was bought is called so; null where nobody has read it. */
+  title: string | null
 }
 
 /** Three in all: a hang-up or a failing origin must not cost the payer, nor hand out content without end. */
@@ -172,7 +174,7 @@ export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
 
 /** What the ledger is told of a settled payment. */
 export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
-  const { authorization, payTo, offer } = termsOf(row)
+  const { authorization, payTo, offer, title } = termsOf(row)
   return {
     id: row.key,
     site: row.site,
@@ -188,6 +190,7 @@ export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
     accessSeconds: row.accessSeconds,
     settledAtSeconds: row.settledAtSeconds ?? row.claimedAtSeconds,
     remark: row.state.coveredBy !== null ? 'refund_due' : isUnproven(row) ? 'unproven' : null,
+    title,
   }
 }
 
@@ -204,7 +207,7 @@ export type Claim = Wish & {
 export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): PaymentRow {
   const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock } = claim
   const { authorization, signature, identifier } = payment
-  const terms: Terms = { authorization, signature, payTo: offer.payTo, offer: offer.name }
+  const terms: Terms = { authorization, signature, payTo: offer.payTo, offer: offer.name, title: null }
   return withLook(
     {
       seq: 0,
@@ -262,6 +265,15 @@ export function withState(row: PaymentRow, state: Redemption, nowSeconds: number
   return withLook(next, nowSeconds)
 }
 
+/** The row with what was bought by its name, of which the ledger is to hear. The first name stays, as on a receipt. */
+export function withTitle(row: PaymentRow, title: string): PaymentRow {
+  const terms = termsOf(row)
+  if (row.state.status !== 'settled' || terms.title !== null) return row
+  // What the ledger disputes is not in it.
+  const outbox = row.outbox === 'empty' ? 'due' : row.outbox
+  return { ...row, outbox, terms: termsText({ ...terms, title }) }
+}
+
 /**
  * The row after a look at the chain: with what it found, and how far its search came. For a held request a look that says
  * nothing new changes nothing. `isDue`: the look was due, and the time of the next is set.
@@ -313,15 +325,17 @@ const termsSchema = z.object({
   signature: z.nullable(hex),
   payTo: z.string(),
   offer: z.nullable(z.string()),
+  // Older rows, and those without one, say nothing.
+  title: z.optional(z.string()),
 })
 
-const termsText = ({ authorization, signature, payTo, offer }: Terms): string =>
-  JSON.stringify({ ...authorization, signature, payTo, offer }, (_, value) =>
+const termsText = ({ authorization, signature, payTo, offer, title }: Terms): string =>
+  JSON.stringify({ ...authorization, signature, payTo, offer, ...(title === null ? {} : { title }) }, (_, value) =>
     typeof value === 'bigint' ? value.toString() : value,
   )
 
 /** The signed payment and the offer of a row. Throws where the row cannot be read. */
 export function termsOf(row: PaymentRow): Terms {
-  const { signature, payTo, offer, ...authorization } = z.parse(termsSchema, JSON.parse(row.terms))
-  return { authorization, signature, payTo, offer }
+  const { signature, payTo, offer, title = null, ...authorization } = z.parse(termsSchema, JSON.parse(row.terms))
+  return { authorization, signature, payTo, offer, title }
 }

@@ -1,4 +1,5 @@
 // What a page says of itself to those who show it: card, ledger, receipts, search engines and chats.
+import { charsetOf } from './charset.ts'
 import { nodesOf } from './jsonld.ts'
 import { ownArticles } from './schema.ts'
 import type { Json, Node } from './shapes.ts'
@@ -23,7 +24,9 @@ const DESCRIPTION = 500
 const AUTHOR = 200
 const SITE = 200
 /** A title stands near the start; the rest of the answer streams on. */
-const TITLE_WITHIN = 64 * 1024
+export const TITLE_WITHIN = 64 * 1024
+/** What ledger and receipts keep of a title. */
+const SOLD_TITLE = 200
 /** Pictures are often scaled by an address inside their address. */
 const ADDRESS = 2000
 
@@ -64,6 +67,18 @@ export function factsOf(head: Said, base: string): PageFacts {
 export function titleOf(html: string): string {
   const { title, metas } = headOf(html.slice(0, TITLE_WITHIN))
   return titleFrom(metas, [title])
+}
+
+/** A title as ledger and receipts keep it: one line, bounded, without control characters. */
+export const soldTitle = (title: string): string => oneLine(title, SOLD_TITLE)
+
+/** The title in the first bytes of a page, for ledger and receipts; '' where none can be read. Never throws. */
+export function titleInBytes(contentType: string, start: Uint8Array): string {
+  const charset = charsetOf(contentType, start)
+  if (charset === null) return ''
+  const title = soldTitle(titleOf(new TextDecoder(charset).decode(start.subarray(0, TITLE_WITHIN))))
+  // It is written in other letters than it says.
+  return title.includes('\ufffd') ? '' : title
 }
 
 /**

@@ -242,12 +242,16 @@ describe('what Cloudflare says', () => {
       secrets: readonly string[] | null,
       sold: readonly string[] | null,
       articles: readonly object[] | null = [],
+      columns: readonly string[] = [],
     ): Wrangler =>
     async (args) => {
       calls.push([...args])
       const answers: Record<string, unknown> = {
         secret: secrets?.map((name) => ({ name, type: 'secret_text' })),
-        d1: sold && [{ results: sold.map((transaction) => ({ transaction })) }],
+        d1: sold && [
+          { results: sold.map((transaction) => ({ transaction })) },
+          { results: columns.map((name) => ({ name })) },
+        ],
         kv: articles,
       }
       const said = answers[args[0] ?? '']
@@ -302,6 +306,18 @@ describe('what Cloudflare says', () => {
     expect(lines.filter((line) => line.includes('CONTENT_KV'))).toEqual([
       `error: CONTENT_KV: "${PAGE}" answers 500: its price "$0.0000001" cannot be read: USDC has 6 decimals, this price has 7; write fewer, e.g. "$0.000001"; put it again with metadata that can be read`,
     ])
+  })
+
+  test('a ledger of an older release is a warning, and its sales are read all the same', async () => {
+    const older =
+      'warning: LEDGER_DB: the ledger’s table is of an older release, and keeps no titles of what is sold; apply the migrations, as npm run deploy does: npx wrangler d1 migrations apply LEDGER_DB --remote'
+    const ledgerWith = async (...columns: string[]) => {
+      const lines = await remote({ wrangler: wrangler(['PASS_SECRET'], [], [], columns) })
+      return lines.filter((line) => line.includes('LEDGER_DB'))
+    }
+    expect(await ledgerWith('id', 'remark')).toEqual([older])
+    const { results } = await shop.site.db.prepare('PRAGMA table_info(payments)').all<{ name: string }>()
+    expect(await ledgerWith(...results.map(({ name }) => name))).toEqual([])
   })
 
   test('a sale that the ledger does not know is somebody else’s', async () => {

@@ -13,6 +13,7 @@ import { built } from '../world/site.ts'
 const PAGE = '/articles/hello'
 const OTHER = '/articles/other'
 const CONTENT = 'the whole article'
+const TITLE = 'Hello'
 const RELEASES = 'test/fixtures/releases'
 const releases = readdirSync(inCheckout(RELEASES)).sort()
 const bundleOf = (release: string) =>
@@ -25,8 +26,10 @@ afterEach(() => shop.close())
 
 async function open(code: { worker: string; objects: string }): Promise<void> {
   shop = await openShop({}, { code })
-  for (const path of [PAGE, OTHER]) await shop.site.kv.put(path, CONTENT)
+  for (const path of [PAGE, OTHER]) await shop.site.kv.put(path, CONTENT, { metadata: { title: TITLE } })
 }
+/** Titles in the ledger. The first release knew none. */
+const titles = async () => (await shop.ledger()).map(({ title }) => title ?? '').sort()
 const asked = (path: string, headers: Record<string, string>) => shop.costOf(() => shop.ask(path, { headers }))
 
 describe.each(releases)('release %s', (release) => {
@@ -55,6 +58,9 @@ describe.each(releases)('release %s', (release) => {
     const more = await pay('v2', await shop.challenge(OTHER), reader)
     expect((await asked(OTHER, more)).cost).toEqual(ONE_SALE)
 
+    // What this one sells has a title, and what it hands out of what was paid before.
+    await expect.poll(titles).toEqual(['', TITLE, TITLE])
+
     await shop.site.restart({}, all(then))
     const spent = await asked(OTHER, more)
     expect([spent.result.error, spent.cost]).toEqual(['payment_already_used', NOTHING])
@@ -77,6 +83,9 @@ describe.each(releases)('release %s', (release) => {
     expect([second.result.error, second.cost]).toEqual(['payment_already_used', NOTHING])
     expect((await asked(PAGE, await signIn(signInOf(challenge), reader))).result.text).toBe(CONTENT)
     await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
+    // A title takes both: one reads it, the other notes it.
+    await shop.site.turn()
+    expect(await titles()).toEqual([''])
   })
 })
 

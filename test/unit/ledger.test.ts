@@ -47,6 +47,7 @@ const ROW: Row = {
   accessSeconds: 86_400,
   settledAtSeconds: NOW - 3_600,
   remark: null,
+  title: null,
 }
 const VIEW: View = {
   asset: ASSET,
@@ -279,6 +280,18 @@ describe('an export', () => {
     expect(heading).toMatch(/^Time \(UTC\),Site,Resource,Network,Token,Amount,Amount \(atomic units\),Payer,Payee,/)
     expect(line).toContain(`,"/a?x=1,2",eip155:84532,USDC,0.05,50000,${PAYER},${PAYEE},${ROW.transaction},,86400,,`)
     expect(end).toEqual([''])
+  })
+
+  test('a title is the last column, and computes nothing', async () => {
+    const lines = await text(asCsv(rows({ ...ROW, title: '=cmd()' }, { ...ROW, title: 'Tides, and "more"' })))
+    const [heading, first, second] = lines.split('\r\n')
+    expect(heading).toMatch(/,Link,Title$/)
+    expect(first).toMatch(/,'=cmd\(\)$/)
+    expect(second).toMatch(/,"Tides, and ""more"{3}$/)
+    expect(JSON.parse(await text(asJson(rows({ ...ROW, title: '=1' }, ROW))))).toMatchObject([
+      { title: '=1' },
+      { title: null },
+    ])
   })
 
   test('a token that is not known has atomic units alone', async () => {

@@ -18,6 +18,7 @@ import {
   termsOf,
   withLooked,
   withState,
+  withTitle,
 } from '../../src/payer/rows.ts'
 import { assetOf } from '../../src/x402/assets.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
@@ -355,6 +356,36 @@ describe('what follows from a state', () => {
     expect(word).toMatchObject({ outbox: 'due', settledAtSeconds: NOW + 5 })
     const proven = withState({ ...word, outbox: 'empty' }, SETTLED, NOW + 60)
     expect(proven).toMatchObject({ settledAtSeconds: NOW + 5, lookAtSeconds: null })
+  })
+
+  test('a title is told to the ledger, once, and changes nothing else', () => {
+    const settled = quiet(SETTLED)
+    const titled = withTitle(settled, 'A day at sea')
+    expect(ledgerRowOf(settled, asset).title).toBeNull()
+    expect(ledgerRowOf(titled, asset)).toEqual({ ...ledgerRowOf(settled, asset), title: 'A day at sea' })
+    expect(titled).toEqual({ ...settled, outbox: 'due', terms: titled.terms })
+    expect(termsOf(titled)).toEqual({ ...termsOf(settled), title: 'A day at sea' })
+    const again = { ...titled, outbox: 'empty' as const }
+    expect(withTitle(again, 'Another')).toBe(again)
+  })
+
+  test.each([
+    ['open', claimed],
+    ['covered', quiet(COVERED)],
+    ['refused', quiet(REFUSED)],
+  ])('a payment that is %s bought nothing that has a title', (_, row) => {
+    expect(withTitle(row, 'A day at sea')).toBe(row)
+  })
+
+  test('a title does not bring back to the ledger what it disputes', () => {
+    expect(withTitle({ ...quiet(SETTLED), outbox: 'disputed' }, 'A day at sea').outbox).toBe('disputed')
+    expect(withTitle({ ...quiet(SETTLED), outbox: 'due' }, 'A day at sea').outbox).toBe('due')
+  })
+
+  test('whatever a title says, the signature goes all the same, and the title stays', () => {
+    const title = '","signature":null,"offer":"'
+    const titled = { ...withTitle(quiet(SETTLED), title), state: CLAIMED }
+    expect(termsOf(withState(titled, SETTLED, NOW))).toMatchObject({ signature: null, title, offer: null })
   })
 
   test('a covered payment that lands is in the ledger, its money owed back', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { factsOf, type PageFacts, previewTags, titleOf } from '../../src/wall/facts.ts'
+import { factsOf, type PageFacts, previewTags, soldTitle, titleInBytes, titleOf } from '../../src/wall/facts.ts'
 import type { Said } from '../../src/wall/title.ts'
 
 const BASE = 'https://news.example/harbour'
@@ -348,6 +348,61 @@ describe('the title of a delivered answer', () => {
     titleOf(`<title>${html}</title>`)
     titleOf(`<meta ${html}`)
     expect((process.cpuUsage().user - start) / 1000).toBeLessThan(500)
+  })
+})
+
+describe('the title that ledger and receipts keep', () => {
+  const HTML = 'text/html; charset=utf-8'
+
+  test.each([
+    ['plain', '<title>A</title>', 'A'],
+    ['with markup in it, as text', '<title><b>x</title>', '<b>x'],
+    ['with a script in it, as text', '<title>&lt;script&gt;x&lt;/script&gt;</title>', '<script>x</script>'],
+    ['that turns around', '<title>a\u202eb &#x202e;&#8294;c\u200f</title>', 'ab c'],
+    ['with control characters', '<title>a\u0007b&#27;[31mc\u0085d</title>', 'a b [31mc d'],
+    ['that a spreadsheet would compute', '<title>=cmd()</title>', '=cmd()'],
+  ])('%s', (_, html, title) => {
+    expect(titleInBytes(HTML, Buffer.from(html))).toBe(title)
+  })
+
+  test('is cut at 200 characters, and not within one', () => {
+    expect(soldTitle('x'.repeat(200))).toHaveLength(200)
+    expect(soldTitle('x'.repeat(201))).toBe(`${'x'.repeat(199)}…`)
+    expect(soldTitle('🌊'.repeat(150))).toBe(`${'🌊'.repeat(99)}…`)
+    const words = `<title>${'word '.repeat(60)}</title>`
+    expect(titleInBytes(HTML, Buffer.from(words))).toMatch(/^(?:word ){38}word…$/)
+  })
+
+  test.each([
+    ['named by HTTP', 'text/html; charset=iso-8859-1', Buffer.from('<title>\xe9t\xe9</title>', 'latin1')],
+    ['named by itself', 'text/html', Buffer.from('<meta charset=latin1><title>\xe9t\xe9</title>', 'latin1')],
+    ['marked', 'text/html; charset=latin1', Buffer.from('\ufeff<title>été</title>')],
+    ['cut in the middle of a letter behind it', HTML, Buffer.from('<title>été</title>é').subarray(0, -1)],
+  ])('is read in its own letters, %s', (_, contentType, bytes) => {
+    expect(titleInBytes(contentType, bytes)).toBe('été')
+  })
+
+  test.each([
+    ['in letters nobody knows', 'text/html; charset=klingon', Buffer.from('<title>A</title>')],
+    ['in UTF-16', 'text/html; charset=utf-16', Buffer.from('<title>A</title>', 'utf16le')],
+    ['in other letters than it says', HTML, Buffer.from('<title>\xe9t\xe9</title>', 'latin1')],
+    ['of a megabyte', HTML, Buffer.from(`<title>${'x'.repeat(1_048_576)}</title>`)],
+    ['behind 64 KB', HTML, Buffer.from(`${' '.repeat(65_536)}<title>A</title>`)],
+    ['in nothing', HTML, Buffer.alloc(0)],
+  ])('is none %s', (_, contentType, bytes) => {
+    expect(titleInBytes(contentType, bytes)).toBe('')
+  })
+
+  test('whatever the bytes are: one line, bounded, without a fault', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.string(), (bytes, charset) => {
+        const html = Buffer.concat([Buffer.from('<title>'), bytes, Buffer.from('</title>')])
+        const title = titleInBytes(`text/html; charset=${charset}`, html)
+        expect(title.length).toBeLessThanOrEqual(200)
+        expect(title).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u)
+      }),
+      { numRuns: 500 },
+    )
   })
 })
 

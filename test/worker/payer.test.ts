@@ -402,6 +402,110 @@ describe('the alarm beside what is broken', () => {
   })
 })
 
+describe('the title of what was sold', () => {
+  const report = (title: string, key = 'payment 1') => ({ protocol: PROTOCOL, key, number: 1, title })
+  const titles = async () =>
+    (await env.LEDGER_DB.prepare('SELECT id, title, remark FROM payments ORDER BY id').all()).results
+  const titled = { id: 'payment 1', title: 'A day at sea', remark: null }
+
+  test('follows its row into the ledger', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due', handouts: 1 }))
+    await ring()
+    expect(await titles()).toEqual([{ ...titled, title: null }])
+    await object().delivered(report('A day at sea'))
+    await vi.waitFor(async () => expect(await titles()).toEqual([titled]))
+    expect(await rows()).toMatchObject([{ outbox: 'empty', delivered: 1 }])
+  })
+
+  test('comes with its row where that is late', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due', handouts: 1 }))
+    await object().delivered(report('A day at sea'))
+    expect(await titles()).toEqual([])
+    await ring()
+    expect(await titles()).toEqual([titled])
+  })
+
+  test('of what was not taken whole is noted too; the handout is taken back as ever', async () => {
+    await leave(rowOf(1, SETTLED, { handouts: 1 }))
+    await object().released(report('A day at sea'))
+    await vi.waitFor(async () => expect(await titles()).toEqual([titled]))
+    expect(await rows()).toMatchObject([{ released: 1, delivered: 0 }])
+  })
+
+  test('that comes while its row is on the way is written right behind it', async () => {
+    await leave(rowOf(1, SETTLED, { outbox: 'due', handouts: 1 }))
+    const statements: string[] = []
+    const told = await inside(async (state) => {
+      const payer: { current: Payer | null } = { current: null }
+      const ledger = {
+        prepare(text: string) {
+          statements.push(text.trim().slice(0, 6))
+          // The first statement is on its way when the reader has it all.
+          if (statements.length === 1) void payer.current?.delivered(report('A day at sea'))
+          return env.LEDGER_DB.prepare(text)
+        },
+      }
+      payer.current = new Payer(state, Object.assign({ ...env }, { LEDGER_DB: ledger }))
+      await payer.current.alarm()
+      return state.storage.sql.exec('SELECT outbox, delivered FROM payments').toArray()
+    })
+    expect(told).toEqual([{ outbox: 'empty', delivered: 1 }])
+    expect(await titles()).toEqual([titled])
+    expect(statements.slice(0, 3)).toEqual(['INSERT', 'INSERT', 'UPDATE'])
+  })
+
+  test('waits with its row while D1 is down', async () => {
+    await leave(rowOf(1, SETTLED, { handouts: 1 }))
+    await env.LEDGER_DB.exec('ALTER TABLE payments RENAME TO away')
+    await object().delivered(report('A day at sea'))
+    await vi.waitFor(async () => expect(await alarmAt()).toBeGreaterThan(Date.now()))
+    expect(await rows()).toMatchObject([{ outbox: 'due', delivered: 1 }])
+    await env.LEDGER_DB.exec('ALTER TABLE away RENAME TO payments')
+    await ring()
+    expect(await titles()).toEqual([titled])
+  })
+
+  test('is the first that was told', async () => {
+    await leave(rowOf(1, SETTLED, { handouts: 2, outbox: 'due' }))
+    await object().delivered(report('A day at sea'))
+    await object().delivered(report('Another'))
+    await ring()
+    expect(await titles()).toEqual([titled])
+  })
+
+  test('beside a remark leaves the remark', async () => {
+    await leave(rowOf(1, { ...SETTLED, coveredBy: 'payment 2' }, { outbox: 'due' }))
+    await ring()
+    await object().delivered(report('A day at sea'))
+    await vi.waitFor(async () => expect(await titles()).toEqual([{ ...titled, remark: 'refund_due' }]))
+  })
+
+  test('of a payment nobody knows stores nothing', async () => {
+    await object().delivered(report('A day at sea', 'another'))
+    expect(await tables()).toEqual([])
+    expect(await titles()).toEqual([])
+  })
+
+  test('of a payment that another one paid for is not that one’s', async () => {
+    const covered = { ...CLAIMED, status: 'covered' as const, coveredBy: 'payment 2' }
+    await leave(rowOf(1, covered, { handouts: 1 }), rowOf(2, SETTLED, { outbox: 'due' }))
+    await object().delivered(report('A day at sea'))
+    await ring()
+    expect(await titles()).toEqual([{ id: 'payment 2', title: null, remark: null }])
+  })
+
+  test('a ledger without a column for it has its rows and remarks', async () => {
+    await env.LEDGER_DB.exec('ALTER TABLE payments DROP COLUMN title')
+    await leave(rowOf(1, { ...SETTLED, coveredBy: 'payment 2' }, { outbox: 'due', handouts: 1 }), rowOf(2, SETTLED))
+    await object().delivered(report('A day at sea'))
+    await object().delivered(report('Another', 'payment 2'))
+    await ring()
+    expect(await ledger()).toMatchObject([{ remark: 'refund_due' }, { remark: null }])
+    expect(await rows()).toMatchObject([{ outbox: 'empty' }, { outbox: 'empty' }])
+    expect(events.join()).not.toContain('ledger_')
+  })
+})
+
 describe('when the alarm comes', () => {
   test('a payer that claims every thirty seconds: its first row is still looked at in time', async () => {
     const fetched = nobodyAnswers()
