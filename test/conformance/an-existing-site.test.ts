@@ -39,7 +39,8 @@ function wordpress({ method, url, headers, body }: OriginRequest): OriginAnswer 
   if (/^\/(?:articles|about)(?:\/[\w-]+)?$/.test(path)) {
     return { status: 301, headers: { ...html, Location: `${SITE}${path}/` }, body: '' }
   }
-  if (path === `${PIECE}/`) return { headers: html, body: `<div class="entry-content"><p>The first lines.</p><p>${PAID}</p></div>` }
+  if (path === `${PIECE}/`)
+    return { headers: html, body: `<div class="entry-content"><p>The first lines.</p><p>${PAID}</p></div>` }
   if (['/', '/about/', '/articles/', '/feed/'].includes(path)) return { headers: html, body: `<h1>${path}</h1>` }
   return { status: 404, headers: html, body: 'not here' }
 }
