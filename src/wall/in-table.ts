@@ -1,11 +1,13 @@
 // What start and end tags do to the stack in and around tables, after the standard's table modes.
 import { bodyStart } from './in-body.ts'
 import type { Reading, StartTag } from './tokens.ts'
-import type { Workbench } from './tree.ts'
+import type { Mode, Workbench } from './tree.ts'
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 const SECTIONS = ['tbody', 'thead', 'tfoot']
 const PARTS = words('caption col colgroup tbody td tfoot th thead tr')
+/** What says nothing of what else a template holds. */
+const IN_HEAD = words('base basefont bgsound link meta noframes script style template title')
 const OUTSIDE = words('body caption col colgroup html tbody td tfoot th thead tr')
 
 function closeCell(bench: Workbench) {
@@ -51,13 +53,7 @@ export function tableStart(bench: Workbench, token: StartTag): Reading | null {
     return leave(bench, mode) ? again(bench, token) : 'data'
   }
   if (mode === 'columns') return inColumns(bench, token)
-  if (mode === 'template') {
-    if (!isPart) return null
-    if (name === 'col' || name === 'colgroup') throw new SyntaxError('columns in a template')
-    bench.push(name, token)
-    if (name === 'td' || name === 'th' || name === 'caption') bench.formatting.add(null)
-    return 'data'
-  }
+  if (mode === 'template') return inTemplate(bench, token)
   if (mode === 'row') {
     if (name === 'td' || name === 'th') {
       bench.clearTo('tr')
@@ -76,6 +72,24 @@ export function tableStart(bench: Workbench, token: StartTag): Reading | null {
     if (isPart) return leave(bench, 'section') ? again(bench, token) : 'data'
   }
   return inTable(bench, token)
+}
+
+/** What of a template begins with, all of it goes on with: behind a `<b>` a `<td>` is nothing. */
+const TEMPLATES: ReadonlyMap<string, Mode> = new Map([
+  ['caption', 'table'],
+  ...SECTIONS.map((name): [string, Mode] => [name, 'table']),
+  ['tr', 'section'],
+  ['td', 'row'],
+  ['th', 'row'],
+])
+
+function inTemplate(bench: Workbench, token: StartTag): Reading | null {
+  const { name } = token
+  if (IN_HEAD.has(name)) return null
+  if (name === 'col' || name === 'colgroup') throw new SyntaxError('columns in a template')
+  const template = bench.top()
+  if (template) template.mode = TEMPLATES.get(name) ?? 'body'
+  return tableStart(bench, token)
 }
 
 const again = (bench: Workbench, token: StartTag): Reading => tableStart(bench, token) ?? bodyStart(bench, token)
@@ -125,7 +139,8 @@ function inColumns(bench: Workbench, token: StartTag): Reading | null {
 /** Whether the end tag was one of tables here. */
 export function tableEnd(bench: Workbench, name: string): boolean {
   const mode = bench.top()?.mode ?? 'body'
-  if (mode === 'body' || mode === 'select' || mode === 'template') return false
+  if (mode === 'template') return true
+  if (mode === 'body' || mode === 'select') return false
   if (mode === 'columns') {
     if (name === 'col') return true
     if (bench.top()?.name !== 'colgroup') return true
