@@ -4,7 +4,7 @@ import { type Element, HEADINGS, isSpecial, type Workbench } from './tree.ts'
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 const BLOCKS = words(
-  'address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header hgroup main menu nav ol p search section summary ul pre listing',
+  'address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header hgroup main menu nav ol p section summary ul pre listing',
 )
 const FORMATTING = words('a b big code em font i nobr s small strike strong tt u')
 const MARKED = words('applet marquee object')
@@ -20,6 +20,10 @@ export function bodyStart(bench: Workbench, token: StartTag): Reading {
   if (HEAD.has(name)) return bench.inHead(token)
   if (BLOCKS.has(name)) {
     closeP()
+    push(name, token)
+  } else if (name === 'search') {
+    // To browsers of yesterday it ends no paragraph, and what was open opens again in it.
+    if (bench.hasInButton('p') || bench.mayReconstruct()) throw new SyntaxError('a search in a paragraph')
     push(name, token)
   } else if (HEADINGS.has(name)) {
     closeP()
@@ -134,6 +138,13 @@ export function bodyEnd(bench: Workbench, name: string) {
     if (!bench.has(name)) return
     imply()
     bench.popName(name)
+  } else if (name === 'search') {
+    if (!bench.has('search')) return
+    imply()
+    const current = top()
+    if (current?.space !== 'html' || current.name !== 'search')
+      throw new SyntaxError('a search that something overlaps')
+    bench.pop()
   } else if (name === 'form') endForm(bench)
   else if (name === 'li' || name === 'dd' || name === 'dt') {
     if (!(name === 'li' ? bench.hasInList(name) : bench.has(name))) return

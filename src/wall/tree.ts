@@ -44,12 +44,21 @@ export type Workbench = ReturnType<typeof newWorkbench>
 export const HEADINGS: ReadonlySet<string> = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6'])
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 const BOUNDS = words('applet caption html table td th marquee object template')
-const FOREIGN_BOUNDS = words('mi mo mn ms mtext annotation-xml foreignobject desc title')
+const FOREIGN_BOUNDS: Readonly<Record<Exclude<Space, 'html'>, ReadonlySet<string>>> = {
+  math: words('mi mo mn ms mtext annotation-xml'),
+  svg: words('foreignobject desc title'),
+}
 const IMPLIED = words('dd dt li optgroup option p rb rp rt rtc')
 const SPECIAL = words(
-  'address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext pre script search section select source style summary table tbody td template textarea tfoot th thead title tr track ul wbr xmp',
+  'address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext pre script section select source style summary table tbody td template textarea tfoot th thead title tr track ul wbr xmp',
 )
-export const isSpecial = ({ name, space }: Element) => (space === 'html' ? SPECIAL.has(name) : FOREIGN_BOUNDS.has(name))
+
+/** To browsers of yesterday `search` is an element like any other. */
+export function isSpecial({ name, space }: Element): boolean {
+  if (space !== 'html') return FOREIGN_BOUNDS[space].has(name)
+  if (name === 'search') throw new SyntaxError('a search that something overlaps')
+  return SPECIAL.has(name)
+}
 const RAW: ReadonlyMap<string, Reading> = new Map([
   ['title', 'rcdata'],
   ['textarea', 'rcdata'],
@@ -79,6 +88,8 @@ const IN_HEAD = words('base basefont bgsound link meta title noscript noframes s
 const BREAKS_OUT = words(
   'b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var',
 )
+const CAPITALS =
+  /^(?:altglyph\w*|animate\w+|clippath|fe[a-z]\w+|foreignobject|glyphref|lineargradient|radialgradient|textpath)$/
 const TEXT_POINTS = words('mi mo mn ms mtext')
 /** Doctypes with a public identifier that browsers take for today's rules. */
 const STANDARD =
@@ -145,7 +156,8 @@ function newWorkbench(watcher: Watcher) {
       const element = stack[index]
       if (!element) return false
       if (isIt(element)) return true
-      if (element.space === 'html' ? BOUNDS.has(element.name) : FOREIGN_BOUNDS.has(element.name)) return false
+      if (element.space === 'html' ? BOUNDS.has(element.name) : FOREIGN_BOUNDS[element.space].has(element.name))
+        return false
       if (isBound(element)) return false
     }
     return false
@@ -183,10 +195,13 @@ function newWorkbench(watcher: Watcher) {
       pop()
     }
   }
+  function mayReconstruct(): boolean {
+    const last = formatting.last()
+    return last !== null && !stack.includes(last)
+  }
   /** What was open when its block ended opens again. */
   function reconstruct() {
-    const last = formatting.last()
-    if (last === null || stack.includes(last)) return
+    if (!mayReconstruct()) return
     const active = formatting.active()
     const firstClosed = active.findLastIndex((element) => stack.includes(element)) + 1
     for (const old of active.slice(firstClosed)) {
@@ -218,6 +233,7 @@ function newWorkbench(watcher: Watcher) {
     imply,
     closeP,
     clearTo,
+    mayReconstruct,
     reconstruct,
     /** An element without content. */
     single(token: StartTag) {
@@ -281,7 +297,7 @@ export function newTree(watcher: Watcher): Tree {
       !current ||
       current.space === 'html' ||
       (isTextPoint(current) && name !== 'mglyph' && name !== 'malignmark') ||
-      (current.name === 'annotation-xml' && name === 'svg') ||
+      (current.space === 'math' && current.name === 'annotation-xml' && name === 'svg') ||
       isHtmlPoint(current)
     if (!isHtml) {
       const isFont = name === 'font' && ['color', 'face', 'size'].some((key) => token.attributes.has(key))
@@ -328,6 +344,8 @@ export function newTree(watcher: Watcher): Tree {
             return
           }
         }
+      // Some browsers look for these with their capitals, and find none outside a drawing.
+      if (CAPITALS.test(name) && bench.isOpen(name)) throw new SyntaxError('a part of a drawing outside of one')
     }
     if (name === 'template') return bench.endTemplate()
     if (phase !== 'body' && !bench.isOpen('template')) {
