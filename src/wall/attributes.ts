@@ -1,0 +1,59 @@
+// The attributes of a start tag, out of what is written between its name and its end. It is handed a whole tag, never a piece.
+
+/** By name in small letters, as written: references are not decoded. */
+export type Attributes = ReadonlyMap<string, string>
+
+export const NO_ATTRIBUTES: Attributes = new Map()
+
+/** Small letters of ASCII alone: the standard folds no others, and some others fold to ASCII. */
+export const lower = (text: string): string =>
+  /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (part) => part.toLowerCase()) : text
+
+/** Without the one character that cannot be in a text. */
+export const withoutNull = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
+
+export const isSpaceCode = (code: number): boolean =>
+  code === 0x20 || code === 0x0a || code === 0x09 || code === 0x0d || code === 0x0c
+
+const SLASH = 0x2f
+const EQUALS = 0x3d
+const DOUBLE = 0x22
+const SINGLE = 0x27
+
+/** Of equal names the first counts. */
+export function attributesOf(written: string): Attributes {
+  const { length } = written
+  const found = new Map<string, string>()
+  let at = 0
+  const skipSpaces = () => {
+    while (at < length && isSpaceCode(written.charCodeAt(at))) at += 1
+  }
+  for (;;) {
+    while (at < length && (written.charCodeAt(at) === SLASH || isSpaceCode(written.charCodeAt(at)))) at += 1
+    if (at === length) return found
+    const from = at
+    // An equals sign here begins a name.
+    at += 1
+    while (at < length && !endsName(written.charCodeAt(at))) at += 1
+    const name = withoutNull(lower(written.slice(from, at)))
+    skipSpaces()
+    let value = ''
+    if (at < length && written.charCodeAt(at) === EQUALS) {
+      at += 1
+      skipSpaces()
+      const quote = written.charCodeAt(at)
+      const start = quote === DOUBLE || quote === SINGLE ? at + 1 : at
+      if (start > at) {
+        const end = written.indexOf(quote === DOUBLE ? '"' : "'", start)
+        value = written.slice(start, end)
+        at = end + 1
+      } else {
+        while (at < length && !isSpaceCode(written.charCodeAt(at))) at += 1
+        value = written.slice(start, at)
+      }
+    }
+    if (!found.has(name)) found.set(name, withoutNull(value))
+  }
+}
+
+const endsName = (code: number) => code <= EQUALS && (code === EQUALS || code === SLASH || isSpaceCode(code))
