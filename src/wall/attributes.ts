@@ -1,9 +1,11 @@
 // The attributes of a start tag, out of what is written between its name and its end. It is handed a whole tag, never a piece.
 
 /** By name in small letters, as written: references are not decoded. */
-export type Attributes = ReadonlyMap<string, string>
-
-export const NO_ATTRIBUTES: Attributes = new Map()
+export type Attributes = {
+  get(name: string): string | undefined
+  has(name: string): boolean
+  all(): ReadonlyMap<string, string>
+}
 
 /** Small letters of ASCII alone: the standard folds no others, and some others fold to ASCII. */
 export const lower = (text: string): string =>
@@ -13,15 +15,29 @@ export const lower = (text: string): string =>
 export const withoutNull = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
 
 export const isSpaceCode = (code: number): boolean =>
-  code === 0x20 || code === 0x0a || code === 0x09 || code === 0x0d || code === 0x0c
+  code <= 0x20 && (code === 0x20 || code === 0x0a || code === 0x09 || code === 0x0d || code === 0x0c)
 
-const SLASH = 0x2f
-const EQUALS = 0x3d
-const DOUBLE = 0x22
-const SINGLE = 0x27
+export const SLASH = 0x2f
+export const EQUALS = 0x3d
+export const DOUBLE = 0x22
+export const SINGLE = 0x27
+
+const NONE: ReadonlyMap<string, string> = new Map()
+const NO_ATTRIBUTES: Attributes = { get: () => undefined, has: () => false, all: () => NONE }
+
+/** They are read when somebody asks: in what is gone nobody does. */
+export function attributesOf(written: string): Attributes {
+  if (written === '') return NO_ATTRIBUTES
+  let read: ReadonlyMap<string, string> | null = null
+  function all() {
+    read ??= parsed(written)
+    return read
+  }
+  return { get: (name) => all().get(name), has: (name) => all().has(name), all }
+}
 
 /** Of equal names the first counts. */
-export function attributesOf(written: string): Attributes {
+function parsed(written: string): ReadonlyMap<string, string> {
   const { length } = written
   const found = new Map<string, string>()
   let at = 0

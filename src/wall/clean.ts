@@ -85,7 +85,7 @@ function isKnownMeta(tag: StartTag): boolean {
 /** A start tag as it may leave. */
 export function written(tag: StartTag, space: Space): string {
   let text = `<${tag.name}`
-  for (const [name, value] of tag.attributes) {
+  for (const [name, value] of tag.attributes.all()) {
     const known = nameOf(tag, name, value)
     if (known !== null) text += ` ${known}="${value.replaceAll('"', '&quot;')}"`
   }

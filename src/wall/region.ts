@@ -26,7 +26,7 @@ const MAIN = BUILT_IN.length - 1
 export function rankOf({ select }: CutSettings, element: Element): number | null {
   if (element.token === null) return null
   if (select !== null) return matches(select, element) ? 0 : null
-  if (element.token.attributes.size === 0 && element.name !== 'article' && element.name !== 'main') return null
+  if (element.token.attributes.all().size === 0 && element.name !== 'article' && element.name !== 'main') return null
   const rank = BUILT_IN.findIndex((selector) => matches(selector, element))
   return rank === -1 ? null : rank
 }

@@ -1,14 +1,23 @@
 // HTML as tokens, after the standard's tokenizer, for text that comes in pieces. A token is handed on when it is whole, so
 // where a piece ends never shows. What raw text is, only the tree knows: it is asked after each start tag.
-import { type Attributes, attributesOf, isSpaceCode, lower, NO_ATTRIBUTES, withoutNull } from './attributes.ts'
+import {
+  type Attributes,
+  attributesOf,
+  DOUBLE,
+  EQUALS,
+  isSpaceCode,
+  lower,
+  SINGLE,
+  SLASH,
+  withoutNull,
+} from './attributes.ts'
 
 export { lower } from './attributes.ts'
 
 export type StartTag = {
   kind: 'start'
   name: string
-  /** Read when they are first asked for: nobody asks in what is gone. */
-  readonly attributes: Attributes
+  attributes: Attributes
   isSelfClosing: boolean
 }
 export type Token =
@@ -62,8 +71,6 @@ const ENDING: Readonly<Record<Ending, Readonly<Record<string, Ending>>>> = {
 
 const isLetter = (code: number) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a
 const END = 0x3e
-const SLASH = 0x2f
-const EQUALS = 0x3d
 const endsName = (code: number) => code <= END && (code === END || code === SLASH || isSpaceCode(code))
 const NOT_LETTER = /[^A-Za-z]/g
 const OF_ESCAPE = /[<>-]/g
@@ -136,7 +143,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
   }
 
   /** A tag's end has been read, all in front of its `>` is this. */
-  function endTag(raw: string) {
+  function endTag(raw: string, isSelfClosing: boolean) {
     const name = nameOf(raw.slice(0, nameLength))
     written = ''
     if (isEndTag) {
@@ -147,53 +154,61 @@ export function newTokenizer(sink: Sink): Tokenizer {
       return
     }
     lastStart = name
-    reading = sink.take(startTag(name, raw.slice(nameLength), part === 'slash'))
+    reading = sink.take({ kind: 'start', name, attributes: attributesOf(raw.slice(nameLength)), isSelfClosing })
     escapes = 0
     state = reading === 'data' ? 'text' : 'raw'
   }
 
   /** Reads on in a tag, up to its `>` or the end of the piece. Only its end is looked for: who asks reads the rest. */
   function inTag() {
-    const { length } = input
+    const piece = input
+    const { length } = piece
     let index = at
+    let now = part
     while (index < length) {
-      const code = input.charCodeAt(index)
-      if (part === 'double' || part === 'single') {
-        const end = input.indexOf(part === 'double' ? '"' : "'", index)
+      const code = piece.charCodeAt(index)
+      if (now === 'double' || now === 'single') {
+        const end = piece.indexOf(now === 'double' ? '"' : "'", index)
         if (end === -1) break
         index = end + 1
-        part = 'before'
+        now = 'before'
       } else if (code === END) {
-        if (part === 'name') nameLength = written.length + index - at
-        const raw = written + input.slice(at, index)
+        if (now === 'name') nameLength = written.length + index - at
+        const raw = written + piece.slice(at, index)
         at = index + 1
-        return endTag(raw)
-      } else if (part === 'name' || part === 'attribute') {
-        const isName = part === 'name'
-        while (index < length && !endsName(input.charCodeAt(index)) && (isName || input.charCodeAt(index) !== EQUALS))
-          index += 1
+        return endTag(raw, now === 'slash')
+      } else if (now === 'name') {
+        while (index < length && !endsName(piece.charCodeAt(index))) index += 1
         if (index === length) break
-        if (isName) nameLength = written.length + index - at
-        part = isName ? 'before' : 'after'
-      } else if (part === 'unquoted') {
-        if (isSpaceCode(code)) part = 'before'
+        nameLength = written.length + index - at
+        now = 'before'
+      } else if (now === 'attribute') {
+        let next = code
+        while (index < length && next !== EQUALS && !endsName(next)) {
+          index += 1
+          next = piece.charCodeAt(index)
+        }
+        if (index < length) now = 'after'
+      } else if (now === 'unquoted') {
+        if (isSpaceCode(code)) now = 'before'
         index += 1
       } else if (isSpaceCode(code)) {
         index += 1
-        if (part === 'slash') part = 'before'
-      } else if (part === 'value') {
-        part = code === 0x22 ? 'double' : code === 0x27 ? 'single' : 'unquoted'
+        if (now === 'slash') now = 'before'
+      } else if (now === 'value') {
+        now = code === DOUBLE ? 'double' : code === SINGLE ? 'single' : 'unquoted'
         index += 1
-      } else if (part === 'after' && code === EQUALS) {
-        part = 'value'
+      } else if (now === 'after' && code === EQUALS) {
+        now = 'value'
         index += 1
       } else {
         // An equals sign here begins a name.
-        part = code === SLASH ? 'slash' : 'attribute'
+        now = code === SLASH ? 'slash' : 'attribute'
         index += 1
       }
     }
-    written += input.slice(at)
+    part = now
+    written += piece.slice(at)
     at = length
   }
 
@@ -268,19 +283,18 @@ export function newTokenizer(sink: Sink): Tokenizer {
     state = 'escaped'
   }
 
+  function inText() {
+    const found = input.indexOf('<', at)
+    const end = found === -1 ? input.length : found
+    if (end > at) text += input.slice(at, end)
+    at = end
+    if (found === -1) return
+    at += 1
+    state = state === 'text' ? 'tagOpen' : 'rawOpen'
+  }
+
   function step(char: string) {
     switch (state) {
-      case 'text':
-      case 'raw': {
-        const found = input.indexOf('<', at)
-        const end = found === -1 ? input.length : found
-        if (end > at) text += input.slice(at, end)
-        at = end
-        if (found === -1) return
-        at += 1
-        state = state === 'text' ? 'tagOpen' : 'rawOpen'
-        return
-      }
       case 'tagOpen':
         if (isLetter(char.charCodeAt(0))) return begin(false)
         if (char === '/') {
@@ -304,8 +318,6 @@ export function newTokenizer(sink: Sink): Tokenizer {
         state = char === '>' ? 'text' : 'bogus'
         if (char === '>') at += 1
         return
-      case 'tag':
-        return inTag()
       case 'declaration':
         return declaration(char)
       case 'comment':
@@ -420,7 +432,10 @@ export function newTokenizer(sink: Sink): Tokenizer {
       input = piece
       at = 0
       hasNull ||= piece.includes('\0')
-      while (at < input.length) step(input.charAt(at))
+      while (at < input.length)
+        if (state === 'tag') inTag()
+        else if (state === 'text' || state === 'raw') inText()
+        else step(input.charAt(at))
     },
     end() {
       if (state === 'doctype') {
@@ -434,19 +449,5 @@ export function newTokenizer(sink: Sink): Tokenizer {
       // What is inside a tag at the end is nothing.
       flush(state === 'cdata' || (reading !== 'data' && reading !== 'rcdata'))
     },
-  }
-}
-
-function startTag(name: string, written: string, isSelfClosing: boolean): StartTag {
-  if (written === '') return { kind: 'start', name, attributes: NO_ATTRIBUTES, isSelfClosing }
-  let read: Attributes | null = null
-  return {
-    kind: 'start',
-    name,
-    get attributes() {
-      read ??= attributesOf(written)
-      return read
-    },
-    isSelfClosing,
   }
 }

@@ -48,6 +48,8 @@ const FOREIGN_BOUNDS: Readonly<Record<Exclude<Space, 'html'>, ReadonlySet<string
   math: words('mi mo mn ms mtext annotation-xml'),
   svg: words('foreignobject desc title'),
 }
+const BUTTON = ['button']
+const LISTS = ['ol', 'ul']
 const IMPLIED = words('dd dt li optgroup option p rb rp rt rtc')
 const SPECIAL = words(
   'address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext pre script section select source style summary table tbody td template textarea tfoot th thead title tr track ul wbr xmp',
@@ -100,6 +102,8 @@ const isHtmlPoint = ({ name, space, token }: Element) =>
   (space === 'math' &&
     name === 'annotation-xml' &&
     /^(?:text\/html|application\/xhtml\+xml)$/i.test(token?.attributes.get('encoding') ?? ''))
+/** Whether there is more in a text than spaces. */
+export const hasWords = (text: string): boolean => /[^\t\n\f\r ]/.test(text)
 const isTextPoint = ({ name, space }: Element) => space === 'math' && TEXT_POINTS.has(name)
 
 function newWorkbench(watcher: Watcher) {
@@ -151,22 +155,22 @@ function newWorkbench(watcher: Watcher) {
   }
   const popName = (name: string) => popUntil((element) => element.space === 'html' && element.name === name)
 
-  function inScope(isIt: (element: Element) => boolean, isBound: (element: Element) => boolean = () => false): boolean {
+  /** Where in the stack the innermost is in scope; -1: nowhere. `more`: what else ends the scope. */
+  function indexInScope(isIt: (element: Element) => boolean, more: readonly string[] = []): number {
     for (let index = stack.length - 1; index >= 0; index -= 1) {
       const element = stack[index]
-      if (!element) return false
-      if (isIt(element)) return true
-      if (element.space === 'html' ? BOUNDS.has(element.name) : FOREIGN_BOUNDS[element.space].has(element.name))
-        return false
-      if (isBound(element)) return false
+      if (!element) return -1
+      if (isIt(element)) return index
+      const { name, space } = element
+      if (space === 'html' ? BOUNDS.has(name) || more.includes(name) : FOREIGN_BOUNDS[space].has(name)) return -1
     }
-    return false
+    return -1
   }
-  const named = (name: string) => (element: Element) => element.space === 'html' && element.name === name
+  const inScope = (isIt: (element: Element) => boolean): boolean => indexInScope(isIt) !== -1
+  const named = (name: string) => (element: Element) => element.name === name && element.space === 'html'
   const has = (name: string) => isOpen(name) && inScope(named(name))
-  const hasInButton = (name: string) => isOpen(name) && inScope(named(name), named('button'))
-  const hasInList = (name: string) =>
-    isOpen(name) && inScope(named(name), ({ name, space }) => space === 'html' && (name === 'ol' || name === 'ul'))
+  const hasInButton = (name: string) => isOpen(name) && indexInScope(named(name), BUTTON) !== -1
+  const hasInList = (name: string) => isOpen(name) && indexInScope(named(name), LISTS) !== -1
   function hasInTable(...names: string[]): boolean {
     const found = stack.findLast(
       ({ name, space }) =>
@@ -334,6 +338,9 @@ export function newTree(watcher: Watcher): Tree {
     }
     begin()
     if (current && current.space !== 'html') {
+      // Some browsers look for these with their capitals, from a drawing and in it alone.
+      const isDoubtful = CAPITALS.test(name) && bench.isOpen(name)
+      if (isDoubtful && current.space !== 'svg') throw new SyntaxError('a part of a drawing ends in a formula')
       if (name === 'br' || name === 'p') leaveForeign()
       else
         for (let index = stack.length - 1; index > 0; index -= 1) {
@@ -344,8 +351,7 @@ export function newTree(watcher: Watcher): Tree {
             return
           }
         }
-      // Some browsers look for these with their capitals, and find none outside a drawing.
-      if (CAPITALS.test(name) && bench.isOpen(name)) throw new SyntaxError('a part of a drawing outside of one')
+      if (isDoubtful) throw new SyntaxError('a part of a drawing stands outside of one')
     }
     if (name === 'template') return bench.endTemplate()
     if (phase !== 'body' && !bench.isOpen('template')) {
@@ -370,15 +376,14 @@ export function newTree(watcher: Watcher): Tree {
   function text(token: { text: string }) {
     const current = top()
     if (current && current.space === 'html' && RAW.has(current.name)) return
-    const hasWords = /[^\t\n\f\r ]/.test(token.text)
     if (phase !== 'body' && !bench.isOpen('template')) {
-      if (!hasWords) return
+      if (!hasWords(token.text)) return
       begin()
       if (phase === 'start') intoHead(null)
       intoBody(null)
     }
     if (current && current.space !== 'html' && !isHtmlPoint(current) && !isTextPoint(current)) return
-    if (!columnText(bench, hasWords)) bench.reconstruct()
+    if (!columnText(bench, token.text)) bench.reconstruct()
   }
 
   return {
