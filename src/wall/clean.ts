@@ -62,6 +62,7 @@ export function isGone(tag: StartTag, space: Space): boolean {
 function isUnseen(tag: StartTag): boolean {
   if (tag.name === 'xml' || (tag.name === 'dialog' && !tag.attributes.has('open'))) return true
   if (tag.name === 'style') return !/^(?:text\/css)?$/i.test(attributeOf(tag, 'type').trim())
+  if (!tag.attributes.has('style')) return false
   return /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)/i.test(attributeOf(tag, 'style'))
 }
 

@@ -188,7 +188,11 @@ export function newTokenizer(sink: Sink): Tokenizer {
           index += 1
           next = piece.charCodeAt(index)
         }
-        if (index < length) now = 'after'
+        if (index === length) break
+        // Most values stand in quotes.
+        const end = next === EQUALS && piece.charCodeAt(index + 1) === DOUBLE ? piece.indexOf('"', index + 2) : -1
+        now = end === -1 ? 'after' : 'before'
+        if (end !== -1) index = end + 1
       } else if (now === 'unquoted') {
         if (isSpaceCode(code)) now = 'before'
         index += 1
