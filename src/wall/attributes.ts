@@ -37,39 +37,40 @@ export function attributesOf(written: string): Attributes {
 }
 
 /** Of equal names the first counts. */
-function parsed(written: string): ReadonlyMap<string, string> {
+function parsed(raw: string): ReadonlyMap<string, string> {
+  const written = withoutNull(raw)
   const { length } = written
   const found = new Map<string, string>()
   let at = 0
-  const skipSpaces = () => {
-    while (at < length && isSpaceCode(written.charCodeAt(at))) at += 1
+  const skip = (isSkipped: (code: number) => boolean) => {
+    while (at < length && isSkipped(written.charCodeAt(at))) at += 1
   }
   for (;;) {
-    while (at < length && (written.charCodeAt(at) === SLASH || isSpaceCode(written.charCodeAt(at)))) at += 1
+    skip(isBetween)
     if (at === length) return found
     const from = at
     // An equals sign here begins a name.
     at += 1
-    while (at < length && !endsName(written.charCodeAt(at))) at += 1
-    const name = withoutNull(lower(written.slice(from, at)))
-    skipSpaces()
+    skip(isOfName)
+    const name = lower(written.slice(from, at))
+    skip(isSpaceCode)
     let value = ''
     if (at < length && written.charCodeAt(at) === EQUALS) {
       at += 1
-      skipSpaces()
-      const quote = written.charCodeAt(at)
-      const start = quote === DOUBLE || quote === SINGLE ? at + 1 : at
-      if (start > at) {
-        const end = written.indexOf(quote === DOUBLE ? '"' : "'", start)
-        value = written.slice(start, end)
-        at = end + 1
-      } else {
-        while (at < length && !isSpaceCode(written.charCodeAt(at))) at += 1
-        value = written.slice(start, at)
-      }
+      skip(isSpaceCode)
+      const quote = at < length ? written.charCodeAt(at) : 0
+      const isQuoted = quote === DOUBLE || quote === SINGLE
+      if (isQuoted) at += 1
+      const start = at
+      if (isQuoted) at = written.indexOf(quote === DOUBLE ? '"' : "'", start)
+      else skip(isNoSpace)
+      value = written.slice(start, at)
+      if (isQuoted) at += 1
     }
-    if (!found.has(name)) found.set(name, withoutNull(value))
+    if (!found.has(name)) found.set(name, value)
   }
 }
 
-const endsName = (code: number) => code <= EQUALS && (code === EQUALS || code === SLASH || isSpaceCode(code))
+const isBetween = (code: number) => code === SLASH || isSpaceCode(code)
+const isOfName = (code: number) => code > EQUALS || !(code === EQUALS || code === SLASH || isSpaceCode(code))
+const isNoSpace = (code: number) => !isSpaceCode(code)

@@ -184,13 +184,15 @@ export function newTokenizer(sink: Sink): Tokenizer {
         now = 'before'
       } else if (now === 'attribute') {
         let next = code
-        while (index < length && next !== EQUALS && !endsName(next)) {
+        while (next !== EQUALS && !endsName(next)) {
           index += 1
+          if (index === length) break
           next = piece.charCodeAt(index)
         }
         if (index === length) break
         // Most values stand in quotes.
-        const end = next === EQUALS && piece.charCodeAt(index + 1) === DOUBLE ? piece.indexOf('"', index + 2) : -1
+        const isQuoted = next === EQUALS && index + 1 < length && piece.charCodeAt(index + 1) === DOUBLE
+        const end = isQuoted ? piece.indexOf('"', index + 2) : -1
         now = end === -1 ? 'after' : 'before'
         if (end !== -1) index = end + 1
       } else if (now === 'unquoted') {
@@ -295,6 +297,12 @@ export function newTokenizer(sink: Sink): Tokenizer {
     if (found === -1) return
     at += 1
     state = state === 'text' ? 'tagOpen' : 'rawOpen'
+    // Most of what follows is a tag, and in the same piece.
+    if (state === 'rawOpen' || at + 1 >= input.length) return
+    const isEnd = input.charCodeAt(at) === SLASH
+    if (!isLetter(input.charCodeAt(isEnd ? at + 1 : at))) return
+    if (isEnd) at += 1
+    begin(isEnd)
   }
 
   function step(char: string) {
