@@ -314,11 +314,12 @@ describe('what passes behind the cut', () => {
 describe('time', () => {
   const many = (text: string, size: number) => text.repeat(Math.ceil(size / text.length)).slice(0, size)
   const PIECE = 4096
-  /** Milliseconds of the processor, which a busy machine makes no longer. */
+  /** Milliseconds of the processor, which a busy machine makes no longer. Which part of them is the system's, Linux guesses. */
   function cost(work: () => void): number {
     const start = process.cpuUsage()
     work()
-    return process.cpuUsage(start).user / 1000
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) / 1000
   }
   function cutInPieces(html: string) {
     const cutter = newCutter(PLAIN, () => null)
