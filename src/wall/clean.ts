@@ -62,6 +62,7 @@ export function isGone(tag: StartTag, space: Space): boolean {
 function isUnseen(tag: StartTag): boolean {
   if (tag.name === 'xml' || (tag.name === 'dialog' && !tag.attributes.has('open'))) return true
   if (tag.name === 'style') return !/^(?:text\/css)?$/i.test(attributeOf(tag, 'type').trim())
+  if (!tag.attributes.has('style')) return false
   return /(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)/i.test(attributeOf(tag, 'style'))
 }
 
@@ -84,9 +85,9 @@ function isKnownMeta(tag: StartTag): boolean {
 
 /** What a style sheet's own script would have done once it was loaded, is done: such scripts do not run. */
 function switchedOn(tag: StartTag): ReadonlyMap<string, string> {
-  if (tag.name !== 'link' || !tag.attributes.has('onload')) return tag.attributes
+  if (tag.name !== 'link' || !tag.attributes.has('onload')) return tag.attributes.all()
   const onload = attributeOf(tag, 'onload')
-  const attributes = new Map(tag.attributes)
+  const attributes = new Map(tag.attributes.all())
   if (/\bmedia\b/.test(onload)) attributes.delete('media')
   if (/\brel\b/.test(onload) && wordsOf(tag, 'as').includes('style')) {
     attributes.set('rel', 'stylesheet')

@@ -22,7 +22,7 @@ export type Formatting = {
 }
 
 const keyOf = ({ token }: Element) =>
-  token === null ? '' : JSON.stringify([token.name, [...token.attributes].sort(([a], [b]) => (a < b ? -1 : 1))])
+  token === null ? '' : JSON.stringify([token.name, [...token.attributes.all()].sort(([a], [b]) => (a < b ? -1 : 1))])
 
 export function newFormatting(): Formatting {
   const list: (Element | null)[] = []

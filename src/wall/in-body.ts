@@ -1,96 +1,165 @@
-// What start and end tags do to the stack in a body, after the standard's "in body" and its adoption agency.
+// What start and end tags do to the stack in a body, after the standard's "in body".
+import { adopt, endOther } from './adoption.ts'
 import type { Reading, StartTag } from './tokens.ts'
 import { type Element, HEADINGS, isSpecial, type Workbench } from './tree.ts'
 
-const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
-const BLOCKS = words(
-  'address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header hgroup main menu nav ol p search section summary ul pre listing',
+/** What the standard says of start tags in a body, by kinds of elements; others are ordinary. */
+type Kind =
+  | 'block'
+  | 'search'
+  | 'heading'
+  | 'form'
+  | 'item'
+  | 'button'
+  | 'formatting'
+  | 'marked'
+  | 'table'
+  | 'single'
+  | 'setting'
+  | 'rule'
+  | 'raw'
+  | 'listing'
+  | 'ruby'
+  | 'foreign'
+  | 'option'
+  | 'head'
+  | 'ignored'
+const NAMES: Readonly<Record<Kind, string>> = {
+  block:
+    'address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header hgroup main menu nav ol p section summary ul pre listing',
+  search: 'search',
+  heading: 'h1 h2 h3 h4 h5 h6',
+  form: 'form',
+  item: 'li dd dt',
+  button: 'button',
+  formatting: 'a b big code em font i nobr s small strike strong tt u',
+  marked: 'applet marquee object',
+  table: 'table',
+  single: 'area br embed img image keygen wbr input',
+  setting: 'param source track',
+  rule: 'hr',
+  raw: 'textarea iframe noembed noscript',
+  listing: 'xmp',
+  ruby: 'rb rtc rp rt',
+  foreign: 'svg math',
+  option: 'option optgroup',
+  head: 'base basefont bgsound link meta noframes script style template title',
+  ignored: 'html body caption col colgroup frame head tbody td tfoot th thead tr',
+}
+const KINDS: ReadonlyMap<string, string> = new Map(
+  Object.entries(NAMES).flatMap(([kind, names]) => names.split(' ').map((name): [string, string] => [name, kind])),
 )
-const FORMATTING = words('a b big code em font i nobr s small strike strong tt u')
-const MARKED = words('applet marquee object')
-const SINGLE = words('area br embed img image keygen wbr input')
-const HEAD = words('base basefont bgsound link meta noframes script style template title')
-const IGNORED = words('caption col colgroup frame head tbody td tfoot th thead tr')
+const ITEMS = ['li']
+const TERMS = ['dd', 'dt']
 
 export function bodyStart(bench: Workbench, token: StartTag): Reading {
-  const { state, stack, formatting, top, push, pop, closeP, imply, reconstruct } = bench
+  const { state, formatting, push, pop, closeP, imply, reconstruct } = bench
   const { name } = token
-  if (top()?.mode === 'select') return inSelect(bench, token)
-  if (name === 'html' || name === 'body' || IGNORED.has(name)) return 'data'
-  if (HEAD.has(name)) return bench.inHead(token)
-  if (BLOCKS.has(name)) {
-    closeP()
-    push(name, token)
-  } else if (HEADINGS.has(name)) {
-    closeP()
-    const current = top()
-    if (current?.space === 'html' && HEADINGS.has(current.name)) pop()
-    push(name, token)
-  } else if (name === 'form') {
-    const isInTemplate = bench.isOpen('template')
-    if (state.form !== null && !isInTemplate) return 'data'
-    closeP()
-    const form = push(name, token)
-    if (!isInTemplate) state.form = form
-  } else if (name === 'li' || name === 'dd' || name === 'dt') {
-    closeItem(bench, name === 'li' ? ['li'] : ['dd', 'dt'])
-    closeP()
-    push(name, token)
-  } else if (name === 'button') {
-    if (bench.has('button')) {
-      imply()
-      bench.popName('button')
-    }
-    reconstruct()
-    push(name, token)
-  } else if (FORMATTING.has(name)) {
-    const open = name === 'a' ? formatting.find('a') : null
-    if (open) {
-      adopt(bench, 'a')
-      formatting.remove(open)
-      bench.remove(open)
-    }
-    reconstruct()
-    if (name === 'nobr' && bench.has('nobr')) {
-      adopt(bench, 'nobr')
+  const current = bench.top()
+  if (current === undefined) throw new RangeError('nothing is open')
+  if (current.mode === 'select') return inSelect(bench, token)
+  switch (KINDS.get(name)) {
+    case 'ignored':
+      return 'data'
+    case 'head':
+      return bench.inHead(token)
+    case 'block':
+      closeP()
+      push(name, token)
+      return 'data'
+    case 'formatting': {
+      const open = name === 'a' ? formatting.find('a') : null
+      if (open) {
+        adopt(bench, 'a')
+        formatting.remove(open)
+        bench.remove(open)
+      }
       reconstruct()
+      if (name === 'nobr' && bench.has('nobr')) {
+        adopt(bench, 'nobr')
+        reconstruct()
+      }
+      formatting.add(push(name, token))
+      return 'data'
     }
-    formatting.add(push(name, token))
-  } else if (MARKED.has(name)) {
-    reconstruct()
-    push(name, token)
-    formatting.add(null)
-  } else if (name === 'table') {
-    if (!state.isQuirks) closeP()
-    push(name, token)
-  } else if (SINGLE.has(name)) {
-    reconstruct()
-    bench.single(token)
-  } else if (name === 'param' || name === 'source' || name === 'track') bench.single(token)
-  else if (name === 'hr') {
-    closeP()
-    bench.single(token)
-  } else if (name === 'textarea' || name === 'iframe' || name === 'noembed' || name === 'noscript')
-    return bench.raw(token)
-  else if (name === 'xmp') {
-    closeP()
-    reconstruct()
-    return bench.raw(token)
-  } else if (name === 'rb' || name === 'rtc' || name === 'rp' || name === 'rt') {
-    if (bench.has('ruby')) imply(name === 'rp' || name === 'rt' ? 'rtc' : '')
-    push(name, token)
-  } else if (name === 'svg' || name === 'math') {
-    reconstruct()
-    push(name, token, name)
-    if (token.isSelfClosing) pop()
-  } else {
-    const current = top()
-    if ((name === 'option' || name === 'optgroup') && current?.space === 'html' && current.name === 'option') pop()
-    reconstruct()
-    push(name, token)
+    case 'item':
+      closeItem(bench, name === 'li' ? ITEMS : TERMS)
+      closeP()
+      push(name, token)
+      return 'data'
+    case 'single':
+      reconstruct()
+      bench.single(token)
+      return 'data'
+    case 'heading': {
+      closeP()
+      const top = bench.top()
+      if (top?.space === 'html' && HEADINGS.has(top.name)) pop()
+      push(name, token)
+      return 'data'
+    }
+    case 'search':
+      // To browsers of yesterday it ends no paragraph, and what was open opens again in it.
+      if (bench.hasInButton('p') || bench.mayReconstruct()) throw new SyntaxError('a search in a paragraph')
+      push(name, token)
+      return 'data'
+    case 'form': {
+      const isInTemplate = bench.isOpen('template')
+      if (state.form !== null && !isInTemplate) return 'data'
+      closeP()
+      const form = push(name, token)
+      if (!isInTemplate) state.form = form
+      return 'data'
+    }
+    case 'button':
+      if (bench.has('button')) {
+        imply()
+        bench.popName('button')
+      }
+      reconstruct()
+      push(name, token)
+      return 'data'
+    case 'marked':
+      reconstruct()
+      push(name, token)
+      formatting.add(null)
+      return 'data'
+    case 'table':
+      if (!state.isQuirks) closeP()
+      push(name, token)
+      return 'data'
+    case 'setting':
+      bench.single(token)
+      return 'data'
+    case 'rule':
+      closeP()
+      bench.single(token)
+      return 'data'
+    case 'raw':
+      return bench.raw(token)
+    case 'listing':
+      closeP()
+      reconstruct()
+      return bench.raw(token)
+    case 'ruby':
+      if (bench.has('ruby')) imply(name === 'rp' || name === 'rt' ? 'rtc' : '')
+      push(name, token)
+      return 'data'
+    case 'foreign':
+      reconstruct()
+      push(name, token, name === 'svg' ? 'svg' : 'math')
+      if (token.isSelfClosing) pop()
+      return 'data'
+    case 'option':
+      if (current.space === 'html' && current.name === 'option') pop()
+      reconstruct()
+      push(name, token)
+      return 'data'
+    default:
+      reconstruct()
+      push(name, token)
+      return 'data'
   }
-  if (stack.length === 0) throw new RangeError('nothing is open')
-  return 'data'
 }
 
 /** Browsers of today and of yesterday agree on these alone. */
@@ -121,38 +190,57 @@ function closeItem(bench: Workbench, names: readonly string[]) {
 }
 
 export function bodyEnd(bench: Workbench, name: string) {
-  const { state, formatting, top, imply } = bench
-  if (top()?.mode === 'select') return endInSelect(bench, name)
-  if (name === 'body' || name === 'html') return
-  if (name === 'p') {
-    if (!bench.hasInButton('p')) {
-      bench.push('p', null)
+  const { formatting, imply } = bench
+  if (bench.top()?.mode === 'select') return endInSelect(bench, name)
+  switch (KINDS.get(name)) {
+    case 'block':
+      if (name === 'p') {
+        if (!bench.hasInButton('p')) bench.push('p', null)
+        imply('p')
+        bench.popName('p')
+        return
+      }
+      if (!bench.has(name)) return
+      imply()
+      bench.popName(name)
+      return
+    case 'formatting':
+      return adopt(bench, name)
+    case 'item':
+      if (!(name === 'li' ? bench.hasInList(name) : bench.has(name))) return
+      imply(name)
+      bench.popName(name)
+      return
+    case 'heading': {
+      const isHeading = (element: Element) => element.space === 'html' && HEADINGS.has(element.name)
+      if (!bench.inScope(isHeading)) return
+      imply()
+      bench.popUntil(isHeading)
+      return
     }
-    imply('p')
-    bench.popName('p')
-  } else if (BLOCKS.has(name) || name === 'button') {
-    if (!bench.has(name)) return
-    imply()
-    bench.popName(name)
-  } else if (name === 'form') endForm(bench)
-  else if (name === 'li' || name === 'dd' || name === 'dt') {
-    if (!(name === 'li' ? bench.hasInList(name) : bench.has(name))) return
-    imply(name)
-    bench.popName(name)
-  } else if (HEADINGS.has(name)) {
-    const isHeading = (element: Element) => element.space === 'html' && HEADINGS.has(element.name)
-    if (!bench.inScope(isHeading)) return
-    imply()
-    bench.popUntil(isHeading)
-  } else if (FORMATTING.has(name)) adopt(bench, name)
-  else if (MARKED.has(name)) {
-    if (!bench.has(name)) return
-    imply()
-    bench.popName(name)
-    formatting.clearToMarker()
-  } else if (name === 'br') bench.reconstruct()
-  else endOther(bench, name)
-  state.made = null
+    case 'search':
+      if (!bench.has('search')) return
+      imply()
+      if (bench.top()?.name !== 'search') throw new SyntaxError('a search that something overlaps')
+      bench.pop()
+      return
+    case 'form':
+      return endForm(bench)
+    case 'button':
+      if (!bench.has(name)) return
+      imply()
+      bench.popName(name)
+      return
+    case 'marked':
+      if (!bench.has(name)) return
+      imply()
+      bench.popName(name)
+      formatting.clearToMarker()
+      return
+    default:
+      if (name === 'br') bench.reconstruct()
+      else if (name !== 'body' && name !== 'html') endOther(bench, name)
+  }
 }
 
 function endInSelect(bench: Workbench, name: string) {
@@ -167,83 +255,13 @@ function endForm(bench: Workbench) {
   if (bench.isOpen('template')) {
     if (!bench.has('form')) return
     bench.imply()
-    return bench.popName('form')
+    if (bench.top()?.name !== 'form') throw new SyntaxError('a form in a template that something overlaps')
+    bench.pop()
+    return
   }
   const form = bench.state.form
   bench.state.form = null
   if (form === null || !bench.inScope((element) => element === form)) return
   bench.imply()
   bench.remove(form)
-}
-
-function endOther(bench: Workbench, name: string) {
-  if (!bench.isOpen(name)) return
-  for (let index = bench.stack.length - 1; index >= 0; index -= 1) {
-    const element = bench.stack[index]
-    if (!element) return
-    if (element.space === 'html' && element.name === name) {
-      bench.imply(name)
-      bench.popUntil((popped) => popped === element)
-      return
-    }
-    if (isSpecial(element)) return
-  }
-}
-
-/** The adoption agency: the end of a formatting element that others overlap. */
-function adopt(bench: Workbench, name: string) {
-  const { stack, formatting, top } = bench
-  const current = top()
-  if (current?.space === 'html' && current.name === name && !formatting.has(current)) {
-    bench.pop()
-    return
-  }
-  for (let round = 0; round < 8; round += 1) {
-    const element = formatting.find(name)
-    if (!element) {
-      if (round === 0) endOther(bench, name)
-      return
-    }
-    const at = stack.indexOf(element)
-    if (at === -1) {
-      formatting.remove(element)
-      return
-    }
-    if (!bench.inScope((other) => other === element)) return
-    const block = stack.slice(at + 1).find(isSpecial)
-    if (!block) {
-      bench.popUntil((popped) => popped === element)
-      formatting.remove(element)
-      return
-    }
-    moveOut(bench, element, block)
-  }
-}
-
-/** One round: the block leaves the formatting element, which opens again in it. */
-function moveOut(bench: Workbench, element: Element, block: Element) {
-  const { stack, formatting } = bench
-  let bookmark: Element | null = null
-  let index = stack.indexOf(block)
-  for (let inner = 1; ; inner += 1) {
-    index -= 1
-    const node = stack[index]
-    if (!node || node === element) break
-    if (inner > 3) formatting.remove(node)
-    if (!formatting.has(node)) {
-      bench.remove(node)
-      continue
-    }
-    const clone = { ...node }
-    formatting.replace(node, clone)
-    bench.remove(node)
-    bench.insert(clone, index)
-    bookmark ??= clone
-  }
-  const clone = { ...element, parent: block, mode: block.mode, depth: block.depth + 1 }
-  const place = bookmark === null ? formatting.indexOf(element) : formatting.indexOf(bookmark) + 1
-  formatting.insertAt(place, clone)
-  formatting.remove(element)
-  bench.remove(element)
-  bench.insert(clone, stack.indexOf(block) + 1)
 }

@@ -1,11 +1,15 @@
 // What start and end tags do to the stack in and around tables, after the standard's table modes.
 import { bodyStart } from './in-body.ts'
 import type { Reading, StartTag } from './tokens.ts'
-import type { Workbench } from './tree.ts'
+import { hasWords, type Mode, type Workbench } from './tree.ts'
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 const SECTIONS = ['tbody', 'thead', 'tfoot']
 const PARTS = words('caption col colgroup tbody td tfoot th thead tr')
+/** What says nothing of what else a template holds. */
+const IN_HEAD = words('base link meta noframes script style template title')
+const DOUBTFUL = words('basefont bgsound col colgroup')
+const TABLE = words('table tbody tfoot thead tr')
 const OUTSIDE = words('body caption col colgroup html tbody td tfoot th thead tr')
 
 function closeCell(bench: Workbench) {
@@ -43,21 +47,15 @@ function leave(bench: Workbench, part: 'cell' | 'caption' | 'row' | 'section'): 
 /** Null: not a tag of tables here; the rules of the body are for it. */
 export function tableStart(bench: Workbench, token: StartTag): Reading | null {
   const mode = bench.top()?.mode ?? 'body'
+  if (mode === 'body' || mode === 'select') return null
   const { name } = token
   const isPart = PARTS.has(name)
-  if (mode === 'body' || mode === 'select') return null
   if (mode === 'cell' || mode === 'caption') {
     if (!isPart) return null
     return leave(bench, mode) ? again(bench, token) : 'data'
   }
   if (mode === 'columns') return inColumns(bench, token)
-  if (mode === 'template') {
-    if (!isPart) return null
-    if (name === 'col' || name === 'colgroup') throw new SyntaxError('columns in a template')
-    bench.push(name, token)
-    if (name === 'td' || name === 'th' || name === 'caption') bench.formatting.add(null)
-    return 'data'
-  }
+  if (mode === 'template') return inTemplate(bench, token)
   if (mode === 'row') {
     if (name === 'td' || name === 'th') {
       bench.clearTo('tr')
@@ -76,6 +74,24 @@ export function tableStart(bench: Workbench, token: StartTag): Reading | null {
     if (isPart) return leave(bench, 'section') ? again(bench, token) : 'data'
   }
   return inTable(bench, token)
+}
+
+/** What of a template begins with, all of it goes on with: behind a `<b>` a `<td>` is nothing. */
+const TEMPLATES: ReadonlyMap<string, Mode> = new Map([
+  ['caption', 'table'],
+  ...SECTIONS.map((name): [string, Mode] => [name, 'table']),
+  ['tr', 'section'],
+  ['td', 'row'],
+  ['th', 'row'],
+])
+
+function inTemplate(bench: Workbench, token: StartTag): Reading | null {
+  const { name } = token
+  if (IN_HEAD.has(name)) return null
+  if (DOUBTFUL.has(name)) throw new SyntaxError('what browsers read differently in a template')
+  const template = bench.top()
+  if (template) template.mode = TEMPLATES.get(name) ?? 'body'
+  return tableStart(bench, token)
 }
 
 const again = (bench: Workbench, token: StartTag): Reading => tableStart(bench, token) ?? bodyStart(bench, token)
@@ -125,7 +141,8 @@ function inColumns(bench: Workbench, token: StartTag): Reading | null {
 /** Whether the end tag was one of tables here. */
 export function tableEnd(bench: Workbench, name: string): boolean {
   const mode = bench.top()?.mode ?? 'body'
-  if (mode === 'body' || mode === 'select' || mode === 'template') return false
+  if (mode === 'template') return true
+  if (mode === 'body' || mode === 'select') return false
   if (mode === 'columns') {
     if (name === 'col') return true
     if (bench.top()?.name !== 'colgroup') return true
@@ -169,16 +186,17 @@ export function tableEnd(bench: Workbench, name: string): boolean {
 }
 
 /** Text between the parts of a table: words end the columns; where nothing opens again for it, true. */
-export function columnText(bench: Workbench, hasWords: boolean): boolean {
+export function columnText(bench: Workbench, text: string): boolean {
   const current = bench.top()
-  if (current?.mode === 'columns') {
-    if (!hasWords) return true
+  if (current === undefined || current.mode === 'body') return false
+  if (current.mode === 'columns') {
+    if (!hasWords(text)) return true
     if (current.name === 'colgroup') bench.pop()
     return false
   }
   const isPart =
-    current?.space === 'html' &&
+    current.space === 'html' &&
     (current.mode === 'table' || current.mode === 'section' || current.mode === 'row') &&
-    ['table', 'tbody', 'tfoot', 'thead', 'tr'].includes(current.name)
-  return isPart && !hasWords
+    TABLE.has(current.name)
+  return isPart && !hasWords(text)
 }

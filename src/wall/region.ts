@@ -20,13 +20,17 @@ const BUILT_IN: readonly Selector[] = [
   const parsed = parseSelector(text)
   return parsed.ok ? parsed.value : []
 })
+/** Few classes are worth a look; a reference may hide one. */
+const HINT = /entry-content|post-content|gh-content|field--name-body|&/
 const MAIN = BUILT_IN.length - 1
 
 /** The rank of an element that is `select`, 0 for the narrowest; null for others. */
 export function rankOf({ select }: CutSettings, element: Element): number | null {
   if (element.token === null) return null
   if (select !== null) return matches(select, element) ? 0 : null
-  if (element.token.attributes.size === 0 && element.name !== 'article' && element.name !== 'main') return null
+  const { attributes } = element.token
+  const isOther = element.name !== 'article' && element.name !== 'main' && !attributes.has('itemprop')
+  if (isOther && !HINT.test(attributes.get('class') ?? '')) return null
   const rank = BUILT_IN.findIndex((selector) => matches(selector, element))
   return rank === -1 ? null : rank
 }

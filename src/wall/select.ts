@@ -98,7 +98,9 @@ function isAll(compound: Compound, { name, token }: Element): boolean {
     const value = decoded(raw)
     return condition.kind === 'is'
       ? value === condition.value
-      : condition.value !== '' && value.split(/[\t\n\f\r ]+/).includes(condition.value)
+      : condition.value !== '' &&
+          value.includes(condition.value) &&
+          value.split(/[\t\n\f\r ]+/).includes(condition.value)
   })
 }
 

@@ -1,11 +1,23 @@
 // HTML as tokens, after the standard's tokenizer, for text that comes in pieces. A token is handed on when it is whole, so
 // where a piece ends never shows. What raw text is, only the tree knows: it is asked after each start tag.
+import {
+  type Attributes,
+  attributesOf,
+  DOUBLE,
+  EQUALS,
+  isSpaceCode,
+  lower,
+  SINGLE,
+  SLASH,
+  withoutNull,
+} from './attributes.ts'
+
+export { lower } from './attributes.ts'
 
 export type StartTag = {
   kind: 'start'
   name: string
-  /** By name in small letters, as written: references are not decoded. */
-  attributes: ReadonlyMap<string, string>
+  attributes: Attributes
   isSelfClosing: boolean
 }
 export type Token =
@@ -28,14 +40,7 @@ type State =
   | 'text'
   | 'tagOpen'
   | 'endTagOpen'
-  | 'tagName'
-  | 'beforeAttribute'
-  | 'attributeName'
-  | 'afterAttributeName'
-  | 'beforeValue'
-  | 'quoted'
-  | 'unquoted'
-  | 'selfClosing'
+  | 'tag'
   | 'declaration'
   | 'comment'
   | 'bogus'
@@ -49,6 +54,9 @@ type State =
   | 'escapedOpen'
   | 'escapedName'
 
+/** Where in a tag the next character stands. */
+type Part = 'name' | 'before' | 'attribute' | 'after' | 'value' | 'double' | 'single' | 'unquoted' | 'slash'
+
 /** How much of its end has been read of a comment, and what the next character makes of it; others make it none. */
 type Ending = 'start' | 'startDash' | 'no' | 'dash' | 'dashes' | 'bang' | 'over'
 const ENDING: Readonly<Record<Ending, Readonly<Record<string, Ending>>>> = {
@@ -61,20 +69,15 @@ const ENDING: Readonly<Record<Ending, Readonly<Record<string, Ending>>>> = {
   over: {},
 }
 
-const isLetter = (char: string) => (char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z')
-const isSpace = (char: string) => char === ' ' || char === '\n' || char === '\t' || char === '\r' || char === '\f'
-const END_OF_NAME = /[\t\n\f\r />]/g
-const END_OF_ATTRIBUTE = /[\t\n\f\r />=]/g
-const END_OF_UNQUOTED = /[\t\n\f\r >]/g
+const isLetter = (code: number) => (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a
+const END = 0x3e
+const endsName = (code: number) => code <= END && (code === END || code === SLASH || isSpaceCode(code))
 const NOT_LETTER = /[^A-Za-z]/g
-const DASH = /-/g
 const OF_ESCAPE = /[<>-]/g
 
-/** Small letters of ASCII alone: the standard folds no others, and some others fold to ASCII. */
-export const lower = (text: string): string =>
-  /[A-Z]/.test(text) ? text.replace(/[A-Z]+/g, (part) => part.toLowerCase()) : text
-
-const withoutNull = (text: string) => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)
+/** Names that people write, as they are and in capitals: what has been seen once is not lowered again. */
+const MOST_NAMES = 500
+const LONGEST_NAME = 30
 
 export function newTokenizer(sink: Sink): Tokenizer {
   let state: State = 'text'
@@ -84,10 +87,15 @@ export function newTokenizer(sink: Sink): Tokenizer {
   let text = ''
   /** What was read of something that may still be text. */
   let held = ''
-  let tag = newTag(false)
+  /** Of a tag: what pieces before this one have of it. */
+  let written = ''
+  let nameLength = 0
+  let isEndTag = false
+  let part: Part = 'name'
   let lastStart = ''
-  let attribute = { name: '', value: '' }
-  let quote = '"'
+  /** Whether there may be one in a text. */
+  let hasNull = false
+  const names = new Map<string, string>()
   /** How deep in the escapes of a script: none, a comment, a script in a comment. */
   let escapes = 0
   let dashes = 0
@@ -95,7 +103,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
 
   function flush(isPlain = reading !== 'data' && reading !== 'rcdata') {
     if (text === '') return
-    const whole = reading === 'data' && text.includes('\0') ? text.replaceAll('\0', '') : withoutNull(text)
+    const whole = !hasNull ? text : reading === 'data' ? text.replaceAll('\0', '') : withoutNull(text)
     text = ''
     if (whole !== '') sink.take({ kind: 'text', text: whole, isPlain })
   }
@@ -117,41 +125,97 @@ export function newTokenizer(sink: Sink): Tokenizer {
     return found === -1 ? null : part
   }
 
-  function endAttribute() {
-    if (attribute.name === '') return
-    const name = withoutNull(lower(attribute.name))
-    // Of equal names the first counts.
-    if (!tag.attributes.has(name)) tag.attributes.set(name, withoutNull(attribute.value))
-    attribute = { name: '', value: '' }
+  function begin(isEnd: boolean) {
+    flush()
+    written = ''
+    nameLength = 0
+    isEndTag = isEnd
+    part = 'name'
+    state = 'tag'
   }
 
-  function endTag(isSelfClosing: boolean) {
-    endAttribute()
-    const name = withoutNull(lower(tag.name))
-    if (tag.isEnd) {
-      sink.take({ kind: 'end', name })
+  function nameOf(raw: string): string {
+    const known = names.get(raw)
+    if (known !== undefined) return known
+    const name = withoutNull(lower(raw))
+    if (names.size < MOST_NAMES && raw.length <= LONGEST_NAME) names.set(raw, name)
+    return name
+  }
+
+  /** A tag's end has been read, all in front of its `>` is this. */
+  function endTag(raw: string, isSelfClosing: boolean) {
+    const name = nameOf(raw.slice(0, nameLength))
+    written = ''
+    if (isEndTag) {
       reading = 'data'
-    } else {
-      lastStart = name
-      reading = sink.take({ kind: 'start', name, attributes: tag.attributes, isSelfClosing })
+      escapes = 0
+      state = 'text'
+      sink.take({ kind: 'end', name })
+      return
     }
+    lastStart = name
+    reading = sink.take({ kind: 'start', name, attributes: attributesOf(raw.slice(nameLength)), isSelfClosing })
     escapes = 0
     state = reading === 'data' ? 'text' : 'raw'
   }
 
-  function begin(isEnd: boolean) {
-    flush()
-    tag = newTag(isEnd)
-    state = 'tagName'
-  }
-
-  /** Behind a name or a value: whether the character belongs to the tag's own end. */
-  function behind(char: string): boolean {
-    if (char === '>') endTag(false)
-    else if (char === '/') state = 'selfClosing'
-    else return false
-    at += 1
-    return true
+  /** Reads on in a tag, up to its `>` or the end of the piece. Only its end is looked for: who asks reads the rest. */
+  function inTag() {
+    const piece = input
+    const { length } = piece
+    let index = at
+    let now = part
+    while (index < length) {
+      const code = piece.charCodeAt(index)
+      if (now === 'double' || now === 'single') {
+        const end = piece.indexOf(now === 'double' ? '"' : "'", index)
+        if (end === -1) break
+        index = end + 1
+        now = 'before'
+      } else if (code === END) {
+        if (now === 'name') nameLength = written.length + index - at
+        const raw = written + piece.slice(at, index)
+        at = index + 1
+        return endTag(raw, now === 'slash')
+      } else if (now === 'name') {
+        while (index < length && !endsName(piece.charCodeAt(index))) index += 1
+        if (index === length) break
+        nameLength = written.length + index - at
+        now = 'before'
+      } else if (now === 'attribute') {
+        let next = code
+        while (next !== EQUALS && !endsName(next)) {
+          index += 1
+          if (index === length) break
+          next = piece.charCodeAt(index)
+        }
+        if (index === length) break
+        // Most values stand in quotes.
+        const isQuoted = next === EQUALS && index + 1 < length && piece.charCodeAt(index + 1) === DOUBLE
+        const end = isQuoted ? piece.indexOf('"', index + 2) : -1
+        now = end === -1 ? 'after' : 'before'
+        if (end !== -1) index = end + 1
+      } else if (now === 'unquoted') {
+        if (isSpaceCode(code)) now = 'before'
+        index += 1
+      } else if (isSpaceCode(code)) {
+        index += 1
+        if (now === 'slash') now = 'before'
+      } else if (now === 'value') {
+        now = code === DOUBLE ? 'double' : code === SINGLE ? 'single' : 'unquoted'
+        index += 1
+      } else if (now === 'after' && code === EQUALS) {
+        now = 'value'
+        index += 1
+      } else {
+        // An equals sign here begins a name.
+        now = code === SLASH ? 'slash' : 'attribute'
+        index += 1
+      }
+    }
+    part = now
+    written += piece.slice(at)
+    at = length
   }
 
   function declaration(char: string) {
@@ -179,7 +243,10 @@ export function newTokenizer(sink: Sink): Tokenizer {
   }
 
   function comment() {
-    if (ending === 'no') upTo(DASH)
+    if (ending === 'no') {
+      const dash = input.indexOf('-', at)
+      at = dash === -1 ? input.length : dash
+    }
     if (at === input.length) return
     const next = ENDING[ending]
     ending = next[input.charAt(at)] ?? 'no'
@@ -191,7 +258,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
 
   /** The name of an end tag in raw text, whole once something else follows. */
   function rawEndName(char: string) {
-    if (isLetter(char)) {
+    if (isLetter(char.charCodeAt(0))) {
       held += upTo(NOT_LETTER)
       return
     }
@@ -199,8 +266,9 @@ export function newTokenizer(sink: Sink): Tokenizer {
       const name = held
       held = ''
       begin(true)
-      tag.name = name
-      state = 'beforeAttribute'
+      written = name
+      nameLength = name.length
+      part = 'before'
       return
     }
     text += `</${held}`
@@ -210,7 +278,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
 
   /** In the escapes of a script: a name after `<` leads deeper, one after `</` leads out. */
   function escapedName(char: string) {
-    if (isLetter(char)) {
+    if (isLetter(char.charCodeAt(0))) {
       held += upTo(NOT_LETTER)
       return
     }
@@ -221,22 +289,26 @@ export function newTokenizer(sink: Sink): Tokenizer {
     state = 'escaped'
   }
 
+  function inText() {
+    const found = input.indexOf('<', at)
+    const end = found === -1 ? input.length : found
+    if (end > at) text += input.slice(at, end)
+    at = end
+    if (found === -1) return
+    at += 1
+    state = state === 'text' ? 'tagOpen' : 'rawOpen'
+    // Most of what follows is a tag, and in the same piece.
+    if (state === 'rawOpen' || at + 1 >= input.length) return
+    const isEnd = input.charCodeAt(at) === SLASH
+    if (!isLetter(input.charCodeAt(isEnd ? at + 1 : at))) return
+    if (isEnd) at += 1
+    begin(isEnd)
+  }
+
   function step(char: string) {
     switch (state) {
-      case 'text':
-      case 'raw': {
-        const found = past('<')
-        if (found === null) {
-          text += held
-          held = ''
-          return
-        }
-        text += found
-        state = state === 'text' ? 'tagOpen' : 'rawOpen'
-        return
-      }
       case 'tagOpen':
-        if (isLetter(char)) return begin(false)
+        if (isLetter(char.charCodeAt(0))) return begin(false)
         if (char === '/') {
           at += 1
           state = 'endTagOpen'
@@ -253,70 +325,11 @@ export function newTokenizer(sink: Sink): Tokenizer {
         }
         return
       case 'endTagOpen':
-        if (isLetter(char)) return begin(true)
+        if (isLetter(char.charCodeAt(0))) return begin(true)
         flush()
         state = char === '>' ? 'text' : 'bogus'
         if (char === '>') at += 1
         return
-      case 'tagName':
-        tag.name += upTo(END_OF_NAME)
-        if (at < input.length) state = 'beforeAttribute'
-        return
-      case 'beforeAttribute':
-        if (isSpace(char)) at += 1
-        else if (!behind(char)) {
-          endAttribute()
-          // An equals sign here begins a name.
-          attribute = { name: char, value: '' }
-          at += 1
-          state = 'attributeName'
-        }
-        return
-      case 'attributeName':
-        attribute.name += upTo(END_OF_ATTRIBUTE)
-        if (at < input.length) state = 'afterAttributeName'
-        return
-      case 'afterAttributeName':
-        if (isSpace(char)) at += 1
-        else if (char === '=') {
-          at += 1
-          state = 'beforeValue'
-        } else {
-          endAttribute()
-          state = 'beforeAttribute'
-        }
-        return
-      case 'beforeValue':
-        if (isSpace(char)) at += 1
-        else if (char === '>') behind(char)
-        else if (char === '"' || char === "'") {
-          at += 1
-          quote = char
-          state = 'quoted'
-        } else state = 'unquoted'
-        return
-      case 'quoted': {
-        const found = past(quote)
-        attribute.value += found ?? held
-        held = ''
-        if (found !== null) {
-          endAttribute()
-          state = 'beforeAttribute'
-        }
-        return
-      }
-      case 'unquoted':
-        attribute.value += upTo(END_OF_UNQUOTED)
-        if (at < input.length) {
-          endAttribute()
-          state = 'beforeAttribute'
-        }
-        return
-      case 'selfClosing':
-        state = 'beforeAttribute'
-        if (char !== '>') return
-        at += 1
-        return endTag(true)
       case 'declaration':
         return declaration(char)
       case 'comment':
@@ -418,7 +431,7 @@ export function newTokenizer(sink: Sink): Tokenizer {
           state = 'escapedName'
         } else {
           text += '<'
-          state = escapes === 1 && isLetter(char) ? 'escapedName' : 'escaped'
+          state = escapes === 1 && isLetter(char.charCodeAt(0)) ? 'escapedName' : 'escaped'
         }
         return
       case 'escapedName':
@@ -430,7 +443,11 @@ export function newTokenizer(sink: Sink): Tokenizer {
     push(piece) {
       input = piece
       at = 0
-      while (at < input.length) step(input.charAt(at))
+      hasNull ||= piece.includes('\0')
+      while (at < input.length)
+        if (state === 'tag') inTag()
+        else if (state === 'text' || state === 'raw') inText()
+        else step(input.charAt(at))
     },
     end() {
       if (state === 'doctype') {
@@ -446,5 +463,3 @@ export function newTokenizer(sink: Sink): Tokenizer {
     },
   }
 }
-
-const newTag = (isEnd: boolean) => ({ isEnd, name: '', attributes: new Map<string, string>() })

@@ -44,12 +44,23 @@ export type Workbench = ReturnType<typeof newWorkbench>
 export const HEADINGS: ReadonlySet<string> = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6'])
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 const BOUNDS = words('applet caption html table td th marquee object template')
-const FOREIGN_BOUNDS = words('mi mo mn ms mtext annotation-xml foreignobject desc title')
+const FOREIGN_BOUNDS: Readonly<Record<Exclude<Space, 'html'>, ReadonlySet<string>>> = {
+  math: words('mi mo mn ms mtext annotation-xml'),
+  svg: words('foreignobject desc title'),
+}
+const BUTTON = ['button']
+const LISTS = ['ol', 'ul']
 const IMPLIED = words('dd dt li optgroup option p rb rp rt rtc')
 const SPECIAL = words(
-  'address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext pre script search section select source style summary table tbody td template textarea tfoot th thead title tr track ul wbr xmp',
+  'address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext pre script section select source style summary table tbody td template textarea tfoot th thead title tr track ul wbr xmp',
 )
-export const isSpecial = ({ name, space }: Element) => (space === 'html' ? SPECIAL.has(name) : FOREIGN_BOUNDS.has(name))
+
+/** To browsers of yesterday `search` is an element like any other. */
+export function isSpecial({ name, space }: Element): boolean {
+  if (space !== 'html') return FOREIGN_BOUNDS[space].has(name)
+  if (name === 'search') throw new SyntaxError('a search that something overlaps')
+  return SPECIAL.has(name)
+}
 const RAW: ReadonlyMap<string, Reading> = new Map([
   ['title', 'rcdata'],
   ['textarea', 'rcdata'],
@@ -79,6 +90,8 @@ const IN_HEAD = words('base basefont bgsound link meta title noscript noframes s
 const BREAKS_OUT = words(
   'b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta nobr ol p pre ruby s small span strong strike sub sup table tt u ul var',
 )
+const CAPITALS =
+  /^(?:altglyph\w*|animate\w+|clippath|fe[a-z]\w+|foreignobject|glyphref|lineargradient|radialgradient|textpath)$/
 const TEXT_POINTS = words('mi mo mn ms mtext')
 /** Doctypes with a public identifier that browsers take for today's rules. */
 const STANDARD =
@@ -89,6 +102,8 @@ const isHtmlPoint = ({ name, space, token }: Element) =>
   (space === 'math' &&
     name === 'annotation-xml' &&
     /^(?:text\/html|application\/xhtml\+xml)$/i.test(token?.attributes.get('encoding') ?? ''))
+/** Whether there is more in a text than spaces. */
+export const hasWords = (text: string): boolean => /[^\t\n\f\r ]/.test(text)
 const isTextPoint = ({ name, space }: Element) => space === 'math' && TEXT_POINTS.has(name)
 
 function newWorkbench(watcher: Watcher) {
@@ -140,21 +155,22 @@ function newWorkbench(watcher: Watcher) {
   }
   const popName = (name: string) => popUntil((element) => element.space === 'html' && element.name === name)
 
-  function inScope(isIt: (element: Element) => boolean, isBound: (element: Element) => boolean = () => false): boolean {
+  /** Where in the stack the innermost is in scope; -1: nowhere. `more`: what else ends the scope. */
+  function indexInScope(isIt: (element: Element) => boolean, more: readonly string[] = []): number {
     for (let index = stack.length - 1; index >= 0; index -= 1) {
       const element = stack[index]
-      if (!element) return false
-      if (isIt(element)) return true
-      if (element.space === 'html' ? BOUNDS.has(element.name) : FOREIGN_BOUNDS.has(element.name)) return false
-      if (isBound(element)) return false
+      if (!element) return -1
+      if (isIt(element)) return index
+      const { name, space } = element
+      if (space === 'html' ? BOUNDS.has(name) || more.includes(name) : FOREIGN_BOUNDS[space].has(name)) return -1
     }
-    return false
+    return -1
   }
-  const named = (name: string) => (element: Element) => element.space === 'html' && element.name === name
+  const inScope = (isIt: (element: Element) => boolean): boolean => indexInScope(isIt) !== -1
+  const named = (name: string) => (element: Element) => element.name === name && element.space === 'html'
   const has = (name: string) => isOpen(name) && inScope(named(name))
-  const hasInButton = (name: string) => isOpen(name) && inScope(named(name), named('button'))
-  const hasInList = (name: string) =>
-    isOpen(name) && inScope(named(name), ({ name, space }) => space === 'html' && (name === 'ol' || name === 'ul'))
+  const hasInButton = (name: string) => isOpen(name) && indexInScope(named(name), BUTTON) !== -1
+  const hasInList = (name: string) => isOpen(name) && indexInScope(named(name), LISTS) !== -1
   function hasInTable(...names: string[]): boolean {
     const found = stack.findLast(
       ({ name, space }) =>
@@ -183,10 +199,13 @@ function newWorkbench(watcher: Watcher) {
       pop()
     }
   }
+  function mayReconstruct(): boolean {
+    const last = formatting.last()
+    return last !== null && !stack.includes(last)
+  }
   /** What was open when its block ended opens again. */
   function reconstruct() {
-    const last = formatting.last()
-    if (last === null || stack.includes(last)) return
+    if (!mayReconstruct()) return
     const active = formatting.active()
     const firstClosed = active.findLastIndex((element) => stack.includes(element)) + 1
     for (const old of active.slice(firstClosed)) {
@@ -218,6 +237,7 @@ function newWorkbench(watcher: Watcher) {
     imply,
     closeP,
     clearTo,
+    mayReconstruct,
     reconstruct,
     /** An element without content. */
     single(token: StartTag) {
@@ -281,7 +301,7 @@ export function newTree(watcher: Watcher): Tree {
       !current ||
       current.space === 'html' ||
       (isTextPoint(current) && name !== 'mglyph' && name !== 'malignmark') ||
-      (current.name === 'annotation-xml' && name === 'svg') ||
+      (current.space === 'math' && current.name === 'annotation-xml' && name === 'svg') ||
       isHtmlPoint(current)
     if (!isHtml) {
       const isFont = name === 'font' && ['color', 'face', 'size'].some((key) => token.attributes.has(key))
@@ -318,6 +338,9 @@ export function newTree(watcher: Watcher): Tree {
     }
     begin()
     if (current && current.space !== 'html') {
+      // Some browsers look for these with their capitals, from a drawing and in it alone.
+      const isDoubtful = CAPITALS.test(name) && bench.isOpen(name)
+      if (isDoubtful && current.space !== 'svg') throw new SyntaxError('a part of a drawing ends in a formula')
       if (name === 'br' || name === 'p') leaveForeign()
       else
         for (let index = stack.length - 1; index > 0; index -= 1) {
@@ -328,6 +351,7 @@ export function newTree(watcher: Watcher): Tree {
             return
           }
         }
+      if (isDoubtful) throw new SyntaxError('a part of a drawing stands outside of one')
     }
     if (name === 'template') return bench.endTemplate()
     if (phase !== 'body' && !bench.isOpen('template')) {
@@ -352,15 +376,14 @@ export function newTree(watcher: Watcher): Tree {
   function text(token: { text: string }) {
     const current = top()
     if (current && current.space === 'html' && RAW.has(current.name)) return
-    const hasWords = /[^\t\n\f\r ]/.test(token.text)
     if (phase !== 'body' && !bench.isOpen('template')) {
-      if (!hasWords) return
+      if (!hasWords(token.text)) return
       begin()
       if (phase === 'start') intoHead(null)
       intoBody(null)
     }
     if (current && current.space !== 'html' && !isHtmlPoint(current) && !isTextPoint(current)) return
-    if (!columnText(bench, hasWords)) bench.reconstruct()
+    if (!columnText(bench, token.text)) bench.reconstruct()
   }
 
   return {

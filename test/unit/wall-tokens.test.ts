@@ -26,7 +26,7 @@ function ours(pieces: readonly string[], isForeign = false): string[] {
   const tokenizer = newTokenizer({
     isForeign: () => isForeign,
     take(token) {
-      if (token.kind === 'start') found.push(tag(token.name, token.attributes, token.isSelfClosing))
+      if (token.kind === 'start') found.push(tag(token.name, token.attributes.all(), token.isSelfClosing))
       else if (token.kind === 'end') found.push(`</${token.name}>`)
       else if (token.kind === 'text') found.push(`"${token.text}"`)
       else found.push(token.kind)
