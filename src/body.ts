@@ -8,10 +8,14 @@ export type Watched = {
   taken: Promise<void>
 }
 
-/** The first bytes of a body, kept while they pass. `left`: how many more are kept. */
-export type Start = { readonly pieces: Uint8Array[]; left: number }
+/** The first bytes of a body, kept while they pass. `left`: how many more are kept; none behind a piece that is `isLast`. */
+export type Start = { readonly pieces: Uint8Array[]; left: number; isLast: (piece: Uint8Array) => boolean }
 
-export const newStart = (most: number): Start => ({ pieces: [], left: most })
+export const newStart = (most: number, isLast: Start['isLast'] = () => false): Start => ({
+  pieces: [],
+  left: most,
+  isLast,
+})
 
 /** What was kept so far, in one piece. */
 export function bytesOf({ pieces }: Start): Uint8Array {
@@ -98,7 +102,7 @@ async function passStart(
 function keep(start: Start, bytes: Uint8Array): void {
   const piece = bytes.slice(0, start.left)
   start.pieces.push(piece)
-  start.left -= piece.byteLength
+  start.left = start.isLast(piece) ? 0 : start.left - piece.byteLength
 }
 
 const passage = (bytes: number | null) =>

@@ -5,7 +5,7 @@ import { isDecoded } from './headers.ts'
 import { log, nameOf } from './log.ts'
 import { type Article, type ArticleProblem, parseArticle } from './policy/article.ts'
 import { type Asking, partOf } from './range.ts'
-import { soldTitle, TITLE_WITHIN, titleInBytes } from './wall/facts.ts'
+import { endsHead, soldTitle, TITLE_WITHIN, titleInBytes } from './wall/facts.ts'
 
 /**
  * What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. `title`:
@@ -62,7 +62,7 @@ export const unwatched = (response: Response): Content => ({ response, taken: nu
 
 /** What a page begins with is kept while it is sold, for its title; null for all else. */
 export const startFor = (contentType: string, isEncoded: boolean): Start | null =>
-  /^text\/html\s*(?:;|$)/i.test(contentType) && !isEncoded ? newStart(TITLE_WITHIN) : null
+  /^text\/html\s*(?:;|$)/i.test(contentType) && !isEncoded ? newStart(TITLE_WITHIN, endsHead) : null
 
 /** The title in what was kept. Nothing is read before it is asked for. */
 export const titleIn = (contentType: string, start: Start | null) => (): string =>

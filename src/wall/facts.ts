@@ -69,6 +69,10 @@ export function titleOf(html: string): string {
   return titleFrom(metas, [title])
 }
 
+/** Whether a head ends in these bytes: what comes behind is sent on faster where nobody looks at it. */
+export const endsHead = (bytes: Uint8Array): boolean =>
+  /<\/head[\s>]|<body[\s>]/i.test(new TextDecoder('latin1').decode(bytes))
+
 /** A title as ledger and receipts keep it: one line, bounded, without control characters. */
 export const soldTitle = (title: string): string => oneLine(title, SOLD_TITLE)
 

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { factsOf, type PageFacts, previewTags, soldTitle, titleInBytes, titleOf } from '../../src/wall/facts.ts'
+import {
+  endsHead,
+  factsOf,
+  type PageFacts,
+  previewTags,
+  soldTitle,
+  titleInBytes,
+  titleOf,
+} from '../../src/wall/facts.ts'
 import type { Said } from '../../src/wall/title.ts'
 
 const BASE = 'https://news.example/harbour'
@@ -391,6 +399,14 @@ describe('the title that ledger and receipts keep', () => {
     ['in nothing', HTML, Buffer.alloc(0)],
   ])('is none %s', (_, contentType, bytes) => {
     expect(titleInBytes(contentType, bytes)).toBe('')
+  })
+
+  test.each([
+    ['<title>A</title></HEAD >', true],
+    ['\u00e9<body class=a>', true],
+    ['<title>A</title><header>', false],
+  ])('a head ends in %s: %s', (html, isEnd) => {
+    expect(endsHead(Buffer.from(html))).toBe(isEnd)
   })
 
   test('whatever the bytes are: one line, bounded, without a fault', () => {
