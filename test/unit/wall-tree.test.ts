@@ -63,6 +63,8 @@ test('every word stands at least in what parse5 puts it in', () => {
       let number = 0
       const html =
         (isPlain ? '<!doctype html>' : '') + pieces.map((text) => text.replaceAll('@', () => `${++number}`)).join('')
+      // parse5 ends a row at the end of a section that is not open. The standard and browsers do not.
+      fc.pre(!(html.includes('<template') && html.includes('</tbody>')))
       const mine = standingIn(html)
       if (mine === null) {
         given += 1
