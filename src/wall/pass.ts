@@ -41,6 +41,8 @@ const WHOLES: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 /** Outside `select`, these are the frame. */
 const FRAME = new Set(['footer', 'nav'])
 const FRAME_ROLE = /^(?:contentinfo|navigation)$/
+/** What seems to stand in one of these may stand elsewhere in the page: it is no frame. */
+const NO_FRAME = new Set('table tbody thead tfoot tr a b big code em font i nobr s small strike strong tt u'.split(' '))
 /** Of a title alone: its text and how it is set. */
 const IN_TITLE = new Set('a b i em strong span small sub sup br wbr cite q abbr mark code u s bdi bdo time'.split(' '))
 const LONGEST_TITLE = 300
@@ -93,6 +95,7 @@ export function newPassage(settings: CutSettings, place: Place, jsonLdOf: (raw: 
       token !== null &&
       isBehind &&
       space === 'html' &&
+      !NO_FRAME.has(token.name) &&
       (FRAME.has(token.name) ||
         (token.attributes.has('role') && FRAME_ROLE.test(attributeOf(token, 'role').trim())) ||
         isMarked(token, 'frame'))

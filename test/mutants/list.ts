@@ -45,7 +45,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('respond.ts', [
     ['if (CACHING.test(name)) headers.delete(name)', '', site('attacks/shared-cache')],
-    ['for (const name of VALIDATORS) headers.delete(name)', '', unit('respond')],
+    ['for (const name of [...VALIDATORS, ...TO_US]) headers.delete(name)', '', unit('respond')],
     ["'private, no-cache'", "'no-cache'", unit('respond')],
   ]),
   ...in_('paywall.ts', [
@@ -202,6 +202,35 @@ export const MUTANTS: readonly Mutant[] = [
     ['missing.lastSeconds - missing.sinceSeconds < CONFIRMED_SECONDS', 'false', unit('supported')],
     [' || nowSeconds - missing.lastSeconds >= FRESH_SECONDS', '', unit('supported')],
     ['known[facilitator.url]?.hasBazaar === true', 'true', unit('facilitator')],
+  ]),
+  ...in_('teaser.ts', [
+    ["asked.headers.has('Cookie') && isOpen(response)", 'isOpen(response)', site('conformance/wall')],
+    ["part.split('=')[0]?.trim() !== cookieName(site)", 'true', site('conformance/wall')],
+    ['rule.accessSeconds > 0 && ', '', site('conformance/wall')],
+    ["if (cookies !== '') return", 'if (cookies === null) return', site('conformance/wall')],
+  ]),
+  ...in_('cuts.ts', [
+    ['known.untilMs > Date.now()', 'true', unit('cuts')],
+    ["!headers.has('Set-Cookie')", 'true', unit('cuts')],
+    ["varies.every((name) => name === '' || name === 'accept-encoding')", 'true', unit('cuts')],
+  ]),
+  ...in_('walled.ts', [['claimsNothing(request) ? wall.status : 402', 'wall.status', site('conformance/wall')]]),
+  ...in_('wall.ts', [
+    ['target.origin !== new URL(address).origin', 'false', site('conformance/wall')],
+    ['fatal: true', 'fatal: false', unit('wall-reading')],
+  ]),
+  ...in_('wall/clean.ts', [
+    ["|| tag.attributes.has('hidden')", '', unit('wall-cut')],
+    ["if (tag.name === 'meta') return !isKnownMeta(tag)", '', unit('wall-cut')],
+  ]),
+  ...in_('wall/pass.ts', [
+    ['const shut = isPaid ||', 'const shut =', unit('wall-cut')],
+    ['if (outer?.isShut) return SHUT', '', unit('wall-cut')],
+    ['!NO_FRAME.has(token.name) &&', '', unit('wall-cut')],
+  ]),
+  ...in_('wall/place.ts', [
+    [' || loose > MOST_LOOSE', '', unit('wall-cut')],
+    ['if (end && region.seen >= 2 * end.seen) place', 'if (end) place', unit('wall-cut')],
   ]),
   ...in_('settings.ts', [['OWN_SECRETS.some((own) => own === name)', 'false', unit('facilitators')]]),
   ...in_('health.ts', [['!(await isAdmin(request, env))', 'false', site('conformance/health')]]),

@@ -358,6 +358,11 @@ describe('what passes behind the cut', () => {
       '</article><footer>a<article>b</article>c</footer>',
       '</article><footer>ac</footer></div>',
     ],
+    [
+      'nothing that a table or a letter with the role of a frame would lose again',
+      '</article><table role=navigation>a<tr><td>b</td></tr></table><b role=navigation>c<p>d</b>e</p>',
+      '</article></div>',
+    ],
     ['nothing that stands in an article that was left open', '<div></div><nav>a</nav>', '</article></div>'],
   ])('%s', (_, page, expected) => {
     expect(bodyOf(open + page)).toBe(closed(kept + expected))
