@@ -188,11 +188,10 @@ const moduleOf = (contents: string) => ({
 type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
 
 async function migrate(db: D1Database): Promise<void> {
-  for (const file of (await readdir(inCheckout('migrations'))).sort()) {
-    const migration = await readFile(inCheckout(`migrations/${file}`), 'utf8')
-    const statements = migration.replace(/--.*$/gm, '').split(';')
-    await db.batch(statements.filter((text) => text.trim() !== '').map((text) => db.prepare(text)))
-  }
+  const files = (await readdir(inCheckout('migrations'))).sort()
+  const migrations = await Promise.all(files.map((file) => readFile(inCheckout(`migrations/${file}`), 'utf8')))
+  const statements = migrations.flatMap((migration) => migration.replace(/--.*$/gm, '').split(';'))
+  await db.batch(statements.filter((text) => text.trim() !== '').map((text) => db.prepare(text)))
 }
 
 /** The workerd processes that were told to listen on this port. */
