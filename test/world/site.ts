@@ -41,7 +41,7 @@ export type Site = {
   readonly logs: readonly string[]
   /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same port and disk. */
   kill(): Promise<void>
-  /** The same, with `change` laid over the variables it had, and as another release where one is named. */
+  /** The same, once the new workerd is ready to start, with `change` over its variables; as another release if named. */
   restart(change: Vars, code?: Code): Promise<void>
   /** As `restart`, but only where a variable differs from what it was last given. */
   become(change: Vars): Promise<void>
