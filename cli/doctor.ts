@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { command, Refusal } from './command.ts'
 import { realWrangler } from './doctor/cloudflare.ts'
-import { examine, type Options } from './doctor/examine.ts'
+import type { Options } from './doctor/examine.ts'
 import { asJson, asText, hasErrors, type Report } from './doctor/findings.ts'
 import { type LeakOptions, leakOptions, leakReport } from './doctor/leaks.ts'
 
@@ -32,11 +32,12 @@ async function main(): Promise<void> {
   process.exitCode = hasErrors(report) ? 1 : 0
 }
 
-function carriedOut(task: Task): Promise<Report> {
+async function carriedOut(task: Task): Promise<Report> {
   const machine = { fetch, nowMs: Date.now }
-  return task.leaks === null
-    ? examine(task.options, { ...machine, wrangler: realWrangler, environment: process.env })
-    : leakReport(task.leaks, { ...machine, progress: (line) => console.error(line) })
+  if (task.leaks !== null) return leakReport(task.leaks, { ...machine, progress: (line) => console.error(line) })
+  // It brings wrangler, which takes seconds to load; who mistypes a flag need not wait for that.
+  const { examine } = await import('./doctor/examine.ts')
+  return examine(task.options, { ...machine, wrangler: realWrangler, environment: process.env })
 }
 
 function readArguments(): Task {

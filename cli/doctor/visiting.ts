@@ -71,23 +71,32 @@ function nextOf({ url, status, headers }: Visited, isNear: (one: URL, other: URL
 async function once(
   url: URL,
   headers: Record<string, string>,
-  { fetch }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<Result<Visited, 'unreachable'>> {
-  try {
-    const response = await fetch(url.href, {
-      headers,
-      redirect: 'manual',
-      credentials: 'omit',
-      signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
-    })
-    const type = response.headers.get('Content-Type') ?? ''
-    const { bytes, isCut } = await startOf(response, /^(?:image|audio|video|font)\//i.test(type) ? 0 : LARGEST_BYTES)
-    const text = textOf(bytes, type)
-    const isHtml = /html|xml/i.test(type) || (type === '' && /^\s*</.test(text))
-    return ok({ url, status: response.status, headers: [response.headers], text, isHtml, isCut })
-  } catch {
-    return fail('unreachable')
+  for (const isLast of [false, true]) {
+    try {
+      return ok(await asked(url, headers, surroundings))
+    } catch (fault) {
+      // A connection that was kept may have been closed while the answer before was being read: a new one is tried.
+      const isLate = fault instanceof Error && fault.name === 'TimeoutError'
+      if (isLast || isLate) break
+    }
   }
+  return fail('unreachable')
+}
+
+async function asked(url: URL, headers: Record<string, string>, { fetch }: Surroundings): Promise<Visited> {
+  const response = await fetch(url.href, {
+    headers,
+    redirect: 'manual',
+    credentials: 'omit',
+    signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
+  })
+  const type = response.headers.get('Content-Type') ?? ''
+  const { bytes, isCut } = await startOf(response, /^(?:image|audio|video|font)\//i.test(type) ? 0 : LARGEST_BYTES)
+  const text = textOf(bytes, type)
+  const isHtml = /html|xml/i.test(type) || (type === '' && /^\s*</.test(text))
+  return { url, status: response.status, headers: [response.headers], text, isHtml, isCut }
 }
 
 async function startOf(response: Response, most: number): Promise<{ bytes: Buffer; isCut: boolean }> {

@@ -31,7 +31,7 @@ const good = (): Vars => ({
   PAUSED: false,
   RECEIPT_KEY: '',
 })
-afterEach(() => shop.site.restart(good()))
+afterEach(() => shop.site.become(good()))
 
 function expectShort(answer: Answer, ok: boolean): void {
   expect(answer.status).toBe(ok ? 200 : 503)

@@ -27,7 +27,7 @@ beforeAll(async () => {
   await shop.site.kv.put(PAGE, CONTENT)
 })
 afterAll(() => shop.close())
-afterEach(() => shop.site.restart({ PAUSED: false }))
+afterEach(() => shop.site.become({ PAUSED: false }))
 
 /** What a site that sells nothing says to who would have to pay. */
 function expectPaused(answer: Answer): void {

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await shop.site.kv.put(PAGE, CONTENT)
 })
 afterAll(() => shop.close())
-beforeEach(() => shop.site.restart({ PASS_SECRET: OLD, PASS_SECRET_PREVIOUS: '', ROUTES: ROUTES('$0.05') }))
+beforeEach(() => shop.site.become({ PASS_SECRET: OLD, PASS_SECRET_PREVIOUS: '', ROUTES: ROUTES('$0.05') }))
 
 const opens = async (Cookie: string) => (await shop.ask(PAGE, { headers: { Cookie } })).text === CONTENT
 

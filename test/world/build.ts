@@ -11,7 +11,18 @@ export const BUILD = inCheckout('.wrangler/test-build')
 
 const wrangler = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js')
 
-export default async function build(): Promise<void> {
+/** The build of this process. Each project of a run loads this file for itself; they share what is global. */
+declare global {
+  var newsstandBuild: Promise<void> | undefined
+}
+
+/** Bundles the worker, once in a run. */
+export default function build(): Promise<void> {
+  globalThis.newsstandBuild ??= bundle()
+  return globalThis.newsstandBuild
+}
+
+async function bundle(): Promise<void> {
   await promisify(execFile)(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', BUILD], {
     cwd: inCheckout('.'),
     env: { ...process.env, ...quietWrangler },

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { D1Database, KVNamespace, R2Bucket } from '@cloudflare/workers-types'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
@@ -40,8 +41,10 @@ export type Site = {
   readonly logs: readonly string[]
   /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same port and disk. */
   kill(): Promise<void>
-  /** The same, with `change` laid over the variables it had, and as another release where one is named. */
+  /** The same, once the new workerd is ready to start, with `change` over its variables; as another release if named. */
   restart(change: Vars, code?: Code): Promise<void>
+  /** As `restart`, but only where a variable differs from what it was last given. */
+  become(change: Vars): Promise<void>
   /** Resolves when workerd, one thread, has gone on from all that it did before. */
   turn(): Promise<void>
   /** Has the worker do what its cron does. */
@@ -120,8 +123,12 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
   }
   let { kv, r2, db } = await bound()
   await migrate(db)
-  const end = () => {
-    for (const pid of workerdsAt(entry)) process.kill(pid, 'SIGKILL')
+  const restart: Site['restart'] = async (change, next = code) => {
+    bindings = { ...bindings, ...change }
+    code = next
+    // It ends workerd with SIGKILL itself. One that is killed from outside is started once more, as it was.
+    await miniflare.setOptions(options())
+    ;({ kv, r2, db } = await bound())
   }
   return {
     url,
@@ -138,16 +145,13 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
       return db
     },
     async kill() {
-      end()
+      for (const pid of workerdsAt(entry)) process.kill(pid, 'SIGKILL')
       await untilItAnswers(url)
       ;({ kv, r2, db } = await bound())
     },
-    async restart(change, next = code) {
-      end()
-      bindings = { ...bindings, ...change }
-      code = next
-      await miniflare.setOptions(options())
-      ;({ kv, r2, db } = await bound())
+    restart,
+    async become(change) {
+      if (!isDeepStrictEqual({ ...bindings, ...change }, bindings)) await restart(change)
     },
     async turn() {
       for (let turns = 0; turns < TURNS; turns++) await untilItAnswers(url)
@@ -184,11 +188,10 @@ const moduleOf = (contents: string) => ({
 type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
 
 async function migrate(db: D1Database): Promise<void> {
-  for (const file of (await readdir(inCheckout('migrations'))).sort()) {
-    const migration = await readFile(inCheckout(`migrations/${file}`), 'utf8')
-    const statements = migration.replace(/--.*$/gm, '').split(';')
-    await db.batch(statements.filter((text) => text.trim() !== '').map((text) => db.prepare(text)))
-  }
+  const files = (await readdir(inCheckout('migrations'))).sort()
+  const migrations = await Promise.all(files.map((file) => readFile(inCheckout(`migrations/${file}`), 'utf8')))
+  const statements = migrations.flatMap((migration) => migration.replace(/--.*$/gm, '').split(';'))
+  await db.batch(statements.filter((text) => text.trim() !== '').map((text) => db.prepare(text)))
 }
 
 /** The workerd processes that were told to listen on this port. */
