@@ -88,7 +88,7 @@ export function lineOf(entry: Entry, ended: Ended, passSecret: string, nowMs: nu
 
 function decidedBy({ kind, status, refusal }: Ended): Decided {
   if (kind === 'free') return 'free'
-  if (refusal) return status === 402 ? 'challenged' : 'refused'
+  if (refusal) return status === 402 || status === 200 ? 'challenged' : 'refused'
   return kind === 'ours' ? 'preflight' : 'held'
 }
 

@@ -27,7 +27,10 @@ export type Event =
   /** About one payment, by its alias (`src/networks/alias.ts`). */
   | { event: PaymentEvent; payment: string }
 
-/** What a request was answered with. `collected`: what was paid before is handed out. `unsold`: the content itself failed. */
+/**
+ * What a request was answered with. `collected`: what was paid before is handed out. `unsold`: the content itself failed. `passed`: the origin's own words where nothing is for sale. `subscribed`: the
+ * origin let a subscriber in.
+ */
 export type Decided =
   | 'free'
   | 'observed'
@@ -35,6 +38,8 @@ export type Decided =
   | 'challenged'
   | 'refused'
   | 'held'
+  | 'passed'
+  | 'subscribed'
   | 'sold'
   | 'collected'
   | 'declined'

@@ -36,7 +36,8 @@ import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Tar
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
 import { networksOnOffer } from './supported.ts'
-import { teaserOf } from './teaser.ts'
+import { isOpen, maySubscribe, teaserOf } from './teaser.ts'
+import type { Teaser } from './wall.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -134,6 +135,9 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const looking = objection === null ? lookFirst(world, payment.value) : null
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
+  // A subscriber of the publisher pays nothing.
+  if (first && maySubscribe(request, world, rule, resource.site) && isOpen(first.value.response))
+    return subscribed(visit, first.value.response)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
   const purchase = { verified, objection, resource, look: await looking }
   const outcome = await timed(world, 'payerMs', redeem(world, purchase, request.signal))
@@ -310,7 +314,34 @@ async function deliver(
 }
 
 /** Nothing that claims to be a payment was sent. */
-const unpaid = (visit: Visit, refusal: Refusal): Promise<Answer> => challengeOrRefuse(visit, refusal, {})
+async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
+  const { request, world, target, rule, found, offers } = visit
+  const { site, originPath, facts } = target
+  const teaser = await teaserOf({
+    request,
+    world,
+    rule,
+    isForSale: refusal.code === 'payment_required' && !world.config.isPaused && offers.length > 0,
+    site,
+    address: site + originPath + facts.query,
+    found,
+    pricing: pricingHeaders(rule, facts),
+    ask: (asked, signal) => fromOrigin(asked, world, target, 'purchase', rule, signal),
+  })
+  if (teaser?.kind === 'open') return subscribed(visit, teaser.response)
+  if (teaser?.kind === 'answer') {
+    note(world, { decision: 'passed' })
+    return { kind: 'gated', response: teaser.response, headers: {} }
+  }
+  const isWaitedFor = teaser?.kind === 'silence' && (teaser.isForSubscriber || rule.wall?.status === 200)
+  return isWaitedFor ? refuse(request, world.config.brand, PAUSED) : challengeOrRefuse(visit, refusal, {}, teaser)
+}
+
+/** The origin lets a subscriber in: nothing is charged. */
+function subscribed({ world }: Visit, response: Response): Answer {
+  note(world, { decision: 'subscribed' })
+  return { kind: 'gated', response, headers: {} }
+}
 
 /** A payment that buys nothing, or what cannot be read as one. */
 async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
@@ -322,15 +353,14 @@ async function declined(visit: Visit, payment: Payment | null, refusal: Refusal)
 }
 
 /** 402 with a fresh challenge where paying (again) can help, else the refusal alone. */
-async function challengeOrRefuse(visit: Visit, refusal: Refusal, outcome: Record<string, string>): Promise<Answer> {
+async function challengeOrRefuse(
+  visit: Visit,
+  refusal: Refusal,
+  outcome: Record<string, string>,
+  teaser: Teaser | null = null,
+): Promise<Answer> {
   const { request, world, rule, resource, found, sales, offers } = visit
-  // Whoever has sent something is told what became of it, and costs the origin nothing more.
-  const isOffer = refusal.code === 'payment_required' && !world.config.isPaused && offers.length > 0
-  const ask = (asked: Request, signal: AbortSignal) => fromOrigin(asked, world, visit.target, 'purchase', rule, signal)
-  const teaser = isOffer ? await teaserOf({ request, world, rule, resource, found, ask }) : null
   await found?.discard()
-  if (teaser?.kind === 'answer') return { kind: 'gated', response: teaser.response, headers: {} }
-  if (teaser?.kind === 'silence' && rule.wall?.status === 200) return refuse(request, world.config.brand, PAUSED)
   if (publicError(refusal.code).status !== 402) return refuse(request, world.config.brand, refusal, outcome)
   if (world.config.isPaused) return refuse(request, world.config.brand, PAUSED)
   if (offers.length === 0) return refuse(request, world.config.brand, { code: 'facilitator_unavailable' })

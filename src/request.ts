@@ -112,9 +112,13 @@ export function isForDocument({ method, headers }: Request): boolean {
 /** What of a request may choose a page's language and form, and nothing that says who asks; and whether it came from here. */
 const IMPERSONAL = ['Accept', 'Accept-Language', 'User-Agent', 'X-Newsstand-Hop']
 
-/** The same request as if by nobody: a whole page is asked for, without cookies, keys, conditions and ranges. */
-export function withoutReader({ url, headers }: Request): Request {
-  const said = IMPERSONAL.flatMap((name): [string, string][] => {
+/**
+ * The same request as if by nobody: a whole page is asked for, without cookies, keys, conditions and ranges.
+ *
+ * @param more names of headers by which the page may be another
+ */
+export function withoutReader({ url, headers }: Request, more: readonly string[]): Request {
+  const said = [...IMPERSONAL, ...more].flatMap((name): [string, string][] => {
     const value = headers.get(name)
     return value === null ? [] : [[name, value]]
   })

@@ -249,7 +249,7 @@ const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') ===
 /** A program that makes a preview of a link says that it takes anything, and reads pages. */
 export const wantsPage = ({ headers }: Request): boolean => {
   const accept = headers.get('Accept')
-  return prefersHtml(accept) || (accept === '*/*' && isPreviewBot(headers.get('User-Agent')))
+  return prefersHtml(accept) || ((accept ?? '*/*') === '*/*' && isPreviewBot(headers.get('User-Agent')))
 }
 
 const pageHeaders = ({ policy }: Page) => ({

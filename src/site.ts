@@ -63,7 +63,7 @@ export function isolateOf(env: Env): Isolate {
     listings: newListingsMemory(),
     rpcs: new Map(),
     keys: new Map(),
-    cuts: newCuts(({ before, rest }) => before.length + rest.length),
+    cuts: newCuts((page) => JSON.stringify(page).length),
     selling: null,
   }
   isolates.set(env, isolate)

@@ -5,35 +5,69 @@ import { keepMsOf } from './cuts.ts'
 import type { Result } from './errors.ts'
 import { cookieName } from './pass.ts'
 import type { Rule, WallRule } from './policy/rules.ts'
-import { type Resource, urlOf } from './policy/scope.ts'
-import { isForDocument, withoutReader } from './request.ts'
+import { isForDocument, isUpgrade, withoutReader } from './request.ts'
 import { wantsPage } from './respond.ts'
 import type { World } from './site.ts'
 import { within } from './waiting.ts'
-import { answerElsewhere, cutPage, LONGEST_MS, replayed, shared, type Teaser } from './wall.ts'
+import { answerElsewhere, cutPage, LONGEST_MS, type Teaser, type Walled } from './wall.ts'
 
 export type Showing = {
   request: Request
   world: World
   rule: Rule
-  resource: Resource
+  /** Whether anything can be bought here now. */
+  isForSale: boolean
+  /** The site it is on, and the address under which the origin is asked for it. */
+  site: string
+  address: string
   /** What is stored for it; null where it is the origin's. */
   found: StoredContent | null
+  /** Request headers that made the price: the page may be another by them. */
+  pricing: readonly string[]
   /** Asks the origin for it; given up by the signal. */
   ask: (request: Request, signal: AbortSignal) => Promise<Result<Content>>
 }
 
+/** A subscriber's page is worth waiting for. */
+const LONGEST_FOR_SUBSCRIBERS_MS = 10_000
+
 /** Null: the plain page. */
 export async function teaserOf(showing: Showing): Promise<Teaser | null> {
-  const { request, world, rule, resource, found } = showing
-  const isPublishers = rule.content !== 'r2' && rule.upstream === null
-  if (!isPublishers || !isForDocument(request) || !wantsPage(request)) return null
-  const wall = rule.accessSeconds > 0 && /^(?:text\/html\b|$)/i.test(rule.mimeType) ? rule.wall : null
-  if (found) return wall && storedTeaser(found, request, wall, urlOf(resource))
-  const cookies = world.config.brand.login === null ? '' : cookiesOf(request, resource.site)
-  if (cookies !== '') return subscribersTeaser(showing, wall, cookies)
+  const { request, world, rule, site, found, isForSale } = showing
+  const wall = isForSale && isWalled(rule) && isForDocument(request) && wantsPage(request) ? rule.wall : null
+  if (found) return wall && storedTeaser(found, request, wall, showing.address)
+  if (isOfBrowser(request) && maySubscribe(request, world, rule, site)) return subscribersTeaser(showing, wall)
   return wall && sharedTeaser(showing, wall)
 }
+
+const isWalled = (rule: Rule): boolean =>
+  rule.content !== 'r2' &&
+  rule.upstream === null &&
+  rule.accessSeconds > 0 &&
+  /^(?:text\/html\b|$)/i.test(rule.mimeType)
+
+/** A page, or what a page asks for. Programs cost the origin nothing. */
+const isOfBrowser = (request: Request): boolean =>
+  request.method === 'GET' && !isUpgrade(request) && (request.headers.has('Sec-Fetch-Dest') || wantsPage(request))
+
+/** Whether the origin may know who asks as a subscriber: by cookies of the site that are not ours. */
+export const maySubscribe = (
+  { headers }: Request,
+  { config }: World,
+  { content, upstream }: Rule,
+  site: string,
+): boolean =>
+  config.brand.login !== null &&
+  content === 'origin' &&
+  upstream === null &&
+  (headers.get('Cookie') ?? '')
+    .split(';')
+    .map((part) => part.split('=')[0]?.trim())
+    .some((name) => name !== '' && name !== cookieName(site))
+
+/** An origin's word to a subscriber's request that whoever asked may have it all. */
+export const isOpen = ({ headers }: Response): boolean =>
+  headers.get('Newsstand-Access')?.trim().toLowerCase() === 'open'
 
 /** An article of ours is cut as a page of theirs is, unless it has a teaser of its own. */
 async function storedTeaser(
@@ -45,86 +79,128 @@ async function storedTeaser(
   if (found.article.teaser !== null) return null
   const stored = await openStored(found, request, null)
   const page = stored.ok ? await cutPage(stored.value.response, wall, address, Date.now() + LONGEST_MS) : null
-  return page && { kind: 'page', page }
+  return page === null || page === 'late' ? null : { kind: 'page', page }
 }
 
-/** Equal requests wait for the first one's page, and read the origin themselves where it has none for them. */
+/** What the origin says to a subscriber; nobody else is shown it. */
+async function subscribersTeaser(showing: Showing, wall: WallRule | null): Promise<Teaser | null> {
+  const asked = await answered(showing, showing.request, LONGEST_FOR_SUBSCRIBERS_MS)
+  if (asked === null || asked.status >= 500) {
+    await asked?.body?.cancel()
+    return { kind: 'silence', isForSubscriber: true }
+  }
+  if (isOpen(asked)) return { kind: 'open', response: asked }
+  const cookies = asked.headers.getSetCookie()
+  const teaser = wall && (await teaserIn(asked, wall, showing.address))
+  if (teaser === null) await asked.body?.cancel().catch(() => {})
+  // Its session goes on, whatever it is shown.
+  if (teaser?.kind === 'answer') for (const cookie of cookies) teaser.response.headers.append('Set-Cookie', cookie)
+  return teaser?.kind === 'page' ? { kind: 'page', page: { ...teaser.page, cookies } } : teaser
+}
+
+/** Equal requests share one reading; where it has nothing to share, each asks for itself. */
 async function sharedTeaser(showing: Showing, wall: WallRule): Promise<Teaser | null> {
-  const { request, world, resource } = showing
+  const { request, world, pricing } = showing
   const { cuts } = world.isolate
-  const untilMs = Date.now() + LONGEST_MS
-  const address = urlOf(resource)
-  const asked = withoutReader(request)
-  const exact = JSON.stringify([address, ...asked.headers])
-  while (Date.now() < untilMs) {
-    const known = cuts.find(address, exact)
-    if (known === null) break
-    const page = await within(Promise.resolve(known), untilMs - Date.now())
-    if (page) return { kind: 'page', page: replayed(page) }
+  const asked = withoutReader(request, pricing)
+  const exact = JSON.stringify([asked.url, ...asked.headers])
+  const known = cuts.find(exact)
+  if (known === null) {
+    const reading = read(showing, wall, asked, exact)
+    // A reader who leaves does not end it for the others.
+    world.waitUntil(reading.catch(() => {}))
+    return reading
   }
-  const tell = cuts.lead(address, exact)
-  let keepMs = 0
-  const teaser = await fetchedTeaser(showing, wall, asked, (headers) => {
-    keepMs = keepMsOf(headers)
-  }).catch((fault: unknown) => {
-    tell(null, 0)
+  const heard = await within(
+    known.opening.then((opening) => ({ opening })),
+    LONGEST_MS,
+  )
+  if (heard === null || heard.opening === 'silence') return SILENCE
+  const { opening } = heard
+  return opening === null
+    ? fetchedTeaser(showing, wall, asked)
+    : { kind: 'page', page: { ...opening, after: known.rest, discard: async () => {} } }
+}
+
+const SILENCE: Teaser = { kind: 'silence', isForSubscriber: false }
+
+/** Reads the origin's page for this reader and for all who want it meanwhile. */
+async function read(showing: Showing, wall: WallRule, asked: Request, exact: string): Promise<Teaser | null> {
+  const writer = showing.world.isolate.cuts.lead(exact)
+  try {
+    let keepMs = 0
+    const teaser = await fetchedTeaser(showing, wall, asked, (headers) => {
+      keepMs = keepMsOf(headers)
+    })
+    if (teaser?.kind !== 'page') {
+      writer.open(teaser?.kind === 'silence' ? 'silence' : null)
+      writer.end(false, 0)
+      return teaser
+    }
+    const { after, discard: _, ...opening } = teaser.page
+    writer.open(opening)
+    showing.world.waitUntil(passOn(after, writer, () => keepMs))
+    return { kind: 'page', page: { ...opening, after: writer.reading.rest, discard: async () => {} } }
+  } catch (fault) {
+    writer.open(null)
+    writer.end(false, 0)
     throw fault
-  })
-  if (teaser?.kind === 'page') {
-    return { kind: 'page', page: shared(teaser.page, (page, isWhole) => tell(page, isWhole ? keepMs : 0)) }
   }
-  tell(null, 0)
-  return teaser
 }
 
-/** Whether the origin lets a subscriber in; nobody else is shown what it says to one. */
-async function subscribersTeaser(showing: Showing, wall: WallRule | null, cookies: string): Promise<Teaser | null> {
-  const asked = withoutReader(showing.request)
-  asked.headers.set('Cookie', cookies)
-  return fetchedTeaser(showing, wall, asked, () => {})
+async function passOn(
+  after: Walled['after'],
+  { add, end }: { add: (text: string) => void; end: (isWhole: boolean, keepMs: number) => void },
+  keepMs: () => number,
+): Promise<void> {
+  const parts = after()
+  for (;;) {
+    const { done, value } = await parts.next()
+    if (done) return end(value, keepMs())
+    add(value)
+  }
 }
 
-/** Asks the origin once. `heard` gets the headers of a page that may be cut. */
+/** Asks the origin once. `heard` gets the headers of what may be cut. */
 async function fetchedTeaser(
-  { request, world, resource, ask }: Showing,
-  wall: WallRule | null,
+  showing: Showing,
+  wall: WallRule,
   asked: Request,
-  heard: (headers: Headers) => void,
+  heard: (headers: Headers) => void = () => {},
 ): Promise<Teaser | null> {
   const untilMs = Date.now() + LONGEST_MS
-  const late = new AbortController()
-  const asking = ask(asked, AbortSignal.any([late.signal, request.signal]))
-  const content = await within(asking, LONGEST_MS)
-  if (content === null) {
-    // What comes too late is let go.
-    late.abort()
-    world.waitUntil(
-      asking.then((answer) => (answer.ok ? answer.value.response.body?.cancel() : undefined)).catch(() => {}),
-    )
-    return { kind: 'silence' }
-  }
-  if (!content.ok) return { kind: 'silence' }
-  const { response } = content.value
-  if (asked.headers.has('Cookie') && isOpen(response)) return { kind: 'answer', response }
-  const address = urlOf(resource)
-  const elsewhere = wall && answerElsewhere(response, address)
-  if (elsewhere) return { kind: 'answer', response: elsewhere }
-  if (response.status !== 200 || wall === null) {
-    await response.body?.cancel()
-    return response.status >= 500 && wall !== null ? { kind: 'silence' } : null
-  }
+  const response = await answered(showing, asked, LONGEST_MS)
+  if (response === null) return SILENCE
   heard(response.headers)
-  const page = await cutPage(response, wall, address, untilMs)
-  return page && { kind: 'page', page }
+  return teaserIn(response, wall, showing.address, untilMs)
 }
 
-/** An origin's word that whoever asked may have it all. */
-const isOpen = ({ headers }: Response) => headers.get('Newsstand-Access')?.trim().toLowerCase() === 'open'
+/** What the origin answers in time; null where it does not. What comes too late is let go. */
+async function answered({ world, ask }: Showing, asked: Request, ms: number): Promise<Response | null> {
+  const late = new AbortController()
+  const asking = ask(asked, late.signal)
+  const content = await within(asking, ms)
+  if (content !== null) return content.ok ? content.value.response : null
+  late.abort()
+  world.waitUntil(
+    asking.then((answer) => (answer.ok ? answer.value.response.body?.cancel() : undefined)).catch(() => {}),
+  )
+  return null
+}
 
-/** The site's own cookies: not ours. */
-const cookiesOf = ({ headers }: Request, site: string): string =>
-  (headers.get('Cookie') ?? '')
-    .split(';')
-    .map((part) => part.trim())
-    .filter((part) => part !== '' && part.split('=')[0]?.trim() !== cookieName(site))
-    .join('; ')
+async function teaserIn(
+  response: Response,
+  wall: WallRule,
+  address: string,
+  untilMs = Date.now() + LONGEST_MS,
+): Promise<Teaser | null> {
+  const elsewhere = answerElsewhere(response, address)
+  if (elsewhere) return { kind: 'answer', response: elsewhere }
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    return response.status >= 500 ? SILENCE : null
+  }
+  const page = await cutPage(response, wall, address, untilMs)
+  if (page === 'late') return SILENCE
+  return page && { kind: 'page', page }
+}

@@ -16,24 +16,31 @@ export const LONGEST_MS = 2_000
 const LONGEST_REST_MS = 5_000
 
 /** What is known of a page once it is cut. Nothing in it is of the paid part. */
-type Opening = {
+export type CutPage = {
   /** All that may leave in front of the card. */
   before: string
   /** Where in it the head begins; null where it has none. */
   headAt: number | null
-  head: Omit<Head, 'jsonLd'>
   /** What it says of its articles, as JSON-LD that may leave. */
   articles: readonly string[]
   facts: PageFacts
-  /** Of its headers: policies, and the language it is in. */
+  /** Names of its metas. */
+  metas: readonly string[]
+  /** Where its links count from; '' for its own address. */
+  base: string
+  keptScripts: Head['keptScripts']
+  /** Policies of its headers, and of its metas. */
   policies: readonly string[]
+  metaPolicies: readonly string[]
   language: string | null
   robots: string | null
   referrers: string | null
+  /** What a subscriber's session is told; nobody else's page says any. */
+  cookies: readonly string[]
 }
 
-/** A page that is cut. */
-export type Walled = Opening & {
+/** A page that is cut, for one reader. */
+export type Walled = CutPage & {
   /**
    * What may leave behind the card, as it comes; its end closes what is open. It never throws. At its end, whether the page was
    * read to its own.
@@ -43,78 +50,60 @@ export type Walled = Opening & {
   discard: () => Promise<void>
 }
 
-/** The same when all of it is in hand, for more than one reader. */
-export type CutPage = Opening & { rest: string }
+/** What a document is shown of the publisher's page. */
+export type Teaser =
+  /** The page up to the cut. */
+  | { kind: 'page'; page: Walled }
+  /** The origin's own words where nothing is for sale: it is not here, or elsewhere. */
+  | { kind: 'answer'; response: Response }
+  /** All of it, which the origin opens to a subscriber. */
+  | { kind: 'open'; response: Response }
+  /** The origin fails, or does not answer in time. */
+  | { kind: 'silence'; isForSubscriber: boolean }
 
-/** A page for one more reader. */
-export const replayed = ({ rest, ...opening }: CutPage): Walled => ({
-  ...opening,
-  after: async function* () {
-    yield rest
-    return true
-  },
-  discard: async () => {},
-})
-
-/** The same page, telling what became of it: all of it, or null where its reader left. */
-export function shared(
-  { after, discard, ...opening }: Walled,
-  tell: (page: CutPage | null, isWhole: boolean) => void,
-): Walled {
-  let rest = ''
-  return {
-    ...opening,
-    after: async function* () {
-      const parts = after()
-      for (;;) {
-        const { done, value } = await parts.next()
-        if (done) {
-          tell({ ...opening, rest }, value)
-          return value
-        }
-        rest += value
-        yield value
-      }
-    },
-    discard: () => {
-      tell(null, false)
-      return discard()
-    },
-  }
-}
+/** What of the headers of a 404 says how it may be shown. */
+const SHOWN_BY = [
+  'Content-Type',
+  'Content-Language',
+  'Content-Security-Policy',
+  'X-Content-Type-Options',
+  'X-Frame-Options',
+  'X-Robots-Tag',
+  'Referrer-Policy',
+]
 
 /**
- * What a document is shown of it: the page up to the cut, or the origin's own answer where nothing is for sale. `silence`: the
- * origin fails, or does not answer in time.
+ * The origin's word that nothing is here, or that it is at another address of the site. Null: it says neither. `address`: where it
+ * was asked.
  */
-export type Teaser = { kind: 'page'; page: Walled } | { kind: 'answer'; response: Response } | { kind: 'silence' }
-
-/** The origin's word that nothing is here, or that it is at another address of the site. Null: it says neither. */
 export function answerElsewhere({ status, headers, body }: Response, address: string): Response | null {
-  const type = headers.get('Content-Type')
   if (status === 404 || status === 410) {
-    return new Response(body, { status, headers: type === null ? {} : { 'Content-Type': type } })
+    const said = SHOWN_BY.flatMap((name): [string, string][] => {
+      const value = headers.get(name)
+      return value === null ? [] : [[name, value]]
+    })
+    return new Response(body, { status, headers: new Headers(said) })
   }
   const location = headers.get('Location')
   if (![301, 302, 303, 307, 308].includes(status) || location === null || !URL.canParse(location, address)) return null
   const target = new URL(location, address)
   // To itself it leads nowhere: what it waits for is not sent along.
-  if (target.origin !== new URL(address).origin || target.href === address) return null
+  if (target.origin !== new URL(address).origin || target.href === new URL(address).href) return null
   // Behind some redirects stands the page.
   void body?.cancel().catch(() => {})
   return new Response(null, { status, headers: { Location: location } })
 }
 
 /**
- * The page, cut by `untilMs` (Unix milliseconds); null where it is no page that can be, and then it is let go. `address`: where it
- * lies, for its own links.
+ * The page, cut; null where it is no page that can be, and `late` where there was no cut by `untilMs` (Unix milliseconds): then it
+ * is let go. `address`: where it lies, for its own links.
  */
 export async function cutPage(
   page: Response,
   settings: CutSettings,
   address: string,
   untilMs: number,
-): Promise<Walled | null> {
+): Promise<Walled | 'late' | null> {
   const type = page.headers.get('Content-Type') ?? ''
   if (!/^text\/html\s*(?:;|$)/i.test(type) || page.body === null) {
     await page.body?.cancel().catch(() => {})
@@ -123,21 +112,24 @@ export async function cutPage(
   const source = page.body.getReader()
   const discard = () => source.cancel().catch(() => {})
   const found = await untilCut(source, type, settings, untilMs).catch(() => null)
-  if (found === null) {
+  if (found === null || found === 'late') {
     await discard()
-    return null
+    return found
   }
-  const { before, headAt, rest } = found
-  const { jsonLd, ...head } = found.head
-  const facts = factsOf(found.head, address)
+  const { before, headAt, head, rest } = found
+  const facts = factsOf(head, address)
   const policy = page.headers.get('Content-Security-Policy')
   return {
     before,
     headAt,
-    head,
-    articles: amended(jsonLd, facts, `.${PLACE}`, address),
+    articles: amended(head.jsonLd, facts, `.${PLACE}`, address),
     facts,
+    metas: head.metas.map(({ name }) => name),
+    base: head.base,
+    keptScripts: head.keptScripts,
     policies: policy === null ? [] : [policy],
+    metaPolicies: head.policies,
+    cookies: [],
     language: languageOf(page),
     robots: page.headers.get('X-Robots-Tag')?.slice(0, 500) ?? null,
     referrers: page.headers.get('Referrer-Policy')?.slice(0, 100) ?? null,
@@ -155,10 +147,16 @@ type Rest = { push: (bytes: Uint8Array) => string; end: () => string; left: numb
 type Found = Cut & { rest: Rest }
 type Source = ReadableStreamDefaultReader<Uint8Array>
 
-async function untilCut(source: Source, type: string, settings: CutSettings, untilMs: number): Promise<Found | null> {
+async function untilCut(
+  source: Source,
+  type: string,
+  settings: CutSettings,
+  untilMs: number,
+): Promise<Found | 'late' | null> {
   const start = await startOf(source, untilMs)
-  const charset = start && charsetOf(type, start)
-  if (start === null || charset === null) return null
+  if (start === null) return 'late'
+  const charset = charsetOf(type, start)
+  if (charset === null) return null
   // What is no text in its own encoding throws, and is not cut.
   const decoder = new TextDecoder(charset, { fatal: true, ignoreBOM: false })
   // Its articles are told anew, beside the card.
@@ -173,8 +171,9 @@ async function untilCut(source: Source, type: string, settings: CutSettings, unt
   })
   let cut = cutter.push(decoder.decode(start, { stream: true }))
   while (cut === null) {
+    if (cutter.isInDoubt()) return null
     const next = await nextOf(source, untilMs)
-    if (next === 'late') return null
+    if (next === 'late') return 'late'
     if (next === 'over') {
       const last = cutter.finish()
       return last && foundWith(last)

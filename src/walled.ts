@@ -22,17 +22,18 @@ export async function walledAnswer(
   view: PaywallView,
   extra: Record<string, string>,
 ): Promise<Answer | null> {
-  const { before, headAt, head, language } = page
+  const { before, headAt, language } = page
   const card = await cardPart(view)
   const site = new URL(view.resourceUrl).origin
-  const base = URL.canParse(head.base, view.resourceUrl) ? new URL(head.base, view.resourceUrl).href : view.resourceUrl
+  const base = URL.canParse(page.base, view.resourceUrl) ? new URL(page.base, view.resourceUrl).href : view.resourceUrl
   const policies = wallPolicy({
     headers: page.policies,
-    metas: head.policies,
+    metas: page.metaPolicies,
     script: card.script,
     styles: card.styles,
-    kept: await Promise.all(head.keptScripts.map((script) => keptOf(script, base))),
+    kept: await Promise.all(page.keptScripts.map((script) => keptOf(script, base))),
     site,
+    base,
   })
   if (policies === null) return null
   // Who has not tried to pay may be shown the page as one that is there.
@@ -48,6 +49,7 @@ export async function walledAnswer(
     ...extra,
   })
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
+  for (const cookie of page.cookies) headers.append('Set-Cookie', cookie)
   const at = headAt ?? before.length
   const opening = before.slice(0, at) + tagsOf(page, view) + before.slice(at) + card.html
   const { body, isWhole } = await bodyOf(opening, page)
@@ -60,19 +62,14 @@ export async function walledAnswer(
   }
 }
 
-async function keptOf({ src, text, nonce }: Walled['head']['keptScripts'][number], base: string): Promise<KeptScript> {
+async function keptOf({ src, text, nonce }: Walled['keptScripts'][number], base: string): Promise<KeptScript> {
   if (src === null) return { src: null, hash: await hashOf(text), nonce }
   return { src: URL.canParse(src, base) ? new URL(src, base).href : null, hash: null, nonce }
 }
 
 /** What search engines and chats read of it: that there is an article, and that it is paid for. */
-function tagsOf({ head, facts, articles }: Walled, { brand, resourceUrl }: PaywallView): string {
-  const metas = previewTags(
-    facts,
-    resourceUrl,
-    brand.name,
-    head.metas.map(({ name }) => name),
-  ).map(({ name, content }) => {
+function tagsOf({ metas: named, facts, articles }: Walled, { brand, resourceUrl }: PaywallView): string {
+  const metas = previewTags(facts, resourceUrl, brand.name, named).map(({ name, content }) => {
     const key = name.startsWith('og:') ? 'property' : 'name'
     return `<meta ${key}="${escaped(name)}" content="${escaped(content)}">`
   })

@@ -53,7 +53,7 @@ export async function cardPart(view: PaywallView): Promise<CardPart> {
   const shadow = (
     <div class="frame" lang={strings.lang}>
       <Card view={view} />
-      <Footer brand={brand} strings={strings} />
+      <Footer brand={brand} strings={strings} base={resourceUrl} />
     </div>
   )
   const outside = (

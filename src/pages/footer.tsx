@@ -3,7 +3,8 @@ import type { Brand } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
 /** The publisher's own links; nothing where there are none. */
-export const Footer = ({ brand, strings }: { brand: Brand; strings: Strings }) => {
+/** `base`: where its links count from, whatever the page around it says; without it the page's own address. */
+export const Footer = ({ brand, strings, base }: { brand: Brand; strings: Strings; base?: string }) => {
   const links = [
     [brand.login, strings.pay.login],
     [brand.why, strings.pay.why],
@@ -11,5 +12,11 @@ export const Footer = ({ brand, strings }: { brand: Brand; strings: Strings }) =
     [brand.support, strings.pay.support],
   ] as const
   if (links.every(([href]) => href === null)) return null
-  return <footer>{links.map(([href, text]) => (href === null ? null : <a href={href}>{text}</a>))}</footer>
+  return (
+    <footer>
+      {links.map(([href, text]) =>
+        href === null ? null : <a href={base === undefined ? href : new URL(href, base).href}>{text}</a>,
+      )}
+    </footer>
+  )
 }

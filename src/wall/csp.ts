@@ -23,6 +23,8 @@ export type WallPolicy = {
   kept: readonly KeptScript[]
   /** Canonical origin of the site. */
   site: string
+  /** Where the page's own links count from. */
+  base: string
 }
 
 /** First of a kind counts; names in lower case. */
@@ -53,7 +55,7 @@ const NEEDED_IN_SANDBOX = ['allow-scripts', 'allow-same-origin', 'allow-forms']
  * has to be shown, since the page is sandboxed without scripts, forms or its origin, or its policies cannot be kept within
  * the bounds. Where the page says nothing of base and forms, they are the site's own.
  */
-export function wallPolicy({ headers, metas, script, styles, kept, site }: WallPolicy): string[] | null {
+export function wallPolicy({ headers, metas, script, styles, kept, site, base }: WallPolicy): string[] | null {
   const given = [...headers, ...metas].join('')
   if (given.length > LONGEST_GIVEN || HAS_CONTROL.test(given)) return null
   if (![script, ...styles].every((hash) => HASH.test(hash))) return null
@@ -66,7 +68,7 @@ export function wallPolicy({ headers, metas, script, styles, kept, site }: WallP
 
   const scripts = [`'${script}'`, ...kept.flatMap((one) => sourceOf(one, site) ?? [])]
   const hashes = styles.map((hash) => `'${hash}'`)
-  const limits = limitsOf(scripts, policies)
+  const limits = limitsOf(scripts, policies, new URL(base).origin === site ? [] : [new URL(base).origin])
   const pages = policies.length === 0 ? [[]] : policies.map((policy) => ofPage(policy, hashes))
   const values = [...new Set(pages.map((page) => [...page, ...limits].map(written).join('; ')))]
   return values.join(', ').length > LONGEST ? null : values
@@ -95,17 +97,17 @@ function stopsTheCard(policy: Policy): boolean {
 }
 
 /** What every walled page is held to, whatever its own policies say. */
-function limitsOf(scripts: readonly string[], policies: readonly Policy[]): Directive[] {
+function limitsOf(scripts: readonly string[], policies: readonly Policy[], bases: readonly string[]): Directive[] {
   // Where one of the policies speaks of it, that one holds: ours beside it could shut out what it allows.
-  const unlessSaid = (name: string): Directive[] =>
-    policies.some((policy) => policy.has(name)) ? [] : [[name, ["'self'"]]]
+  const unlessSaid = (name: string, more: readonly string[] = []): Directive[] =>
+    policies.some((policy) => policy.has(name)) ? [] : [[name, ["'self'", ...more]]]
   return [
     ['script-src', scripts],
     ['connect-src', ["'self'"]],
     ...['object-src', 'frame-src', 'worker-src', 'manifest-src', 'frame-ancestors'].map(
       (name): Directive => [name, []],
     ),
-    ...unlessSaid('base-uri'),
+    ...unlessSaid('base-uri', bases),
     ...unlessSaid('form-action'),
   ]
 }
@@ -120,7 +122,9 @@ function ofPage(policy: Policy, hashes: readonly string[]): Directive[] {
   return [
     // All that it stands for is written out, and what is not known yet stays shut.
     ...keep('default-src', fallback, () => []),
-    ...['img-src', 'font-src', 'media-src'].flatMap((name) => keep(name, policy.get(name) ?? fallback, addresses)),
+    // A wallet shows itself by a picture that it brings along.
+    ...keep('img-src', policy.get('img-src') ?? fallback, (values) => [...addresses(values), 'data:']),
+    ...['font-src', 'media-src'].flatMap((name) => keep(name, policy.get(name) ?? fallback, addresses)),
     ...keep('style-src', policy.get('style-src') ?? fallback, withHashes),
     ...keep('style-src-elem', policy.get('style-src-elem'), withHashes),
     ...keep('style-src-attr', policy.get('style-src-attr'), (values) => styleSources(values, [])),

@@ -14,6 +14,8 @@ export type Cut = { before: string; headAt: number | null; head: Head }
 export type Cutter = {
   /** More of the page. The cut once it is found; null while it is not. Call `push` no more after that. */
   push(text: string): Cut | null
+  /** Whether there can be no cut any more: in doubt there is none. */
+  isInDoubt(): boolean
   /** The page has ended before a cut was found: the cut if there can be one now, else null. */
   finish(): Cut | null
   /** After the cut: what of more text may leave. */
@@ -78,6 +80,7 @@ export function newCutter(settings: CutSettings, jsonLdOf: (raw: string) => stri
       tokenizer.push(text)
       return isFaulty && passage === null ? null : cut
     },
+    isInDoubt: () => isFaulty,
     finish() {
       if (isFaulty) return null
       try {

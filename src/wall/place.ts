@@ -49,15 +49,22 @@ type Region = {
 
 /** More than a byline, a caption and some key points have: beside the paragraphs, no more than this is shown. */
 const MOST_LOOSE = 600
-/** An article of a page that has no title so far, and is shorter, is a card of another one, most likely. */
+/** An article of a page that has no title so far, and is shorter, may be a card of another one. */
 const LONGEST_CARD = 600
+/** More in paragraphs in front of what seems to be the article than a banner and a card have: then the article is elsewhere. */
+const MOST_OUTSIDE = 1_000
 
 export function newSearch(settings: CutSettings): Search {
   const { keep } = settings
   const facts = new Map<Element, Facts>()
   const regions: Region[] = []
-  /** What is left of regions that ended too short to be an article: cards, or a short article. */
-  let spare: (Region & { to: number }) | null = null
+  /**
+   * The article, where it ended before there was a cut; comments and cards behind it are none. One that may be a card itself is
+   * forgotten as soon as the page has its title.
+   */
+  let spare: (Region & { to: number; isCertain: boolean }) | null = null
+  /** Letters in paragraphs that stand in no `select`. */
+  let outside = 0
   const paragraphs = new Map<Element, boolean>()
   const roots = new Map<Element, number>()
   /** Texts with words so far. */
@@ -78,10 +85,13 @@ export function newSearch(settings: CutSettings): Search {
     })
     if (token === null || facts.get(element)?.isGone) return
     if (ROOTS.has(attributeOf(token, 'id'))) roots.set(element, allText)
-    if (element.name === 'h1' && element.space === 'html') hasTitle = true
+    if (element.name === 'h1' && element.space === 'html') {
+      hasTitle = true
+      if (spare?.isCertain === false) spare = null
+    }
     const region = regions.at(-1)
-    if (element.space === 'html' && element.name === 'p' && region) {
-      if (facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
+    if (element.space === 'html' && element.name === 'p') {
+      if (!region || facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
     }
     enter(element)
   }
@@ -117,19 +127,27 @@ export function newSearch(settings: CutSettings): Search {
 
   function leave(region: Region) {
     regions.pop()
-    if (place !== null) return
-    // Too little for an article: a card, most likely. The publisher's own selector is taken at its word; what has the name of
-    // an article's text may go on in a further piece.
+    if (place !== null || spare !== null) return
+    // The publisher's own selector is taken at its word; what has the name of an article's text may go on in a further piece.
     const isWhole = settings.select !== null || (isFull(region) && isCertain(region) && !isNamed(region.rank))
-    if (isWhole) place = atEndOf(region, number)
-    else if (spare === null || region.rank < spare.rank || (region.rank === spare.rank && region.seen > spare.seen))
-      spare = { ...region, to: number }
+    if (isWhole) decide(atEndOf(region, number))
+    else spare = { ...region, to: number, isCertain: isCertain(region) }
+  }
+
+  function decide(found: Place) {
+    if (settings.select === null && outside > MOST_OUTSIDE) throw new SyntaxError('the article is somewhere else')
+    place = found
   }
 
   /** The furthest cut behind which at least as much follows as was shown; else title and picture. */
   function atEndOf({ ends, seen, from, rank }: Region, to: number): Place {
     const end = ends.findLast((paragraph) => seen >= 2 * paragraph.seen)
     return end ? { at: end.at, bareFrom: null, rank } : { at: to, bareFrom: from, rank }
+  }
+
+  function isInParagraph(from: Element): boolean {
+    for (let element: Element | null = from; element; element = element.parent) if (paragraphs.has(element)) return true
+    return false
   }
 
   function text(raw: string) {
@@ -139,8 +157,11 @@ export function newSearch(settings: CutSettings): Search {
     if (!/[\p{L}\p{N}]/u.test(seen)) return
     allText += 1
     const region = regions.at(-1)
-    if (!region) return
     const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
+    if (!region) {
+      if (isInParagraph(top)) outside += length
+      return
+    }
     region.seen += length
     let isLoose = true
     for (let element: Element | null = top; element; element = element === region.element ? null : element.parent) {
@@ -150,8 +171,8 @@ export function newSearch(settings: CutSettings): Search {
       isLoose = false
     }
     if (isLoose) region.loose += length
-    const end = isFull(region) && isCertain(region) ? region.ends.at(-1) : undefined
-    if (end && region.seen >= 2 * end.seen) place = { at: end.at, bareFrom: null, rank: region.rank }
+    const end = spare === null && isFull(region) && isCertain(region) ? region.ends.at(-1) : undefined
+    if (end && region.seen >= 2 * end.seen) decide({ at: end.at, bareFrom: null, rank: region.rank })
   }
 
   /** Whether a marked part begins here, where a reader sees it. */
@@ -190,7 +211,8 @@ export function newSearch(settings: CutSettings): Search {
         const region = regions.at(-1)
         if (region) leave(region)
       }
-      return place ?? (spare ? atEndOf(spare, spare.to) : null)
+      if (place === null && spare) decide(atEndOf(spare, spare.to))
+      return place
     },
   }
 }

@@ -152,6 +152,7 @@ test.each<[string, Given]>([
         { src: null, hash: hash(KEPT_INLINE), nonce: null },
       ],
       site: here.url,
+      base: `${here.url}/`,
     })
     const [own, walled] = await Promise.all([visit(headers, metas), visit(values ?? [], [])])
     expect(walled.told).toEqual({ ours: 'ran', asked: 'answered', keptScript: 'ran', keptInline: 'ran' })

@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../world/shop.ts'
 
 const PAGE = '/articles/tides'
@@ -41,6 +42,36 @@ afterAll(async () => {
 beforeEach(() =>
   origin.tell({ headers: { 'Content-Type': 'text/html', 'Set-Cookie': 'a=b', ETag: '"x"' }, body: article() }),
 )
+
+/** An origin's page that is held back before some words of it. */
+class Held {
+  isReached = false
+  readonly #gate = Promise.withResolvers<void>()
+  go() {
+    this.#gate.resolve()
+  }
+  page(words: string): Readable {
+    const at = article().indexOf(words)
+    const parts = async function* (held: Held, gate: Promise<void>) {
+      yield article().slice(0, at)
+      held.isReached = true
+      await gate
+      yield article().slice(at)
+    }
+    return Readable.from(parts(this, this.#gate.promise))
+  }
+}
+
+/** What a reader has seen so far; they may leave. */
+function reading(path: string) {
+  const gone = new AbortController()
+  let text = ''
+  const done = (async () => {
+    const answer = await fetch(shop.site.url + path, { headers: DOCUMENT, signal: gone.signal })
+    for await (const bytes of answer.body ?? []) text += Buffer.from(bytes).toString('utf8')
+  })().catch(() => {})
+  return { text: () => text, done, leave: () => gone.abort() }
+}
 
 describe('a document', () => {
   test('is the publisher’s own page up to the cut, with the card, and nothing of the rest', async () => {
@@ -108,6 +139,29 @@ test('so does a redirect within the site, and no other', async () => {
   expect((await shop.ask(PAGE, { headers: DOCUMENT })).status).toBe(402)
 })
 
+test.each([
+  ['a slash at its end', '/articles/tidy/', '/articles/tidy'],
+  ['parameters of a letter', '/articles/tidy?utm_source=letter', '/articles/tidy'],
+])('a redirect that takes away %s reaches the document', async (_what, path, Location) => {
+  origin.tell({ status: 301, headers: { Location }, body: '' })
+  const answer = await shop.ask(path, { headers: DOCUMENT })
+  expect([answer.status, answer.header('Location')]).toEqual([301, Location])
+})
+
+test('a redirect to where it was asked leads nowhere: the plain page', async () => {
+  origin.tell({ status: 302, headers: { Location: PAGE, 'Set-Cookie': 'seen=1' }, body: '' })
+  expect((await shop.ask(PAGE, { headers: DOCUMENT })).status).toBe(402)
+})
+
+test('the log says what each of them was', async () => {
+  const before = shop.site.logs.length
+  await shop.ask('/found/logged', { headers: DOCUMENT })
+  origin.tell({ status: 404, body: '' })
+  await shop.ask('/articles/logged', { headers: DOCUMENT })
+  const decided = () => shop.site.logs.slice(before).flatMap((line) => /"decision":"(\w+)"/.exec(line)?.[1] ?? [])
+  await expect.poll(decided).toEqual(['challenged', 'passed'])
+})
+
 test.each<[string, object]>([
   ['500', { status: 500, body: SECRET }],
   ['another type', { headers: { 'Content-Type': 'text/plain' }, body: SECRET }],
@@ -159,7 +213,47 @@ describe('a subscriber', () => {
 
   test('finds a way to log in', async () => {
     const { text } = await shop.ask(PAGE, { headers: DOCUMENT })
-    expect(text).toContain('<a href="/login">Log in as a subscriber</a>')
+    expect(text).toContain('<a href="https://news.example/login">Log in as a subscriber</a>')
+  })
+
+  test.each(['image', 'empty', 'script'])('gets what a page asks for, too: %s', async (dest) => {
+    origin.tell(open)
+    const answer = await shop.ask('/articles/captains.jpg', {
+      headers: { Cookie: 'session=1', 'Sec-Fetch-Dest': dest },
+    })
+    expect(answer.text).toBe(article())
+  })
+
+  test('pays nothing, whatever was signed before', async () => {
+    origin.tell(({ headers }) =>
+      headers.cookie ? open : { headers: { 'Content-Type': 'text/html' }, body: article() },
+    )
+    const { result, cost } = await shop.costOf(async () => {
+      const headers = await pay('v2', await shop.challenge(PAGE), await shop.reader())
+      return shop.ask(PAGE, { headers: { ...SIGNED_IN, ...headers } })
+    })
+    expect([result.status, result.text, cost]).toEqual([200, article(), NOTHING])
+  })
+
+  test.each([
+    ['nothing is sold for a while', { PAUSED: true }, open, 200],
+    ['the origin fails', {}, { status: 503, body: '' }, 503],
+  ])('is asked for no money where %s', async (_what, vars, says, status) => {
+    await shop.site.restart({ BRAND: { login: '/login' }, ...vars })
+    origin.tell(says)
+    const answer = await shop.ask(PAGE, { headers: SIGNED_IN })
+    expect([answer.status, answer.header('PAYMENT-REQUIRED')]).toEqual([status, null])
+    await shop.site.restart({ BRAND: { login: '/login' }, PAUSED: false })
+  })
+
+  test('stays signed in on a page that is cut, and on the way to another', async () => {
+    const renewed = { 'Content-Type': 'text/html', 'Set-Cookie': 'session=2' }
+    origin.tell({ headers: renewed, body: article() })
+    const cut = await shop.ask(PAGE, { headers: SIGNED_IN })
+    expect([cut.status, cut.header('Set-Cookie')]).toEqual([402, 'session=2'])
+    origin.tell({ status: 302, headers: { ...renewed, Location: '/login' }, body: '' })
+    const away = await shop.ask(PAGE, { headers: SIGNED_IN })
+    expect([away.status, away.header('Location'), away.header('Set-Cookie')]).toEqual([302, '/login', 'session=2'])
   })
 
   test('costs the origin nothing as a program', async () => {
@@ -170,30 +264,14 @@ describe('a subscriber', () => {
 })
 
 test('the first lines and the card are there while the origin still writes', async () => {
-  let writes: () => void = () => {}
-  const at = article().indexOf('</article>')
-  origin.tell({
-    headers: { 'Content-Type': 'text/html' },
-    body: Readable.from(
-      (async function* () {
-        yield article().slice(0, at)
-        await new Promise<void>((resolve) => {
-          writes = resolve
-        })
-        yield article().slice(at)
-      })(),
-    ),
-  })
-  const headers = { ...DOCUMENT, 'Accept-Encoding': 'gzip' }
-  const answer = await fetch(`${shop.site.url}/articles/slow`, { headers })
-  let text = ''
-  for await (const bytes of answer.body ?? []) {
-    text += Buffer.from(bytes).toString('utf8')
-    if (text.includes('shadowrootmode')) writes()
-  }
-  expect(text).toContain('The third paragraph')
-  expect(text).toContain('Imprint')
-  expect(text).not.toContain(SECRET)
+  const held = new Held()
+  origin.tell({ headers: { 'Content-Type': 'text/html' }, body: held.page('</article>') })
+  const reader = reading('/articles/slow')
+  await expect.poll(() => reader.text()).toContain('shadowrootmode')
+  held.go()
+  await reader.done
+  for (const shown of ['The third paragraph', 'Imprint']) expect(reader.text()).toContain(shown)
+  expect(reader.text()).not.toContain(SECRET)
 })
 
 test('a page that is all there is compressed', async () => {
@@ -228,30 +306,55 @@ describe('equal requests', () => {
     expect(origin.seen).toHaveLength(times)
   })
 
-  test('a reader who leaves costs the others nothing', async () => {
-    const gone = new AbortController()
-    let writes: (() => void) | null = null
-    const slow = () =>
-      Readable.from(
-        (async function* () {
-          yield article().slice(0, 900)
-          await new Promise<void>((resolve) => {
-            writes = resolve
-          })
-          yield article().slice(900)
-        })(),
-      )
-    origin.tell(() =>
-      origin.seen.length === 1
-        ? { headers: { 'Content-Type': 'text/html' }, body: slow() }
-        : { headers: { 'Content-Type': 'text/html' }, body: article() },
-    )
-    const first = fetch(`${shop.site.url}/articles/left`, { headers: DOCUMENT, signal: gone.signal }).catch(() => null)
-    await expect.poll(() => writes).not.toBeNull()
-    const second = shop.ask('/articles/left', { headers: DOCUMENT })
-    gone.abort()
-    expect(await first).toBeNull()
-    expect((await second).text).toContain('Imprint')
+  test('see the first lines as soon as the first one does', async () => {
+    const held = new Held()
+    origin.tell({ headers: { 'Content-Type': 'text/html' }, body: held.page('</article>') })
+    const first = reading('/articles/joined')
+    await expect.poll(() => first.text()).toContain('shadowrootmode')
+    const second = reading('/articles/joined')
+    await expect.poll(() => second.text()).toContain('shadowrootmode')
+    expect(second.text()).not.toContain('Imprint')
+    held.go()
+    await Promise.all([first.done, second.done])
+    expect([first.text(), second.text()].every((text) => text.includes('Imprint') && !text.includes(SECRET))).toBe(true)
+    expect(origin.seen).toHaveLength(1)
+  })
+
+  test('a reader who leaves ends nothing for the others', async () => {
+    const held = new Held()
+    origin.tell({ headers: { 'Content-Type': 'text/html' }, body: held.page('<p>The second') })
+    const first = reading('/articles/left')
+    await expect.poll(() => held.isReached).toBe(true)
+    const second = reading('/articles/left')
+    first.leave()
+    await shop.site.turn()
+    held.go()
+    await second.done
+    expect(second.text()).toContain('Imprint')
+    expect(origin.seen).toHaveLength(1)
+  })
+
+  test.each([
+    ['another language', '/articles/apart', { 'Accept-Language': 'de' }],
+    ['parameters that say where a reader comes from', '/articles/apart?utm_source=letter', {}],
+    ['a slash at its end', '/articles/apart/', {}],
+  ])('are not those with %s', async (_what, path, headers) => {
+    origin.tell(({ url }) => ({
+      headers: { 'Content-Type': 'text/html', 'Cache-Control': 'public' },
+      body: article(`<nav>${url}</nav>`),
+    }))
+    await shop.ask('/articles/apart', { headers: DOCUMENT })
+    const answer = await shop.ask(path, { headers: { ...DOCUMENT, ...headers } })
+    expect(answer.text).toContain(`<nav>${path}</nav>`)
+    expect(origin.seen).toHaveLength(2)
+    await shop.site.restart({})
+  })
+
+  test('of a page that cannot be cut ask for themselves', async () => {
+    origin.tell({ headers: { 'Content-Type': 'text/plain' }, body: SECRET })
+    const answers = await ten('/articles/plain')
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([402]))
+    expect(answers.filter(({ text }) => text.includes(SECRET))).toEqual([])
   })
 })
 

@@ -78,8 +78,8 @@ describe('where the cut is', () => {
     ],
     [
       'in the article, and not in the cards before it or the comments behind it',
-      `<main><article><p>card</article><article><p>card</article><article><p>one<p>two${LONG}<p>more</article><article><p>comment</article></main>`,
-      '<main><article><p>card</article><article><p>card</article><article><p>one<p>two</p>[card]</article></main>',
+      `<main><article><p>card</article><article><p>card</article><article><h1>T</h1><p>one<p>two${LONG}<p>more</article><article><p>comment</article></main>`,
+      '<main><article><p>card</article><article><p>card</article><article><h1>T</h1><p>one<p>two</p>[card]</article></main>',
     ],
     [
       'in the body of the entry rather than in the article around it',

@@ -1,0 +1,88 @@
+// An article that ends before there is a cut is the article all the same: what comes behind it is not cut in its place.
+import { describe, expect, test } from 'vitest'
+import { newCutter } from '../../src/wall/cut.ts'
+import { parseSelector } from '../../src/wall/select.ts'
+
+const START = '<!doctype html><html lang=en><head><title>T</title></head><body>'
+/** The last words of an article: always paid, since at least as much has to follow as was shown. */
+const END = 'marmalade'
+const p = (letters: number, words = '') => `<p>${'lorem '.repeat(Math.ceil(letters / 5))}${words}</p>`
+const BRIEF = p(200) + p(200) + p(100, END)
+const LONG = p(400).repeat(9) + p(400, END)
+const TITLE = '<h1>Title</h1>'
+const comment = `<article class="comment-body"><footer>Ann</footer>${p(200).repeat(3)}${p(900)}</article>`
+const others = `<section>${p(200).repeat(3)}${p(900)}</section>`
+
+function leavesOf(body: string, { keep = 3, select = '' } = {}): string | null {
+  const parsed = parseSelector(select)
+  const cutter = newCutter({ select: parsed.ok ? parsed.value : null, keep }, () => null)
+  const cut = cutter.push(`${START}${body}</body></html>`) ?? cutter.finish()
+  return cut && `${cut.before}[card]${cutter.end()}`
+}
+
+describe('the end of an article does not leave', () => {
+  test.each<[string, string, number?]>([
+    [
+      'of three paragraphs, before comments',
+      `<main><article>${TITLE}<div class="entry-content">${BRIEF}</div></article>${comment}${comment}</main>`,
+    ],
+    [
+      'with a short tail, before a long comment',
+      `<main><article>${TITLE}<div class="entry-content">${p(200).repeat(3)}${p(100)}${p(100, END)}</div></article>${comment}</main>`,
+    ],
+    [
+      'before paragraphs of the page',
+      `<main><article>${TITLE}<section class="gh-content">${BRIEF}</section></article>${others}</main>`,
+    ],
+    [
+      'of two paragraphs, before paragraphs of the page',
+      `<main><article>${TITLE}${p(400)}${p(300, END)}</article>${others}</main>`,
+    ],
+    [
+      'before a comment without paragraphs',
+      `<main><article>${TITLE}${p(400)}${p(300, END)}</article><article>${'lorem '.repeat(200)}</article></main>`,
+    ],
+    [
+      'without a title, before a longer comment',
+      `<main><article><h2>T</h2>${p(100).repeat(3)}${p(200, END)}</article>${comment}</main>`,
+    ],
+    [
+      'in one paragraph, before comments',
+      `<main><article>${TITLE}<p>${'lorem ipsum<br>'.repeat(400)}${END}</p></article>${comment}</main>`,
+    ],
+    [
+      'without paragraphs, before some',
+      `<main>${TITLE}<div class="entry-content">${'<div>lorem ipsum</div>'.repeat(400)}${END}</div>${others}</main>`,
+    ],
+    [
+      'before cards of others',
+      `<main>${TITLE}<div class="entry-content">${p(200)}${p(150, END)}</div></main><article>${p(100)}</article>${comment}`,
+    ],
+    [
+      'that shows nothing, before a longer comment',
+      `<main><article>${TITLE}${LONG}</article><article>${p(400).repeat(11)}</article></main>`,
+      0,
+    ],
+    [
+      'shorter than what is shown of others, before a longer comment',
+      `<main><article>${TITLE}${LONG}</article><article>${p(400).repeat(11)}</article></main>`,
+      20,
+    ],
+    ['of no usual place, before comments', `<h1>Title</h1><div class="story">${LONG}</div>${comment}`],
+  ])('%s', (_what, body, keep = 3) => {
+    expect(leavesOf(body, { keep }) ?? '').not.toContain(END)
+  })
+})
+
+test('an article of no usual place is no page that can be cut, unless the publisher names it', () => {
+  const body = `<h1>Title</h1><div class="story">${LONG}</div>${comment}`
+  expect(leavesOf(body)).toBeNull()
+  const cut = leavesOf(body, { select: '.story' })
+  expect(cut).toContain('[card]')
+  expect(cut).not.toContain(END)
+})
+
+test('a banner in front of the article changes nothing', () => {
+  const cut = leavesOf(`<div class="banner">${p(500)}</div><article>${TITLE}${LONG}</article>`)
+  expect(cut).toMatch(/Title.*\[card\]/s)
+})
