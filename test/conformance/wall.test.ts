@@ -350,6 +350,13 @@ describe('equal requests', () => {
     await shop.site.restart({})
   })
 
+  test('of an origin that fails ask it once', async () => {
+    origin.tell({ status: 503, body: SECRET })
+    const answers = await ten('/articles/failing')
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([402]))
+    expect(origin.seen).toHaveLength(1)
+  })
+
   test('of a page that cannot be cut ask for themselves', async () => {
     origin.tell({ headers: { 'Content-Type': 'text/plain' }, body: SECRET })
     const answers = await ten('/articles/plain')

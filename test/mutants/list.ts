@@ -204,10 +204,15 @@ export const MUTANTS: readonly Mutant[] = [
     ['known[facilitator.url]?.hasBazaar === true', 'true', unit('facilitator')],
   ]),
   ...in_('teaser.ts', [
-    ["asked.headers.has('Cookie') && isOpen(response)", 'isOpen(response)', site('conformance/wall')],
-    ["part.split('=')[0]?.trim() !== cookieName(site)", 'true', site('conformance/wall')],
-    ['rule.accessSeconds > 0 && ', '', site('conformance/wall')],
-    ["if (cookies !== '') return", 'if (cookies === null) return', site('conformance/wall')],
+    ["headers.get('Newsstand-Access')?.trim().toLowerCase() === 'open'", 'false', site('conformance/wall')],
+    ["name !== '' && name !== cookieName(site)", "name !== ''", site('conformance/wall')],
+    ['isForSubscriber: true }', 'isForSubscriber: false }', site('conformance/wall')],
+    [
+      "if (heard === null || heard.opening === 'silence') return SILENCE",
+      'if (heard === null) return SILENCE',
+      site('conformance/wall'),
+    ],
+    ['JSON.stringify([asked.url, ...asked.headers])', 'JSON.stringify([showing.address])', site('conformance/wall')],
   ]),
   ...in_('cuts.ts', [
     ['known.untilMs > Date.now()', 'true', unit('cuts')],
@@ -230,13 +235,22 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('wall/place.ts', [
     [' || loose > MOST_LOOSE', '', unit('wall-cut')],
-    ['if (end && region.seen >= 2 * end.seen) place', 'if (end) place', unit('wall-cut')],
+    ['if (end && region.seen >= 2 * end.seen) decide', 'if (end) decide', unit('wall-cut')],
+    ['if (place !== null || spare !== null) return', 'if (place !== null) return', unit('wall-place')],
+    ['outside > MOST_OUTSIDE', 'false', unit('wall-place')],
   ]),
   ...in_('settings.ts', [['OWN_SECRETS.some((own) => own === name)', 'false', unit('facilitators')]]),
   ...in_('health.ts', [['!(await isAdmin(request, env))', 'false', site('conformance/health')]]),
   ...in_('journal.ts', [
     [' || ABOUT_MONEY.includes(line.decision)', '', unit('journal')],
     ["if (method === 'HEAD' || method === 'OPTIONS') return false", '', unit('journal')],
+  ]),
+  ...in_('paywall.ts', [
+    [
+      'maySubscribe(request, world, rule, resource.site) && isOpen(first.value.response)',
+      'false',
+      site('conformance/wall'),
+    ],
   ]),
   ...in_('networks/alias.ts', [['`payer|${month}|', '`payer|', unit('journal')]]),
   ...in_('networks/evm.ts', [

@@ -119,12 +119,12 @@ describe('where the cut is', () => {
     ],
     [
       'before a list that is longer than key points are',
-      `<article><h1>T</h1><p>one</p><ul>${'<li>words and words and words</li>'.repeat(40)}</ul><p>two</p>${LONG}</article>`,
+      `<article><h1>T</h1><p>one</p><ul>${'<li>words and words and words</li>'.repeat(40)}</ul><p>two</p>${LONG.repeat(40)}</article>`,
       'one</p>',
     ],
     [
       'before text in no paragraph',
-      `<article><h1>T</h1><p>one</p>${'words and more words<br>'.repeat(60)}<p>two</p>${LONG}</article>`,
+      `<article><h1>T</h1><p>one</p>${'words and more words<br>'.repeat(60)}<p>two</p>${LONG.repeat(40)}</article>`,
       'one</p>',
     ],
   ])('%s', (_, body, shown) => {

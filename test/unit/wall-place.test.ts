@@ -86,3 +86,8 @@ test('a banner in front of the article changes nothing', () => {
   const cut = leavesOf(`<div class="banner">${p(500)}</div><article>${TITLE}${LONG}</article>`)
   expect(cut).toMatch(/Title.*\[card\]/s)
 })
+
+test('no more than half of an article is shown', () => {
+  const [front = ''] = (leavesOf(`<article>${TITLE}${p(200).repeat(5)}</article>`) ?? '').split('[card]')
+  expect(front.split('<p>')).toHaveLength(3)
+})
