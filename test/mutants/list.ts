@@ -235,7 +235,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('wall/place.ts', [
     [' || loose > MOST_LOOSE', '', unit('wall-cut')],
-    ['if (end && region.seen >= 2 * end.seen) decide', 'if (end) decide', unit('wall-cut')],
+    ['if (end && region.seen >= 2 * end.seen) decide', 'if (end) decide', unit('wall-place')],
     ['if (place !== null || spare !== null) return', 'if (place !== null) return', unit('wall-place')],
     ['outside > MOST_OUTSIDE', 'false', unit('wall-place')],
   ]),
