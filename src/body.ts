@@ -68,7 +68,13 @@ async function pass(
   const writer = writable.getWriter()
   if (first) {
     if (start) keep(start, first)
-    await writer.write(first)
+    try {
+      await writer.write(first)
+    } catch (fault) {
+      // Nobody wants it: the source is let go.
+      void source.cancel(fault).catch(() => {})
+      throw fault
+    }
   }
   if (start) await passStart(source, writer, start)
   writer.releaseLock()

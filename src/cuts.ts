@@ -29,6 +29,8 @@ export type Cuts<Opening> = {
 /** Of all kept pages together, in characters. */
 const MOST_KEPT = 2 * 1024 * 1024
 const MOST_READINGS = 1_000
+/** Longer requests are not shared: what they are known by would take more room than their pages. */
+const LONGEST_EXACT = 4_096
 /** So long a page is kept, at most. */
 export const LONGEST_KEPT_MS = 60_000
 /** What is read for longer is not waited for: whoever read it is gone. */
@@ -64,7 +66,7 @@ export function newCuts<Opening>(sizeOf: (opening: Opening) => number): Cuts<Ope
       const entry = { reading, untilMs: Date.now() + LONGEST_READING_MS, size: 0 }
       drop(exact)
       makeRoom()
-      if (entries.size < MOST_READINGS) entries.set(exact, entry)
+      if (entries.size < MOST_READINGS && exact.length <= LONGEST_EXACT) entries.set(exact, entry)
       const isOurs = () => entries.get(exact) === entry
       let opened: Opening | null = null
       return {
@@ -78,7 +80,7 @@ export function newCuts<Opening>(sizeOf: (opening: Opening) => number): Cuts<Ope
         end(isWhole, keepMs) {
           parts.end(isWhole)
           if (!isOurs()) return
-          const own = opened === null ? 0 : sizeOf(opened) + parts.size()
+          const own = opened === null ? 0 : exact.length + sizeOf(opened) + parts.size()
           if (opened === null || !isWhole || keepMs <= 0 || own > MOST_KEPT / 4) return drop(exact)
           entry.untilMs = Date.now() + Math.min(keepMs, LONGEST_KEPT_MS)
           entry.size = own

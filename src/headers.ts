@@ -9,6 +9,8 @@ const isOurs = (name: string): boolean =>
 const CONDITIONAL = /^if-(?:none-match|match|modified-since|unmodified-since|range)$/
 
 const OVERRIDES = [
+  // The origin's own word to us: one that repeats what it is sent must not say it.
+  /^newsstand-access$/,
   // Of proxies: what was asked for before they changed it. The client's address is Cloudflare's word, the rest ours.
   /^forwarded$/,
   /^x-forwarded-(?!for$)/,

@@ -137,7 +137,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   // A subscriber of the publisher pays nothing.
   if (first && maySubscribe(request, world, rule, resource.site) && isOpen(first.value.response))
-    return subscribed(visit, first.value.response)
+    return subscribed(visit, first.value.response, isHeard)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
   const purchase = { verified, objection, resource, look: await looking }
   const outcome = await timed(world, 'payerMs', redeem(world, purchase, request.signal))
@@ -338,7 +338,8 @@ async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
 }
 
 /** The origin lets a subscriber in: nothing is charged. */
-function subscribed({ world }: Visit, response: Response): Answer {
+function subscribed({ world }: Visit, response: Response, isHeard: () => void = () => {}): Answer {
+  isHeard()
   note(world, { decision: 'subscribed' })
   return { kind: 'gated', response, headers: {} }
 }

@@ -86,7 +86,7 @@ async function storedTeaser(
 async function subscribersTeaser(showing: Showing, wall: WallRule | null): Promise<Teaser | null> {
   const asked = await answered(showing, showing.request, LONGEST_FOR_SUBSCRIBERS_MS)
   if (asked === null || asked.status >= 500) {
-    await asked?.body?.cancel()
+    await asked?.body?.cancel().catch(() => {})
     return { kind: 'silence', isForSubscriber: true }
   }
   if (isOpen(asked)) return { kind: 'open', response: asked }
@@ -197,7 +197,7 @@ async function teaserIn(
   const elsewhere = answerElsewhere(response, address)
   if (elsewhere) return { kind: 'answer', response: elsewhere }
   if (response.status !== 200) {
-    await response.body?.cancel()
+    await response.body?.cancel().catch(() => {})
     return response.status >= 500 ? SILENCE : null
   }
   const page = await cutPage(response, wall, address, untilMs)

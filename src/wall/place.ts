@@ -32,7 +32,7 @@ const ROOTS = new Set(['__next', 'root', '__nuxt', '___gatsby'])
 /** Marked, these are not where a reader would miss something. */
 const UNSEEN = new Set(['script', 'style', 'link', 'meta', 'template', 'noscript', 'title', 'base'])
 
-type Facts = { isGone: boolean; asides: number; isInTemplate: boolean }
+type Facts = { isGone: boolean; isProse: boolean; asides: number; isInTemplate: boolean }
 /** What has been seen of one `select`. */
 type Region = {
   element: Element
@@ -45,14 +45,18 @@ type Region = {
   ends: { at: number; seen: number }[]
   /** Of `seen`, what is neither in a paragraph nor in the title. */
   loose: number
+  /** Letters of texts that stand in front of it. */
+  front: number
 }
 
 /** More than a byline, a caption and some key points have: beside the paragraphs, no more than this is shown. */
 const MOST_LOOSE = 600
 /** An article of a page that has no title so far, and is shorter, may be a card of another one. */
 const LONGEST_CARD = 600
-/** More in paragraphs in front of what seems to be the article than a banner and a card have: then the article is elsewhere. */
-const MOST_OUTSIDE = 1_000
+/** More letters in front of what seems to be the article than a banner and a standfirst have: then the article is elsewhere. */
+const MOST_IN_FRONT = 1_000
+/** What stands in these is no text of an article. */
+const NO_PROSE = new Set('nav a h1 h2 h3 h4 h5 h6 button label option'.split(' '))
 
 export function newSearch(settings: CutSettings): Search {
   const { keep } = settings
@@ -63,8 +67,8 @@ export function newSearch(settings: CutSettings): Search {
    * forgotten as soon as the page has its title.
    */
   let spare: (Region & { to: number; isCertain: boolean }) | null = null
-  /** Letters in paragraphs that stand in no `select`. */
-  let outside = 0
+  /** Letters of texts so far, wherever they stand. */
+  let prose = 0
   const paragraphs = new Map<Element, boolean>()
   const roots = new Map<Element, number>()
   /** Texts with words so far. */
@@ -80,6 +84,7 @@ export function newSearch(settings: CutSettings): Search {
     const isAside = element.space === 'html' && ASIDE.has(element.name)
     facts.set(element, {
       isGone: outer?.isGone === true || (token !== null && isGone(token, element.space)),
+      isProse: outer?.isProse !== false && !NO_PROSE.has(element.name),
       asides: (outer?.asides ?? 0) + (isAside ? 1 : 0),
       isInTemplate: outer?.isInTemplate === true || (element.name === 'template' && element.space === 'html'),
     })
@@ -91,7 +96,7 @@ export function newSearch(settings: CutSettings): Search {
     }
     const region = regions.at(-1)
     if (element.space === 'html' && element.name === 'p') {
-      if (!region || facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
+      if (region && facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
     }
     enter(element)
   }
@@ -100,12 +105,15 @@ export function newSearch(settings: CutSettings): Search {
     const rank = rankOf(settings, element)
     const outer = regions.at(-1)
     if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank >= outer.rank))) return
+    // In an article that has begun, these are comments and cards.
+    if (outer && !isNamed(rank) && outer.seen > LONGEST_CARD) return
     const asides = facts.get(element)?.asides ?? 0
-    // An article in several pieces goes on.
-    const before = spare !== null && spare.rank === rank && isNamed(rank) ? spare : null
+    // An article in several pieces goes on, one beside the other.
+    const isPiece = spare !== null && spare.rank === rank && isNamed(rank) && spare.element.parent === element.parent
+    const before = isPiece ? spare : null
     if (before) spare = null
-    const { from, seen, ends, loose } = before ?? { from: number + 1, seen: 0, ends: [], loose: 0 }
-    regions.push({ element, rank, from, asides, seen, ends, loose })
+    const { from, seen, ends, loose, front } = before ?? { from: number + 1, seen: 0, ends: [], loose: 0, front: prose }
+    regions.push({ element, rank, from, asides, seen, ends, loose, front })
     if (element.name === 'p') paragraphs.set(element, false)
   }
 
@@ -130,12 +138,12 @@ export function newSearch(settings: CutSettings): Search {
     if (place !== null || spare !== null) return
     // The publisher's own selector is taken at its word; what has the name of an article's text may go on in a further piece.
     const isWhole = settings.select !== null || (isFull(region) && isCertain(region) && !isNamed(region.rank))
-    if (isWhole) decide(atEndOf(region, number))
+    if (isWhole) decide(region, atEndOf(region, number))
     else spare = { ...region, to: number, isCertain: isCertain(region) }
   }
 
-  function decide(found: Place) {
-    if (settings.select === null && outside > MOST_OUTSIDE) throw new SyntaxError('the article is somewhere else')
+  function decide({ front }: Region, found: Place) {
+    if (settings.select === null && front > MOST_IN_FRONT) throw new SyntaxError('the article is somewhere else')
     place = found
   }
 
@@ -143,11 +151,6 @@ export function newSearch(settings: CutSettings): Search {
   function atEndOf({ ends, seen, from, rank }: Region, to: number): Place {
     const end = ends.findLast((paragraph) => seen >= 2 * paragraph.seen)
     return end ? { at: end.at, bareFrom: null, rank } : { at: to, bareFrom: from, rank }
-  }
-
-  function isInParagraph(from: Element): boolean {
-    for (let element: Element | null = from; element; element = element.parent) if (paragraphs.has(element)) return true
-    return false
   }
 
   function text(raw: string) {
@@ -158,10 +161,8 @@ export function newSearch(settings: CutSettings): Search {
     allText += 1
     const region = regions.at(-1)
     const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
-    if (!region) {
-      if (isInParagraph(top)) outside += length
-      return
-    }
+    if (facts.get(top)?.isProse) prose += length
+    if (!region) return
     region.seen += length
     let isLoose = true
     for (let element: Element | null = top; element; element = element === region.element ? null : element.parent) {
@@ -172,7 +173,7 @@ export function newSearch(settings: CutSettings): Search {
     }
     if (isLoose) region.loose += length
     const end = spare === null && isFull(region) && isCertain(region) ? region.ends.at(-1) : undefined
-    if (end && region.seen >= 2 * end.seen) decide({ at: end.at, bareFrom: null, rank: region.rank })
+    if (end && region.seen >= 2 * end.seen) decide(region, { at: end.at, bareFrom: null, rank: region.rank })
   }
 
   /** Whether a marked part begins here, where a reader sees it. */
@@ -211,7 +212,7 @@ export function newSearch(settings: CutSettings): Search {
         const region = regions.at(-1)
         if (region) leave(region)
       }
-      if (place === null && spare) decide(atEndOf(spare, spare.to))
+      if (place === null && spare) decide(spare, atEndOf(spare, spare.to))
       return place
     },
   }

@@ -246,6 +246,16 @@ describe('a subscriber', () => {
     await shop.site.restart({ BRAND: { login: '/login' }, PAUSED: false })
   })
 
+  test.each(['Newsstand-Access', 'newsstand_access'])('is no reader who says so with %s', async (name) => {
+    origin.tell(({ headers }) => ({
+      headers: { 'Content-Type': 'text/html', 'Newsstand-Access': String(headers[name.toLowerCase()]) },
+      body: article(),
+    }))
+    const answer = await shop.ask(PAGE, { headers: { ...SIGNED_IN, [name]: 'open' } })
+    expect(answer.status).toBe(402)
+    expect(answer.text).not.toContain(SECRET)
+  })
+
   test('stays signed in on a page that is cut, and on the way to another', async () => {
     const renewed = { 'Content-Type': 'text/html', 'Set-Cookie': 'session=2' }
     origin.tell({ headers: renewed, body: article() })

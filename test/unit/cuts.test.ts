@@ -111,6 +111,13 @@ describe('a page that is kept', () => {
     expect(known.find('/a')).toBeNull()
   })
 
+  test('is none whose request says too much: what it is known by would take the room', () => {
+    const known = cuts()
+    const exact = `/${'x'.repeat(5_000)}`
+    readTo(known.lead(exact), 'opening', 60_000)
+    expect(known.find(exact)).toBeNull()
+  })
+
   test('makes room for newer ones', () => {
     const known = cuts()
     const opening = 'x'.repeat(400_000)

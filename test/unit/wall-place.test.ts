@@ -68,6 +68,26 @@ describe('the end of an article does not leave', () => {
       `<main><article>${TITLE}${LONG}</article><article>${p(400).repeat(11)}</article></main>`,
       20,
     ],
+    [
+      'in a box of main, around a short comment',
+      `<main>${TITLE}<div class="post">${p(900).repeat(3)}${p(800)}${p(800, END)}</div><li><article class="comment-body"><p>Nice piece.</p></article></li></main>`,
+    ],
+    [
+      'in main without paragraphs, around a comment',
+      `<main>${TITLE}${'lorem ipsum dolor<br>'.repeat(300)}${END}<article><p>Nice piece.</p></article></main>`,
+    ],
+    [
+      'behind a card and in front of a title',
+      `<article>${p(200)}</article><article><h2>T</h2>${p(500).repeat(7)}${p(500, END)}</article><h1>Comments</h1><article>${p(200)}</article>`,
+    ],
+    [
+      'of no usual place, in lines, before comments',
+      `<h1>Title</h1><div class="story">${'lorem ipsum dolor<br>'.repeat(300)}${END}</div>${comment}`,
+    ],
+    [
+      'before the text of a related one',
+      `<main>${TITLE}<div class="entry-content">${BRIEF}</div><ul><li><div class="entry-content">${p(600)}</div></li></ul></main>`,
+    ],
     ['of no usual place, before comments', `<h1>Title</h1><div class="story">${LONG}</div>${comment}`],
   ])('%s', (_what, body, keep = 3) => {
     expect(leavesOf(body, { keep }) ?? '').not.toContain(END)
@@ -79,6 +99,21 @@ test('an article of no usual place is no page that can be cut, unless the publis
   expect(leavesOf(body)).toBeNull()
   const cut = leavesOf(body, { select: '.story' })
   expect(cut).toContain('[card]')
+  expect(cut).not.toContain(END)
+})
+
+test('what stands behind a short article does not make it another’s', () => {
+  const cut = leavesOf(`<article>${TITLE}${p(300)}${p(320, END)}</article><section>${p(700).repeat(3)}</section>`)
+  expect(cut).toContain('[card]')
+  expect(cut).not.toContain(END)
+})
+
+test('an article in pieces beside each other is one', () => {
+  const piece = (text: string) => `<div class="entry-content">${text}</div>`
+  const cut = leavesOf(
+    `<main>${TITLE}${piece(p(100))}<figure></figure>${piece(p(100).repeat(2))}${piece(p(300) + p(300, END))}</main>`,
+  )
+  expect(cut?.split('[card]')[0]?.split('<p>')).toHaveLength(4)
   expect(cut).not.toContain(END)
 })
 

@@ -130,3 +130,27 @@ describe('a body that is looked for', () => {
     expect(source.cancelled()).toBe(true)
   })
 })
+
+/** A source that has one piece and then says nothing for ever. */
+function silentSource(): { stream: ReadableStream<Uint8Array>; cancelled: () => boolean } {
+  let isCancelled = false
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(bytes('first')),
+    cancel() {
+      isCancelled = true
+    },
+  })
+  return { stream, cancelled: () => isCancelled }
+}
+
+test.each([null, newStart(1_000)])(
+  'a reader who leaves before anything was read: the source is let go (kept: %o)',
+  async (start) => {
+    const { stream, cancelled } = silentSource()
+    const found = await peeked(stream)
+    const sent = found?.watched(null, start)
+    await sent?.body.cancel()
+    await expect(sent?.taken).rejects.toBeDefined()
+    await expect.poll(cancelled).toBe(true)
+  },
+)
