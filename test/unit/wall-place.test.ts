@@ -117,6 +117,13 @@ test('an article in pieces beside each other is one', () => {
   expect(cut).not.toContain(END)
 })
 
+test('a comment in main does not take the cut from the article around it', () => {
+  const cut = leavesOf(
+    `<main>${TITLE}<div>${p(900).repeat(3)}${p(800).repeat(2)}</div><article><p>Nice.</p></article></main>`,
+  )
+  expect(cut?.split('[card]')[0]?.split('<p>')).toHaveLength(3)
+})
+
 test('a banner in front of the article changes nothing', () => {
   const cut = leavesOf(`<div class="banner">${p(500)}</div><article>${TITLE}${LONG}</article>`)
   expect(cut).toMatch(/Title.*\[card\]/s)
