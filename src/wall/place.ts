@@ -32,7 +32,8 @@ const ROOTS = new Set(['__next', 'root', '__nuxt', '___gatsby'])
 /** Marked, these are not where a reader would miss something. */
 const UNSEEN = new Set(['script', 'style', 'link', 'meta', 'template', 'noscript', 'title', 'base'])
 
-type Facts = { isGone: boolean; isProse: boolean; asides: number; isInTemplate: boolean }
+/** `isOther`: of a comment or a card in the article. */
+type Facts = { isGone: boolean; isProse: boolean; isOther: boolean; asides: number; isInTemplate: boolean }
 /** What has been seen of one `select`. */
 type Region = {
   element: Element
@@ -66,7 +67,7 @@ export function newSearch(settings: CutSettings): Search {
    * The article, where it ended before there was a cut; comments and cards behind it are none. One that may be a card itself is
    * forgotten as soon as the page has its title.
    */
-  let spare: (Region & { to: number; isCertain: boolean }) | null = null
+  let spare: (Region & { to: number; isCertain: boolean; prose: number }) | null = null
   /** Letters of texts so far, wherever they stand. */
   let prose = 0
   const paragraphs = new Map<Element, boolean>()
@@ -85,6 +86,7 @@ export function newSearch(settings: CutSettings): Search {
     facts.set(element, {
       isGone: outer?.isGone === true || (token !== null && isGone(token, element.space)),
       isProse: outer?.isProse !== false && !NO_PROSE.has(element.name),
+      isOther: outer?.isOther === true,
       asides: (outer?.asides ?? 0) + (isAside ? 1 : 0),
       isInTemplate: outer?.isInTemplate === true || (element.name === 'template' && element.space === 'html'),
     })
@@ -96,7 +98,8 @@ export function newSearch(settings: CutSettings): Search {
     }
     const region = regions.at(-1)
     if (element.space === 'html' && element.name === 'p') {
-      if (region && facts.get(element)?.asides === region.asides) paragraphs.set(element, false)
+      const own = facts.get(element)
+      if (region && own?.asides === region.asides && !own.isOther) paragraphs.set(element, false)
     }
     enter(element)
   }
@@ -104,15 +107,22 @@ export function newSearch(settings: CutSettings): Search {
   function enter(element: Element) {
     const rank = rankOf(settings, element)
     const outer = regions.at(-1)
-    if (rank === null || element.space !== 'html' || (outer && (settings.select !== null || rank >= outer.rank))) return
-    // In an article that has begun, these are comments and cards.
-    if (outer && !isNamed(rank) && outer.seen > LONGEST_CARD) return
-    const asides = facts.get(element)?.asides ?? 0
+    const own = facts.get(element)
+    if (rank === null || !own || element.space !== 'html') return
+    // In an article that has begun, these are comments and cards: they are none of it, and none of it is shown behind them.
+    if (outer && !isNamed(rank) && outer.seen > LONGEST_CARD) {
+      own.isOther = true
+      outer.loose = Number.POSITIVE_INFINITY
+      return
+    }
+    if (outer && (settings.select !== null || rank >= outer.rank)) return
+    const { asides } = own
     // An article in several pieces goes on, one beside the other.
     const isPiece = spare !== null && spare.rank === rank && isNamed(rank) && spare.element.parent === element.parent
     const before = isPiece ? spare : null
     if (before) spare = null
-    const { from, seen, ends, loose, front } = before ?? { from: number + 1, seen: 0, ends: [], loose: 0, front: prose }
+    const { from, seen, ends, loose } = before ?? { from: number + 1, seen: 0, ends: [], loose: 0 }
+    const front = before ? before.front + prose - before.prose : prose
     regions.push({ element, rank, from, asides, seen, ends, loose, front })
     if (element.name === 'p') paragraphs.set(element, false)
   }
@@ -139,7 +149,7 @@ export function newSearch(settings: CutSettings): Search {
     // The publisher's own selector is taken at its word; what has the name of an article's text may go on in a further piece.
     const isWhole = settings.select !== null || (isFull(region) && isCertain(region) && !isNamed(region.rank))
     if (isWhole) decide(region, atEndOf(region, number))
-    else spare = { ...region, to: number, isCertain: isCertain(region) }
+    else spare = { ...region, to: number, isCertain: isCertain(region), prose }
   }
 
   function decide({ front }: Region, found: Place) {
@@ -161,8 +171,9 @@ export function newSearch(settings: CutSettings): Search {
     allText += 1
     const region = regions.at(-1)
     const { length } = seen.replace(/[^\p{L}\p{N}]+/gu, '')
-    if (facts.get(top)?.isProse) prose += length
-    if (!region) return
+    const own = facts.get(top)
+    if (own?.isProse) prose += length
+    if (!region || own?.isOther) return
     region.seen += length
     let isLoose = true
     for (let element: Element | null = top; element; element = element === region.element ? null : element.parent) {

@@ -1,4 +1,5 @@
 // An article that ends before there is a cut is the article all the same: what comes behind it is not cut in its place.
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { newCutter } from '../../src/wall/cut.ts'
 import { parseSelector } from '../../src/wall/select.ts'
@@ -132,4 +133,57 @@ test('a banner in front of the article changes nothing', () => {
 test('no more than half of an article is shown', () => {
   const [front = ''] = (leavesOf(`<article>${TITLE}${p(200).repeat(5)}</article>`) ?? '').split('[card]')
   expect(front.split('<p>')).toHaveLength(3)
+})
+
+/** A story of 1,500 letters and more, its last words paid, in the ways people write one. */
+const stories = fc
+  .record({ count: fc.integer({ min: 1, max: 12 }), kind: fc.constantFrom('p', 'br', 'li', 'div', 'blockquote') })
+  .map(({ count, kind }) => {
+    const texts = Array.from({ length: count }, (_, i) => {
+      const letters = Math.ceil(1_500 / count) + (i % 3) * 40
+      return 'lorem '.repeat(Math.ceil(letters / 5)) + (i === count - 1 ? END : '')
+    })
+    if (kind === 'br') return texts.join('<br><br>')
+    return texts.map((text) => `<${kind}>${text}</${kind}>`).join('')
+  })
+const inside = (tags: readonly string[]) => fc.constantFrom(...tags)
+const BOXES = [
+  'div',
+  'div class="story"',
+  'article',
+  'main',
+  'section',
+  'div class="entry-content"',
+  'div class="gh-content"',
+  'li',
+]
+const boxed = (box: string, text: string) => `<${box}>${text}</${box.split(' ')[0]}>`
+const small = fc
+  .record({ box: inside(BOXES), letters: fc.integer({ min: 0, max: 300 }), count: fc.integer({ min: 0, max: 4 }) })
+  .map(({ box, letters, count }) => boxed(box, p(letters).repeat(count)))
+const large = fc
+  .record({ box: inside(BOXES), letters: fc.integer({ min: 50, max: 900 }), count: fc.integer({ min: 1, max: 8 }) })
+  .map(({ box, letters, count }) => boxed(box, p(letters).repeat(count)))
+const title = fc.constantFrom('', TITLE, '<h2>Title</h2>')
+
+test('wherever a story stands, and whatever stands around it, its end does not leave', () => {
+  fc.assert(
+    fc.property(
+      fc.array(small, { maxLength: 3 }),
+      // Named pieces beside each other are one article.
+      fc.array(fc.oneof(small, large), { maxLength: 3 }).map((texts) => texts.map((text) => `<div>${text}</div>`)),
+      fc.array(large, { maxLength: 3 }),
+      fc.array(inside(BOXES), { minLength: 1, maxLength: 3 }),
+      stories,
+      fc.tuple(title, title, title),
+      fc.constantFrom(0, 1, 3, 9),
+      (before, after, comments, boxes, story, [first, second, third], keep) => {
+        const text = second + story + comments.map((comment) => `<article>${comment}</article>`).join('')
+        const page =
+          first + before.join('') + boxes.reduce((inner, box) => boxed(box, inner), text) + after.join('') + third
+        expect(leavesOf(page, { keep }) ?? '').not.toContain(END)
+      },
+    ),
+    { numRuns: 1_500 },
+  )
 })
