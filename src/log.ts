@@ -28,8 +28,8 @@ export type Event =
   | { event: PaymentEvent; payment: string }
 
 /**
- * What a request was answered with. `collected`: what was paid before is handed out. `unsold`: the content itself failed. `passed`: the origin's own words where nothing is for sale. `subscribed`: the
- * origin let a subscriber in.
+ * What a request was answered with. `collected`: what was paid before is handed out. `unsold`: the content itself failed.
+ * `passed`: the origin's own words where nothing is for sale. `subscribed`: the origin let a subscriber in.
  */
 export type Decided =
   | 'free'

@@ -1,7 +1,7 @@
 // What a document is shown before anything is paid: the publisher's own page up to its cut, asked for once and as if by nobody;
 // and for subscribers of the publisher, the page itself.
 import { type Content, openStored, type StoredContent } from './content.ts'
-import { keepMsOf } from './cuts.ts'
+import { keepMsOf, type Reading, type Writer } from './cuts.ts'
 import type { Result } from './errors.ts'
 import { cookieName } from './pass.ts'
 import type { Rule, WallRule } from './policy/rules.ts'
@@ -9,7 +9,7 @@ import { isForDocument, isUpgrade, withoutReader } from './request.ts'
 import { wantsPage } from './respond.ts'
 import type { World } from './site.ts'
 import { within } from './waiting.ts'
-import { answerElsewhere, cutPage, LONGEST_MS, type Teaser, type Walled } from './wall.ts'
+import { answerElsewhere, type CutPage, cutPage, LONGEST_MS, type Teaser, type Walled } from './wall.ts'
 
 export type Showing = {
   request: Request
@@ -116,11 +116,14 @@ async function sharedTeaser(showing: Showing, wall: WallRule): Promise<Teaser | 
     LONGEST_MS,
   )
   if (heard === null || heard.opening === 'silence') return SILENCE
-  const { opening } = heard
-  return opening === null
-    ? fetchedTeaser(showing, wall, asked)
-    : { kind: 'page', page: { ...opening, after: known.rest, discard: async () => {} } }
+  return heard.opening === null ? fetchedTeaser(showing, wall, asked) : sharedPage(heard.opening, known)
 }
+
+/** A reading for one more reader, who ends nothing by leaving. */
+const sharedPage = (opening: CutPage, { rest }: Reading<CutPage>): Teaser => ({
+  kind: 'page',
+  page: { ...opening, after: rest, discard: async () => {} },
+})
 
 const SILENCE: Teaser = { kind: 'silence', isForSubscriber: false }
 
@@ -139,8 +142,8 @@ async function read(showing: Showing, wall: WallRule, asked: Request, exact: str
     }
     const { after, discard: _, ...opening } = teaser.page
     writer.open(opening)
-    showing.world.waitUntil(passOn(after, writer, () => keepMs))
-    return { kind: 'page', page: { ...opening, after: writer.reading.rest, discard: async () => {} } }
+    showing.world.waitUntil(passOn(after, writer, keepMs))
+    return sharedPage(opening, writer.reading)
   } catch (fault) {
     writer.open(null)
     writer.end(false, 0)
@@ -148,15 +151,11 @@ async function read(showing: Showing, wall: WallRule, asked: Request, exact: str
   }
 }
 
-async function passOn(
-  after: Walled['after'],
-  { add, end }: { add: (text: string) => void; end: (isWhole: boolean, keepMs: number) => void },
-  keepMs: () => number,
-): Promise<void> {
+async function passOn(after: Walled['after'], { add, end }: Writer<CutPage>, keepMs: number): Promise<void> {
   const parts = after()
   for (;;) {
     const { done, value } = await parts.next()
-    if (done) return end(value, keepMs())
+    if (done) return end(value, keepMs)
     add(value)
   }
 }

@@ -83,32 +83,30 @@ export function newSearch(settings: CutSettings): Search {
     const { parent, token } = element
     const outer = parent ? facts.get(parent) : undefined
     const isAside = element.space === 'html' && ASIDE.has(element.name)
-    facts.set(element, {
+    const own: Facts = {
       isGone: outer?.isGone === true || (token !== null && isGone(token, element.space)),
       isProse: outer?.isProse !== false && !NO_PROSE.has(element.name),
       isOther: outer?.isOther === true,
       asides: (outer?.asides ?? 0) + (isAside ? 1 : 0),
       isInTemplate: outer?.isInTemplate === true || (element.name === 'template' && element.space === 'html'),
-    })
-    if (token === null || facts.get(element)?.isGone) return
+    }
+    facts.set(element, own)
+    if (token === null || own.isGone) return
     if (ROOTS.has(attributeOf(token, 'id'))) roots.set(element, allText)
     if (element.name === 'h1' && element.space === 'html') {
       hasTitle = true
       if (spare?.isCertain === false) spare = null
     }
     const region = regions.at(-1)
-    if (element.space === 'html' && element.name === 'p') {
-      const own = facts.get(element)
-      if (region && own?.asides === region.asides && !own.isOther) paragraphs.set(element, false)
-    }
-    enter(element)
+    if (element.space === 'html' && element.name === 'p' && region && own.asides === region.asides && !own.isOther)
+      paragraphs.set(element, false)
+    enter(element, own)
   }
 
-  function enter(element: Element) {
+  function enter(element: Element, own: Facts) {
     const rank = rankOf(settings, element)
     const outer = regions.at(-1)
-    const own = facts.get(element)
-    if (rank === null || !own || element.space !== 'html') return
+    if (rank === null || element.space !== 'html') return
     // In an article that has begun, these are comments and cards: they are none of it, and none of it is shown behind them.
     if (outer && !isNamed(rank) && outer.seen > LONGEST_CARD) {
       own.isOther = true

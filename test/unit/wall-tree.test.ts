@@ -5,7 +5,7 @@ import { defaultTreeAdapter as adapter, type DefaultTreeAdapterTypes, parse } fr
 import { expect, test } from 'vitest'
 import { attributesOf } from '../../src/wall/attributes.ts'
 import { newTree } from '../../src/wall/tree.ts'
-import { standingIn } from '../world/markup.ts'
+import { LATE, standingIn } from '../world/markup.ts'
 
 type Node = DefaultTreeAdapterTypes.Node
 
@@ -26,8 +26,6 @@ const NAMES =
   'constructor p div span b i a em font nobr li ul ol dl dd dt h1 h2 table tbody tr td th caption colgroup col form button article section svg g path math mi desc foreignObject title style object option ruby rt rp pre hr br img input center marquee textarea template script head body html address x-card footer'.split(
     ' ',
   )
-/** What they say late is said of all that came before. */
-const LATE = new Set(['html', 'head', 'body'])
 const name = fc.constantFrom(...NAMES)
 const piece = fc.oneof(
   { weight: 6, arbitrary: name.map((tag) => (LATE.has(tag) ? `<${tag}>` : `<${tag} n=@>`)) },

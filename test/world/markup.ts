@@ -9,7 +9,7 @@ const NAMES =
     ' ',
   )
 /** What they say late is said of all that came before. */
-const LATE = new Set(['html', 'head', 'body'])
+export const LATE = new Set(['html', 'head', 'body'])
 const ODD = [
   ' ',
   '<!-- c -->',
