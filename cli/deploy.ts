@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { inCheckout } from '../dev/stack/paths.ts'
 import { quietWrangler, wranglerProgram } from '../dev/stack/worker.ts'
-import { assetOf } from '../src/x402/assets.ts'
+import { networkOf } from '../src/x402/assets.ts'
 import { command, Refusal } from './command.ts'
 import { readFile, reading } from './setup/file.ts'
 import { runDoctor } from './setup/steps.ts'
@@ -42,7 +42,7 @@ async function main(args: string[]): Promise<void> {
  * settings may stand in the dashboard, which doctor does not see, and the worker refuses what is wrong.
  */
 async function checked(env: string, networks: readonly string[]): Promise<void> {
-  const isTest = networks.length > 0 && networks.every((network) => assetOf(network)?.isTest === true)
+  const isTest = networks.length > 0 && networks.every((network) => networkOf(network)?.isTest === true)
   try {
     await runDoctor(env, false, (line) => console.log(line))
   } catch (error) {

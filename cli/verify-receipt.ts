@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { formatUnits } from 'viem'
 import * as z from 'zod'
-import { assetOf, transactionUrl } from '../src/x402/assets.ts'
+import { assetsOn, networkOf, transactionUrl } from '../src/x402/assets.ts'
 import { DID_PATH, didOf, keyIn } from '../src/x402/did.ts'
 import { OFFER_RECEIPT, offerPayload, receiptPayload } from '../src/x402/extensions/offer-receipt.ts'
 import { readJws, verifyJws } from '../src/x402/jws.ts'
@@ -55,7 +55,7 @@ function showReceipt(said: z.infer<typeof receiptPayload>): void {
 }
 
 function showOffer(said: z.infer<typeof offerPayload>): void {
-  const asset = assetOf(said.network)
+  const [asset] = assetsOn(said.network)
   const isUsdc = asset?.asset.toLowerCase() === said.asset.toLowerCase()
   console.log(`This is an offer, not a receipt. ${resourceSite(said.resourceUrl)} says that it sells:`)
   line('What', said.resourceUrl)
@@ -66,7 +66,7 @@ function showOffer(said: z.infer<typeof offerPayload>): void {
 }
 
 const resourceSite = (url: string) => new URL(url).host
-const networkName = (network: string) => `${assetOf(network)?.name ?? 'unknown'} (${network})`
+const networkName = (network: string) => `${networkOf(network)?.name ?? 'unknown'} (${network})`
 const time = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000Z', ' UTC').replace('T', ' ')
 
 function line(label: string, text: string): void {

@@ -3,12 +3,14 @@
 import { isValidSignature } from './chain.ts'
 import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
 import { isSignedMessage, messageHash } from './networks/evm.ts'
+import { isSignedText } from './networks/solana.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
 import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
 import { keyOf, nowSeconds, readKeysOf, rpcOf, type World } from './site.ts'
+import { namespaceOf, oneSpelling } from './x402/assets.ts'
 import type { PassToken } from './x402/extensions/newsstand-pass.ts'
 import {
   checkSignIn,
@@ -69,7 +71,7 @@ async function grantsIn(
 /** Addresses whose live purchases the request's passes hold; none without a pass of this site. */
 export async function payersIn(request: Request, world: World, site: string): Promise<string[]> {
   const { cookie, bearer } = await grantsIn(request, world, site)
-  return [...new Set([...cookie, ...bearer].map((grant) => grant.payer.toLowerCase()))]
+  return [...new Set([...cookie, ...bearer].map((grant) => oneSpelling(grant.payer)))]
 }
 
 /** The pass of these grants, as a cookie with the room that the other headers of its answer leave; none without any. */
@@ -112,10 +114,13 @@ async function ownedBySigner(header: string, world: World, resource: Resource): 
   if (endsAtSeconds === null) return fail({ code: 'invalid_siwx_nonce' })
   if (endsAtSeconds <= nowSeconds()) return fail({ code: 'invalid_siwx_expired' })
 
-  const address = value.address.toLowerCase()
+  const address = oneSpelling(value.address)
   const message = signInMessage(value)
   // A key is one person on every network; a contract is itself on its own network only.
-  const isOwnKey = await isSignedMessage(message, value.address, value.signature)
+  const isOnSolana = namespaceOf(value.chainId) === 'solana'
+  const isOwnKey = await (isOnSolana ? isSignedText : isSignedMessage)(message, value.address, value.signature)
+  // There only keys sign: what a program owns has none.
+  if (isOnSolana && !isOwnKey) return fail({ code: 'invalid_siwx_signature' })
   const request: SignInRequest = {
     protocol: PROTOCOL,
     payer: address,

@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { exchange, type Reply } from './http.ts'
 import { log } from './log.ts'
+import { namespaceOf } from './x402/assets.ts'
 import type { Authorization } from './x402/payment.ts'
 
 const RPC_TIMEOUT_MS = 5_000
@@ -57,8 +58,8 @@ type SharedHead = { block: Promise<Block | null>; answeredAtMs: number | null }
 
 /** What was learnt of an RPC endpoint. It is plain data and of no request, so an isolate may keep it. */
 export type RpcMemory = {
-  /** The chain it says it is; null while it has not said. */
-  chainId: number | null
+  /** CAIP-2 id of the network it says it is of; null while it has not said. */
+  network: string | null
   /** Blocks of logs it answers for at once: smaller after each refusal. */
   logBlocks: number
   /** Whether it takes several calls in one request; null before the first try. */
@@ -70,7 +71,7 @@ export type RpcMemory = {
 }
 
 export const newRpcMemory = (): RpcMemory => ({
-  chainId: null,
+  network: null,
   logBlocks: LOG_BLOCKS,
   takesBatches: null,
   secondsPerBlock: null,
@@ -104,15 +105,15 @@ export class Gate {
 /** One RPC endpoint, for one request or one object. Only its memory may be shared: replies belong to who asked. */
 export class Rpc {
   readonly url: string
-  readonly chainId: number
+  readonly network: string
   readonly memory: RpcMemory
   #fitting: Promise<boolean> | null = null
   #head: SharedHead | null = null
   readonly #gate: Gate
 
-  constructor(url: string, chainId: number, memory: RpcMemory = newRpcMemory(), gate: Gate = new Gate()) {
+  constructor(url: string, network: string, memory: RpcMemory = newRpcMemory(), gate: Gate = new Gate()) {
     this.url = url
-    this.chainId = chainId
+    this.network = network
     this.memory = memory
     this.#gate = gate
   }
@@ -180,29 +181,30 @@ export class Rpc {
     return (await fits) ? reply : null
   }
 
-  /** Asks for the chain id beside the first call, until it is known. */
+  /** Asks which network it is of beside the first call, until that is known. */
   #fitsChain(budget: Budget): Promise<boolean> {
-    if (this.memory.chainId !== null) return Promise.resolve(!this.#isOtherChain())
+    if (this.memory.network !== null) return Promise.resolve(!this.#isOtherChain())
     if (this.#fitting) return this.#fitting
     if (budget.left <= 0) return Promise.resolve(false)
     budget.left -= 1
-    this.#fitting = this.#askChainId().finally(() => {
+    this.#fitting = this.#askNetwork().finally(() => {
       this.#fitting = null
     })
     return this.#fitting
   }
 
-  async #askChainId(): Promise<boolean> {
-    const reply = await this.#exchange({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })
-    const said = read(safeNumber, (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable'))
-    if (!said.ok) return false
-    this.memory.chainId = said.value
-    if (this.#isOtherChain()) log({ event: 'rpc_wrong_chain', network: `eip155:${this.chainId}` })
+  async #askNetwork(): Promise<boolean> {
+    const { call, read: readIn } = IDENTITY[namespaceOf(this.network) === 'solana' ? 'solana' : 'eip155']
+    const reply = await this.#exchange({ jsonrpc: '2.0', id: 1, ...call })
+    const said = readIn((reply && answerIn(reply.json, reply.status)) ?? fail('unreachable'))
+    if (said === null) return false
+    this.memory.network = said
+    if (this.#isOtherChain()) log({ event: 'rpc_wrong_chain', network: this.network })
     return !this.#isOtherChain()
   }
 
   #isOtherChain(): boolean {
-    return this.memory.chainId !== null && this.memory.chainId !== this.chainId
+    return this.memory.network !== null && this.memory.network !== this.network
   }
 
   /** One HTTP request, when the gate has room: three of one object, two of them to one endpoint. */
@@ -266,6 +268,25 @@ export const safeNumber = z.pipe(z.pipe(hexQuantity, z.transform(Number)), z.int
 export const toHex = (number: number) => `0x${number.toString(16)}`
 /** Hex as a 32-byte word of call data, without its `0x`. */
 export const word = (text: string) => text.slice(2).toLowerCase().padStart(64, '0')
+
+/** How a node is asked which network it is of, and its answer as a CAIP-2 id. */
+const IDENTITY = {
+  eip155: {
+    call: { method: 'eth_chainId', params: [] },
+    read: (answer: Answer) => {
+      const said = read(safeNumber, answer)
+      return said.ok ? `eip155:${said.value}` : null
+    },
+  },
+  solana: {
+    call: { method: 'getGenesisHash', params: [] },
+    // CAIP-2 takes the first 32 characters (namespaces/solana).
+    read: (answer: Answer) => {
+      const said = read(z.string().check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/)), answer)
+      return said.ok ? `solana:${said.value.slice(0, 32)}` : null
+    },
+  },
+} as const
 
 export const blockCall = (at: number | 'latest'): Call => ({
   method: 'eth_getBlockByNumber',

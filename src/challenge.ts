@@ -1,6 +1,7 @@
 // The challenge: one 402 that both wire versions and people understand.
 
 import type { Refusal } from './errors.ts'
+import { memoOf } from './networks/memo.ts'
 import { issueNonce } from './nonce.ts'
 import { type PaywallView, paywallPage } from './pages/paywall.tsx'
 import { pricePicture } from './pages/picture.ts'
@@ -9,7 +10,7 @@ import type { Article } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
 import { formatPrice, type Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
-import { issueQuote } from './quote.ts'
+import { contextOf, issueQuote } from './quote.ts'
 import { type Answer, answerRefusal, stringsOf } from './respond.ts'
 import { keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
 import type { Teaser } from './wall.ts'
@@ -81,10 +82,16 @@ export async function answerChallenge(
 async function quoteOf(world: SellingWorld, offers: readonly Offer[], resource: Resource): Promise<QuoteToken> {
   const random = crypto.getRandomValues(new Uint8Array(9))
   const quote = await issueQuote(offers, resource, await keyOf(world, 'quote'), nowSeconds(), random)
+  const memoKey = await keyOf(world, 'memo')
+  const memos = offers.map((offer) =>
+    offer.transfer.kind === 'svm'
+      ? memoOf(offer, contextOf(resource), memoKey, quote.id, quote.expiresAtSeconds)
+      : null,
+  )
   const { signer } = world
   const signedOffers =
     signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
-  return { ...quote, signedOffers: signedOffers ?? [] }
+  return { ...quote, signedOffers: signedOffers ?? [], memos: await Promise.all(memos) }
 }
 
 /** What a reader who has bought access may sign instead of paying; null where no lasting access is sold. */

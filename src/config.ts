@@ -4,13 +4,14 @@ import { brandOf, brandSchema } from './brand.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
 import { addressProblem } from './networks/address.ts'
+import { solanaAddressProblem } from './networks/solana.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
 import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
-import { ASSETS, type Asset, assetOf } from './x402/assets.ts'
+import { NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
@@ -20,9 +21,9 @@ export type Config = {
   sites: readonly string[]
   /** With a list of sites, `Host` picks one of them and any other is refused (421). */
   hostPicksSite: boolean
-  /** By CAIP-2 namespace. */
-  payTo: { eip155: `0x${string}` }
-  networks: readonly Asset[]
+  /** By CAIP-2 namespace; an entry for each of `networks`. */
+  payTo: Readonly<Record<string, string>>
+  networks: readonly Network[]
   /** In the order they are tried. */
   facilitators: readonly Facilitator[]
   /** By CAIP-2 network; an entry for each of `networks`, and whatever else `RPC_URLS` names. */
@@ -57,19 +58,17 @@ function parseSite(input: string): Result<string, string> {
   return ok(url.value.origin)
 }
 
-function parseNetwork(input: string): Result<Asset, string> {
-  const asset = assetOf(input)
-  return asset
-    ? ok(asset)
-    : fail(`this network is not supported; write one of ${ASSETS.map((a) => a.network).join(', ')}`)
+function parseNetwork(input: string): Result<Network, string> {
+  const known = networkOf(input)
+  return known
+    ? ok(known)
+    : fail(`this network is not supported; write one of ${NETWORKS.map(({ network }) => network).join(', ')}`)
 }
 
-function parsePayTo(input: string): Result<`0x${string}`, string> {
+function parsePayTo(input: string): Result<string, string> {
   const problem = addressProblem(input)
-  return problem === null && isHex(input) ? ok(input) : fail(problem ?? 'write an EVM address')
+  return problem === null ? ok(input) : fail(problem)
 }
-
-const isHex = (input: string): input is `0x${string}` => input.startsWith('0x')
 
 const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
 /** From the dashboard it comes as a text. */
@@ -83,6 +82,12 @@ const secretText = (missing: string) =>
     .string({ error: missing })
     .check(z.minLength(16, { error: 'it is too short to be a secret; use 32 or more random characters' }))
 
+/** What to write where a network of a namespace is offered and nobody is paid there. */
+const PAYEES = {
+  eip155: 'write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }',
+  solana: 'write the Solana address that is paid, as PAY_TO = { solana = "…" }',
+}
+
 const FACILITATORS_ADVICE = 'write a list of base URLs, such as ["https://x402.org/facilitator"]'
 
 const envSchema = z.object({
@@ -91,12 +96,10 @@ const envSchema = z.object({
   PAY_TO: z.pipe(
     z.transform((value: unknown) => (typeof value === 'object' ? value : { eip155: value })),
     table({
-      eip155: parsed(parsePayTo, 'write the EVM address that is paid, as PAY_TO = { eip155 = "0x…" }'),
-      // Read, but not used: no Solana network can be named in NETWORKS yet.
+      eip155: z.optional(parsed(parsePayTo, PAYEES.eip155)),
+      // It may stand ready; where a network of Solana is offered, more is asked of it.
       solana: z.optional(
-        z
-          .string({ error: 'write a Solana address' })
-          .check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, { error: 'write a Solana address, in base58' })),
+        z.string({ error: PAYEES.solana }).check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, { error: PAYEES.solana })),
       ),
     }),
   ),
@@ -195,6 +198,9 @@ const formatPath = (path: PropertyKey[]) =>
 
 type Parsed = z.infer<typeof envSchema>
 
+const payToOf = ({ PAY_TO }: Parsed): Record<string, string> =>
+  Object.fromEntries(Object.entries(PAY_TO).flatMap(([name, address]) => (address ? [[name, address]] : [])))
+
 const facilitatorsOf = ({ FACILITATORS, FACILITATOR_URL }: Parsed) =>
   FACILITATORS ?? (FACILITATOR_URL === undefined ? [] : [{ url: FACILITATOR_URL }])
 
@@ -208,6 +214,13 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
       path: 'FACILITATORS',
       message: FACILITATORS_ADVICE,
     })
+  }
+  const namespaces = data.NETWORKS.map(({ network }) => namespaceOf(network))
+  for (const [namespace, message] of Object.entries(PAYEES)) {
+    const payee = payToOf(data)[namespace]
+    const problem = payee === undefined ? message : namespace === 'solana' ? solanaAddressProblem(payee) : null
+    if (namespaces.includes(namespace) && problem !== null)
+      problems.push({ path: `PAY_TO.${namespace}`, message: problem })
   }
   const hosts = sitesOf(data).map((origin) => new URL(origin).host)
   data.ROUTES.forEach((route, i) => {
@@ -263,7 +276,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     brand: brandOf(data.BRAND),
     sites: sitesOf(data),
     hostPicksSite: typeof data.SITE_URL !== 'string',
-    payTo: { eip155: data.PAY_TO.eip155 },
+    payTo: payToOf(data),
     networks: data.NETWORKS,
     facilitators: facilitatorsOf(data).map((entry, i) => facilitatorOf(entry, env, `FACILITATORS[${i}]`)),
     // A network that is no longer offered may have payments whose outcome is open.

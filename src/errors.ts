@@ -39,7 +39,7 @@ const unsettled = (message: string): RefusalRow => ({ ...unpaid(message), isRepo
 
 /**
  * Why a payment did not go through, as its payer may see it: the `errorReason` of `PAYMENT-RESPONSE` and the `error` of
- * the body. Names: x402 v2 specification §9, and `exact` on EVM.
+ * the body. Names: x402 specifications v1 and v2 (§9), and the reference facilitator's of `exact` on EVM and Solana.
  */
 const PAYMENT_REASONS = {
   insufficient_funds: unsettled('The wallet holds too little of the asset. Top it up and pay again.'),
@@ -50,6 +50,27 @@ const PAYMENT_REASONS = {
   ),
   invalid_exact_evm_payload_recipient_mismatch: unsettled('The payment is made out to another address than payTo.'),
   invalid_exact_evm_payload_signature: unsettled('The signature does not belong to this authorization and payer.'),
+  invalid_exact_svm_payload_signature_invalid: unsettled('The transaction is not signed by the one who is to pay.'),
+  invalid_exact_svm_payload_mint_mismatch: unsettled('The transaction moves another token than the one quoted.'),
+  invalid_exact_svm_payload_recipient_mismatch: unsettled(
+    'The transaction does not pay the token account of payTo. Pay that one.',
+  ),
+  invalid_exact_svm_payload_amount_mismatch: unsettled(
+    'The amount is not the price. Transfer exactly the amount quoted.',
+  ),
+  invalid_exact_svm_payload_memo_mismatch: unsettled(
+    'The transaction does not carry the memo of this offer. Put extra.memo into it as it is, and pay with its fee payer.',
+  ),
+  invalid_exact_svm_transaction_simulation_failed: unsettled(
+    'The transaction cannot go through: the wallet may hold too little of the token. Nothing was paid.',
+  ),
+  invalid_exact_svm_transaction_failed: unsettled(
+    'The transaction failed on chain and nothing was paid. Sign a new one.',
+  ),
+  settle_exact_svm_block_height_exceeded: unsettled(
+    'The transaction was not put on chain in time, and never will be. Nothing was paid; sign a new one.',
+  ),
+  payment_expired: unsettled('The quote of this payment has expired. Ask again, and sign a new payment.'),
   invalid_transaction_state: unsettled('The transaction failed on chain and nothing was paid. Sign a new payment.'),
   unexpected_settle_error: unsettled('The facilitator refused the payment and nothing was paid. Sign a new payment.'),
 } as const

@@ -21,6 +21,7 @@ import {
 } from './replies.ts'
 import { BAZAAR, bazaarDeclaration } from './x402/extensions/bazaar.ts'
 import { requirementsV2 } from './x402/v2.ts'
+import { payloadOf } from './x402/wire.ts'
 
 /** For one sending, over all facilitators it tries: they wait for the chain before they answer. Then the chain is asked. */
 const SETTLE_MS = 30_000
@@ -111,7 +112,7 @@ export async function settle(
     }
     const reply = await ask(facilitator, '/settle', memory, envelope(payment, facilitator.isListed), leftMs())
     if (!reply.ok && reply.error === 'unsent') continue
-    const outcome: SettleReply = reply.ok ? readSettlement(reply.value, payment) : { kind: 'unanswered' }
+    const outcome: SettleReply = reply.ok ? await readSettlement(reply.value, payment) : { kind: 'unanswered' }
     if (outcome.kind === 'unsent') {
       if (reply.ok) heed(facilitator, reply.value, breaker)
       continue
@@ -177,8 +178,8 @@ async function isAlive(facilitator: Facilitator, memory: FacilitatorMemory): Pro
  * Always version 2: what is signed is the same in both versions, so one envelope serves both. What is bought is said only
  * where a catalogue is to list it.
  */
-export function envelope({ authorization, signature, offer, bought }: SignedPayment, isForCatalogue = false) {
-  const paymentRequirements = requirementsV2(offer)
+export function envelope({ transfer, offer, bought }: SignedPayment, isForCatalogue = false) {
+  const paymentRequirements = requirementsV2(offer, transfer.kind === 'svm' ? transfer.memo : null)
   return {
     x402Version: 2,
     paymentPayload: {
@@ -187,17 +188,7 @@ export function envelope({ authorization, signature, offer, bought }: SignedPaym
         ? { resource: { url: bought.url }, extensions: { [BAZAAR]: bazaarDeclaration() } }
         : {}),
       accepted: paymentRequirements,
-      payload: {
-        signature,
-        authorization: {
-          from: authorization.from,
-          to: authorization.to,
-          value: authorization.value.toString(),
-          validAfter: authorization.validAfter.toString(),
-          validBefore: authorization.validBefore.toString(),
-          nonce: authorization.nonce,
-        },
-      },
+      payload: payloadOf(transfer),
     },
     paymentRequirements,
   }

@@ -138,8 +138,8 @@ const MOST_LISTED = 100
 export type LedgerEntry = z.infer<typeof entry>
 
 /**
- * What one of these payers paid in a transaction at a site; null when there is no such row. Addresses and the hash are
- * lower case. `content_unavailable` when D1 does not answer.
+ * What one of these payers paid in a transaction at a site; null when there is no such row. Addresses and the
+ * transaction are in their one spelling. `content_unavailable` when D1 does not answer.
  */
 export const findPayment = (
   db: D1Database,
@@ -150,7 +150,7 @@ export const findPayment = (
   reading(async () => {
     const row = await db
       .prepare(
-        `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND lower("transaction") = ? AND site = ?
+        `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND "transaction" = ? AND site = ?
          ORDER BY settled_at_seconds LIMIT 1`,
       )
       .bind(...payers, transaction, site)

@@ -7,7 +7,7 @@ import { type Content, findStored, isReadable, openStored, type StoredContent } 
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
-import { verifyPayment } from './networks/network.ts'
+import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
@@ -30,14 +30,15 @@ import {
   redeem,
   useUp,
 } from './purchase.ts'
-import { quotedOffers } from './quote.ts'
+import { contextOf, quotedOffers } from './quote.ts'
 import { receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
-import { networksOnOffer } from './supported.ts'
+import { waysToPay } from './supported.ts'
 import { isOpen, maySubscribe, teaserOf } from './teaser.ts'
 import type { Teaser } from './wall.ts'
+import { isSameAddress } from './x402/assets.ts'
 import { encodeFailure, encodeSettlement } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
@@ -107,7 +108,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, target.value, query.value + variant)
   const sales = salesAt(path, price, rule)
-  const offers = saleOffers(sales, networksOnOffer(world, nowSeconds()), config.payTo.eip155, isSafe(request.method))
+  const offers = saleOffers(sales, await waysToPay(world, nowSeconds()), isSafe(request.method))
   const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
@@ -125,14 +126,14 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
   const { verified, objection } = proof.value
-  note(world, { payer: verified.payment.authorization.from })
+  note(world, { payer: verified.payment.payer })
 
   // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
   // is not settled any more, so the origin is not asked before it is recognised.
   const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
   if (known) return declined(visit, payment.value, known)
   const isHeard = countHangUp(world, request)
-  const looking = objection === null ? lookFirst(world, payment.value) : null
+  const looking = objection === null ? lookFirst(world, verified) : null
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   // A subscriber of the publisher pays nothing.
@@ -230,11 +231,18 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
 async function useUpPayment({ request, world, resource, offers }: Visit, { payer }: Grant): Promise<void> {
   const payment = readPayment(request)
   if (request.method === 'HEAD' || world.config.isPaused || !payment.ok || !payment.value) return
-  if (payment.value.authorization.from !== payer.toLowerCase()) return
-  const verification = await verifyPayment(payment.value, offers, nowSeconds())
+  if (!isSameAddress(payment.value.payer, payer)) return
+  const verification = await verifyPayment(payment.value, offers, await bondOf(world, resource), nowSeconds())
   if (!verification.ok || verification.value.kind !== 'proven' || verification.value.objection) return
   await useUp(world, verification.value.verified, resource)
 }
+
+/** What the memo of a payment for this resource is bound to. */
+const bondOf = async (world: World, resource: Resource): Promise<Bond> => ({
+  context: contextOf(resource),
+  keys: await readKeysOf(world, 'memo'),
+  facilitators: world.config.facilitators.map(({ url }) => url),
+})
 
 /** Nothing is sold for now. What is paid already is recognised all the same. */
 const PAUSED: Refusal = { code: 'unavailable' }
@@ -247,7 +255,8 @@ async function proofOf(
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKeys = await readKeysOf(world, 'quote')
   const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds())
-  const verification = await verifyPayment(payment, [...quoted, ...offers], nowSeconds())
+  const bond = await bondOf(world, resource)
+  const verification = await verifyPayment(payment, [...quoted, ...offers], bond, nowSeconds())
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
   const isAstray = named !== null && namesAnother(named, resource, found !== null)

@@ -10,9 +10,9 @@ import { firstLook } from './payer/reconcile.ts'
 import { type Resource, scopeOf } from './policy/scope.ts'
 import { rpcOf, type World } from './site.ts'
 import { within } from './waiting.ts'
-import { assetOf } from './x402/assets.ts'
+import { namespaceOf, oneSpelling } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
-import type { FirstLook, Offer, Payment, VerifiedPayment } from './x402/payment.ts'
+import { type FirstLook, type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
 
 /** A proven payment, and what it is sent for. */
 export type Purchase = {
@@ -38,12 +38,10 @@ const MOST_LOOK_CALLS = 3
 
 /** One object per payer on all networks of a kind: its name is the signed payer alone. */
 export function payerOf({ env: { PAYERS } }: Pick<Payers, 'env'>, network: string, address: string) {
-  const [namespace = ''] = network.split(':')
-  return PAYERS.get(PAYERS.idFromName(`${namespace}:${address.toLowerCase()}`))
+  return PAYERS.get(PAYERS.idFromName(`${namespaceOf(network)}:${oneSpelling(address)}`))
 }
 
-const objectOf = (world: Payers, { payment }: { payment: Payment }) =>
-  payerOf(world, payment.network, payment.authorization.from)
+const objectOf = (world: Payers, { payment }: { payment: Payment }) => payerOf(world, payment.network, payment.payer)
 
 /** Whether payments from this client's address failed too often of late. It may still collect what it has paid for. */
 export const isBlocked = ({ isolate: { limits } }: World, request: Request): boolean =>
@@ -96,7 +94,7 @@ export async function prove(
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
 async function recognise(world: World, payment: Payment, key: string): Promise<Result<boolean>> {
-  const signatureHash = await fingerprint(payment.signature)
+  const signatureHash = await fingerprint(payment.transfer.signature)
   const known = await objectOf(world, { payment }).recognise({ protocol: PROTOCOL, key, signatureHash })
   return known === null ? fail({ code: 'unavailable' }) : ok(known)
 }
@@ -105,16 +103,16 @@ async function recognise(world: World, payment: Payment, key: string): Promise<R
 async function askFacilitator(
   world: World,
   request: Request,
-  { authorization, signature }: Payment,
+  { payer, transfer }: Payment,
   offer: Offer,
 ): Promise<Result<null>> {
   const { limits } = world.isolate
-  const hash = await fingerprint([signature, offer.network, ...Object.values(authorization)].join('|'))
+  const hash = await fingerprint([offer.network, textOf(transfer)].join('|'))
   const known = limits.refused.get(hash, Date.now())
   if (known) return fail(known)
   const reply = await verify(world.config.facilitators, world.isolate, {
-    authorization,
-    signature,
+    payer,
+    transfer,
     offer,
     bought: null,
   })
@@ -135,12 +133,15 @@ async function askFacilitator(
   }
 }
 
-/** What the chain says of a payment that nobody has sent yet; null where it does not answer in time. */
-export async function lookFirst(world: World, { network, authorization }: Payment): Promise<FirstLook | null> {
-  const asset = assetOf(network)
+/**
+ * What the chain says of a payment that nobody has sent yet; null where it does not answer in time. On Solana it is not asked:
+ * what carries this site's memo has bought nothing elsewhere.
+ */
+export async function lookFirst(world: World, { payment, offer }: VerifiedPayment): Promise<FirstLook | null> {
+  const { network, transfer } = payment
   const rpc = rpcOf(world.isolate, world.config, network)
-  if (!asset || !rpc) return null
-  return within(firstLook(rpc, asset.asset, authorization, { left: MOST_LOOK_CALLS }), LOOK_TIMEOUT_MS)
+  if (transfer.kind === 'svm' || !offer || !rpc) return null
+  return within(firstLook(rpc, offer.asset, transfer.authorization, { left: MOST_LOOK_CALLS }), LOOK_TIMEOUT_MS)
 }
 
 /** What the payment would be refused with, from what is known already. Null: nothing. */
@@ -263,7 +264,7 @@ async function requestOf({ verified, objection, resource, look }: Purchase): Pro
     resource,
     scope: offer ? scopeOf(offer, resource) : '',
     accessSeconds: offer?.accessSeconds ?? 0,
-    signatureHash: await fingerprint(payment.signature),
+    signatureHash: await fingerprint(payment.transfer.signature),
     look,
   }
 }

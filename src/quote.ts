@@ -3,9 +3,9 @@
 import * as z from 'zod/mini'
 import { type Resource, scopeOf } from './policy/scope.ts'
 import { openToken, sealToken } from './token.ts'
-import { assetOf } from './x402/assets.ts'
+import { type Asset, assetAt, assetsOn } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
-import { type Offer, offerOf } from './x402/payment.ts'
+import { type Offer, offerOf, type TransferTerms } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
 /** How long a quote is honoured: time to read the page, find the wallet and sign. */
@@ -13,6 +13,7 @@ export const QUOTE_SECONDS = 600
 
 const terms = z.tuple([
   z.string(), // network
+  z.string(), // symbol of the token
   z.string().check(z.regex(/^[0-9]+$/)), // amount
   z.string(), // payTo
   z.number(), // accessSeconds
@@ -24,7 +25,8 @@ const terms = z.tuple([
 const payload = z.tuple([z.string(), z.number(), z.array(terms)])
 
 /** A quote is for one resource of one site; it is worth nothing anywhere else. */
-const contextOf = (resource: Resource) => `${resource.site} ${resource.method} ${scopeOf({ scope: null }, resource)}`
+export const contextOf = (resource: Resource) =>
+  `${resource.site} ${resource.method} ${scopeOf({ scope: null }, resource)}`
 
 /** @param random 9 bytes or more, for the quote's identifier */
 export async function issueQuote(
@@ -33,11 +35,12 @@ export async function issueQuote(
   key: CryptoKey,
   nowSeconds: number,
   random: Uint8Array,
-): Promise<Omit<QuoteToken, 'signedOffers'>> {
+): Promise<Omit<QuoteToken, 'signedOffers' | 'memos'>> {
   const id = encodeBytes(random)
   const expiresAtSeconds = nowSeconds + QUOTE_SECONDS
   const rows = offers.map((offer) => [
     offer.network,
+    assetAt(offer.network, offer.asset)?.symbol ?? '',
     offer.amount.toString(),
     offer.payTo,
     offer.accessSeconds,
@@ -63,9 +66,17 @@ export async function quotedOffers(
   if (!parsed.success) return []
   const [, expiresAtSeconds, rows] = parsed.data
   if (nowSeconds > expiresAtSeconds) return []
-  return rows.flatMap(([network, amount, payTo, accessSeconds, scope, name, upfront]) => {
-    const asset = assetOf(network)
+  return rows.flatMap(([network, symbol, amount, payTo, accessSeconds, scope, name, upfront]) => {
+    const asset = assetsOn(network).find((entry) => entry.symbol === symbol)
+    if (!asset) return []
     const flow = upfront === 1 ? 'upfront' : 'authorization'
-    return asset ? offerOf(asset, { payTo, amount: BigInt(amount), accessSeconds, scope, name, flow }) : []
+    return offerOf(
+      { asset, transfer: termsOf(asset), payTo },
+      { amount: BigInt(amount), accessSeconds, scope, name, flow },
+    )
   })
 }
+
+/** Which fee payer an offer on Solana named stands in the payment, and its memo shows that it is the one. */
+const termsOf = (asset: Asset): TransferTerms =>
+  asset.kind === 'svm' ? { kind: 'svm', feePayer: '', facilitator: '' } : { kind: 'eip3009', ...asset.eip712 }

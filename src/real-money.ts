@@ -1,6 +1,6 @@
 // What must not stand beside a real network: each value is right by itself, and together they lose money, or never get any.
 import { type ConfigProblem, isLocalHost } from './settings.ts'
-import type { Asset } from './x402/assets.ts'
+import type { Network } from './x402/assets.ts'
 
 /** Addresses whose private keys everybody has, in lower case: the first of each mnemonic that local chains start with. */
 const DEVELOPMENT: readonly string[] = [
@@ -44,8 +44,8 @@ const TEST_FACILITATOR = /^(www\.)?x402\.org\.?$/
 /** The settings that matter here, by the name they are written under. */
 type Settings = {
   SITE_URL: string | readonly string[]
-  PAY_TO: { eip155: string }
-  NETWORKS: readonly Asset[]
+  PAY_TO: { eip155?: string | undefined }
+  NETWORKS: readonly Network[]
   FACILITATORS?: readonly { url: string }[] | undefined
   FACILITATOR_URL?: string | undefined
 }
@@ -68,7 +68,7 @@ export function realMoneyProblems(settings: Settings): ConfigProblem[] {
       `nobody pays real money at localhost; write your site's origin, such as "https://news.example", ${orTests}`,
     )
   })
-  if (DEVELOPMENT.includes(PAY_TO.eip155.toLowerCase())) {
+  if (DEVELOPMENT.includes(PAY_TO.eip155?.toLowerCase() ?? '')) {
     no('PAY_TO.eip155', `everybody has the key of this development address; write your own address, ${orTests}`)
   }
   NETWORKS.forEach(({ isTest, name }, i) => {

@@ -8,7 +8,7 @@ import type { Strings } from './pages/strings/strings.ts'
 import { siteOf } from './request.ts'
 import { type Answer, inPrivate, inPublic, refuse } from './respond.ts'
 import { type Selling, sellingIn, type World } from './site.ts'
-import { assetOf, transactionUrl } from './x402/assets.ts'
+import { networkOf, oneSpelling, transactionUrl } from './x402/assets.ts'
 import { DID_PATH, didDocument } from './x402/did.ts'
 import { type Signed, signReceipt } from './x402/extensions/offer-receipt.ts'
 import type { Settlement } from './x402/payment.ts'
@@ -53,6 +53,9 @@ const named = (title: string | null) => (title === null ? {} : { title })
 
 const isoTime = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000', '')
 
+/** A hash in hexadecimal, or a signature in base58. */
+const TRANSACTION = /^(?:0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{64,88})$/
+
 /** `GET /_newsstand/receipts/<transaction>`. Only its payer can learn whether there is one. */
 export async function answerReceipt(request: Request, world: World, transaction: string): Promise<Answer> {
   const { config } = world
@@ -60,8 +63,8 @@ export async function answerReceipt(request: Request, world: World, transaction:
   const site = siteOf(request, config)
   if (site === null) return no('misdirected_request')
   const payers = await payersIn(request, world, site)
-  if (payers.length === 0 || !/^0x[0-9a-fA-F]{64}$/.test(transaction)) return no('not_found')
-  const found = await findPayment(world.env.LEDGER_DB, transaction.toLowerCase(), payers, site)
+  if (payers.length === 0 || !TRANSACTION.test(transaction)) return no('not_found')
+  const found = await findPayment(world.env.LEDGER_DB, oneSpelling(transaction), payers, site)
   if (!found.ok) return no(found.error.code)
   const purchase = found.value
   if (!purchase) return no('receipt_not_found')
@@ -89,7 +92,7 @@ export async function answerReceipt(request: Request, world: World, transaction:
       strings,
       brand: config.brand,
       micros: amount,
-      networkName: assetOf(network)?.name ?? network,
+      networkName: networkOf(network)?.name ?? network,
       transactionUrl: transactionUrl(network, purchase.transaction),
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },
     })

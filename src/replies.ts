@@ -3,12 +3,14 @@
 import * as z from 'zod/mini'
 import type { PaymentReason } from './errors.ts'
 import type { Reply } from './http.ts'
-import { assetOf } from './x402/assets.ts'
-import type { Authorization, Offer } from './x402/payment.ts'
+import { isTransactionOf } from './networks/solana.ts'
+import { isSameAddress, networkOf } from './x402/assets.ts'
+import { isSolanaAddress } from './x402/base58.ts'
+import type { Offer, Transfer } from './x402/payment.ts'
 
 export type SignedPayment = {
-  authorization: Authorization
-  signature: `0x${string}`
+  payer: string
+  transfer: Transfer
   offer: Offer
   /** What it is for, without its query; null where that is nobody's business. */
   bought: { url: string; method: string } | null
@@ -65,20 +67,21 @@ const reasons = z.object({
 })
 
 /** What one facilitator's answer says. `unsent`: it did not look at the payment; `unanswered`: only its gateway answered. */
-export function readSettlement(answer: Reply, payment: SignedPayment): SettleReply {
+export async function readSettlement(answer: Reply, payment: SignedPayment): Promise<SettleReply> {
   const { status, json } = answer
   // A redirect is not followed; whoever sent it may have read the payment.
   if (status >= 300 && status < 400) return { kind: 'unknown' }
   const parsed = z.safeParse(settleReply, json)
   const reply = parsed.data
   if (reply?.success) return readSuccess(reply, payment)
-  if (reply?.errorReason || reply?.transaction) return readFailure(reply.errorReason ?? '', reply.transaction ?? '')
+  if (reply?.errorReason || reply?.transaction)
+    return readFailure(reply.errorReason ?? '', reply.transaction ?? '', payment)
   // Whatever else it says: it has sent something.
-  const named = hashOf(z.safeParse(reasons, json).data?.transaction ?? '')
+  const named = await transactionIn(z.safeParse(reasons, json).data?.transaction ?? '', payment)
   if (named !== '') return { kind: 'unknown' }
   // Some refuse in the words of /verify.
   const verified = status >= 400 && status < 500 ? z.safeParse(verifyReply, json).data : undefined
-  if (verified && !verified.isValid && verified.invalidReason) return readFailure(verified.invalidReason, '')
+  if (verified && !verified.isValid && verified.invalidReason) return readFailure(verified.invalidReason, '', payment)
   // Meant as a settlement, and no more is said: nothing follows from it, whatever the status.
   if (typeof json === 'object' && json !== null && 'success' in json) {
     return { kind: status >= 500 && parsed.success ? 'unanswered' : 'unknown' }
@@ -108,18 +111,25 @@ export const TOO_MANY_REQUESTS = 429
 const NOT_PROCESSED = new Set([404, 405, 521, 523, 525, 526, 530])
 
 /** A success counts only if it is one: of this payment, with its transaction, and without a reason for failing. */
-function readSuccess(reply: z.infer<typeof settleReply>, { authorization, offer }: SignedPayment): SettleReply {
+async function readSuccess(reply: z.infer<typeof settleReply>, payment: SignedPayment): Promise<SettleReply> {
+  const { payer: signer, offer } = payment
   const { errorReason, network, payer, amount } = reply
-  const transaction = hashOf(reply.transaction ?? '')
+  const transaction = await transactionIn(reply.transaction ?? '', payment)
   const isAsAsked =
-    (!network || network === offer.network || network === assetOf(offer.network)?.v1Name) &&
-    (!payer || payer.toLowerCase() === authorization.from) &&
+    (!network || network === offer.network || network === networkOf(offer.network)?.v1Name) &&
+    (!payer || isSameAddress(payer, signer)) &&
     (!amount || amount === offer.amount.toString())
   return isAsAsked && !errorReason && transaction !== '' ? { kind: 'settled', transaction } : { kind: 'unknown' }
 }
 
-/** A transaction's hash in lower case, '' for anything else. */
-const hashOf = (named: string) => (/^0x[0-9a-fA-F]{64}$/.test(named) && !NONE.test(named) ? named.toLowerCase() : '')
+/**
+ * A transaction as its network names it: a hash in lower case; on Solana the fee payer's signature, if it is one under this
+ * very payment. '' for anything else.
+ */
+async function transactionIn(named: string, { transfer }: SignedPayment): Promise<string> {
+  if (transfer.kind === 'svm') return (await isTransactionOf(named, transfer)) ? named : ''
+  return /^0x[0-9a-fA-F]{64}$/.test(named) && !NONE.test(named) ? named.toLowerCase() : ''
+}
 
 /** How facilitators write that there is no transaction. */
 const NONE = /^(?:0x)?0*$/
@@ -141,6 +151,16 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
   ['invalid_exact_evm_signature', 'invalid_exact_evm_payload_signature'],
   ['invalid_exact_evm_failed_to_parse_signature', 'invalid_exact_evm_payload_signature'],
   ['invalid_exact_evm_payload_undeployed_smart_wallet', 'invalid_exact_evm_payload_signature'],
+  ['invalid_exact_svm_payload_signature_invalid', 'invalid_exact_svm_payload_signature_invalid'],
+  ['invalid_exact_svm_payload_mint_mismatch', 'invalid_exact_svm_payload_mint_mismatch'],
+  ['invalid_exact_svm_payload_recipient_mismatch', 'invalid_exact_svm_payload_recipient_mismatch'],
+  ['invalid_exact_svm_payload_amount_mismatch', 'invalid_exact_svm_payload_amount_mismatch'],
+  ['invalid_exact_svm_payload_memo_mismatch', 'invalid_exact_svm_payload_memo_mismatch'],
+  ['invalid_exact_svm_payload_memo_count', 'invalid_exact_svm_payload_memo_mismatch'],
+  ['invalid_exact_svm_transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
+  ['invalid_exact_svm_payload_transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
+  ['invalid_exact_svm_transaction_failed', 'invalid_exact_svm_transaction_failed'],
+  ['settle_exact_svm_block_height_exceeded', 'settle_exact_svm_block_height_exceeded'],
 ])
 
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
@@ -154,17 +174,21 @@ const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
 const ON_CHAIN =
   /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute/
+const SIMULATED = /simulation_failed$/
 /** Refusals that come from looking at the payment, before anything is broadcast. */
 const SURE =
   /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_disabled$|preflight_)/
 
 /** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
-function readFailure(word: string, named: string): SettleReply {
-  const transaction = hashOf(named)
+async function readFailure(word: string, named: string, payment: SignedPayment): Promise<SettleReply> {
+  const transaction = await transactionIn(named, payment)
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   if (PENDING.test(word)) return { kind: 'pending', transaction }
   const reason = publicReason(word)
-  if (ON_CHAIN.test(word)) return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
+  // On Solana nothing was broadcast then; what an earlier sending broadcast is still in doubt.
+  const isSimulated = payment.transfer.kind === 'svm' && SIMULATED.test(word)
+  if (ON_CHAIN.test(word) && !isSimulated)
+    return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
   if (reason === null && !SURE.test(word)) return transaction ? { kind: 'pending', transaction } : { kind: 'unknown' }
   if (!NONE.test(named)) return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
   return { kind: 'refused', reason: reason ?? 'unexpected_settle_error' }
@@ -174,12 +198,12 @@ const publicReason = (word: string): RefusalReason | null =>
   POLICY.test(word) ? 'payment_refused' : (REASONS.get(word) ?? null)
 
 /** What an answer of `/verify` says; null where nothing can be told from it. */
-export function readVerification({ status, json }: Reply, { authorization }: SignedPayment): VerifyReply | null {
+export function readVerification({ status, json }: Reply, { payer: signer }: SignedPayment): VerifyReply | null {
   const { data } = z.safeParse(verifyReply, json)
   if (!data) return null
   const { isValid, invalidReason, payer } = data
   const word = invalidReason ?? ''
-  if (isValid) return payer && payer.toLowerCase() !== authorization.from ? null : { kind: 'valid' }
+  if (isValid) return payer && !isSameAddress(payer, signer) ? null : { kind: 'valid' }
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   // Without a word the status counts, and that is no answer.
   const isSaid = status < 400 || word !== ''
@@ -188,21 +212,46 @@ export function readVerification({ status, json }: Reply, { authorization }: Sig
     : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
 }
 
+/** Of one facilitator on one network; more are not needed. */
+const MOST_FEE_PAYERS = 32
+
 /** What a facilitator serves with `exact`: networks as it names them (CAIP-2, or the names of v1), and its extensions. */
-export type Supported = { networks: readonly string[]; extensions: readonly string[] }
+export type Supported = {
+  networks: readonly string[]
+  extensions: readonly string[]
+  /** On Solana, by network: whose keys may pay the fee; the one it would have now comes first. */
+  feePayers: Readonly<Record<string, readonly string[]>>
+}
 
 const supported = z.object({
-  kinds: z.array(z.object({ scheme: z.string(), network: z.string() })).check(z.minLength(1)),
+  kinds: z
+    .array(
+      z.object({
+        scheme: z.string(),
+        network: z.string(),
+        extra: z.catch(z.optional(z.object({ feePayer: z.optional(z.string()) })), undefined),
+      }),
+    )
+    .check(z.minLength(1)),
   extensions: z.catch(z.array(z.string()), []),
+  signers: z.catch(z.optional(z.record(z.string(), z.array(z.string()))), undefined),
 })
 
 /** What an answer of `/supported` says; null where it lists nothing, or cannot be read. */
 export function readSupport({ json }: Reply): Supported | null {
   const { data } = z.safeParse(supported, json)
   if (!data) return null
+  const exact = data.kinds.filter(({ scheme }) => scheme === 'exact')
+  const feePayers = exact.flatMap(({ network, extra }): [string, string[]][] => {
+    const named = extra?.feePayer
+    if (!network.startsWith('solana:') || named === undefined) return []
+    const others = [...(data.signers?.[network] ?? []), ...(data.signers?.['solana:*'] ?? [])]
+    return [[network, [...new Set([named, ...others])].filter(isSolanaAddress).slice(0, MOST_FEE_PAYERS)]]
+  })
   return {
-    networks: data.kinds.filter(({ scheme }) => scheme === 'exact').map(({ network }) => network),
+    networks: exact.map(({ network }) => network),
     extensions: data.extensions,
+    feePayers: Object.fromEntries(feePayers.filter(([, known]) => known.length > 0)),
   }
 }
 

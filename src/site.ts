@@ -15,7 +15,7 @@ import type { ConfigProblem } from './settings.ts'
 import { type ListingsMemory, newListingsMemory } from './supported.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
 import type { CutPage } from './wall.ts'
-import { assetOf } from './x402/assets.ts'
+import { networkOf } from './x402/assets.ts'
 import { importSigner, type PublicJwk, type Signer } from './x402/jws.ts'
 
 /** What an isolate keeps per environment. Losing it costs calls, never money. */
@@ -122,12 +122,12 @@ export function rpcOf(
   network: string,
   gate?: Gate,
 ): Rpc | null {
-  const asset = assetOf(network)
-  if (!asset) return null
-  const url = rpcUrls[network] ?? asset.rpcUrl
+  const known = networkOf(network)
+  if (!known) return null
+  const url = rpcUrls[network] ?? known.rpcUrl
   const memory = rpcs.get(url) ?? newRpcMemory()
   rpcs.set(url, memory)
-  return new Rpc(url, asset.chainId, memory, gate)
+  return new Rpc(url, network, memory, gate)
 }
 
 /** The key that signs for one purpose. */

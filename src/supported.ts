@@ -7,13 +7,17 @@ import type { Facilitator } from './facilitators.ts'
 import { log, nameOf } from './log.ts'
 import type { Supported } from './replies.ts'
 import type { World } from './site.ts'
-import { type Asset, assetOf } from './x402/assets.ts'
+import { within } from './waiting.ts'
+import { type Asset, assetsOn, type Network, namespaceOf, networkOf } from './x402/assets.ts'
+import type { Way } from './x402/payment.ts'
 
 const listing = z.object({
   /** Networks of this site that it did not name: since when, and when last (Unix seconds). */
   missing: z.record(z.string(), z.object({ sinceSeconds: z.number(), lastSeconds: z.number() })),
   /** Whether it takes sales into its catalogue. */
   hasBazaar: z.boolean(),
+  /** On Solana, by network: whose key pays the fee. The same as long as it is named, so that all isolates offer one. */
+  feePayers: z.optional(z.record(z.string(), z.string())),
 })
 const listings = z.record(z.string(), listing)
 
@@ -23,12 +27,13 @@ export type Listings = Readonly<Record<string, Listing>>
 /** What was read, and when (Unix seconds); null where nobody knows. */
 type Known = { value: Listings; readAtSeconds: number | null }
 /** What an isolate knows of them, and when it last looked (milliseconds). */
-export type ListingsMemory = Known & { lookedAtMs: number }
+export type ListingsMemory = Known & { lookedAtMs: number; silentUntilSeconds: number }
 
 export const newListingsMemory = (): ListingsMemory => ({
   value: {},
   readAtSeconds: null,
   lookedAtMs: Number.NEGATIVE_INFINITY,
+  silentUntilSeconds: Number.NEGATIVE_INFINITY,
 })
 
 /** Keys of articles begin with a slash. */
@@ -41,18 +46,20 @@ const FRESH_SECONDS = 3_600
 const REWRITTEN_SECONDS = 1_200
 /** So often all is written again, so that its age tells whether the cron runs. */
 const STAMPED_SECONDS = 3_600
+/** So long visitors are not made to wait again for facilitators that have just been asked. */
+const SILENT_SECONDS = 5
 /** So often an isolate looks for news. */
 const LOOK_MS = 60_000
 
 /** What is known after an answer. */
 export function listingAfter(
   before: Listing | undefined,
-  { networks, extensions }: Supported,
+  { networks, extensions, feePayers }: Supported,
   wanted: readonly string[],
   nowSeconds: number,
 ): Listing {
   const isNamed = (network: string) =>
-    [network, `${network.split(':')[0]}:*`, assetOf(network)?.v1Name].some((name) => name && networks.includes(name))
+    [network, `${network.split(':')[0]}:*`, networkOf(network)?.v1Name].some((name) => name && networks.includes(name))
   const missing = wanted
     .filter((network) => !isNamed(network))
     .map((network) => {
@@ -61,7 +68,17 @@ export function listingAfter(
       const isKnown = known && nowSeconds - known.lastSeconds < FRESH_SECONDS
       return [network, { sinceSeconds: isKnown ? known.sinceSeconds : nowSeconds, lastSeconds: nowSeconds }]
     })
-  return { missing: Object.fromEntries(missing), hasBazaar: extensions.includes('bazaar') }
+  const payers = Object.entries(feePayers).flatMap(([network, named]) => {
+    const last = before?.feePayers?.[network]
+    const feePayer = last !== undefined && named.includes(last) ? last : named[0]
+    return wanted.includes(network) && feePayer !== undefined ? [[network, feePayer]] : []
+  })
+  return {
+    missing: Object.fromEntries(missing),
+    hasBazaar: extensions.includes('bazaar'),
+    // What it does not name for now was good a moment ago.
+    feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) },
+  }
 }
 
 /** Whether one of these facilitators may serve a network. */
@@ -78,10 +95,62 @@ export const isServed = (
   })
 
 /** What is configured, without what no facilitator serves any more. A quote of before is honoured all the same. */
-export function networksOnOffer(world: World, nowSeconds: number): Asset[] {
+export function networksOnOffer(world: World, nowSeconds: number): Network[] {
   const { facilitators, networks } = world.config
   const known = knownListings(world)
   return networks.filter(({ network }) => isServed(known, facilitators, network, nowSeconds))
+}
+
+/** The ways in which can be paid now. On Solana it takes somebody who pays the fee: where none is known, they are asked. */
+export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]> {
+  const networks = networksOnOffer(world, nowSeconds)
+  const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
+  if (!networks.every(isKnown)) await learn(world, nowSeconds)
+  return networks.flatMap(({ network }) => {
+    const [asset] = assetsOn(network)
+    return asset ? (wayOf(world, asset) ?? []) : []
+  })
+}
+
+function wayOf(world: World, asset: Asset): Way | null {
+  const payTo = world.config.payTo[namespaceOf(asset.network)]
+  if (payTo === undefined) return null
+  if (asset.kind === 'eip3009') return { asset, payTo, transfer: { kind: 'eip3009', ...asset.eip712 } }
+  const found = feePayerOn(world, asset.network)
+  return found && { asset, payTo, transfer: { kind: 'svm', ...found } }
+}
+
+/** Who pays the fee on a network: of the first facilitator that is up, else of the first that has named one. */
+function feePayerOn({ config, isolate }: World, network: string): { feePayer: string; facilitator: string } | null {
+  const known = isolate.listings.value
+  const named = config.facilitators.flatMap((facilitator) => {
+    const feePayer = known[facilitator.url]?.feePayers?.[network]
+    return feePayer === undefined
+      ? []
+      : [{ feePayer, facilitator: facilitator.url, isUp: !isolate.breaker.isOpen(facilitator, Date.now()) }]
+  })
+  const [first] = named.toSorted((a, b) => Number(b.isUp) - Number(a.isUp))
+  return first ? { feePayer: first.feePayer, facilitator: first.facilitator } : null
+}
+
+/** So long a visitor waits at most for what a new isolate does not know yet. */
+const LEARN_MS = 2_500
+
+/** Reads what is stored, else asks the facilitators: one visitor at a time, and not again right after nobody has answered. */
+async function learn(world: World, nowSeconds: number): Promise<void> {
+  const { listings } = world.isolate
+  const isUnknown = () =>
+    networksOnOffer(world, nowSeconds).some(
+      ({ network }) => namespaceOf(network) === 'solana' && feePayerOn(world, network) === null,
+    )
+  if (nowSeconds < listings.silentUntilSeconds) return
+  const stored = await storedListings(world.env)
+  if (stored) Object.assign(listings, stored)
+  if (!isUnknown()) return
+  listings.silentUntilSeconds = nowSeconds + SILENT_SECONDS
+  const reading = readListings(world, nowSeconds)
+  world.waitUntil(reading)
+  await within(reading, LEARN_MS)
 }
 
 /** How old what is known of facilitators is, in seconds: an hour at most where the cron runs and they answer; null for never. */
@@ -174,9 +243,10 @@ export async function readListings(world: World, nowSeconds: number): Promise<vo
 function isNews(before: Listings, after: Listings): boolean {
   const shapeOf = (known: Listings) =>
     JSON.stringify(
-      Object.entries(known).map(([url, { missing, hasBazaar }]) => [
+      Object.entries(known).map(([url, { missing, hasBazaar, feePayers }]) => [
         url,
         hasBazaar,
+        feePayers,
         Object.entries(missing).map(([network, { sinceSeconds, lastSeconds }]) => [
           network,
           lastSeconds - sinceSeconds >= CONFIRMED_SECONDS,

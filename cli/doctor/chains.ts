@@ -19,7 +19,7 @@ import type { Config } from '../../src/config.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
 import { receiptOf } from '../../src/payer/proof.ts'
 import { searchOn, settledBlock } from '../../src/payer/search.ts'
-import type { Asset } from '../../src/x402/assets.ts'
+import { chainIdOf, type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
 import { ANSWER_LIMIT_MS, ask, clockProblem, jsonIn, type Surroundings } from './asking.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
 
@@ -44,11 +44,11 @@ const TOKEN = {
 } as const
 
 /** What a payee is on one network. `delegated` wallets (EIP-7702) keep their own key. */
-type Payee = { asset: Asset; kind: 'contract' | 'used' | 'fresh' }
+type Payee = { asset: Eip3009Asset; kind: 'contract' | 'used' | 'fresh' }
 type Looked = { findings: Finding[]; payee: Payee | null }
 
 export async function chainFindings(config: Config, surroundings: Surroundings): Promise<Finding[]> {
-  const looked = await Promise.all(config.networks.map((asset, i) => lookAt(asset, i, config, surroundings)))
+  const looked = await Promise.all(evmTokensOn(config.networks).map((asset) => lookAt(asset, config, surroundings)))
   const payees = looked.flatMap(({ payee }) => payee ?? [])
   return [...looked.flatMap(({ findings }) => findings), ...payeeFindings(payees)]
 }
@@ -75,8 +75,10 @@ export function payeeFindings(payees: readonly Payee[]): Finding[] {
 
 const chainIdReply = z.object({ result: z.string().regex(/^0x[0-9a-fA-F]{1,13}$/) })
 
-async function lookAt(asset: Asset, index: number, config: Config, surroundings: Surroundings): Promise<Looked> {
-  const { network, name, chainId } = asset
+async function lookAt(asset: Eip3009Asset, config: Config, surroundings: Surroundings): Promise<Looked> {
+  const { network, name } = asset
+  const chainId = chainIdOf(network)
+  const index = config.networks.findIndex((known) => known.network === network)
   const url = config.rpcUrls[network] ?? asset.rpcUrl
   const host = hostOf(url)
   const at = `RPC_URLS.${network}`
@@ -102,10 +104,10 @@ async function lookAt(asset: Asset, index: number, config: Config, surroundings:
   }
   const clock = clockProblem(host, reply.value)
   // The chain is known, so nothing is asked, or logged, about it again.
-  const rpc = new Rpc(url, chainId, { ...newRpcMemory(), chainId })
+  const rpc = new Rpc(url, network, { ...newRpcMemory(), network })
   const budget: Budget = { left: MOST_REQUESTS }
   const token = await tokenFindings(rpc, asset, index, config, budget)
-  const payee = await payeeOn(rpc, asset, config.payTo.eip155, budget)
+  const payee = await payeeOn(rpc, asset, config.payTo.eip155 ?? '', budget)
   const search = await searchFindings(rpc, asset, at, surroundings, budget)
   const unknown = payee.ok ? [] : [notChecked('PAY_TO.eip155', `${host} does not say what this address is on ${name}`)]
   return {
@@ -119,7 +121,7 @@ const hexText = z.string().regex(/^0x[0-9a-fA-F]*$/)
 /** `account`: for the questions that are about one. */
 async function askToken(
   rpc: Rpc,
-  { asset }: Asset,
+  { asset }: Eip3009Asset,
   question: keyof typeof TOKEN,
   budget: Budget,
   account?: string,
@@ -139,12 +141,12 @@ async function askToken(
 /** Whether the token is the one that readers sign for, and pays this payee. */
 async function tokenFindings(
   rpc: Rpc,
-  asset: Asset,
+  asset: Eip3009Asset,
   index: number,
   config: Config,
   budget: Budget,
 ): Promise<Finding[]> {
-  const { name, eip712, chainId, asset: address } = asset
+  const { name, network, eip712, asset: address } = asset
   const host = hostOf(rpc.url)
   const at = `NETWORKS[${index}]`
   const code = read(hexText, await rpc.ask({ method: 'eth_getCode', params: [address, 'latest'] }, budget))
@@ -154,7 +156,7 @@ async function tokenFindings(
   }
   const ask = (question: keyof typeof TOKEN, account?: string) => askToken(rpc, asset, question, budget, account)
   const separator = await ask('separator')
-  const expected = domainSeparator({ domain: { ...eip712, chainId, verifyingContract: address } })
+  const expected = domainSeparator({ domain: { ...eip712, chainId: chainIdOf(network), verifyingContract: address } })
   const findings: Finding[] = []
   const report = 'remove the network from NETWORKS, and report it'
   if (!separator.ok || separator.value !== expected) {
@@ -177,7 +179,7 @@ async function tokenFindings(
       error(at, `the token on ${name} has ${String(decimals.value)} decimals, prices have ${DECIMALS}; ${report}`),
     )
   }
-  const blocked = await ask('isBlocked', config.payTo.eip155)
+  const blocked = await ask('isBlocked', config.payTo.eip155 ?? '')
   if (blocked.ok && blocked.value === true) {
     findings.push(error('PAY_TO.eip155', `the token's issuer blocks this address on ${name}; write another one`))
   }
@@ -190,7 +192,12 @@ const shown = (answer: Result<unknown, ChainFailure>): string =>
 /** Code that hands a wallet's calls on, and leaves it its key (EIP-7702). */
 const DELEGATION = /^0xef0100/i
 
-async function payeeOn(rpc: Rpc, asset: Asset, address: Hex, budget: Budget): Promise<Result<Payee, ChainFailure>> {
+async function payeeOn(
+  rpc: Rpc,
+  asset: Eip3009Asset,
+  address: string,
+  budget: Budget,
+): Promise<Result<Payee, ChainFailure>> {
   const ask = async (method: string) => read(hexText, await rpc.ask({ method, params: [address, 'latest'] }, budget))
   const code = await ask('eth_getCode')
   if (!code.ok) return code
@@ -208,7 +215,7 @@ const blockWithTransactions = z.object({ transactions: z.array(z.string()) })
 /** Asks what is asked about a payment whose outcome nobody told: one that does not exist. */
 async function searchFindings(
   rpc: Rpc,
-  asset: Asset,
+  asset: Eip3009Asset,
   at: string,
   { nowMs }: Surroundings,
   budget: Budget,
@@ -243,7 +250,7 @@ async function searchFindings(
 
 async function logFindings(
   rpc: Rpc,
-  { asset }: Asset,
+  { asset }: Eip3009Asset,
   at: string,
   nobody: { from: Hex; nonce: Hex },
   place: { head: Block; settled: Block },

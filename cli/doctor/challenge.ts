@@ -1,13 +1,15 @@
 // How long the header of a challenge gets, made as the worker makes it. It never fetches.
 import type { Config } from '../../src/config.ts'
+import { memoOf } from '../../src/networks/memo.ts'
 import { issueNonce } from '../../src/nonce.ts'
 import { saleOffers, salesAt } from '../../src/policy/policy.ts'
 import type { Rule } from '../../src/policy/rules.ts'
 import { type Resource, urlOf } from '../../src/policy/scope.ts'
 import { issueQuote } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
+import { assetsOn, namespaceOf } from '../../src/x402/assets.ts'
 import { encodeChallenge } from '../../src/x402/codec.ts'
-import type { Offer } from '../../src/x402/payment.ts'
+import type { Offer, TransferTerms, Way } from '../../src/x402/payment.ts'
 import { error, type Finding } from './findings.ts'
 import { exampleOf } from './routes.ts'
 
@@ -23,7 +25,7 @@ export async function challengeFindings(config: Config, nowSeconds: number): Pro
     const { price } = rule
     if (price === 'free') continue
     const resource = longAddress(config, rule)
-    const offers = saleOffers(salesAt(resource.path, price, rule), config.networks, config.payTo.eip155, true)
+    const offers = saleOffers(salesAt(resource.path, price, rule), waysOf(config), true)
     const single = await headerLength(config, rule, resource, offers.slice(0, 1), nowSeconds)
     const all = await headerLength(config, rule, resource, offers, nowSeconds)
     const at = `ROUTES[${i}]`
@@ -38,6 +40,21 @@ export async function challengeFindings(config: Config, nowSeconds: number): Pro
   }
   return findings
 }
+
+/** As long as any fee payer's. */
+const FEE_PAYER = '1'.repeat(44)
+
+/** Every way to pay that is configured. */
+const waysOf = ({ networks, payTo }: Config): Way[] =>
+  networks.flatMap(({ network }) => {
+    const [asset] = assetsOn(network)
+    if (!asset) return []
+    const transfer: TransferTerms =
+      asset.kind === 'svm'
+        ? { kind: 'svm', feePayer: FEE_PAYER, facilitator: '' }
+        : { kind: 'eip3009', ...asset.eip712 }
+    return [{ asset, transfer, payTo: payTo[namespaceOf(network)] ?? '' }]
+  })
 
 /** An address of the route that is as long as the contract speaks of, where its pattern allows. */
 function longAddress({ sites }: Config, { path, host, methods }: Rule): Resource {
@@ -61,9 +78,15 @@ async function headerLength(
   const quote = await issueQuote(offers, resource, key, nowSeconds, new Uint8Array(9))
   const nonce = await issueNonce(site, await deriveKey(config.passSecret, 'sign-in'), nowSeconds, new Uint8Array(4))
   const networks = config.networks.map(({ network }) => network)
+  const memoKey = await deriveKey(config.passSecret, 'memo')
+  const memos = await Promise.all(
+    offers.map((offer) =>
+      offer.transfer.kind === 'svm' ? memoOf(offer, '', memoKey, quote.id, quote.expiresAtSeconds) : null,
+    ),
+  )
   const isLasting = offers.some(({ accessSeconds }) => accessSeconds > 0)
   const info = { url: urlOf(resource), description: rule.description, mimeType: rule.mimeType }
   const signIn = isLasting ? { site, nonce, issuedAtSeconds: nowSeconds, networks } : null
   // Signed offers are put in only where they fit.
-  return encodeChallenge('payment_required', info, offers, { ...quote, signedOffers: [] }, signIn).header.length
+  return encodeChallenge('payment_required', info, offers, { ...quote, signedOffers: [], memos }, signIn).header.length
 }

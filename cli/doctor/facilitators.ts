@@ -8,7 +8,7 @@ import { headersFor, type Keyring, keyProblem, newKeyring } from '../../src/keyr
 import { TRANSFER_WITH_AUTHORIZATION } from '../../src/networks/evm.ts'
 import { formatPrice } from '../../src/policy/rules.ts'
 import { KEY_REFUSED, readVerification, type SignedPayment, TOO_MANY_REQUESTS } from '../../src/replies.ts'
-import type { Asset } from '../../src/x402/assets.ts'
+import { chainIdOf, type Eip3009Asset, evmTokensOn, isSameAddress, type Network } from '../../src/x402/assets.ts'
 import { type Authorization, type Offer, offerOf } from '../../src/x402/payment.ts'
 import { ANSWER_LIMIT_MS, type Answered, ask, clockProblem, jsonIn, type Surroundings } from './asking.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
@@ -65,7 +65,7 @@ async function checkOne(
   const networks = networkFindings(list, config, at, host)
   const served = config.networks.filter(({ network }) => serves(list, network))
   const dry = await Promise.all(
-    served.map((asset) => dryVerification(facilitator, asset, config, at, keyring, surroundings)),
+    evmTokensOn(served).map((asset) => dryVerification(facilitator, asset, config, at, keyring, surroundings)),
   )
   return [...findings, ...networks, ...signerFindings(list, config, host), ...dry.flat()]
 }
@@ -122,7 +122,8 @@ const serves = ({ kinds }: Supported, network: string) =>
 function networkFindings(list: Supported, { networks }: Config, at: string, host: string): Finding[] {
   const missing = networks.filter(({ network }) => !serves(list, network))
   if (missing.length === 0) return []
-  const names = (assets: readonly Asset[]) => assets.map(({ name, network }) => `${name} (${network})`).join(' and ')
+  const names = (networks: readonly Network[]) =>
+    networks.map(({ name, network }) => `${name} (${network})`).join(' and ')
   const chains = list.kinds.map(({ network }) => network).filter((network) => network.includes(':'))
   const isAllTest = chains.length > 0 && chains.every((network) => TEST_NETWORKS.has(network))
   const isAllReal = chains.length > 0 && !chains.some((network) => TEST_NETWORKS.has(network))
@@ -148,7 +149,7 @@ const plain = (word: string) =>
 
 function signerFindings({ signers }: Supported, { payTo }: Config, host: string): Finding[] {
   const isSigner = Object.values(signers).some((list) =>
-    list.some((address) => address.toLowerCase() === payTo.eip155.toLowerCase()),
+    list.some((address) => Object.values(payTo).some((payee) => isSameAddress(address, payee))),
   )
   const message = `this is the address from which ${host} sends transactions; write your own`
   return isSigner ? [error('PAY_TO.eip155', message)] : []
@@ -163,7 +164,7 @@ const POLICY = /kyt|blocked/
 /** Asks about the cheapest thing on sale, paid by a wallet that nobody has seen and that holds nothing. */
 async function dryVerification(
   facilitator: Facilitator,
-  asset: Asset,
+  asset: Eip3009Asset,
   config: Config,
   at: string,
   keyring: Keyring,
@@ -173,7 +174,8 @@ async function dryVerification(
   const cheapest = cheapestOf(config)
   if (cheapest === null) return []
   const terms = { amount: cheapest.micros, name: null, accessSeconds: 0, scope: null, flow: 'authorization' } as const
-  const offer = offerOf(asset, { ...terms, payTo: config.payTo.eip155 })
+  const way = { asset, payTo: config.payTo.eip155 ?? '', transfer: { kind: 'eip3009', ...asset.eip712 } } as const
+  const offer = offerOf(way, terms)
   const payment = await emptyPayment(offer, asset, Math.floor(surroundings.nowMs() / 1000))
   const reply = await askFacilitator(facilitator, '/verify', envelope(payment), keyring, surroundings)
   const trial = `a trial payment on ${asset.name}`
@@ -235,7 +237,7 @@ export function cheapestOf({ rules }: Config): { at: string; micros: bigint } | 
 }
 
 /** Good but for the money. The key is forgotten at once, so that nobody can ever fund it. */
-async function emptyPayment(offer: Offer, asset: Asset, nowSeconds: number): Promise<SignedPayment> {
+async function emptyPayment(offer: Offer, asset: Eip3009Asset, nowSeconds: number): Promise<SignedPayment> {
   const account = privateKeyToAccount(generatePrivateKey())
   const lowerCase = (address: string): `0x${string}` => `0x${address.slice(2).toLowerCase()}`
   const authorization: Authorization = {
@@ -247,10 +249,10 @@ async function emptyPayment(offer: Offer, asset: Asset, nowSeconds: number): Pro
     nonce: generatePrivateKey(),
   }
   const signature = await account.signTypedData({
-    domain: { ...asset.eip712, chainId: asset.chainId, verifyingContract: asset.asset },
+    domain: { ...asset.eip712, chainId: chainIdOf(asset.network), verifyingContract: asset.asset },
     types: TRANSFER_WITH_AUTHORIZATION,
     primaryType: 'TransferWithAuthorization',
     message: authorization,
   })
-  return { authorization, signature, offer, bought: null }
+  return { payer: authorization.from, transfer: { kind: 'eip3009', authorization, signature }, offer, bought: null }
 }

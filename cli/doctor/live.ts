@@ -3,6 +3,7 @@
 import * as z from 'zod'
 import type { Config } from '../../src/config.ts'
 import { isLocalHost } from '../../src/settings.ts'
+import { isSameAddress, namespaceOf } from '../../src/x402/assets.ts'
 import { decodeJson } from '../../src/x402/base64.ts'
 import { type Answered, ask, type Surroundings } from './asking.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
@@ -137,7 +138,7 @@ function termsFindings({ payTo, networks }: Config, url: string, { headers }: An
   if (!terms) return [warning('SITE_URL', `the challenge at ${url} cannot be read; deploy these settings`)]
   const isOurs = terms.accepts.every(
     (offer) =>
-      offer.payTo.toLowerCase() === payTo.eip155.toLowerCase() &&
+      isSameAddress(offer.payTo, payTo[namespaceOf(offer.network)] ?? '') &&
       networks.some(({ network }) => network === offer.network),
   )
   if (isOurs) return []

@@ -6,7 +6,7 @@ import { type Block, type Budget, blockAt, newRpcMemory, Rpc, read, safeNumber, 
 import type { Config } from '../../src/config.ts'
 import { AUTHORIZATION_USED, type Log, receiptOf, transactionHash } from '../../src/payer/proof.ts'
 import { startSearch } from '../../src/payer/search.ts'
-import type { Asset } from '../../src/x402/assets.ts'
+import { type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
 import { type Finding, hostOf, notChecked, warning } from './findings.ts'
 
 export const DAY_SECONDS = 86_400
@@ -27,19 +27,17 @@ export async function salesFindings(
   known: ReadonlySet<string>,
   nowSeconds: number,
 ): Promise<Finding[]> {
-  const each = config.networks.map(async (asset) => {
-    const rpc = new Rpc(config.rpcUrls[asset.network] ?? asset.rpcUrl, asset.chainId, {
-      ...newRpcMemory(),
-      chainId: asset.chainId,
-    })
-    return unknownSales(rpc, asset, config.payTo.eip155, known, nowSeconds)
+  const each = evmTokensOn(config.networks).map(async (asset) => {
+    const { network } = asset
+    const rpc = new Rpc(config.rpcUrls[network] ?? asset.rpcUrl, network, { ...newRpcMemory(), network })
+    return unknownSales(rpc, asset, config.payTo.eip155 ?? '', known, nowSeconds)
   })
   return (await Promise.all(each)).flat()
 }
 
 async function unknownSales(
   rpc: Rpc,
-  asset: Asset,
+  asset: Eip3009Asset,
   payTo: string,
   known: ReadonlySet<string>,
   nowSeconds: number,
@@ -68,7 +66,7 @@ async function unknownSales(
 /** Transactions of the last day that moved the token to the payee, and their blocks; null where the chain does not tell. */
 async function transfersTo(
   rpc: Rpc,
-  asset: Asset,
+  asset: Eip3009Asset,
   payTo: string,
   head: Block,
   nowSeconds: number,
@@ -91,7 +89,7 @@ async function transfersTo(
 }
 
 /** Whether the payee was paid by an authorization; what somebody just sends there is no sale. */
-const isSale = (logs: readonly Log[], { asset }: Asset, payTo: string): boolean => {
+const isSale = (logs: readonly Log[], { asset }: Eip3009Asset, payTo: string): boolean => {
   const own = logs.filter(({ address }) => address === asset.toLowerCase())
   return own.some(
     ({ topics }, i) =>

@@ -1,5 +1,5 @@
 // The ledger against the chain, in both directions. Pure: it gets rows and transfers, and says what does not fit.
-import { type Asset, assetOf } from '../../src/x402/assets.ts'
+import { assetAt, type Eip3009Asset } from '../../src/x402/assets.ts'
 import { amountOf, isoTime, linkOf, type Row } from './rows.ts'
 import { keyOf, type Transfer } from './transfers.ts'
 
@@ -41,7 +41,7 @@ export type Findings = {
 
 /** What of one network's chain was read. */
 export type View = {
-  asset: Asset
+  asset: Eip3009Asset
   payees: readonly string[]
   /** Blocks, both included, of which all transfers to the payees were read. */
   from: number
@@ -131,9 +131,7 @@ const isIn = (row: Row, { asset }: View) =>
 
 /** Rows of a token that no release of this table knows. */
 export const unknownTokens = (rows: readonly Row[]): Finding[] =>
-  rows
-    .filter((row) => assetOf(row.network)?.asset.toLowerCase() !== row.asset.toLowerCase())
-    .map((row) => aboutRow('unknown_token', row))
+  rows.filter((row) => assetAt(row.network, row.asset) === undefined).map((row) => aboutRow('unknown_token', row))
 
 /** The transactions that a look into the logs did not show: their receipts have to be asked for, as `inReceipts`. */
 export function toLookUp(rows: readonly Row[], view: View): string[] {

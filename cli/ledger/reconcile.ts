@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { SETTLED_SECONDS } from '../../src/payer/search.ts'
-import { assetOf } from '../../src/x402/assets.ts'
+import { type Eip3009Asset, evmTokensOn, networkOf } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import {
   compare,
@@ -77,11 +77,8 @@ export async function compareAll(
 ): Promise<{ checked: Checked[]; findings: Findings }> {
   const groups = await groupsIn(query)
   const payees = payeesOf(groups, settings.payTo)
-  const assets = new Set(settings.networks)
-  for (const { network } of groups) {
-    const asset = assetOf(network)
-    if (asset) assets.add(asset)
-  }
+  const known = groups.flatMap(({ network }) => networkOf(network) ?? [])
+  const assets = new Set<Eip3009Asset>(evmTokensOn([...settings.networks, ...known]))
   if (payees.length === 0) throw new Refusal('the ledger is empty and PAY_TO is not set: there is nothing to compare')
   if (wish.fromBlock !== null && assets.size > 1) {
     throw new Refusal('--from-block counts the blocks of one network, and here are several; use --days')

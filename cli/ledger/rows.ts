@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { LedgerRow } from '../../src/ledger.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
-import { ASSETS, transactionUrl } from '../../src/x402/assets.ts'
+import { assetAt, transactionUrl } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Query, quoted } from './database.ts'
 
@@ -95,13 +95,11 @@ export async function rowsOfAlias(query: Query, alias: string, secrets: readonly
   return found
 }
 
-/** All entries of the table are USDC. */
-const SYMBOL = 'USDC'
+/** All entries of the table have as many. */
 const DECIMALS = 6
 
 /** The symbol of a token we know, else null. */
-export const symbolOf = (network: string, asset: string): string | null =>
-  ASSETS.some((known) => known.network === network && known.asset.toLowerCase() === asset.toLowerCase()) ? SYMBOL : null
+export const symbolOf = (network: string, asset: string): string | null => assetAt(network, asset)?.symbol ?? null
 
 /** Whole units as exact decimal text, with at least two decimals: `50000n` is `0.05`. */
 export function wholeUnits(amount: bigint): string {
@@ -118,7 +116,7 @@ export function amountOf({ network, asset, amount }: Pick<Row, 'network' | 'asse
 
 /** Where a row's transaction can be looked up; null for what is none. */
 export const linkOf = (network: string, transaction: string): string | null =>
-  /^0x[0-9a-fA-F]{64}$/.test(transaction) ? transactionUrl(network, transaction) : null
+  /^(?:0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{64,88})$/.test(transaction) ? transactionUrl(network, transaction) : null
 
 /** Seconds as ISO 8601 in UTC. */
 export function isoTime(seconds: number): string {

@@ -20,7 +20,7 @@ import { fail, ok, type Result } from '../../src/errors.ts'
 import { exchange } from '../../src/http.ts'
 import { isHash, type Receipt, receiptOf, TRANSFER } from '../../src/payer/proof.ts'
 import { foundLogs } from '../../src/payer/search.ts'
-import type { Asset } from '../../src/x402/assets.ts'
+import { chainIdOf, type Eip3009Asset } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Transfer, transfersIn } from './transfers.ts'
 
@@ -31,10 +31,10 @@ const BOUNDLESS: Budget = { left: Number.MAX_SAFE_INTEGER }
 const PAUSES_MS = [500, 2_000, 5_000]
 
 /** One network's chain, as one endpoint tells it. */
-export type Chain = { rpc: Rpc; asset: Asset; host: string }
+export type Chain = { rpc: Rpc; asset: Eip3009Asset; host: string }
 
 /** Throws a `Refusal` where nobody answers, or another chain does. */
-export async function openChain(asset: Asset, url: string): Promise<Chain> {
+export async function openChain(asset: Eip3009Asset, url: string): Promise<Chain> {
   const { host } = new URL(url)
   const call = { jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] }
   const reply = await exchange(url, call, CHAIN_ID_LIMIT_MS)
@@ -44,15 +44,17 @@ export async function openChain(asset: Asset, url: string): Promise<Chain> {
     const code = reply.ok ? ` (status ${reply.value.status})` : ''
     throw new Refusal(`the RPC at ${host} does not say its chain${code}; ${another(asset)}`)
   }
-  if (chainId.value !== asset.chainId) {
+  const expected = chainIdOf(asset.network)
+  if (chainId.value !== expected) {
     throw new Refusal(
-      `the RPC at ${host} is of chain ${chainId.value}, and ${asset.network} is chain ${asset.chainId}; ${another(asset)}`,
+      `the RPC at ${host} is of chain ${chainId.value}, and ${asset.network} is chain ${expected}; ${another(asset)}`,
     )
   }
-  return { rpc: new Rpc(url, asset.chainId, { ...newRpcMemory(), chainId: chainId.value }), asset, host }
+  return { rpc: new Rpc(url, asset.network, { ...newRpcMemory(), network: asset.network }), asset, host }
 }
 
-const another = ({ network }: Asset) => `set RPC_URLS."${network}" in wrangler.toml, or give --rpc ${network}=URL`
+const another = ({ network }: Eip3009Asset) =>
+  `set RPC_URLS."${network}" in wrangler.toml, or give --rpc ${network}=URL`
 
 /** Asks again while there is no answer. A refusal is an answer. */
 async function persistently<Value>(

@@ -1,7 +1,7 @@
 // `ledger show`: the rows of one transaction, one payment or one payer, for people.
 import { parseArgs } from 'node:util'
 import { unstable_getVarsForDev } from 'wrangler'
-import { assetOf } from '../../src/x402/assets.ts'
+import { networkOf } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { queryOf } from './database.ts'
 import { amountOf, isoTime, linkOf, printable, type Row, rowsNamed, rowsOfAlias } from './rows.ts'
@@ -52,7 +52,7 @@ function described(row: Row): string {
     ['Offer', row.offer === '' ? null : row.offer],
     ['Access', row.accessSeconds === 0 ? 'one answer' : `${row.accessSeconds} s`],
     ['Amount', amountOf(row)],
-    ['Network', `${assetOf(network)?.name ?? 'unknown'} (${network})`],
+    ['Network', `${networkOf(network)?.name ?? 'unknown'} (${network})`],
     ['Payer', row.payer],
     ['Payee', row.payTo],
     ['Transaction', transaction],

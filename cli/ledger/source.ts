@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import { inCheckout, persistDirectory, readLocal } from '../../dev/stack/paths.ts'
-import { ASSETS, type Asset, assetOf } from '../../src/x402/assets.ts'
+import { NETWORKS, type Network, networkOf } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 
 /** For `parseArgs`: the flags that say which ledger. */
@@ -73,7 +73,7 @@ const rpcUrlsVar = json.pipe(z.record(z.string(), z.string()))
 export type Settings = {
   /** Lower case; null where none is written. */
   payTo: string | null
-  networks: readonly Asset[]
+  networks: readonly Network[]
   /** By CAIP-2 network; for each network of the table. They may hold keys: only their hosts are ever shown. */
   rpcUrls: ReadonlyMap<string, string>
 }
@@ -88,7 +88,7 @@ export async function settingsOf(source: Source, rpc: readonly string[]): Promis
     return parsed.data
   }
   const networks = value('NETWORKS', networksVar, 'write a list such as ["eip155:8453"]') ?? []
-  const rpcUrls = new Map(ASSETS.map(({ network, rpcUrl }) => [network, rpcUrl]))
+  const rpcUrls = new Map(NETWORKS.map(({ network, rpcUrl }) => [network, rpcUrl]))
   const configured = value('RPC_URLS', rpcUrlsVar, 'write a table such as { "eip155:8453" = "https://…" }') ?? {}
   for (const [network, url] of Object.entries(configured))
     rpcUrls.set(network, checkedUrl(url, `RPC_URLS."${network}"`))
@@ -130,10 +130,10 @@ async function readConfig({ configPath, env }: Source) {
   }
 }
 
-function knownNetwork(network: string, where: string): Asset {
-  const asset = assetOf(network)
-  if (asset) return asset
-  const known = ASSETS.map((entry) => entry.network).join(', ')
+function knownNetwork(network: string, where: string): Network {
+  const found = networkOf(network)
+  if (found) return found
+  const known = NETWORKS.map((entry) => entry.network).join(', ')
   throw new Refusal(`${where} names ${network}, which is not supported; write one of ${known}`)
 }
 

@@ -1,6 +1,7 @@
 // What one transaction's receipt says about authorizations: which were used, and what each of them moved. Pure.
 import type { Log, Receipt } from '../../src/payer/proof.ts'
 import { AUTHORIZATION_USED, isHash, TRANSFER } from '../../src/payer/proof.ts'
+import { chainIdOf } from '../../src/x402/assets.ts'
 
 /** A transfer by authorization, by its place on the chain. Addresses and hashes are lower case. */
 export type Transfer = {
@@ -46,5 +47,5 @@ export function transfersIn(transaction: string, { block, isSuccess, logs }: Rec
 }
 
 /** The replay key of a transfer, which is the id of its row in the ledger. */
-export const keyOf = ({ payer, nonce }: Transfer, asset: { chainId: number; asset: string }): string =>
-  `3009|${asset.chainId}|${asset.asset.toLowerCase()}|${payer}|${nonce}`
+export const keyOf = ({ payer, nonce }: Transfer, asset: { network: string; asset: string }): string =>
+  `3009|${chainIdOf(asset.network)}|${asset.asset.toLowerCase()}|${payer}|${nonce}`

@@ -1,7 +1,7 @@
 // The two deployments, for test money and for real money: what each is called, and what stands about it in wrangler.toml.
 // Pure. They share the code and nothing else.
 import { fail, ok, type Result } from '../../src/errors.ts'
-import { assetOf } from '../../src/x402/assets.ts'
+import { networkOf } from '../../src/x402/assets.ts'
 import { copied, type Edit, edited, inserted, quoted } from './toml.ts'
 
 /** The name of a deployment, and of its environment in wrangler.toml. */
@@ -229,8 +229,10 @@ export function sharedProblems(test: Separate, live: Separate): Result<null, str
     )
   }
   const wrong = [
-    ...test.networks.filter((network) => assetOf(network)?.isTest === false).map((name) => `[env.test] names ${name}`),
-    ...live.networks.filter((network) => assetOf(network)?.isTest === true).map((name) => `[env.live] names ${name}`),
+    ...test.networks
+      .filter((network) => networkOf(network)?.isTest === false)
+      .map((name) => `[env.test] names ${name}`),
+    ...live.networks.filter((network) => networkOf(network)?.isTest === true).map((name) => `[env.live] names ${name}`),
   ]
   if (wrong.length > 0) {
     return fail(

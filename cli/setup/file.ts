@@ -7,7 +7,7 @@ import { unstable_readConfig } from 'wrangler'
 import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { parseConfig } from '../../src/config.ts'
-import { assetOf } from '../../src/x402/assets.ts'
+import { networkOf } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Known, type Money, NO_D1, NO_KV, type Separate } from './deployment.ts'
 
@@ -99,7 +99,7 @@ function withoutFolder(raw: Map<string, unknown>, folder: string): Map<string, u
 /** That the top level is no deployment for real money: a second one beside it would not know what the first has sold. */
 export function mustBeDemo({ environments }: Reading): void {
   const top = environments.get('')
-  const real = top?.vars.NETWORKS.find((network) => assetOf(network)?.isTest === false)
+  const real = top?.vars.NETWORKS.find((network) => networkOf(network)?.isTest === false)
   if (real === undefined) return
   throw new Refusal(
     `The top level of wrangler.toml takes real money (NETWORKS names ${real}). A second deployment would not know what that one ` +

@@ -107,8 +107,13 @@ const chosen = () =>
     0,
     [...radios()].findIndex((radio) => radio.checked),
   )
-const priceOf = (/** @type {number} */ offer) =>
-  dollars(BigInt(challenge.accepts[offer * networks.length]?.amount ?? 0))
+const priceOf = (/** @type {number} */ offer) => dollars(BigInt(termsOf(offer)[0]?.amount ?? 0))
+
+/** How an offer can be paid: each stands there once for each network. @param {number} offer */
+function termsOf(offer) {
+  const ways = challenge.accepts.length / Math.max(1, page.isLasting.length)
+  return challenge.accepts.slice(offer * ways, (offer + 1) * ways)
+}
 
 /** @param {bigint} micros */
 function dollars(micros) {
@@ -284,7 +289,7 @@ async function pay(wallet, offer) {
     await refresh()
     if (priceOf(offer) !== before) throw new Stop(text('priceChanged', { price: priceOf(offer) }))
   }
-  const terms = challenge.accepts[offer * networks.length + at]
+  const terms = termsOf(offer).find(({ network }) => network === networks[at]?.network)
   if (!terms) throw new Stop(text('refused'))
   const price = dollars(BigInt(terms.amount))
   const balance = await balanceOf(wallet, account, terms)

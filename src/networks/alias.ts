@@ -1,6 +1,7 @@
 // How the log names a payer or a payment without saying which wallet it is: keyed digests, which only who has PASS_SECRET can
 // match. Pure; not by WebCrypto, because a payer's object names payments between two awaits.
 import { sha256 } from 'viem/utils'
+import { oneSpelling } from '../x402/assets.ts'
 
 const BLOCK_BYTES = 64
 const DIGEST_CHARACTERS = 16
@@ -29,7 +30,7 @@ export const monthOf = (seconds: number): string => new Date(seconds * 1000).toI
 
 /** A payer's name in the log: another one every month, so that lines of two months cannot be put together. */
 export const payerAlias = (passSecret: string, address: string, month: string): string =>
-  digest(passSecret, `payer|${month}|${address.toLowerCase()}`)
+  digest(passSecret, `payer|${month}|${oneSpelling(address)}`)
 
 /** A payment's name in the log, from its replay key, which is its `id` in the ledger. */
 export const paymentAlias = (passSecret: string, replayKey: string): string =>

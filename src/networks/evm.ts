@@ -1,6 +1,6 @@
 // `exact` on EVM (EIP-3009): the typed-data signature of an authorization, and its replay key. And signed messages.
 import { hashMessage, hashTypedData, recoverAddress } from 'viem/utils'
-import type { Asset } from '../x402/assets.ts'
+import { chainIdOf, type Eip3009Asset } from '../x402/assets.ts'
 import type { Authorization } from '../x402/payment.ts'
 
 /** The typed data of `transferWithAuthorization` (EIP-3009). */
@@ -25,10 +25,10 @@ const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681
 export async function isSignedByPayer(
   authorization: Authorization,
   signature: `0x${string}`,
-  asset: Asset,
+  asset: Eip3009Asset,
 ): Promise<boolean> {
   const hash = hashTypedData({
-    domain: { ...asset.eip712, chainId: asset.chainId, verifyingContract: asset.asset },
+    domain: { ...asset.eip712, chainId: chainIdOf(asset.network), verifyingContract: asset.asset },
     types: TRANSFER_WITH_AUTHORIZATION,
     primaryType: 'TransferWithAuthorization',
     message: authorization,
@@ -37,20 +37,23 @@ export async function isSignedByPayer(
 }
 
 /** Whether the address's own key signed a message (EIP-191). False proves nothing, as above. */
-export const isSignedMessage = (message: string, address: `0x${string}`, signature: `0x${string}`): Promise<boolean> =>
+export const isSignedMessage = (message: string, address: string, signature: string): Promise<boolean> =>
   isSignedHash(messageHash(message), address, withRecoveryId(signature))
 
 /** Some wallets write a recovery id of 0 or 1 for 27 or 28. Tokens refuse that, but no token checks a message. */
-const withRecoveryId = (signature: `0x${string}`): `0x${string}` =>
+const withRecoveryId = (signature: string): string =>
   /^0x[0-9a-f]{128}0[01]$/i.test(signature)
     ? `0x${signature.slice(2, 130)}${signature.endsWith('1') ? '1c' : '1b'}`
     : signature
 
+/** 65 bytes with a recovery id. */
+const isRecoverable = (signature: string): signature is `0x${string}` => /^0x[0-9a-f]{128}(?:1b|1c)$/i.test(signature)
+
 /** The hash a contract wallet is asked about (ERC-1271). */
 export const messageHash = (message: string) => hashMessage(message)
 
-async function isSignedHash(hash: `0x${string}`, signer: `0x${string}`, signature: `0x${string}`): Promise<boolean> {
-  if (!/^0x[0-9a-f]{128}(?:1b|1c)$/i.test(signature)) return false
+async function isSignedHash(hash: `0x${string}`, signer: string, signature: string): Promise<boolean> {
+  if (!isRecoverable(signature)) return false
   if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false
   try {
     return (await recoverAddress({ hash, signature })).toLowerCase() === signer.toLowerCase()
@@ -61,5 +64,5 @@ async function isSignedHash(hash: `0x${string}`, signer: `0x${string}`, signatur
 }
 
 /** One key per authorization: chain, token, payer and nonce, all of them signed. */
-export const replayKey = ({ from, nonce }: Authorization, asset: Asset) =>
-  `3009|${asset.chainId}|${asset.asset.toLowerCase()}|${from}|${nonce}`
+export const replayKey = ({ from, nonce }: Authorization, asset: Eip3009Asset) =>
+  `3009|${chainIdOf(asset.network)}|${asset.asset.toLowerCase()}|${from}|${nonce}`

@@ -1,10 +1,13 @@
 // Proof that a payment is good: signature → terms → window. Makes every VerifiedPayment.
 import { fail, ok, type Refusal, type Result } from '../errors.ts'
-import { assetOf } from '../x402/assets.ts'
-import type { Offer, Owner, Payment, VerifiedPayment, Window } from '../x402/payment.ts'
+import { type Asset, assetsOn, type Eip3009Asset, isSameAddress, networkOf } from '../x402/assets.ts'
+import type { Eip3009Transfer, Offer, Owner, Payment, Transfer, VerifiedPayment, Window } from '../x402/payment.ts'
+import type { SvmTransfer } from '../x402/svm.ts'
 import { isSignedByPayer, replayKey } from './evm.ts'
+import { type Binding, isMemoOf, memoEndsAtSeconds } from './memo.ts'
+import { associatedTokenAccount, isSignedBySigners, svmReplayKey } from './solana.ts'
 
-/** Time a settlement needs before `validBefore`: the facilitator's own margin is 6 s; a block and a reply on top. */
+/** Time a settlement needs before the payment ends: the facilitator's own margin is 6 s; a block and a reply on top. */
 const SETTLE_MARGIN_SECONDS = 8n
 /** Longest time an authorization may remain spendable. Longer ones would have to be remembered that long. */
 const LONGEST_WINDOW_SECONDS = 30n * 86_400n
@@ -16,6 +19,12 @@ export type Verification =
   /** Perhaps signed by a contract: it is recognised from an earlier request, or confirmed by `/verify`. */
   | { kind: 'unproven'; key: string; confirm: () => VerifiedPayment; offer: Offer | null; objection: Refusal | null }
 
+/** What binds a payment to this site beside its amount, where its network has room for that (Solana). */
+export type Bond = Binding & {
+  /** Base URLs of those whose fee payers this site has offered. */
+  facilitators: readonly string[]
+}
+
 /**
  * Checks a payment: signature, then the terms of the live offers at a resource, then the window. What was paid is
  * recognised whatever is on offer today, so other terms are an objection and no error.
@@ -25,52 +34,152 @@ export type Verification =
 export async function verifyPayment(
   payment: Payment,
   offers: readonly Offer[],
+  bond: Bond,
   nowSeconds: number,
 ): Promise<Result<Verification>> {
-  const asset = assetOf(payment.network)
-  if (payment.scheme !== 'exact' || !asset)
+  const { transfer } = payment
+  const known = networkOf(payment.network)
+  if (payment.scheme !== 'exact' || !known)
     return fail({ code: 'invalid_payment_requirements', why: 'unknown scheme or network' })
-  const isProven = await isSignedByPayer(payment.authorization, payment.signature, asset)
-  const terms = matchTerms(payment, offers)
-  const window = windowOf(payment, nowSeconds)
-  const objection = terms.ok ? WINDOW_OBJECTIONS[window] : terms.error
+  const onNetwork = offers.filter((offer) => offer.network === payment.network && offer.transfer.kind === transfer.kind)
+  return transfer.kind === 'svm'
+    ? verifyOnSolana(payment, transfer, onNetwork, bond, nowSeconds)
+    : verifyOnEvm(payment, transfer, onNetwork, nowSeconds)
+}
+
+async function verifyOnEvm(
+  payment: Payment,
+  transfer: Eip3009Transfer,
+  offers: readonly Offer[],
+  nowSeconds: number,
+): Promise<Result<Verification>> {
+  const { authorization, signature } = transfer
+  const { to, value, validAfter, validBefore } = authorization
+  const tokens = tokensFor(payment, value, offers)
+  const signed = await Promise.all(tokens.map((token) => isSignedByPayer(authorization, signature, token)))
+  const isProven = signed.includes(true)
+  const asset = tokens[Math.max(0, signed.indexOf(true))]
+  if (!asset) return fail({ code: 'invalid_payment_requirements', why: 'no token of this kind on this network' })
+  const key = replayKey(authorization, asset)
+  const inToken = offers.filter((candidate) => isSameAddress(candidate.asset, asset.asset))
+  const terms = matchTerms(payment, to, value, inToken)
+  const window = windowOf(validAfter, validBefore, nowSeconds)
+  const objection = terms.ok ? WINDOW_OBJECTIONS.eip3009[window] : terms.error
   const offer = terms.ok ? terms.value : null
-  const key = replayKey(payment.authorization, asset)
   const verifiedBy = (owner: Owner) => ({ payment, offer, window, owner, key }) as VerifiedPayment
   if (isProven) return ok({ kind: 'proven', verified: verifiedBy('key'), objection })
   return ok({ kind: 'unproven', key, confirm: () => verifiedBy('code'), offer, objection })
 }
 
-const WINDOW_OBJECTIONS: Record<Window, Refusal | null> = {
-  open: null,
-  not_yet: { code: 'invalid_exact_evm_payload_authorization_valid_after' },
-  over: { code: 'invalid_exact_evm_payload_authorization_valid_before' },
+/**
+ * The tokens whose domain may have been signed, the likeliest first: v2 names one. v1 does not, and its signature tells; where
+ * only the chain can check that, the price does.
+ */
+function tokensFor({ network, accepted }: Payment, amount: bigint, offers: readonly Offer[]): Eip3009Asset[] {
+  const known = assetsOn(network).filter((asset) => asset.kind === 'eip3009')
+  const isNamed = (asset: Asset) => accepted !== null && isSameAddress(asset.asset, accepted.asset)
+  const named = known.filter(isNamed)
+  if (named.length > 0) return named
+  const isPriced = (asset: Asset) =>
+    offers.some((offer) => offer.amount === amount && isSameAddress(offer.asset, asset.asset))
+  return known.toSorted((a, b) => Number(isPriced(b)) - Number(isPriced(a)))
 }
 
-const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+/** Only keys sign here, and whoever is named as the payer has signed the whole message. */
+async function verifyOnSolana(
+  payment: Payment,
+  transfer: SvmTransfer,
+  offers: readonly Offer[],
+  bond: Bond,
+  nowSeconds: number,
+): Promise<Result<Verification>> {
+  if (!(await isSignedBySigners(transfer))) return fail({ code: 'invalid_exact_svm_payload_signature_invalid' })
+  const terms = await matchSolanaTerms(payment, transfer, offers, bond)
+  const endsAtSeconds = memoEndsAtSeconds(transfer.memo)
+  const window = windowOf(0n, BigInt(endsAtSeconds ?? 0), nowSeconds)
+  const objection = terms.ok ? WINDOW_OBJECTIONS.svm[window] : terms.error
+  const offer = terms.ok ? terms.value : null
+  const key = svmReplayKey(payment.network, transfer)
+  return ok({ kind: 'proven', verified: { payment, offer, window, owner: 'key', key } as VerifiedPayment, objection })
+}
 
-/** The offer a payment is for. Amounts at a resource differ, so the amount names it. */
-function matchTerms(payment: Payment, offers: readonly Offer[]): Result<Offer> {
-  const { accepted, authorization } = payment
-  const onNetwork = offers.filter((offer) => offer.network === payment.network)
+const WINDOW_OBJECTIONS: Record<Transfer['kind'], Record<Window, Refusal | null>> = {
+  eip3009: {
+    open: null,
+    not_yet: { code: 'invalid_exact_evm_payload_authorization_valid_after' },
+    over: { code: 'invalid_exact_evm_payload_authorization_valid_before' },
+  },
+  svm: { open: null, not_yet: null, over: { code: 'payment_expired' } },
+}
+
+/** What each kind of network calls it. */
+const MISMATCH = {
+  eip3009: {
+    recipient: 'invalid_exact_evm_payload_recipient_mismatch',
+    amount: 'invalid_exact_evm_payload_authorization_value_mismatch',
+  },
+  svm: {
+    recipient: 'invalid_exact_svm_payload_recipient_mismatch',
+    amount: 'invalid_exact_svm_payload_amount_mismatch',
+  },
+} as const
+
+/** The offer a payment of `amount` to `paid` is for. Amounts at a resource differ, so the amount names it. */
+function matchTerms(payment: Payment, paid: string, amount: bigint, offers: readonly Offer[]): Result<Offer> {
+  const { accepted, transfer } = payment
   const agreed = accepted
-    ? onNetwork.filter(
+    ? offers.filter(
         (offer) =>
-          offer.amount === accepted.amount && same(offer.asset, accepted.asset) && same(offer.payTo, accepted.payTo),
+          offer.amount === accepted.amount &&
+          isSameAddress(offer.asset, accepted.asset) &&
+          isSameAddress(offer.payTo, accepted.payTo),
       )
-    : onNetwork
-  if (onNetwork.length === 0)
-    return fail({ code: 'invalid_payment_requirements', why: 'nothing is sold on this network' })
+    : offers
+  if (offers.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'nothing is sold on this network' })
   if (agreed.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'accepted is none of the offers' })
-  const payable = agreed.filter((offer) => same(offer.payTo, authorization.to))
-  if (payable.length === 0) return fail({ code: 'invalid_exact_evm_payload_recipient_mismatch' })
-  const match = payable.find((candidate) => candidate.amount === authorization.value)
-  return match ? ok(match) : fail({ code: 'invalid_exact_evm_payload_authorization_value_mismatch' })
+  const payable = agreed.filter((offer) => isSameAddress(offer.payTo, paid))
+  if (payable.length === 0) return fail({ code: MISMATCH[transfer.kind].recipient })
+  const match = payable.find((candidate) => candidate.amount === amount)
+  return match ? ok(match) : fail({ code: MISMATCH[transfer.kind].amount })
 }
 
-function windowOf({ authorization }: Payment, nowSeconds: number): Window {
+/**
+ * As `matchTerms`. The memo has to be one that this site made for this very offer, with the fee payer that the transaction
+ * names: that also tells whose fee payer it is.
+ */
+async function matchSolanaTerms(
+  payment: Payment,
+  transfer: SvmTransfer,
+  offers: readonly Offer[],
+  bond: Bond,
+): Promise<Result<Offer>> {
+  const ofMint = offers.filter(({ asset }) => asset === transfer.mint)
+  if (offers.length > 0 && ofMint.length === 0) return fail({ code: 'invalid_exact_svm_payload_mint_mismatch' })
+  const paid = (await payeeOf(transfer, ofMint)) ?? ''
+  const terms = matchTerms(payment, paid, transfer.amount, ofMint)
+  if (!terms.ok) return terms
+  // The price of today and that of a quote may be the same, and what they buy another.
+  const matches = ofMint.filter((offer) => matchTerms(payment, paid, transfer.amount, [offer]).ok)
+  const { feePayer } = transfer
+  for (const offer of matches) {
+    for (const facilitator of bond.facilitators) {
+      const asMade: Offer = { ...offer, transfer: { kind: 'svm', feePayer, facilitator } }
+      if (await isMemoOf(transfer.memo, asMade, bond)) return ok(asMade)
+    }
+  }
+  return fail({ code: 'invalid_exact_svm_payload_memo_mismatch' })
+}
+
+/** The payee whose token account is paid; null where it is nobody's that is offered. */
+async function payeeOf({ destination, mint }: SvmTransfer, offers: readonly Offer[]): Promise<string | null> {
+  for (const payTo of new Set(offers.map((offer) => offer.payTo)))
+    if ((await associatedTokenAccount(payTo, mint)) === destination) return payTo
+  return null
+}
+
+function windowOf(validAfter: bigint, validBefore: bigint, nowSeconds: number): Window {
   const now = BigInt(nowSeconds)
-  if (authorization.validAfter > now) return 'not_yet'
-  const left = authorization.validBefore - now
+  if (validAfter > now) return 'not_yet'
+  const left = validBefore - now
   return left < SETTLE_MARGIN_SECONDS || left > LONGEST_WINDOW_SECONDS ? 'over' : 'open'
 }

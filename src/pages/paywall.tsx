@@ -4,7 +4,7 @@ import { CHECKOUT } from '../browser/checkout.gen.ts'
 import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatPrice } from '../policy/rules.ts'
-import type { Asset } from '../x402/assets.ts'
+import { type Network, namespaceOf } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, data, type Page, render } from './page.tsx'
@@ -19,7 +19,7 @@ export type PaywallView = {
   /** Why this page is shown again after a payment. */
   refused: Refusal
   offers: readonly Sale[]
-  networks: readonly Asset[]
+  networks: readonly Network[]
   /** Canonical address. */
   resourceUrl: string
   /** The `PAYMENT-REQUIRED` header; null where a page cannot ask again as the request did. */
@@ -83,7 +83,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             challenge,
             resource: view.resourceUrl,
             isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
-            networks: view.networks.map(({ network, name, rpcUrl }) => ({
+            networks: view.networks.filter(isForBrowsers).map(({ network, name, rpcUrl }) => ({
               network,
               name,
               rpcUrl,
@@ -106,6 +106,9 @@ const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (
     </a>
   </div>
 )
+
+/** Networks whose wallets this page can speak with. */
+const isForBrowsers = ({ network }: Network): boolean => namespaceOf(network) === 'eip155'
 
 /** A network's own currency, where that is not ether: a wallet that does not know the network has to be told. */
 const NATIVE: Record<string, string> = {

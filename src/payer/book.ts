@@ -5,7 +5,6 @@ import { log, nameOf, type PaymentEvent } from '../log.ts'
 import { paymentAlias } from '../networks/alias.ts'
 import { isolateOf, nowSeconds } from '../site.ts'
 import { within } from '../waiting.ts'
-import { assetOf } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
@@ -181,9 +180,7 @@ export class Book {
   /** Null where the row cannot be read: it is set aside. */
   #entryOf(row: PaymentRow): LedgerRow | null {
     try {
-      const asset = assetOf(row.network)
-      if (!asset) throw new Error('an unknown network')
-      return ledgerRowOf(row, asset)
+      return ledgerRowOf(row)
     } catch {
       this.tell('payment_unreadable', row.key)
       this.records.dispute(row.key)

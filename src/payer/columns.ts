@@ -11,7 +11,10 @@ const searchSchema = z.pipe(
   z.string(),
   z.pipe(
     z.transform((text: string): unknown => JSON.parse(text)),
-    z.object({ fromBlock: z.number(), searchedTo: z.number(), emptySinceSeconds: z.nullable(z.number()) }),
+    z.union([
+      z.object({ before: z.string(), searchedTo: z.number(), emptySinceSeconds: z.null() }),
+      z.object({ fromBlock: z.number(), searchedTo: z.number(), emptySinceSeconds: z.nullable(z.number()) }),
+    ]),
   ),
 )
 

@@ -14,6 +14,7 @@ import {
   type Handout,
   type HandoutReport,
   type Message,
+  OLDEST_PAYMENTS,
   PROTOCOL,
   type RecogniseRequest,
   type RedeemOutcome,
@@ -67,7 +68,7 @@ export class Payer extends DurableObject<Env> {
 
   /** Redeems a proven payment at most once. Identical requests in flight share one settlement. */
   async redeem(request: RedeemRequest): Promise<RedeemOutcome> {
-    if (!this.#speaks(request)) return refused('unavailable')
+    if (!this.#understands(request)) return refused('unavailable')
     const held = this.#inFlight.enter(request.requestId, request.key, personOf(request.owner, request.payment.network))
     if (!held) return refused('payment_in_progress')
     try {
@@ -79,7 +80,7 @@ export class Payer extends DurableObject<Env> {
 
   /** What a payment would be refused with, as far as that is known without asking or sending anything. Null: nothing. */
   async objectionTo(request: RedeemRequest): Promise<Refusal | null> {
-    if (!this.#speaks(request)) return { code: 'unavailable' }
+    if (!this.#understands(request)) return { code: 'unavailable' }
     const decided = next(
       this.#gather(request, { finished: new Map(), asked: new Set(), joined: new Set() }, Number.POSITIVE_INFINITY),
       request,
@@ -101,7 +102,7 @@ export class Payer extends DurableObject<Env> {
   /** Uses up a payment that was sent beside a valid pass: it buys nothing, and is never settled. */
   async useUp(request: UseUpRequest): Promise<void> {
     const { offer, payment } = request
-    if (!this.#speaks(request) || !offer || this.#book.records.byKey(request.key)) return
+    if (!this.#understands(request) || !offer || this.#book.records.byKey(request.key)) return
     if (
       this.#book.records.loadOf({ owner: request.owner, network: payment.network }, nowSeconds()).covered >=
       MOST_COVERED
@@ -177,6 +178,11 @@ export class Payer extends DurableObject<Env> {
 
   #speaks({ protocol }: Message): boolean {
     return protocol <= PROTOCOL && !this.#book.records.isNewer
+  }
+
+  /** The same for what carries a payment. */
+  #understands(message: Message): boolean {
+    return message.protocol >= OLDEST_PAYMENTS && this.#speaks(message)
   }
 
   async #redeem(request: RedeemRequest, held: Held): Promise<RedeemOutcome> {
@@ -321,7 +327,7 @@ export class Payer extends DurableObject<Env> {
     const { state, network, amount, scope, accessSeconds, settledAtSeconds, claimedAtSeconds } = paid
     return {
       kind: 'granted',
-      settlement: { transaction: state.transaction, network, payer: request.payment.authorization.from, amount },
+      settlement: { transaction: state.transaction, network, payer: request.payment.payer, amount },
       settledAtSeconds: settledAtSeconds ?? claimedAtSeconds,
       scope,
       endsAtSeconds: accessSeconds === 0 ? null : endsAtSeconds(paid),

@@ -6,7 +6,9 @@ import type { Resource } from '../policy/scope.ts'
 import type { FirstLook, Offer, Owner, Payment, Settlement } from '../x402/payment.ts'
 
 /** Raised when a request or an outcome changes its meaning. An object refuses what is newer than itself. */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
+/** Before that a payment was an authorization on EVM: such a request is not understood. Reports are. */
+export const OLDEST_PAYMENTS = 2
 
 export type Message = { protocol: number }
 

@@ -1,27 +1,29 @@
 // What the chain says about a payment. A used nonce proves nothing by itself, and a verdict against the payer is read
 // at one numbered block well behind the head. It asks and concludes; it stores nothing.
 import { type Block, type Budget, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
+import type { PaymentReason } from '../errors.ts'
 import type { Authorization, FirstLook } from '../x402/payment.ts'
 import { isHash, type Receipt, readReceipt, receiptOf } from './proof.ts'
 import { SETTLED_SECONDS, type Search, searchOn, settledBlock, startSearch } from './search.ts'
 
 export type { Search } from './search.ts'
 
-export type Question = {
-  /** CAIP-2. */
-  network: string
-  /** The token contract. */
-  asset: string
-  authorization: Authorization
+/** What is asked about: an authorization of a token. */
+export type EvmSubject = { kind: 'eip3009'; asset: string; authorization: Authorization }
+
+/** What is known of it so far. */
+export type Known<Place = Search> = {
   /** A block at which the nonce was seen unused; null where nobody has seen it so. */
   seenBlock: number | null
   claimedAtSeconds: number
-  search: Search | null
+  search: Place | null
   /** A transaction that was named for it ("" for none): its receipt is asked first. */
   transaction: string
   /** Asks for a pinned "unused" even before `validBefore` (a facilitator reported a failure). */
   wantsPinned: boolean
 }
+
+export type Question = EvmSubject & Known
 
 export type Truth =
   /** `position`: place of `AuthorizationUsed` among all logs of the receipt. */
@@ -30,8 +32,8 @@ export type Truth =
   | { kind: 'void'; transaction: string }
   /** Used, but the whole window was searched twice, ten minutes apart, and no log of it was found. */
   | { kind: 'used_before' }
-  /** Pinned: unused at a block later than `validBefore` and 20 s behind the head. */
-  | { kind: 'expired' }
+  /** Pinned: unused at a block later than `validBefore` and 20 s behind the head, or otherwise beyond being paid. */
+  | { kind: 'expired'; reason: PaymentReason }
   /**
    * Unused at the head. `pinnedSeconds`: time of a block 20 s behind the head at which it was unused too; null where
    * that was not asked, or the chain is younger. `reverted`: whether the named transaction failed; null where none was
@@ -44,16 +46,17 @@ export type Truth =
   | { kind: 'unreachable' }
 
 /** The truth as far as it is known, and what to remember for the next look: never less than was given. */
-export type Look = { truth: Truth; seenBlock: number | null; search: Search | null }
+export type Look<Place = Search> = { truth: Truth; seenBlock: number | null; search: Place | null }
 
 /** HTTP requests one look makes at most, the chain id among them. A look that needs more goes on in the next. */
 export const LOOK_REQUESTS = 12
 /** A node that missed a log at first has it by then. */
 const SECOND_SEARCH_SECONDS = 600
 /** A transaction that nobody knows by then was never broadcast, or is lost. */
-const LOST_SECONDS = 600
+export const LOST_SECONDS = 600
 
 const UNREACHABLE: Truth = { kind: 'unreachable' }
+const EXPIRED: Truth = { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }
 const SEARCHING: Truth = { kind: 'unclear', why: 'searching' }
 const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh' }
 
@@ -124,7 +127,7 @@ async function lookUnused(
   const isUsed = await isNonceUsed(rpc, asset, authorization, settled.number, budget)
   if (isUsed === null) return UNREACHABLE
   if (isUsed) return null
-  if (BigInt(settled.time) > authorization.validBefore) return { kind: 'expired' }
+  if (BigInt(settled.time) > authorization.validBefore) return EXPIRED
   return { kind: 'unused', pinnedSeconds: settled.time, reverted }
 }
 
@@ -170,7 +173,7 @@ async function lookForUse(
       const isUsed = await isNonceUsed(rpc, asset, authorization, place.settled.number, budget)
       if (isUsed === null) return { truth: UNREACHABLE, search: again }
       // Unused at a block past `validBefore`, it can never pay: it was cancelled after that.
-      return { truth: { kind: isUsed ? 'used_before' : 'expired' }, search: again }
+      return { truth: isUsed ? { kind: 'used_before' } : EXPIRED, search: again }
     }
   }
 }

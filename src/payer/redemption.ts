@@ -155,7 +155,7 @@ function afterTruth(state: Redemption, truth: Truth): Redemption {
             ...state,
             status: 'refused',
             doubt: 0,
-            reason: 'invalid_exact_evm_payload_authorization_valid_before',
+            reason: truth.reason,
             failedAtSeconds: null,
             transaction: '',
           }

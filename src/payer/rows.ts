@@ -2,13 +2,24 @@
 // it, what it stands for at the facilitator, on chain and in the ledger. Pure.
 import * as z from 'zod/mini'
 import type { LedgerRow } from '../ledger.ts'
+import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
-import type { Asset } from '../x402/assets.ts'
-import { type Authorization, type Offer, type Owner, offerOf, type Payment } from '../x402/payment.ts'
-import type { Look, Question, Search } from './reconcile.ts'
+import { type Asset, assetAt, assetsOn } from '../x402/assets.ts'
+import {
+  type Offer,
+  type Owner,
+  offerOf,
+  type Payment,
+  payerOf,
+  type Transfer,
+  type TransferTerms,
+} from '../x402/payment.ts'
+import { readMessage } from '../x402/svm.ts'
+import type { EvmSubject, Known, Look, Search } from './reconcile.ts'
 import { isOpen, type Redemption, step, wasSent } from './redemption.ts'
 import { SETTLED_SECONDS } from './search.ts'
+import type { SvmSearch, SvmSubject } from './solana.ts'
 
 /** What is being bought: the thing, what a purchase of it opens, and for how long. */
 export type Wish = { resource: Resource; scope: string; accessSeconds: number }
@@ -45,7 +56,7 @@ export type PaymentRow = {
   /** When the chain is asked about it next; null when there is nothing left to ask. */
   lookAtSeconds: number | null
   seenBlock: number | null
-  search: Search | null
+  search: Search | SvmSearch | null
   signatureHash: string
   /** The rest, as JSON; `termsOf` reads it. */
   terms: string
@@ -61,9 +72,12 @@ export type Outbox = 'empty' | 'due' | 'disputed'
 
 /** The signed payment and the offer as sold. */
 export type Terms = {
-  authorization: Authorization
-  /** Null once it is not to be sent any more. */
-  signature: `0x${string}` | null
+  asset: Asset
+  transfer: Transfer
+  /** False once it is not to be sent any more: then its signature is gone. */
+  isSigned: boolean
+  /** On Solana: whose key pays the fee, by its base URL. */
+  facilitator: string | null
   payTo: string
   /** Name of the offer; null is the resource itself. */
   offer: string | null
@@ -146,20 +160,31 @@ export function nextLookSeconds(row: PaymentRow, nowSeconds: number, isAnswered:
 }
 
 /** What the facilitator is sent for a row; null where the signature is gone. */
-export function signedPaymentOf(row: PaymentRow, asset: Asset): SignedPayment | null {
-  const { authorization, signature, payTo, offer } = termsOf(row)
-  if (signature === null) return null
+export function signedPaymentOf(row: PaymentRow): SignedPayment | null {
+  const terms = termsOf(row)
+  const { asset, transfer, payTo, offer } = terms
+  if (!terms.isSigned) return null
   const { amount, accessSeconds, flow } = row
-  const sold = offerOf(asset, { payTo, amount, name: offer, accessSeconds, scope: null, flow })
+  const way = { asset, payTo, transfer: transferTermsOf(terms) }
+  const sold = offerOf(way, { amount, name: offer, accessSeconds, scope: null, flow })
   const bought = { url: row.site + pathOf(row.resource), method: row.method }
-  return { signature, authorization, offer: sold, bought }
+  return { payer: payerOf(transfer), transfer, offer: sold, bought }
 }
 
-/** What the chain is asked about a row. */
-export const questionOf = (row: PaymentRow, asset: Asset, nowSeconds: number): Question => ({
-  network: row.network,
-  asset: asset.asset,
-  authorization: termsOf(row).authorization,
+const transferTermsOf = ({ asset, transfer, facilitator }: Terms): TransferTerms =>
+  transfer.kind === 'svm' || asset.kind === 'svm'
+    ? { kind: 'svm', feePayer: transfer.kind === 'svm' ? transfer.feePayer : '', facilitator: facilitator ?? '' }
+    : { kind: 'eip3009', ...asset.eip712 }
+
+/** What the chain is asked about. */
+export function subjectOf(row: PaymentRow): EvmSubject | SvmSubject {
+  const { asset, transfer } = termsOf(row)
+  if (transfer.kind === 'svm') return { kind: 'svm', transfer }
+  return { kind: 'eip3009', asset: asset.asset, authorization: transfer.authorization }
+}
+
+/** What is known of a row so far. */
+export const knownOf = (row: PaymentRow, nowSeconds: number): Known<Search | SvmSearch> => ({
   seenBlock: row.seenBlock,
   claimedAtSeconds: row.claimedAtSeconds,
   search: row.search,
@@ -173,8 +198,8 @@ export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
   state.status === 'settled' && state.position === null && lookAtSeconds === null
 
 /** What the ledger is told of a settled payment. */
-export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
-  const { authorization, payTo, offer, title } = termsOf(row)
+export function ledgerRowOf(row: PaymentRow): LedgerRow {
+  const { asset, transfer, payTo, offer, title } = termsOf(row)
   return {
     id: row.key,
     site: row.site,
@@ -182,7 +207,7 @@ export function ledgerRowOf(row: PaymentRow, asset: Asset): LedgerRow {
     network: asset.network,
     asset: asset.asset,
     amount: row.amount,
-    payer: authorization.from,
+    payer: payerOf(transfer),
     payTo,
     transaction: row.state.transaction,
     position: row.state.position,
@@ -206,8 +231,9 @@ export type Claim = Wish & {
 /** A new row; `insert` gives it its number. */
 export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): PaymentRow {
   const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock } = claim
-  const { authorization, signature, identifier } = payment
-  const terms: Terms = { authorization, signature, payTo: offer.payTo, offer: offer.name, title: null }
+  const { transfer, identifier } = payment
+  const facilitator = offer.transfer.kind === 'svm' ? offer.transfer.facilitator : null
+  const signed = { asset: offer.asset, transfer, isSigned: state.status !== 'covered', facilitator }
   return withLook(
     {
       seq: 0,
@@ -222,7 +248,7 @@ export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): P
       accessSeconds,
       flow: offer.flow,
       amount: offer.amount,
-      validBeforeSeconds: Number(authorization.validBefore),
+      validBeforeSeconds: endsAtSecondsOf(transfer),
       state,
       claimedAtSeconds: nowSeconds,
       sentAtSeconds: null,
@@ -235,7 +261,7 @@ export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): P
       seenBlock,
       search: null,
       signatureHash,
-      terms: termsText(state.status === 'covered' ? { ...terms, signature: null } : terms),
+      terms: termsText({ ...signed, payTo: offer.payTo, offer: offer.name, title: null }),
     },
     nowSeconds,
   )
@@ -260,14 +286,14 @@ export function withState(row: PaymentRow, state: Redemption, nowSeconds: number
     settledAtSeconds: isNew ? nowSeconds : row.settledAtSeconds,
     outbox: isNew ? 'due' : row.outbox,
     // A payment that is not to be sent any more keeps no signature.
-    terms: isOver && !row.terms.includes(NO_SIGNATURE) ? termsText({ ...termsOf(row), signature: null }) : row.terms,
+    terms: isOver && !row.terms.includes(NO_SIGNATURE) ? termsText({ ...storedOf(row), isSigned: false }) : row.terms,
   }
   return withLook(next, nowSeconds)
 }
 
 /** The row with what was bought by its name, of which the ledger is to hear. The first name stays, as on a receipt. */
 export function withTitle(row: PaymentRow, title: string): PaymentRow {
-  const terms = termsOf(row)
+  const terms = storedOf(row)
   if (row.state.status !== 'settled' || terms.title !== null) return row
   // What the ledger disputes is not in it.
   const outbox = row.outbox === 'empty' ? 'due' : row.outbox
@@ -280,7 +306,7 @@ export function withTitle(row: PaymentRow, title: string): PaymentRow {
  */
 export function withLooked(
   row: PaymentRow,
-  { truth, seenBlock, search }: Look,
+  { truth, seenBlock, search }: Look<Search | SvmSearch>,
   nowSeconds: number,
   isDue: boolean,
 ): PaymentRow {
@@ -294,7 +320,8 @@ export function withLooked(
   // It can never land any more: this was the last look. A payment that a facilitator called settled is proven otherwise.
   const isLastWord = truth.kind === 'expired' || truth.kind === 'void' || truth.kind === 'used_before'
   if (isLastWord && next.state.status !== 'settled') {
-    return { ...looked, lookAtSeconds: null }
+    // Where its chain has forgotten it before its time, nothing is sent for the rest of that either.
+    return { ...looked, lookAtSeconds: null, validBeforeSeconds: Math.min(looked.validBeforeSeconds, nowSeconds) }
   }
   if (!isDue) return looked
   const isAnswered = truth.kind !== 'unreachable' && truth.kind !== 'unclear'
@@ -315,27 +342,64 @@ const hex = z.pipe(
 
 const NO_SIGNATURE = '"signature":null'
 
-const termsSchema = z.object({
-  from: hex,
-  to: hex,
-  value: amountText,
-  validAfter: amountText,
-  validBefore: amountText,
-  nonce: hex,
-  signature: z.nullable(hex),
+const rest = {
+  /** Older rows name none: it is the network's first. */
+  asset: z.optional(z.string()),
   payTo: z.string(),
   offer: z.nullable(z.string()),
   // Older rows, and those without one, say nothing.
   title: z.optional(z.string()),
-})
-
-const termsText = ({ authorization, signature, payTo, offer, title }: Terms): string =>
-  JSON.stringify({ ...authorization, signature, payTo, offer, ...(title === null ? {} : { title }) }, (_, value) =>
-    typeof value === 'bigint' ? value.toString() : value,
-  )
-
-/** The signed payment and the offer of a row. Throws where the row cannot be read. */
-export function termsOf(row: PaymentRow): Terms {
-  const { signature, payTo, offer, title = null, ...authorization } = z.parse(termsSchema, JSON.parse(row.terms))
-  return { authorization, signature, payTo, offer, title }
 }
+
+/** An authorization lies flat beside the rest, as the first release wrote it. */
+const termsSchema = z.union([
+  z.object({
+    from: hex,
+    to: hex,
+    value: amountText,
+    validAfter: amountText,
+    validBefore: amountText,
+    nonce: hex,
+    signature: z.nullable(hex),
+    ...rest,
+  }),
+  z.object({ message: z.string(), signature: z.nullable(z.string()), facilitator: z.string(), ...rest }),
+])
+
+/** The terms as they are stored, the token by its address; null for a row of the first release. */
+type Stored = Omit<Terms, 'asset'> & { asset: string | null }
+
+function termsText({ asset, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
+  const signature = isSigned ? transfer.signature : null
+  const signed =
+    transfer.kind === 'svm'
+      ? { message: transfer.message, signature, facilitator }
+      : { ...transfer.authorization, signature }
+  const named = { ...(asset === null ? {} : { asset }), payTo, offer, ...(title === null ? {} : { title }) }
+  return JSON.stringify({ ...signed, ...named }, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
+}
+
+function storedOf(row: PaymentRow): Stored {
+  const { asset = null, payTo, offer, title = null, ...signed } = z.parse(termsSchema, JSON.parse(row.terms))
+  const isSigned = signed.signature !== null
+  const named = { asset, payTo, offer, title, isSigned }
+  if ('message' in signed) {
+    const transfer = readMessage(signed.message, signed.signature ?? '')
+    if (!transfer.ok) throw new Error('a stored message cannot be read')
+    return { ...named, transfer: transfer.value, facilitator: signed.facilitator }
+  }
+  const { signature, ...authorization } = signed
+  return { ...named, transfer: { kind: 'eip3009', authorization, signature: signature ?? '0x' }, facilitator: null }
+}
+
+/** The signed payment and the offer of a row. Throws where the row cannot be read, or its token is not known. */
+export function termsOf(row: PaymentRow): Terms {
+  const stored = storedOf(row)
+  const asset = stored.asset === null ? assetsOn(row.network)[0] : assetAt(row.network, stored.asset)
+  if (!asset) throw new Error('a stored payment is of an unknown token')
+  return { ...stored, asset }
+}
+
+/** When a payment ends (Unix seconds): after that it is neither sent nor taken. */
+const endsAtSecondsOf = (transfer: Transfer): number =>
+  transfer.kind === 'svm' ? (memoEndsAtSeconds(transfer.memo) ?? 0) : Number(transfer.authorization.validBefore)

@@ -7,12 +7,22 @@ import type { SettleReply } from '../replies.ts'
 import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
 import { withCatalogues } from '../supported.ts'
 import { pause, Slots, within } from '../waiting.ts'
-import { type Asset, assetOf } from '../x402/assets.ts'
+import { isSameAddress, namespaceOf, networkOf } from '../x402/assets.ts'
 import type { Book } from './book.ts'
 import { type Ending, MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
-import { look, proofOf, type Truth } from './reconcile.ts'
+import { type Look, look, type Proof, proofOf, type Search, type Truth } from './reconcile.ts'
 import { isOpen, maySend, wasSent } from './redemption.ts'
-import { nextLookSeconds, type PaymentRow, personOf, questionOf, signedPaymentOf, termsOf, withLooked } from './rows.ts'
+import {
+  knownOf,
+  nextLookSeconds,
+  type PaymentRow,
+  personOf,
+  signedPaymentOf,
+  subjectOf,
+  termsOf,
+  withLooked,
+} from './rows.ts'
+import { lookOnSolana, proofOnSolana, type SvmSearch } from './solana.ts'
 
 /** How long a request is held while its payment is settled or reconciled. */
 export const HOLD_MS = 25_000
@@ -38,7 +48,7 @@ const LEAST_LOOK_BUDGET = 8
 const MOST_LOOKS = 5
 
 /** What is needed to settle or look up a row. */
-type Means = { asset: Asset; rpc: Rpc; facilitators: readonly Facilitator[] }
+type Means = { rpc: Rpc; facilitators: readonly Facilitator[] }
 
 export class Settling {
   readonly #book: Book
@@ -142,7 +152,7 @@ export class Settling {
       if (isUnsent && (isTooOften || budget.left < cost))
         return isTooOften ? 'too_many_requests' : 'payment_in_progress'
       const isWaitedFor = isTooOften || budget.left < cost || !this.#isStillTaken(key)
-      const payment = isWaitedFor ? null : signedPaymentOf(book.row(key), means.asset)
+      const payment = isWaitedFor ? null : signedPaymentOf(book.row(key))
       if (payment) {
         budget.left -= cost
         book.apply(book.row(key), { kind: 'send' })
@@ -242,7 +252,7 @@ export class Settling {
     const { networks, payTo } = config.value
     if (!networks.some(({ network }) => network === row.network)) return false
     try {
-      return termsOf(row).payTo.toLowerCase() === payTo.eip155.toLowerCase()
+      return isSameAddress(termsOf(row).payTo, payTo[namespaceOf(row.network)] ?? '')
     } catch {
       return false
     }
@@ -264,12 +274,7 @@ export class Settling {
   /** One look at the chain, stored. `isDue`: in the alarm, where the next look is put off as well. */
   async #look(key: string, means: Means, budget: Budget, isDue = false): Promise<Truth> {
     const { records } = this.#book
-    const found = await look(
-      means.rpc,
-      questionOf(this.#book.row(key), means.asset, nowSeconds()),
-      nowSeconds(),
-      budget,
-    )
+    const found = await lookAt(means.rpc, this.#book.row(key), budget)
     const { truth } = found
     const row = records.byKey(key)
     if (!row) return truth
@@ -290,13 +295,10 @@ export class Settling {
   }
 
   /** Looks up the log that proves a facilitator's word. False where the chain does not answer. */
-  async #prove(row: PaymentRow, { asset, rpc }: Means, budget: Budget): Promise<boolean> {
+  async #prove(row: PaymentRow, { rpc }: Means, budget: Budget): Promise<boolean> {
     const { key, network } = row
     const { transaction } = row.state
-    const { authorization } = termsOf(row)
-    const settledAtSeconds = row.settledAtSeconds ?? row.claimedAtSeconds
-    const question = { asset: asset.asset, authorization, transaction, settledAtSeconds }
-    const proof = await proofOf(rpc, question, nowSeconds(), budget)
+    const proof = await proofAt(rpc, row, budget)
     const stored = this.#book.row(key)
     if (stored.state.position !== null) {
       this.#book.save(stored, { ...stored, lookAtSeconds: null })
@@ -322,17 +324,50 @@ export class Settling {
   }
 
   /** Null where the configuration cannot be read or the network is unknown. */
-  #meansFor({ network }: PaymentRow): Means | null {
+  #meansFor(row: PaymentRow): Means | null {
+    const { network } = row
     const isolate = isolateOf(this.#env)
-    const asset = assetOf(network)
-    if (!isolate.config.ok || !asset) return null
+    if (!isolate.config.ok || !networkOf(network)) return null
     const { value } = isolate.config
-    const { facilitators } = value
+    // A transaction on Solana names who pays its fee: nobody else can sign it.
+    const only = facilitatorOf(row)
+    const facilitators = value.facilitators.filter(({ url }) => only === null || url === only)
     const rpc = this.#rpcs.get(network) ?? rpcOf(isolate, value, network, this.#gate)
     if (!rpc) return null
     this.#rpcs.set(network, rpc)
-    return { asset, rpc, facilitators }
+    return { rpc, facilitators }
   }
+}
+
+/** The only facilitator that can settle a row; null where any can. Where its terms cannot be read nobody is asked. */
+function facilitatorOf(row: PaymentRow): string | null {
+  try {
+    return termsOf(row).facilitator
+  } catch {
+    return null
+  }
+}
+
+/** One look, at whichever kind of chain it is. */
+function lookAt(rpc: Rpc, row: PaymentRow, budget: Budget): Promise<Look<Search | SvmSearch>> {
+  const subject = subjectOf(row)
+  const known = knownOf(row, nowSeconds())
+  const { search } = known
+  if (subject.kind === 'svm') {
+    const place = search && 'before' in search ? search : null
+    return lookOnSolana(rpc, { ...subject, ...known, search: place }, nowSeconds(), budget)
+  }
+  const place = search && 'fromBlock' in search ? search : null
+  return look(rpc, { ...subject, ...known, search: place }, nowSeconds(), budget)
+}
+
+function proofAt(rpc: Rpc, row: PaymentRow, budget: Budget): Promise<Proof> {
+  const subject = subjectOf(row)
+  const { transaction } = row.state
+  const settledAtSeconds = row.settledAtSeconds ?? row.claimedAtSeconds
+  return subject.kind === 'svm'
+    ? proofOnSolana(rpc, { ...subject, transaction, settledAtSeconds }, nowSeconds(), budget)
+    : proofOf(rpc, { ...subject, transaction, settledAtSeconds }, nowSeconds(), budget)
 }
 
 /** A search costs more than a look at the state, and a verdict against the payer needs twenty seconds anyway. */

@@ -1,7 +1,6 @@
 // Who pays what: request facts and rules in, a decision out. It does not fetch, and does not know the wire.
 import { fail, ok, type Result } from '../errors.ts'
-import type { Asset } from '../x402/assets.ts'
-import { type Offer, offerOf } from '../x402/payment.ts'
+import { type Offer, offerOf, type Way } from '../x402/payment.ts'
 import {
   LONGEST_PATH,
   LONGEST_RAW_PATH,
@@ -147,16 +146,11 @@ const saleOfOffer = (offer: ExtraOffer): Sale => ({
   scope: offer.scope.text,
 })
 
-/** The sales on each of a site's networks, in the configured order. All assets have six decimals, as prices do. */
-export const saleOffers = (
-  sales: readonly Sale[],
-  networks: readonly Asset[],
-  payTo: string,
-  isSafe: boolean,
-): Offer[] =>
+/** The sales in each way they can be paid, in the configured order. All assets have six decimals, as prices do. */
+export const saleOffers = (sales: readonly Sale[], ways: readonly Way[], isSafe: boolean): Offer[] =>
   sales.flatMap(({ micros, name, accessSeconds, scope }) =>
-    networks.map((asset) => {
+    ways.map((way) => {
       const flow = isSafe ? 'authorization' : 'upfront'
-      return offerOf(asset, { payTo, amount: micros, name, accessSeconds, scope, flow })
+      return offerOf(way, { amount: micros, name, accessSeconds, scope, flow })
     }),
   )

@@ -6,7 +6,7 @@ import { decodeJson, encodeJson } from './base64.ts'
 import type { PassToken } from './extensions/newsstand-pass.ts'
 import type { Signed } from './extensions/offer-receipt.ts'
 import type { SignInChallenge } from './extensions/sign-in-with-x.ts'
-import type { Offer, Payment, Settlement } from './payment.ts'
+import { type Offer, type Payment, type Settlement, textOf } from './payment.ts'
 import { challengeV1, failureV1, paymentV1, settlementV1 } from './v1.ts'
 import { challengeV2, failureV2, paymentV2, settlementV2 } from './v2.ts'
 import type { QuoteToken, ResourceInfo } from './wire.ts'
@@ -39,8 +39,7 @@ export function decodePayment(headers: PaymentHeaders): Result<Payment | null> {
   return ok(first ?? null)
 }
 
-const signedFields = ({ network, authorization, signature }: Payment) =>
-  [network, signature, ...Object.values(authorization)].join('|')
+const signedFields = ({ network, transfer }: Payment) => [network, textOf(transfer)].join('|')
 
 const envelope = z.object({ x402Version: z.number() })
 
@@ -138,12 +137,12 @@ export function encodeSettlement(
 /** As `encodeSettlement`, for a payment that did not go through; none where the refusal is not about a payment. */
 export function encodeFailure({ code, transaction = '' }: Refusal, payment: Payment): Record<string, string> {
   if (!publicError(code).isReported) return {}
-  const { network, authorization } = payment
+  const { network, payer } = payment
   const reason = errorReason(code, transaction)
   return {
-    'PAYMENT-RESPONSE': encodeJson(failureV2(reason, network, authorization.from, transaction)),
+    'PAYMENT-RESPONSE': encodeJson(failureV2(reason, network, payer, transaction)),
     ...(payment.x402Version === 1
-      ? { 'X-PAYMENT-RESPONSE': encodeJson(failureV1(reason, network, authorization.from, transaction)) }
+      ? { 'X-PAYMENT-RESPONSE': encodeJson(failureV1(reason, network, payer, transaction)) }
       : {}),
   }
 }

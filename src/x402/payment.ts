@@ -2,14 +2,17 @@
 // Each stage is made in one file; skipping one does not compile.
 
 import type { Asset } from './assets.ts'
+import type { SvmTransfer } from './svm.ts'
 
 /** One entry of `accepts`, with what it buys (x402 v2 §5.1). Amounts are atomic units. */
 export type Offer = {
   network: string
+  /** The token contract or mint. */
   asset: string
   payTo: string
   amount: bigint
-  eip712: { name: string; version: string }
+  /** How it is paid. */
+  transfer: TransferTerms
   maxTimeoutSeconds: number
   /** What the offer is called, where a route sells several things. */
   name: string | null
@@ -21,18 +24,30 @@ export type Offer = {
   flow: 'authorization' | 'upfront'
 }
 
-/** `maxTimeoutSeconds` of every offer: how long an authorization may take to be settled; shorter than a quote. */
-const PAYMENT_SECONDS = 300
+/**
+ * What a payment has to say beside amount and payee: on EVM the token's EIP-712 domain; on Solana who pays the fee, and the
+ * facilitator (base URL) whose key that is. Nobody else can settle it.
+ */
+export type TransferTerms =
+  | { kind: 'eip3009'; name: string; version: string }
+  | { kind: 'svm'; feePayer: string; facilitator: string }
+
+/** A token that can be paid with now, and who is paid. */
+export type Way = { asset: Asset; transfer: TransferTerms; payTo: string }
+
+/** `maxTimeoutSeconds`: how long a payment may take to be settled; shorter than a quote. Solana forgets it after about 60 s. */
+const PAYMENT_SECONDS = { eip3009: 300, svm: 60 }
 
 /** What differs from one offer to the next. */
-type OfferTerms = Pick<Offer, 'payTo' | 'amount' | 'name' | 'accessSeconds' | 'scope' | 'flow'>
+type OfferTerms = Pick<Offer, 'amount' | 'name' | 'accessSeconds' | 'scope' | 'flow'>
 
-/** The offer of these terms in an asset. Every offer is made here. */
-export const offerOf = ({ network, asset, eip712 }: Asset, terms: OfferTerms): Offer => ({
-  network,
-  asset,
-  eip712,
-  maxTimeoutSeconds: PAYMENT_SECONDS,
+/** The offer of these terms, to be paid in this way. Every offer is made here. */
+export const offerOf = ({ asset, transfer, payTo }: Way, terms: OfferTerms): Offer => ({
+  network: asset.network,
+  asset: asset.asset,
+  payTo,
+  transfer,
+  maxTimeoutSeconds: PAYMENT_SECONDS[transfer.kind],
   ...terms,
 })
 
@@ -46,6 +61,30 @@ export type Authorization = {
   nonce: `0x${string}`
 }
 
+/** An EIP-3009 authorization with its signature. */
+export type Eip3009Transfer = {
+  kind: 'eip3009'
+  authorization: Authorization
+  /** Lower-case hex of any length: contract wallets sign as they like. */
+  signature: `0x${string}`
+}
+
+/** What a wallet has signed. */
+export type Transfer = Eip3009Transfer | SvmTransfer
+
+/** Whose money moves. */
+export const payerOf = (transfer: Unsigned | Transfer): string =>
+  transfer.kind === 'svm' ? transfer.payer : transfer.authorization.from
+
+/** A transfer whose signature is gone, or does not matter. */
+export type Unsigned = Omit<Eip3009Transfer, 'signature'> | Omit<SvmTransfer, 'signature'>
+
+/** All of a signed transfer as one text, by which it is compared. */
+export const textOf = (transfer: Transfer): string =>
+  transfer.kind === 'svm'
+    ? [transfer.signature, transfer.message].join('|')
+    : [transfer.signature, ...Object.values(transfer.authorization)].join('|')
+
 /** A decoded payment: well-formed, nothing about it proven. */
 export type Payment = {
   /** The wire version it was sent in. The outcome of a v1 payment is in `X-PAYMENT-RESPONSE` too. */
@@ -53,9 +92,9 @@ export type Payment = {
   scheme: string
   /** CAIP-2; the name as sent where v1 names a network we do not know. */
   network: string
-  authorization: Authorization
-  /** Lower-case hex of any length: contract wallets sign as they like. */
-  signature: `0x${string}`
+  /** Who pays, by their address: in lower case on EVM, in base58 on Solana. */
+  payer: string
+  transfer: Transfer
   /** The terms the client says it accepted, and the URL of what it says it buys, where it says so (v2 only). */
   accepted: { amount: bigint; asset: string; payTo: string; resource: string | null } | null
   /** `payment-identifier` extension, `^[A-Za-z0-9_-]{16,128}$`. */

@@ -1,11 +1,11 @@
 // x402 version 1: challenge in the body, payment in `X-PAYMENT`, outcome in `X-PAYMENT-RESPONSE`.
 // Shapes: specs/x402-specification-v1.md and transports-v1/http.md of the protocol.
 import * as z from 'zod/mini'
-import { ASSETS, assetOf } from './assets.ts'
+import { NETWORKS, networkOf } from './assets.ts'
 import { offersExtension } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER } from './extensions/payment-identifier.ts'
-import type { Offer, Payment, Settlement } from './payment.ts'
-import { exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
+import { type Offer, type Payment, payerOf, type Settlement } from './payment.ts'
+import { exactPayload, extensionsEcho, extraOf, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
 
 /** `X-PAYMENT`. v1 has no extensions, but `paymentId` and `extensions` are read where a client sends them. */
 export const paymentV1 = z.pipe(
@@ -13,7 +13,7 @@ export const paymentV1 = z.pipe(
     x402Version: z.literal(1),
     scheme: z.string(),
     network: z.string(),
-    payload: exactEvmPayload,
+    payload: exactPayload,
     paymentId: z.optional(z.string()),
     extensions: extensionsEcho,
   }),
@@ -21,9 +21,9 @@ export const paymentV1 = z.pipe(
     (wire): Payment => ({
       x402Version: 1,
       scheme: wire.scheme,
-      network: ASSETS.find((asset) => asset.v1Name === wire.network)?.network ?? wire.network,
-      authorization: wire.payload.authorization,
-      signature: wire.payload.signature,
+      network: NETWORKS.find(({ v1Name }) => v1Name === wire.network)?.network ?? wire.network,
+      payer: payerOf(wire.payload),
+      transfer: wire.payload,
       accepted: null,
       identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
       quote: wire.paymentId ?? wire.extensions?.[QUOTE]?.info.proof ?? null,
@@ -37,13 +37,15 @@ export const paymentV1 = z.pipe(
  */
 export function challengeV1(resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
   const known = offers.flatMap((offer, i) => {
-    const network = assetOf(offer.network)?.v1Name
-    return network ? [{ offer, network, signed: quote.signedOffers[i] }] : []
+    const network = networkOf(offer.network)?.v1Name
+    return network ? [{ offer, network, memo: quote.memos[i] ?? null, signed: quote.signedOffers[i] }] : []
   })
+  // A client with a bare EVM account takes the first USDC of whatever network.
+  known.sort((a, b) => Number(a.offer.transfer.kind === 'svm') - Number(b.offer.transfer.kind === 'svm'))
   const signed = known.flatMap((entry) => entry.signed ?? [])
   return {
     x402Version: 1,
-    accepts: known.map(({ offer, network }) => ({
+    accepts: known.map(({ offer, network, memo }) => ({
       scheme: 'exact',
       network,
       maxAmountRequired: offer.amount.toString(),
@@ -53,7 +55,7 @@ export function challengeV1(resource: ResourceInfo, offers: readonly Offer[], qu
       payTo: offer.payTo,
       maxTimeoutSeconds: offer.maxTimeoutSeconds,
       asset: offer.asset,
-      extra: { ...offer.eip712, ...(offer.flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) },
+      extra: extraOf(offer, memo),
     })),
     expiresAt: quote.expiresAtSeconds,
     paymentId: quote.proof,
@@ -66,7 +68,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['invalid_exact_evm_payload_authorization_value_mismatch', 'invalid_exact_evm_payload_authorization_value'],
 ])
 
-const v1Network = (network: string) => assetOf(network)?.v1Name ?? network
+const v1Network = (network: string) => networkOf(network)?.v1Name ?? network
 
 export const settlementV1 = (settlement: Settlement) => ({
   success: true,

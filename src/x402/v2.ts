@@ -5,8 +5,16 @@ import { type PassToken, passExtension } from './extensions/newsstand-pass.ts'
 import { offersExtension, receiptExtension, type Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierDeclaration } from './extensions/payment-identifier.ts'
 import { SIGN_IN_WITH_X, type SignInChallenge, signInDeclaration } from './extensions/sign-in-with-x.ts'
-import type { Offer, Payment, Settlement } from './payment.ts'
-import { atomicUnits, exactEvmPayload, extensionsEcho, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
+import { type Offer, type Payment, payerOf, type Settlement } from './payment.ts'
+import {
+  atomicUnits,
+  exactPayload,
+  extensionsEcho,
+  extraOf,
+  QUOTE,
+  type QuoteToken,
+  type ResourceInfo,
+} from './wire.ts'
 
 /** `PAYMENT-SIGNATURE`. Of `resource` only the URL is read; the rest, and that of `accepted`, is the client's word. */
 export const paymentV2 = z.pipe(
@@ -20,7 +28,7 @@ export const paymentV2 = z.pipe(
       asset: z.string(),
       payTo: z.string(),
     }),
-    payload: exactEvmPayload,
+    payload: exactPayload,
     extensions: extensionsEcho,
   }),
   z.transform(
@@ -28,8 +36,8 @@ export const paymentV2 = z.pipe(
       x402Version: 2,
       scheme: wire.accepted.scheme,
       network: wire.accepted.network,
-      authorization: wire.payload.authorization,
-      signature: wire.payload.signature,
+      payer: payerOf(wire.payload),
+      transfer: wire.payload,
       accepted: {
         amount: wire.accepted.amount,
         asset: wire.accepted.asset,
@@ -42,19 +50,15 @@ export const paymentV2 = z.pipe(
   ),
 )
 
-/** `PaymentRequirements` of one offer (§5.1.2); also what a facilitator is sent. */
-export const requirementsV2 = (offer: Offer) => ({
+/** `PaymentRequirements` of one offer (§5.1.2); also what a facilitator is sent. `memo`: what the payment carries, on Solana. */
+export const requirementsV2 = (offer: Offer, memo: string | null) => ({
   scheme: 'exact',
   network: offer.network,
   amount: offer.amount.toString(),
   asset: offer.asset,
   payTo: offer.payTo,
   maxTimeoutSeconds: offer.maxTimeoutSeconds,
-  extra: {
-    ...offer.eip712,
-    ...(offer.flow === 'upfront' ? { paymentFlow: 'upfront' } : {}),
-    ...(offer.name === null ? {} : { offer: offer.name }),
-  },
+  extra: { ...extraOf(offer, memo), ...(offer.name === null ? {} : { offer: offer.name }) },
 })
 
 /** The challenge of the `PAYMENT-REQUIRED` header, before encoding. */
@@ -73,7 +77,7 @@ export function challengeV2(
       ...(resource.description === '' ? {} : { description: resource.description }),
       ...(resource.mimeType === '' ? {} : { mimeType: resource.mimeType }),
     },
-    accepts: offers.map(requirementsV2),
+    accepts: offers.map((offer, i) => requirementsV2(offer, quote.memos[i] ?? null)),
     extensions: {
       [PAYMENT_IDENTIFIER]: paymentIdentifierDeclaration,
       ...offersExtension(quote.signedOffers),

@@ -1,8 +1,9 @@
-// What both wire versions share: canonical integers, hex and addresses, and the `exact` payload on EVM.
+// What both wire versions share: canonical integers, hex and addresses, and the `exact` payload of each kind of network.
 import * as z from 'zod/mini'
 import type { Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierEcho } from './extensions/payment-identifier.ts'
-import type { Authorization } from './payment.ts'
+import type { Authorization, Offer, Transfer } from './payment.ts'
+import { readTransaction, type SvmTransfer, transactionOf } from './svm.ts'
 
 /** The extension that carries this site's own quote. */
 export const QUOTE = 'newsstand-quote'
@@ -27,7 +28,7 @@ const hex = (pattern: RegExp) =>
 const address = hex(/^0x[0-9a-fA-F]{40}$/)
 
 /** Strict: a second authorization beside the first (`permit2Authorization`) must not pass unread. */
-export const exactEvmPayload = z.strictObject({
+const eip3009Payload = z.strictObject({
   signature: hex(/^0x(?:[0-9a-fA-F]{2})+$/),
   authorization: z.strictObject({
     from: address,
@@ -38,6 +39,52 @@ export const exactEvmPayload = z.strictObject({
     nonce: hex(/^0x[0-9a-fA-F]{64}$/),
   }) satisfies z.core.$ZodType<Authorization>,
 })
+
+/** On Solana: a transaction that the payer has signed, and the fee payer has not (scheme_exact_svm.md). */
+const svmPayload = z.pipe(
+  z.strictObject({ transaction: z.string() }),
+  z.transform(({ transaction }, context): SvmTransfer => {
+    const read = readTransaction(transaction)
+    if (read.ok) return read.value
+    context.issues.push({ code: 'custom', message: read.error, input: transaction })
+    return z.NEVER
+  }),
+)
+
+/** The `payload` of a payment with `exact`, of a network's kind. */
+export const exactPayload = z.union([
+  z.pipe(
+    eip3009Payload,
+    z.transform(({ signature, authorization }): Transfer => ({ kind: 'eip3009', authorization, signature })),
+  ),
+  svmPayload,
+])
+
+/** The `payload` as it was signed, for a facilitator. */
+export function payloadOf(transfer: Transfer) {
+  if (transfer.kind === 'svm') return { transaction: transactionOf(transfer) }
+  const { signature, authorization } = transfer
+  return {
+    signature,
+    authorization: {
+      from: authorization.from,
+      to: authorization.to,
+      value: authorization.value.toString(),
+      validAfter: authorization.validAfter.toString(),
+      validBefore: authorization.validBefore.toString(),
+      nonce: authorization.nonce,
+    },
+  }
+}
+
+/** What both versions say in `extra` of an offer. `memo`: what the payment has to carry, on Solana. */
+export function extraOf({ transfer, flow }: Offer, memo: string | null) {
+  const terms =
+    transfer.kind === 'svm'
+      ? { feePayer: transfer.feePayer, ...(memo === null ? {} : { memo }) }
+      : { name: transfer.name, version: transfer.version }
+  return { ...terms, ...(flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) }
+}
 
 export const extensionsEcho = z.optional(
   z.object({
@@ -56,4 +103,6 @@ export type QuoteToken = {
   proof: string
   /** The same offers in the protocol's own signed form; none where the site has no key for that. */
   signedOffers: readonly Signed[]
+  /** What a payment of each offer has to carry, in their order; null where it can carry nothing. */
+  memos: readonly (string | null)[]
 }

@@ -41,7 +41,7 @@ const cheapOffer: Offer = {
   asset: USDC,
   payTo: wallets.publisher.address,
   amount: CHEAP_PRICE,
-  eip712: { name: 'USDC', version: '2' },
+  transfer: { kind: 'eip3009', name: 'USDC', version: '2' },
   maxTimeoutSeconds: 300,
   name: null,
   accessSeconds: 86_400,

@@ -152,8 +152,9 @@ test('several in one transaction do not mingle, whoever they pay', async () => {
 })
 
 test('a token that is added to the table has to be shown to be of this bytecode', () => {
+  const evmTokens = ASSETS.filter(({ kind }) => kind === 'eip3009')
   // Circle's USDC, each FiatToken v2.2: https://developers.circle.com/stablecoins/usdc-contract-addresses
-  expect(ASSETS.map(({ network, asset }) => `${network} ${asset}`)).toEqual([
+  expect(evmTokens.map(({ network, asset }) => `${network} ${asset}`)).toEqual([
     'eip155:8453 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
     'eip155:84532 0x036CbD53842c5426634e7929541eC2318f3dCF7e',
     'eip155:137 0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359',

@@ -1,7 +1,9 @@
 // A chain with one EIP-3009 token: blocks by the clock, transactions of several calls, receipts, logs and
 // reorganisations. It proves no signatures: what has been authorized is a set. What is true on it, a judge asks here.
-import { assetOf } from '../../src/x402/assets.ts'
+
+import { chainIdOf } from '../../src/x402/assets.ts'
 import type { Authorization } from '../../src/x402/payment.ts'
+import { usdcOn } from '../world/usdc.ts'
 import type { World } from './clock.ts'
 
 const USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
@@ -78,8 +80,7 @@ const useKey = (from: string, nonce: string) => `${from}|${nonce}`.toLowerCase()
 
 export function createChain(world: World, options: ChainOptions) {
   const { network, blockMs, startBlock = START_BLOCK, skewSeconds = 0, isReversed = false } = options
-  const asset = assetOf(network)
-  if (!asset) throw new Error(`no token on ${network}`)
+  const asset = usdcOn(network)
   const token = asset.asset.toLowerCase()
   const startMs = world.now()
   const chance = world.random.fork(`chain ${network}`)
@@ -238,7 +239,7 @@ export function createChain(world: World, options: ChainOptions) {
 
   return {
     network,
-    chainId: asset.chainId,
+    chainId: chainIdOf(network),
     blockMs,
     /** The token's address, in lower case. */
     token,

@@ -2,8 +2,9 @@
 // without a signature: the imitated chain proves none.
 
 import type { Resource } from '../../src/policy/scope.ts'
-import { assetOf } from '../../src/x402/assets.ts'
+import { chainIdOf } from '../../src/x402/assets.ts'
 import type { Authorization, Offer, Owner, VerifiedPayment } from '../../src/x402/payment.ts'
+import { usdcOn } from '../world/usdc.ts'
 import type { World } from './clock.ts'
 
 export const SITE = 'https://news.example'
@@ -83,8 +84,7 @@ export type Signing = {
 /** A payment its payer has signed; nobody has been shown it. */
 export function signOrder(world: World, signing: Signing): Order {
   const { from, network, product, windowSeconds = 300, identifier = null, owner = 'key', payTo = PAY_TO } = signing
-  const asset = assetOf(network)
-  if (!asset) throw new Error(`no token on ${network}`)
+  const asset = usdcOn(network)
   const nowSeconds = Math.floor(world.now() / 1000)
   const nonce = signing.nonce ?? world.random.hex(32)
   const authorization: Authorization = {
@@ -101,20 +101,24 @@ export function signOrder(world: World, signing: Signing): Order {
     asset: asset.asset,
     payTo,
     amount,
-    eip712: asset.eip712,
+    transfer: { kind: 'eip3009', ...asset.eip712 },
     maxTimeoutSeconds: 300,
     name: null,
     accessSeconds,
     scope,
     flow,
   }
-  const key = `3009|${asset.chainId}|${asset.asset.toLowerCase()}|${from}|${nonce}`
+  const key = `3009|${chainIdOf(network)}|${asset.asset.toLowerCase()}|${from}|${nonce}`
   const payment = {
     x402Version: 2 as const,
     scheme: 'exact',
     network,
-    authorization,
-    signature: `0x${nonce.slice(2)}${'22'.repeat(33)}` as const,
+    payer: from,
+    transfer: {
+      kind: 'eip3009' as const,
+      authorization,
+      signature: `0x${nonce.slice(2)}${'22'.repeat(33)}` as const,
+    },
     accepted: { amount, asset: asset.asset, payTo, resource: null },
     identifier,
     quote: null,

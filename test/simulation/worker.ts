@@ -168,7 +168,7 @@ function objectionOf({ authorization }: Order, nowMs: number): Refusal | null {
 
 async function lookAt(env: StageEnv, { verified }: Order): Promise<FirstLook | null> {
   const around = worldOf(realEnv(env), { waitUntil: () => {} })
-  return around.ok ? lookFirst(around.value, verified.payment) : null
+  return around.ok ? lookFirst(around.value, verified) : null
 }
 
 /** The imitated environment, for code that is given the real one. */

@@ -5,8 +5,8 @@ import { Rpc } from '../../src/chain.ts'
 import { settle } from '../../src/facilitator.ts'
 import { newKeyring } from '../../src/keyring.ts'
 import { look, type Question } from '../../src/payer/reconcile.ts'
-import { assetOf } from '../../src/x402/assets.ts'
 import type { Authorization } from '../../src/x402/payment.ts'
+import { usdcOn } from '../world/usdc.ts'
 import { type Chain, createChain } from './chain.ts'
 import { createWorld, run, type World } from './clock.ts'
 import { serveFacilitator } from './facilitator.ts'
@@ -19,8 +19,7 @@ const PAYER = `0x${'a1'.repeat(20)}` as const
 const SHOP = `0x${'b2'.repeat(20)}` as const
 const VALUE = 50_000n
 
-const asset = assetOf(NETWORK)
-if (!asset) throw new Error('the table of networks has Base')
+const asset = usdcOn(NETWORK)
 
 const MOST_LOOKS = 10
 
@@ -33,7 +32,7 @@ function scene(seed: string, options: { isReversed?: boolean } = {}) {
   const chain = createChain(world, { network: NETWORK, blockMs: 2_000, ...options })
   const rpc = serveRpc(world, chain, RPC_URL)
   const facilitator = serveFacilitator(world, [chain], FACILITATOR)
-  return { world, chain, rpc, facilitator, asked: new Rpc(RPC_URL, chain.chainId) }
+  return { world, chain, rpc, facilitator, asked: new Rpc(RPC_URL, NETWORK) }
 }
 
 /** A payment its payer has signed; nobody has sent it. */
@@ -53,7 +52,7 @@ function sign(world: World, chain: Chain, n: number, changes: Partial<Authorizat
 }
 
 const questionOf = (authorization: Authorization): Question => ({
-  network: NETWORK,
+  kind: 'eip3009',
   asset: asset.asset,
   authorization,
   seenBlock: null,
@@ -78,15 +77,15 @@ const sendTo = (authorization: Authorization) =>
     [{ url: FACILITATOR, auth: { kind: 'none' }, isListed: false }],
     { breaker: new Breaker(), keyring: newKeyring() },
     {
-      authorization,
-      signature: '0x22',
+      payer: authorization.from,
+      transfer: { kind: 'eip3009', authorization, signature: '0x22' },
       bought: null,
       offer: {
         network: NETWORK,
         asset: asset.asset,
         payTo: SHOP,
         amount: VALUE,
-        eip712: asset.eip712,
+        transfer: { kind: 'eip3009', ...asset.eip712 },
         maxTimeoutSeconds: 300,
         name: null,
         accessSeconds: 0,
@@ -237,7 +236,7 @@ test('faults of an RPC: whatever it does, nothing untrue is heard', async () => 
     const usual = { refusesBatches: false, mostBlocks: 10_000, crowd: 0 }
     for (const knobs of [{ refusesBatches: true }, { mostBlocks: 10 }, { crowd: 5_000 }, {}]) {
       Object.assign(rpc.knobs, usual, knobs)
-      expect(await ask(new Rpc(RPC_URL, chain.chainId), authorization)).toMatchObject(paid)
+      expect(await ask(new Rpc(RPC_URL, NETWORK), authorization)).toMatchObject(paid)
     }
     rpc.knobs.dropsLogs = true
     expect(await ask(asked, authorization)).toMatchObject({ kind: 'unclear' })
@@ -247,7 +246,7 @@ test('faults of an RPC: whatever it does, nothing untrue is heard', async () => 
     rpc.knobs.lags = [0]
     expect(await ask(asked, authorization)).toMatchObject(paid)
     rpc.knobs.chainId = 1
-    expect(await ask(new Rpc(RPC_URL, chain.chainId), authorization)).toEqual({ kind: 'unreachable' })
+    expect(await ask(new Rpc(RPC_URL, NETWORK), authorization)).toEqual({ kind: 'unreachable' })
   })
 })
 

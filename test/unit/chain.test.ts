@@ -12,11 +12,12 @@ import {
 import { imitatedRpc, TOKEN } from '../world/imitated-rpc.ts'
 
 const CHAIN_ID = 84_532
+const NETWORK = `eip155:${CHAIN_ID}`
 const URL = 'https://rpc.example/'
 const WALLET = `0x${'11'.repeat(20)}`
 const NONCE = { from: `0x${'11'.repeat(20)}`, nonce: `0x${'cc'.repeat(32)}` } as const
 const plenty = (): Budget => ({ left: 1_000 })
-const newRpc = () => new Rpc(URL, CHAIN_ID)
+const newRpc = () => new Rpc(URL, NETWORK)
 const block = (at: string) => ({ method: 'eth_getBlockByNumber', params: [at, false] })
 
 /** Replies to everything alike, after the chain id. */
@@ -167,7 +168,7 @@ describe('the chain id', () => {
     const chain = imitatedRpc({ chainId: 1 })
     const memory = newRpcMemory()
     for (let i = 0; i < 3; i++) {
-      const rpc = new Rpc(URL, CHAIN_ID, memory)
+      const rpc = new Rpc(URL, NETWORK, memory)
       expect(await rpc.head(plenty())).toBeNull()
       expect(await isValidSignature(rpc, WALLET, NONCE.nonce, '0x12', plenty())).toEqual({
         ok: false,
@@ -176,7 +177,7 @@ describe('the chain id', () => {
     }
     expect(chain.counts.requests).toBe(2)
     expect(error.mock.calls).toEqual([['{"event":"rpc_wrong_chain","network":"eip155:84532"}']])
-    expect(await new Rpc(URL, 1, memory).head(plenty())).not.toBeNull()
+    expect(await new Rpc(URL, 'eip155:1', memory).head(plenty())).not.toBeNull()
   })
 })
 

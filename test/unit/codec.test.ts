@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { verifyPayment } from '../../src/networks/network.ts'
-import { assetOf } from '../../src/x402/assets.ts'
 import { decodePayment, encodeChallenge, encodeFailure } from '../../src/x402/codec.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
+import { usdcOn } from '../world/usdc.ts'
 
 // The first of anvil's published development keys.
 const account = privateKeyToAccount('0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80')
@@ -12,21 +12,23 @@ const PAY_TO = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8'
 const NOW = 1_800_000_000
 const NONCE = '0xABCDEFabcdef00112233445566778899aabbccddeeff00112233445566778899'
 
-const asset = assetOf('eip155:84532')
-if (!asset) throw new Error('Base Sepolia is in the table')
+const asset = usdcOn('eip155:84532')
 
 const offer: Offer = {
   network: asset.network,
   asset: asset.asset,
   payTo: PAY_TO,
   amount: 50_000n,
-  eip712: asset.eip712,
+  transfer: { kind: 'eip3009', ...asset.eip712 },
   maxTimeoutSeconds: 300,
   name: null,
   accessSeconds: 86_400,
   scope: null,
   flow: 'authorization',
 }
+
+/** None of these payments carries a memo. */
+const NO_BOND = { context: '', keys: [], facilitators: [] }
 
 type Wire = Record<string, unknown>
 
@@ -263,7 +265,7 @@ test('every wrapping of one authorization gives one replay key', async () => {
   ]
   const keys = new Set<string>()
   for (const header of wrappings) {
-    const verification = await verifyPayment(decoded(header), [offer], NOW)
+    const verification = await verifyPayment(decoded(header), [offer], NO_BOND, NOW)
     if (!verification.ok || verification.value.kind !== 'proven') throw new Error('the payment is proven')
     expect(verification.value.objection).toBeNull()
     keys.add(verification.value.verified.key)
@@ -274,7 +276,13 @@ test('every wrapping of one authorization gives one replay key', async () => {
 })
 
 describe('what goes out is ASCII, and fits', () => {
-  const quote = { id: 'an-identifier', expiresAtSeconds: NOW + 600, proof: 'p'.repeat(220), signedOffers: [] }
+  const quote = {
+    id: 'an-identifier',
+    expiresAtSeconds: NOW + 600,
+    proof: 'p'.repeat(220),
+    signedOffers: [],
+    memos: [],
+  }
   const site = 'https://news.example'
   const signIn = { site, nonce: '0'.repeat(32), issuedAtSeconds: NOW, networks: [asset.network] }
 
@@ -303,7 +311,7 @@ describe('what goes out is ASCII, and fits', () => {
 })
 
 describe('a payment is checked against the terms it answers', () => {
-  const check = (header: string, now = NOW) => verifyPayment(decoded(header), [offer], now)
+  const check = (header: string, now = NOW) => verifyPayment(decoded(header), [offer], NO_BOND, now)
   const objection = (code: string) => ({ ok: true, value: { kind: 'proven', objection: { code } } })
 
   test.each([

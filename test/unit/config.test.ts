@@ -74,7 +74,7 @@ describe('each mistake is answered by what to write instead', () => {
       'an unknown network',
       { NETWORKS: ['base'] },
       [
-        'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1',
+        'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1, solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp, solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1',
       ],
     ],
     [
@@ -214,7 +214,7 @@ describe('each mistake is answered by what to write instead', () => {
       problems({ SITE_URL: 'news', NETWORKS: ['base'], ...route({ price: '5', access: '1y' }), LEDGER_DB: undefined }),
     ).toEqual([
       `SITE_URL: ${URL_ADVICE}`,
-      'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1',
+      'NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1, solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp, solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1',
       `ROUTES[0].price: ${PRICE_ADVICE}`,
       `ROUTES[0].access: ${ACCESS_ADVICE}`,
       'LEDGER_DB: this binding is missing; add it to wrangler.toml as docs/deploy.md shows',

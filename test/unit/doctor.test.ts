@@ -17,7 +17,7 @@ import {
 import { routeFindings } from '../../cli/doctor/routes.ts'
 import { compared } from '../../cli/doctor/sitemap.ts'
 import { type Config, parseConfig } from '../../src/config.ts'
-import { ASSETS } from '../../src/x402/assets.ts'
+import { usdcOn } from '../world/usdc.ts'
 
 function configOf(...routes: object[]): Config {
   const parsed = parseConfig({
@@ -166,8 +166,7 @@ test('the cheapest thing is found in prices, rules and offers', () => {
 })
 
 describe('a payee on two networks', () => {
-  const [one, two] = ASSETS
-  if (!one || !two) throw new Error('two networks')
+  const [one, two] = [usdcOn('eip155:8453'), usdcOn('eip155:84532')]
   test.each([
     ['contract', 'used', 'error'],
     ['contract', 'fresh', 'error'],

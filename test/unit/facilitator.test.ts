@@ -4,34 +4,39 @@ import { Breaker } from '../../src/breaker.ts'
 import { settle, verify } from '../../src/facilitator.ts'
 import { newKeyring } from '../../src/keyring.ts'
 import type { SettleReply, SignedPayment, VerifyReply } from '../../src/replies.ts'
-import { withCatalogues } from '../../src/supported.ts'
+import { newListingsMemory, withCatalogues } from '../../src/supported.ts'
 import { bazaarDeclaration } from '../../src/x402/extensions/bazaar.ts'
 
 const A = 'https://a.example'
 const B = 'https://b.example/x402'
 const HASH = `0x${'a'.repeat(64)}`
 const NOTHING = `0x${'0'.repeat(64)}`
+const NONCE = `0x${'3'.repeat(64)}` as const
 const FROM = `0x${'1'.repeat(40)}` as const
 const PAY_TO = `0x${'2'.repeat(40)}` as const
 const ASSET = '0x036CbD53842c5426634e7929541eC2318f3dCF7e'
 
 const payment: SignedPayment = {
-  authorization: {
-    from: FROM,
-    to: PAY_TO,
-    value: 50_000n,
-    validAfter: 0n,
-    validBefore: 1_800_000_300n,
-    nonce: `0x${'3'.repeat(64)}`,
+  payer: FROM,
+  transfer: {
+    kind: 'eip3009',
+    authorization: {
+      from: FROM,
+      to: PAY_TO,
+      value: 50_000n,
+      validAfter: 0n,
+      validBefore: 1_800_000_300n,
+      nonce: NONCE,
+    },
+    signature: `0x${'4'.repeat(130)}`,
   },
-  signature: `0x${'4'.repeat(130)}`,
   bought: { url: 'https://news.example/articles/hello', method: 'GET' },
   offer: {
     network: 'eip155:84532',
     asset: ASSET,
     payTo: PAY_TO,
     amount: 50_000n,
-    eip712: { name: 'USDC', version: '2' },
+    transfer: { kind: 'eip3009', name: 'USDC', version: '2' },
     maxTimeoutSeconds: 300,
     name: 'Day',
     accessSeconds: 86_400,
@@ -553,14 +558,14 @@ describe('what is sent', () => {
         x402Version: 2,
         accepted: requirements,
         payload: {
-          signature: payment.signature,
+          signature: payment.transfer.signature,
           authorization: {
             from: FROM,
             to: PAY_TO,
             value: '50000',
             validAfter: '0',
             validBefore: '1800000300',
-            nonce: payment.authorization.nonce,
+            nonce: NONCE,
           },
         },
       },
@@ -794,7 +799,7 @@ describe('what a catalogue is told', () => {
   const sentTo = async (facilitator: typeof listed, catalogues: string[], bought = payment.bought) => {
     world({ [A]: { says: json(success), supported } })
     const value = Object.fromEntries(catalogues.map((url) => [url, { missing: {}, hasBazaar: true }]))
-    const isolate = { listings: { value, readAtSeconds: null, lookedAtMs: Date.now() } }
+    const isolate = { listings: { ...newListingsMemory(), value, lookedAtMs: Date.now() } }
     const facilitators = withCatalogues([facilitator], { env: {}, isolate, waitUntil: () => {} })
     await settle(facilitators, memoryOf(), { ...payment, bought }, false)
     return JSON.parse(`${vi.mocked(fetch).mock.calls.at(-1)?.[1]?.body}`).paymentPayload

@@ -7,14 +7,9 @@ import { isoTime, printable, type Row, wholeUnits } from '../../cli/ledger/rows.
 import { answered, FIRST_STEP, newestUpTo, refused, type Step } from '../../cli/ledger/scan.ts'
 import { keyOf, type Transfer, transfersIn } from '../../cli/ledger/transfers.ts'
 import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, type Log, TRANSFER } from '../../src/payer/proof.ts'
-import { type Asset, assetOf } from '../../src/x402/assets.ts'
+import { usdcOn } from '../world/usdc.ts'
 
-function known(network: string): Asset {
-  const asset = assetOf(network)
-  if (!asset) throw new Error(`${network} is not in the table`)
-  return asset
-}
-const ASSET = known('eip155:84532')
+const ASSET = usdcOn('eip155:84532')
 const TOKEN = ASSET.asset.toLowerCase()
 const hash = (digit: string) => `0x${digit.repeat(64)}`
 const address = (digit: string) => `0x${digit.repeat(40)}`
@@ -140,7 +135,7 @@ describe('the ledger against the chain', () => {
   })
 
   test('rows of other networks and tokens, and those before the first block, are left alone', () => {
-    const elsewhere = { ...ROW, network: 'eip155:8453', asset: known('eip155:8453').asset }
+    const elsewhere = { ...ROW, network: 'eip155:8453', asset: usdcOn('eip155:8453').asset }
     const before = { ...ROW, settledAtSeconds: VIEW.fromSeconds - 1 }
     expect(found([elsewhere, before], { transfers: [] })).toEqual(WELL)
     expect(unknownTokens([ROW, elsewhere])).toEqual([])

@@ -81,7 +81,7 @@ const offerOf = ({ amount, accessSeconds, scope }: Thing, flow: Offer['flow']): 
   asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
   payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
   amount,
-  eip712: { name: 'USD Coin', version: '2' },
+  transfer: { kind: 'eip3009', name: 'USD Coin', version: '2' },
   maxTimeoutSeconds: 300,
   name: null,
   accessSeconds,
@@ -99,15 +99,19 @@ function requestFor(thing: Thing, over: Partial<RedeemRequest> = {}): RedeemRequ
       x402Version: 2,
       scheme: 'exact',
       network: BASE,
-      authorization: {
-        from: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
-        to: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
-        value: thing.amount,
-        validAfter: 0n,
-        validBefore: BigInt(NOW + 300),
-        nonce: `0x${'01'.repeat(32)}`,
+      payer: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
+      transfer: {
+        kind: 'eip3009',
+        authorization: {
+          from: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
+          to: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
+          value: thing.amount,
+          validAfter: 0n,
+          validBefore: BigInt(NOW + 300),
+          nonce: `0x${'01'.repeat(32)}`,
+        },
+        signature: '0x22',
       },
-      signature: '0x22',
       accepted: null,
       identifier: null,
       quote: null,
@@ -771,9 +775,9 @@ function perform(scene: Scene, now: Step, told: Notes, chance: Chances): Scene |
     case 'claim':
     case 'cover': {
       const state: Redemption = now.kind === 'claim' ? CLAIMED : { ...COVERED, coveredBy: now.by.key }
-      const { key, owner, payment, scope, accessSeconds, resource } = scene.request
+      const { key, owner, payment, offer, scope, accessSeconds, resource } = scene.request
       if (scene.rows.some(({ row }) => row.key === key)) return change(key, (one) => withState(one, state))
-      const thing = { scope, accessSeconds, resource: resource.id, amount: payment.authorization.value }
+      const thing = { scope, accessSeconds, resource: resource.id, amount: offer?.amount ?? 0n }
       const row = rowOf(thing, state, { key, owner, network: payment.network, seq: scene.rows.length + 1 })
       return { ...scene, rows: [...scene.rows, seen(row, { isAwaited: true })] }
     }

@@ -1,7 +1,7 @@
 // Signed offers and receipts: what is signed, to the letter, and that nothing else passes for it.
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { assetOf, transactionUrl } from '../../src/x402/assets.ts'
+import { networkOf, transactionUrl } from '../../src/x402/assets.ts'
 import { encodeChallenge, encodeSettlement } from '../../src/x402/codec.ts'
 import { didDocument, didOf, keyIdOf, keyIn } from '../../src/x402/did.ts'
 import { NEWSSTAND_PASS } from '../../src/x402/extensions/newsstand-pass.ts'
@@ -34,7 +34,7 @@ const offer: Offer = {
   asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
   payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
   amount: 50_000n,
-  eip712: { name: 'USDC', version: '2' },
+  transfer: { kind: 'eip3009', name: 'USDC', version: '2' },
   maxTimeoutSeconds: 300,
   name: null,
   accessSeconds: 86_400,
@@ -207,6 +207,7 @@ describe('in the headers', () => {
     expiresAtSeconds: NOW + 600,
     proof: 'p'.repeat(165),
     signedOffers: await signOffers(SITE, PAGE, offers, NOW + 600, signer),
+    memos: [],
   })
 
   test('signed offers go with the challenge where they fit', async () => {
@@ -247,8 +248,12 @@ describe('in the headers', () => {
       x402Version: 1,
       scheme: 'exact',
       network: offer.network,
-      authorization: { from: '0x', to: '0x', value: 1n, validAfter: 0n, validBefore: 0n, nonce: '0x' },
-      signature: '0x',
+      payer: '0x',
+      transfer: {
+        kind: 'eip3009',
+        authorization: { from: '0x', to: '0x', value: 1n, validAfter: 0n, validBefore: 0n, nonce: '0x' },
+        signature: '0x',
+      },
       accepted: null,
       identifier: null,
       quote: null,
@@ -271,5 +276,5 @@ describe('in the headers', () => {
 test('a transaction is looked up where its network is known', () => {
   expect(transactionUrl('eip155:8453', TRANSACTION)).toBe(`https://basescan.org/tx/${TRANSACTION}`)
   expect(transactionUrl('eip155:1337', TRANSACTION)).toBeNull()
-  expect(assetOf('eip155:84532')?.explorer).toBe('https://sepolia.basescan.org')
+  expect(networkOf('eip155:84532')?.explorer).toBe('https://sepolia.basescan.org/tx/{}')
 })

@@ -13,7 +13,7 @@ const PAYEE = `0x${'22'.repeat(20)}` as const
 const STRANGER = `0x${'33'.repeat(20)}` as const
 const nonceOf = (i: number): `0x${string}` => `0x${i.toString(16).padStart(64, 'c')}`
 const plenty = (): Budget => ({ left: 1_000 })
-const newRpc = () => new Rpc('https://rpc.example/', CHAIN_ID)
+const newRpc = () => new Rpc('https://rpc.example/', `eip155:${CHAIN_ID}`)
 
 /** A payment claimed now, good for five minutes. */
 function payment(chain: Chain, change: Partial<Authorization> = {}): Authorization {
@@ -24,7 +24,7 @@ function payment(chain: Chain, change: Partial<Authorization> = {}): Authorizati
 /** Asked about by who saw it unused at the claim. */
 function asked(chain: Chain, authorization: Authorization, change: Partial<Question> = {}): Question {
   return {
-    network: `eip155:${CHAIN_ID}`,
+    kind: 'eip3009',
     asset: TOKEN,
     authorization,
     seenBlock: chain.head(),
@@ -286,7 +286,7 @@ describe('a claim made while the RPC was down', () => {
     const transaction = chain.mine(paying(authorization))
     chain.pass(3_000)
     // What the isolate remembers is wrong by far.
-    const rpc = new Rpc('https://rpc.example/', CHAIN_ID, { ...newRpcMemory(), secondsPerBlock: 0.05 })
+    const rpc = new Rpc('https://rpc.example/', `eip155:${CHAIN_ID}`, { ...newRpcMemory(), secondsPerBlock: 0.05 })
     expect((await lookOn(chain, question, 2, () => rpc)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
   })
 
@@ -318,7 +318,12 @@ describe('RPCs that allow little', () => {
     const found = await lookOn(chain, question, mostLogBlocks === 1 ? 80 : 20)
     expect(found.truth).toEqual({ kind: 'settled', transaction, position: 0 })
     const memory = newRpcMemory()
-    const again = await lookOn(chain, question, found.looks, () => new Rpc('https://rpc.example/', CHAIN_ID, memory))
+    const again = await lookOn(
+      chain,
+      question,
+      found.looks,
+      () => new Rpc('https://rpc.example/', `eip155:${CHAIN_ID}`, memory),
+    )
     expect(again.truth).toEqual(found.truth)
     expect(again.looks).toBeLessThanOrEqual(found.looks)
   })
@@ -482,7 +487,7 @@ describe('unused', () => {
     const kinds: [number, string][] = []
     for (let seconds = 280; seconds <= 360; seconds += 10) {
       chain.passSeconds(seconds - (chain.nowSeconds() - question.claimedAtSeconds))
-      kinds.push([seconds, (await lookOnce(chain, question, new Rpc(rpc.url, CHAIN_ID, rpc.memory))).truth.kind])
+      kinds.push([seconds, (await lookOnce(chain, question, new Rpc(rpc.url, rpc.network, rpc.memory))).truth.kind])
     }
     const expiredAt = kinds.find(([, kind]) => kind === 'expired')?.[0] ?? 0
     expect(expiredAt).toBeGreaterThan(320)
@@ -501,7 +506,10 @@ describe('unused', () => {
     expect(pinnedAgo).toBeGreaterThanOrEqual(20)
     expect(pinnedAgo).toBeLessThanOrEqual(23)
     chain.passSeconds(16)
-    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'expired' })
+    expect((await lookOnce(chain, question)).truth).toEqual({
+      kind: 'expired',
+      reason: 'invalid_exact_evm_payload_authorization_valid_before',
+    })
   })
 
   test('unused at one node and used at another, well behind the head, is used', async () => {
@@ -630,7 +638,7 @@ describe('used, and no log that tells why', () => {
     const first = await lookOnce(chain, question)
     expect(first.truth).toEqual({ kind: 'unclear', why: 'searching' })
     const second = await lookOnce(chain, { ...question, ...first }, newRpc(), chain.nowSeconds() + 600)
-    expect(second.truth).toEqual({ kind: 'expired' })
+    expect(second.truth).toEqual({ kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' })
   })
 })
 

@@ -88,7 +88,8 @@ function truthOf({ chain, state, nowSeconds, usedAtSeconds, overAtSeconds }: Wor
       ? { kind: 'void', transaction: THEIRS }
       : { kind: 'unclear', why: 'too fresh' }
   }
-  if (overAtSeconds !== null && settledSeconds > overAtSeconds) return { kind: 'expired' }
+  if (overAtSeconds !== null && settledSeconds > overAtSeconds)
+    return { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }
   const reverted = state.transaction === REVERTED ? true : null
   return { kind: 'unused', pinnedSeconds: isPinned ? settledSeconds : null, reverted }
 }

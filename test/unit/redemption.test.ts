@@ -67,7 +67,7 @@ const EVENTS: Record<string, RedemptionEvent> = {
   'chain: settled': truth({ kind: 'settled', transaction: OTHER, position: 7 }),
   'chain: void': truth({ kind: 'void', transaction: OTHER }),
   'chain: used before': truth({ kind: 'used_before' }),
-  'chain: expired': truth({ kind: 'expired' }),
+  'chain: expired': truth({ kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }),
   'chain: unused': unused(null, null),
   'chain: unused before that': unused(FAILED_AT - 1, true),
   'chain: unused since': unused(FAILED_AT, null),
@@ -165,7 +165,7 @@ describe('what is remembered of it', () => {
     ],
     [
       'what expired says so',
-      [send, unknown, truth({ kind: 'expired' })],
+      [send, unknown, truth({ kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' })],
       { reason: 'invalid_exact_evm_payload_authorization_valid_before', failedAtSeconds: null },
     ],
     [
@@ -236,7 +236,7 @@ const truths = fc.oneof(
     { kind: 'settled', transaction: OTHER, position: 5 },
     { kind: 'void', transaction: OTHER },
     { kind: 'used_before' },
-    { kind: 'expired' },
+    { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' },
     { kind: 'unclear', why: 'too fresh' },
     { kind: 'unreachable' },
   ),

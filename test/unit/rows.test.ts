@@ -20,8 +20,8 @@ import {
   withState,
   withTitle,
 } from '../../src/payer/rows.ts'
-import { assetOf } from '../../src/x402/assets.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
+import { usdcOn } from '../world/usdc.ts'
 
 const NETWORK = 'eip155:84532'
 const NOW = 1_800_000_000
@@ -31,22 +31,28 @@ const TX = `0x${'ab'.repeat(32)}`
 /** The longest time an authorization may be spendable; the first test ties it to what is accepted. */
 const LONGEST_WINDOW = 30 * DAY
 
-const asset = assetOf(NETWORK)
-if (!asset) throw new Error('the network of these tests is in the table')
+const asset = usdcOn(NETWORK)
+
+/** None of these payments carries a memo. */
+const NO_BOND = { context: '', keys: [], facilitators: [] }
 
 const paymentUntil = (validBefore: number): Payment => ({
   x402Version: 2,
   scheme: 'exact',
   network: NETWORK,
-  authorization: {
-    from: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
-    to: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
-    value: 50_000n,
-    validAfter: 0n,
-    validBefore: BigInt(validBefore),
-    nonce: `0x${'01'.repeat(32)}`,
+  payer: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
+  transfer: {
+    kind: 'eip3009',
+    authorization: {
+      from: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
+      to: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8',
+      value: 50_000n,
+      validAfter: 0n,
+      validBefore: BigInt(validBefore),
+      nonce: `0x${'01'.repeat(32)}`,
+    },
+    signature: `0x${'22'.repeat(65)}`,
   },
-  signature: `0x${'22'.repeat(65)}`,
   accepted: null,
   identifier: null,
   quote: null,
@@ -56,7 +62,7 @@ const offer: Offer = {
   asset: asset.asset,
   payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
   amount: 50_000n,
-  eip712: asset.eip712,
+  transfer: { kind: 'eip3009', ...asset.eip712 },
   maxTimeoutSeconds: 300,
   name: null,
   accessSeconds: DAY,
@@ -170,7 +176,7 @@ const rows: fc.Arbitrary<PaymentRow> = fc
 describe('replay', () => {
   test('no payment is accepted that could be spent for longer than thirty days', async () => {
     const objectionTo = async (seconds: number) => {
-      const found = await verifyPayment(paymentUntil(NOW + seconds), [offer], NOW)
+      const found = await verifyPayment(paymentUntil(NOW + seconds), [offer], NO_BOND, NOW)
       return found.ok ? found.value.objection : found.error
     }
     expect(await objectionTo(LONGEST_WINDOW)).toBeNull()
@@ -284,10 +290,17 @@ describe('what a look changes', () => {
     withLooked(quiet(state, { lookAtSeconds: at, ...over }), { truth, seenBlock: 9, search: null }, at, true)
 
   test('expired: nothing can land any more, and nothing is asked', () => {
-    const { state, lookAtSeconds } = looked(UNKNOWN, { kind: 'expired' }, AFTER)
+    const { state, lookAtSeconds } = looked(
+      UNKNOWN,
+      { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' },
+      AFTER,
+    )
     expect(state.status).toBe('refused')
     expect(lookAtSeconds).toBeNull()
-    expect(looked(COVERED, { kind: 'expired' }, AFTER).lookAtSeconds).toBeNull()
+    expect(
+      looked(COVERED, { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }, AFTER)
+        .lookAtSeconds,
+    ).toBeNull()
   })
 
   test.each<[string, Redemption]>([
@@ -311,14 +324,15 @@ describe('what a look changes', () => {
     expect(row.lookAtSeconds).not.toBeNull()
   })
 
-  test.each<Look['truth']>([{ kind: 'void', transaction: TX }, { kind: 'used_before' }, { kind: 'expired' }])(
-    'a success taken on a facilitator’s word stays to be proven, also where a look in flight says $kind',
-    (truth) => {
-      const word = quiet({ ...SETTLED, position: null }, { lookAtSeconds: NOW + 45 })
-      const row = withLooked(word, { truth, seenBlock: 9, search: null }, NOW + 2, false)
-      expect([row.state.status, row.lookAtSeconds]).toEqual(['settled', NOW + 45])
-    },
-  )
+  test.each<Look['truth']>([
+    { kind: 'void', transaction: TX },
+    { kind: 'used_before' },
+    { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' },
+  ])('a success taken on a facilitator’s word stays to be proven, also where a look in flight says $kind', (truth) => {
+    const word = quiet({ ...SETTLED, position: null }, { lookAtSeconds: NOW + 45 })
+    const row = withLooked(word, { truth, seenBlock: 9, search: null }, NOW + 2, false)
+    expect([row.state.status, row.lookAtSeconds]).toEqual(['settled', NOW + 45])
+  })
 
   test('a block at which the nonce was seen unused is remembered, and what is known of the search', () => {
     const search = { fromBlock: 4, searchedTo: 8, emptySinceSeconds: null }
@@ -342,13 +356,13 @@ describe('what follows from a state', () => {
     ['refused', REFUSED, true],
     ['unknown', UNKNOWN, true],
   ])('%s: what is not to be sent any more keeps no signature', (_, state, isKept) => {
-    expect(termsOf(withState(claimed, state, NOW)).signature !== null).toBe(isKept)
+    expect(termsOf(withState(claimed, state, NOW)).isSigned).toBe(isKept)
   })
 
   test('what is covered from the start is stored without its signature, and keeps its authorization', () => {
-    const { authorization } = paymentUntil(NOW + 300)
+    const { transfer } = paymentUntil(NOW + 300)
     const row = withState(claimed, COVERED, NOW)
-    expect(termsOf(row)).toMatchObject({ signature: null, authorization })
+    expect(termsOf(row)).toMatchObject({ isSigned: false, transfer: { ...transfer, signature: '0x' } })
   })
 
   test('a payment is settled once: the ledger is told, and the time stays', () => {
@@ -361,8 +375,8 @@ describe('what follows from a state', () => {
   test('a title is told to the ledger, once, and changes nothing else', () => {
     const settled = quiet(SETTLED)
     const titled = withTitle(settled, 'A day at sea')
-    expect(ledgerRowOf(settled, asset).title).toBeNull()
-    expect(ledgerRowOf(titled, asset)).toEqual({ ...ledgerRowOf(settled, asset), title: 'A day at sea' })
+    expect(ledgerRowOf(settled).title).toBeNull()
+    expect(ledgerRowOf(titled)).toEqual({ ...ledgerRowOf(settled), title: 'A day at sea' })
     expect(titled).toEqual({ ...settled, outbox: 'due', terms: titled.terms })
     expect(termsOf(titled)).toEqual({ ...termsOf(settled), title: 'A day at sea' })
     const again = { ...titled, outbox: 'empty' as const }
@@ -385,14 +399,14 @@ describe('what follows from a state', () => {
   test('whatever a title says, the signature goes all the same, and the title stays', () => {
     const title = '","signature":null,"offer":"'
     const titled = { ...withTitle(quiet(SETTLED), title), state: CLAIMED }
-    expect(termsOf(withState(titled, SETTLED, NOW))).toMatchObject({ signature: null, title, offer: null })
+    expect(termsOf(withState(titled, SETTLED, NOW))).toMatchObject({ isSigned: false, title, offer: null })
   })
 
   test('a covered payment that lands is in the ledger, its money owed back', () => {
     const row = withState(quiet(COVERED), { ...SETTLED, coveredBy: 'another' }, NOW + 5)
     expect(row.outbox).toBe('due')
-    expect(ledgerRowOf(row, asset)).toMatchObject({ transaction: TX, position: 0, remark: 'refund_due' })
-    expect(ledgerRowOf(quiet(SETTLED), asset).remark).toBeNull()
+    expect(ledgerRowOf(row)).toMatchObject({ transaction: TX, position: 0, remark: 'refund_due' })
+    expect(ledgerRowOf(quiet(SETTLED)).remark).toBeNull()
   })
 
   test('terms that cannot be read are a fault, never a guess', () => {

@@ -13,7 +13,8 @@ const NOW = 1_800_000_000
 function heard(...answers: [seconds: number, networks: string[]][]): Listing {
   const wanted = [BASE, POLYGON]
   const last = answers.reduce<Listing | undefined>(
-    (before, [seconds, networks]) => listingAfter(before, { networks, extensions: [] }, wanted, NOW + seconds),
+    (before, [seconds, networks]) =>
+      listingAfter(before, { networks, extensions: [], feePayers: {} }, wanted, NOW + seconds),
     undefined,
   )
   if (!last) throw new Error('at least one answer')
@@ -63,7 +64,11 @@ describe('an answer of /supported', () => {
       { x402Version: 2, scheme: 'exact', network: BASE, extra: {} },
       { x402Version: 2, scheme: 'upto', network: POLYGON },
     ]
-    expect(read({ kinds, extensions: ['bazaar'], signers: {} })).toEqual({ networks: [BASE], extensions: ['bazaar'] })
-    expect(read({ kinds })).toEqual({ networks: [BASE], extensions: [] })
+    expect(read({ kinds, extensions: ['bazaar'], signers: {} })).toEqual({
+      networks: [BASE],
+      extensions: ['bazaar'],
+      feePayers: {},
+    })
+    expect(read({ kinds })).toEqual({ networks: [BASE], extensions: [], feePayers: {} })
   })
 })

@@ -205,7 +205,7 @@ describe('quotes', () => {
     asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
     payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
     amount: 50_000n,
-    eip712: { name: 'USD Coin', version: '2' },
+    transfer: { kind: 'eip3009' as const, name: 'USD Coin', version: '2' },
     maxTimeoutSeconds: 300,
     name: 'Day pass',
     accessSeconds: 86_400,

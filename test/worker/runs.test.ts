@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Handout, PROTOCOL, type RedeemOutcome, type RedeemRequest } from '../../src/payer/protocol.ts'
 import { PaymentRecords } from '../../src/payer/records.ts'
 import type { PaymentRow } from '../../src/payer/rows.ts'
-import type { Authorization } from '../../src/x402/payment.ts'
+import type { Payment } from '../../src/x402/payment.ts'
 import { transfer, used } from '../world/imitated-rpc.ts'
 import {
   chainSays,
@@ -44,7 +44,9 @@ const heard = () => rows()
 const refusalOf = (outcome: RedeemOutcome) => (outcome.kind === 'refused' ? outcome.refusal.code : 'granted')
 
 /** What the chain has of a single answer that was paid for in the transaction of these tests. */
-function receiptOf({ authorization }: { authorization: Authorization }) {
+function receiptOf({ transfer: signed }: Payment) {
+  if (signed.kind !== 'eip3009') throw new Error('the payments of these tests are authorizations')
+  const { authorization } = signed
   const logs = [used(authorization, TOKEN), transfer(authorization, TOKEN)]
   const logsInOrder = logs.map((log, i) => ({ ...log, logIndex: `0x${i}` }))
   return { transactionHash: TX, blockNumber: '0x3e0', status: '0x1', logs: logsInOrder }

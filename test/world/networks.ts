@@ -5,10 +5,11 @@ import * as z from 'zod'
 import { type Chain, startChain, USDC } from '../../dev/stack/chain.ts'
 import { type Facilitator, type FacilitatorHook, startFacilitator } from '../../dev/stack/facilitator.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import { type Asset, assetOf } from '../../src/x402/assets.ts'
+import { chainIdOf, type Eip3009Asset } from '../../src/x402/assets.ts'
+import { usdcOn } from './usdc.ts'
 
 export type Network = {
-  asset: Asset
+  asset: Eip3009Asset
   chain: Chain
   /** Mints to an address. */
   fund(address: Address, atomicUnits: bigint): Promise<void>
@@ -35,9 +36,8 @@ const rpcReply = z.object({ result: z.unknown() })
 
 /** Starts a chain with this CAIP-2 id. */
 export async function startNetwork(network: string): Promise<Network> {
-  const asset = assetOf(network)
-  if (!asset) throw new Error(`${network} is not in the table`)
-  const chain = await startChain({ chainId: asset.chainId })
+  const asset = usdcOn(network)
+  const chain = await startChain({ chainId: chainIdOf(network) })
   const ask = async (method: string, ...params: unknown[]): Promise<unknown> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
     const headers = { 'Content-Type': 'application/json' }

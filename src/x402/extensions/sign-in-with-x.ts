@@ -1,9 +1,10 @@
 // The `sign-in-with-x` extension: a reader who has paid comes back without a pass and proves the address with a
 // signed message.
-// Shape and checks: specs/extensions/sign-in-with-x.md of the protocol; the message is EIP-4361's. What was bought, and
+// Shape and checks: specs/extensions/sign-in-with-x.md of the protocol; the message is EIP-4361's, or Solana's twin of it. What was bought, and
 // whether the signature is good, is not known here.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from '../../errors.ts'
+import { namespaceOf } from '../assets.ts'
 import { decodeJson } from '../base64.ts'
 
 export const SIGN_IN_WITH_X = 'sign-in-with-x'
@@ -22,6 +23,9 @@ export type SignInChallenge = {
   networks: readonly string[]
 }
 
+/** How an account of a network signs a text. */
+const typeOf = (chainId: string) => (namespaceOf(chainId) === 'solana' ? 'ed25519' : 'eip191')
+
 /** What the challenge declares, as short as the specification allows, for the header's sake. */
 export const signInDeclaration = ({ site, nonce, issuedAtSeconds, networks }: SignInChallenge, uri: string) => ({
   info: {
@@ -31,7 +35,7 @@ export const signInDeclaration = ({ site, nonce, issuedAtSeconds, networks }: Si
     nonce,
     issuedAt: new Date(issuedAtSeconds * 1000).toISOString().replace('.000Z', 'Z'),
   },
-  supportedChains: networks.map((chainId) => ({ chainId, type: 'eip191' })),
+  supportedChains: networks.map((chainId) => ({ chainId, type: typeOf(chainId) })),
   schema: {},
 })
 
@@ -42,9 +46,9 @@ const timeLine = line(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\
   z.refine((text) => !Number.isNaN(Date.parse(text))),
 )
 
-const proof = z.object({
+const fields = z.object({
   domain: uriLine,
-  address: z.custom<`0x${string}`>((text) => typeof text === 'string' && /^0x[0-9a-fA-F]{40}$/.test(text)),
+  address: line(/^(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$/),
   statement: z.optional(line(/^[\x20-\x7e]+$/)),
   uri: uriLine,
   version: z.literal('1'),
@@ -56,8 +60,16 @@ const proof = z.object({
   notBefore: z.optional(timeLine),
   requestId: z.optional(line(/^[\x21-\x7e]*$/)),
   resources: z.optional(z.array(uriLine)),
-  signature: z.custom<`0x${string}`>((text) => typeof text === 'string' && /^0x(?:[0-9a-fA-F]{2})+$/.test(text)),
+  /** Hexadecimal; on Solana base58. */
+  signature: line(/^(?:0x(?:[0-9a-fA-F]{2})+|[1-9A-HJ-NP-Za-km-z]{64,88})$/),
 })
+
+/** Addresses and signatures are written as their network writes them. */
+const proof = fields.check(
+  z.refine(({ address, signature, chainId }) =>
+    [address, signature].every((text) => text.startsWith('0x') !== (namespaceOf(chainId) === 'solana')),
+  ),
+)
 
 /** A decoded sign-in: well-formed, nothing about it proven. */
 export type SignIn = z.infer<typeof proof>
@@ -69,16 +81,18 @@ export function decodeSignIn(header: string): Result<SignIn> {
   return parsed.success ? ok(parsed.data) : fail({ code: 'invalid_payload' })
 }
 
-/** The text that was signed (EIP-4361), byte for byte. */
+/** The text that was signed, byte for byte: EIP-4361, and what the reference packages made of it for Solana. */
 export function signInMessage(signIn: SignIn): string {
-  const { domain, address, statement, resources } = signIn
-  const lines = [`${domain} wants you to sign in with your Ethereum account:`, address, '']
+  const { domain, address, statement, resources, chainId } = signIn
+  const isSolana = namespaceOf(chainId) === 'solana'
+  const lines = [`${domain} wants you to sign in with your ${isSolana ? 'Solana' : 'Ethereum'} account:`, address, '']
   if (statement !== undefined) lines.push(statement)
+  // Without a statement EIP-4361 keeps its line, and the text for Solana does not.
+  if (statement !== undefined || !isSolana) lines.push('')
   lines.push(
-    '',
     `URI: ${signIn.uri}`,
     `Version: ${signIn.version}`,
-    `Chain ID: ${signIn.chainId.replace(/^eip155:/, '')}`,
+    `Chain ID: ${chainId.replace(/^(?:eip155|solana):/, '')}`,
     `Nonce: ${signIn.nonce}`,
     `Issued At: ${signIn.issuedAt}`,
   )
@@ -101,7 +115,7 @@ export function checkSignIn(
 ): Result<SignIn> {
   if (signIn.domain !== new URL(site).host) return fail({ code: 'invalid_siwx_domain_mismatch' })
   if (originOf(signIn.uri) !== site) return fail({ code: 'invalid_siwx_uri_mismatch' })
-  if (signIn.type !== 'eip191' || !networks.includes(signIn.chainId)) {
+  if (signIn.type !== typeOf(signIn.chainId) || !networks.includes(signIn.chainId)) {
     return fail({ code: 'invalid_siwx_unsupported_chain' })
   }
   const issuedAt = seconds(signIn.issuedAt)
