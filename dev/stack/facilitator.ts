@@ -1,4 +1,4 @@
-// An x402 facilitator over the reference packages (@x402/core, @x402/evm), x402 v1 and v2, served on the loopback
+// An x402 facilitator over the reference packages (@x402/core, @x402/evm, @x402/svm), x402 v1 and v2, served on the loopback
 // interface. A hook in front of it lets tests misbehave while the real thing happens behind.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { x402Facilitator } from '@x402/core/facilitator'
@@ -13,6 +13,7 @@ import { createNonceManager, jsonRpc } from 'viem/nonce'
 import * as z from 'zod'
 import { inOrder } from './in-order.ts'
 import { listening } from './ports.ts'
+import type { SolanaPart } from './solana/facilitator.ts'
 import { wallets } from './wallets.ts'
 
 /** A request as it arrived: `body` is the JSON value, undefined where there is none or it is not JSON. */
@@ -28,7 +29,10 @@ export type FacilitatorHook = (
 ) => Promise<HookReply | 'drop'>
 
 export type FacilitatorOptions = {
-  rpcUrl: string
+  /** Of the EVM chain; without one there is none. */
+  rpcUrl?: string
+  /** The same for Solana. */
+  solana?: SolanaPart
   port?: number
   hook?: FacilitatorHook
   /** Factories that may deploy undeployed wallets (ERC-6492); none by default, as in the package. */
@@ -60,7 +64,7 @@ const V1Network = z.custom<Network>((name) => typeof name === 'string')
 const Fields = z.array(z.object({ name: z.string(), type: z.string() }))
 const TypedDataTypes = z.custom<TypedData>((types) => z.record(z.string(), Fields).safeParse(types).success)
 
-/** Starts a facilitator for the chain behind `rpcUrl` on a free port, or on `port`. */
+/** Starts a facilitator for the chains it is given, on a free port or on `port`. */
 export async function startFacilitator(options: FacilitatorOptions): Promise<Facilitator> {
   const core = await createFacilitator(options)
   const counts = { verify: 0, settle: 0, supported: 0 }
@@ -100,7 +104,25 @@ export async function startFacilitator(options: FacilitatorOptions): Promise<Fac
 }
 
 async function createFacilitator(options: FacilitatorOptions): Promise<x402Facilitator> {
-  const transport = http(options.rpcUrl)
+  const { rpcUrl, solana } = options
+  if (rpcUrl === undefined && solana === undefined)
+    throw new Error('a facilitator needs a chain: rpcUrl, solana or both')
+  const facilitator = new x402Facilitator()
+  if (rpcUrl !== undefined) await registerEvm(facilitator, rpcUrl, options)
+  if (solana !== undefined) {
+    // Its packages take a while to load: only where they are asked for.
+    const { registerSolana } = await import('./solana/facilitator.ts')
+    await registerSolana(facilitator, solana)
+  }
+  return facilitator
+}
+
+async function registerEvm(
+  facilitator: x402Facilitator,
+  rpcUrl: string,
+  { eip6492AllowedFactories = [] }: FacilitatorOptions,
+): Promise<void> {
+  const transport = http(rpcUrl)
   const chainId = await createWalletClient({ transport }).extend(publicActions).getChainId()
   const client = createWalletClient({
     // A nonce manager of its own: viem's shared one remembers the nonces of chains that are gone.
@@ -111,7 +133,7 @@ async function createFacilitator(options: FacilitatorOptions): Promise<x402Facil
       id: chainId,
       name: 'local',
       nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
-      rpcUrls: { default: { http: [options.rpcUrl] } },
+      rpcUrls: { default: { http: [rpcUrl] } },
     }),
     transport,
     pollingInterval: 15,
@@ -132,14 +154,12 @@ async function createFacilitator(options: FacilitatorOptions): Promise<x402Facil
     },
     { confirmationTimeoutMs: CONFIRMATION_LIMIT_MS },
   )
-  const config = { eip6492AllowedFactories: options.eip6492AllowedFactories ?? [] }
-  const facilitator = new x402Facilitator()
+  const config = { eip6492AllowedFactories }
   facilitator.register(`eip155:${chainId}`, new ExactEvmScheme(signer, config))
   const v1Name = V1_NAMES[chainId]
   if (v1Name !== undefined) {
     facilitator.registerV1(V1Network.parse(v1Name), new ExactEvmSchemeV1(signer, config))
   }
-  return facilitator
 }
 
 /** The facilitator's HTTP API: POST /verify, POST /settle, GET /supported. */
