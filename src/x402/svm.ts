@@ -24,7 +24,7 @@ export type SvmTransfer = {
   destination: string
   amount: bigint
   decimals: number
-  /** Printable ASCII. */
+  /** Printable ASCII; '' where it carries none. */
   memo: string
   /** Place of the transfer among the instructions. */
   position: number
@@ -71,12 +71,13 @@ export function readTransaction(base64: string): Result<SvmTransfer, string> {
   return split.ok ? readParts(split.value.signatures, split.value.message) : split
 }
 
-/** From what is stored: the same checks. */
+/** From what is stored: the same checks, but that its signatures may be gone (''). */
 export function readMessage(message: string, signature: string): Result<SvmTransfer, string> {
-  const [signed, signatures] = [bytesOf(message), bytesOf(signature)]
+  const signed = bytesOf(message)
   if (signed === null) return fail('the message is not base64')
-  if (signatures === null) return fail('the signatures are not base64')
-  return readParts(signatures, signed)
+  if (signature === '') return readSigned(signed, '')
+  const signatures = bytesOf(signature)
+  return signatures === null ? fail('the signatures are not base64') : readParts(signatures, signed)
 }
 
 /** Base64 of the whole transaction, as a facilitator is sent it. */
@@ -124,9 +125,13 @@ function readParts(given: Uint8Array, signed: Uint8Array): Result<SvmTransfer, s
     const own = signatures.subarray(i * SIGNATURE_BYTES, (i + 1) * SIGNATURE_BYTES)
     if (own.every((byte) => byte === 0)) return fail('a signer other than the fee payer has not signed')
   }
-  const transfer = transferIn(parsed.value)
-  if (!transfer.ok) return transfer
-  return ok({ kind: 'svm', message: base64Of(signed), signature: base64Of(signatures), ...transfer.value })
+  return readSigned(signed, base64Of(signatures))
+}
+
+function readSigned(signed: Uint8Array, signature: string): Result<SvmTransfer, string> {
+  const parsed = parseMessage(signed)
+  const transfer = parsed.ok ? transferIn(parsed.value) : parsed
+  return transfer.ok ? ok({ kind: 'svm', message: base64Of(signed), signature, ...transfer.value }) : transfer
 }
 
 /** The one transfer, between a compute budget and a memo, where nothing else is done. */
@@ -194,7 +199,9 @@ function memoIn(behind: readonly Instruction[], signers: number): Result<string,
     }
   }
   const [memo] = memos
-  if (memo === undefined || memos.length > 1) return fail('the transaction has no memo, or more than one')
+  if (memos.length > 1) return fail('the transaction has more than one memo')
+  // The legacy client writes none.
+  if (memo === undefined) return ok('')
   // The memo program fails where an account has not signed, and does nothing else with it.
   if (memo.accounts.some((account) => account >= signers)) return fail('the memo names an account that does not sign')
   const text = String.fromCharCode(...memo.data)
