@@ -106,10 +106,7 @@ export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]
   const networks = networksOnOffer(world, nowSeconds)
   const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
   if (!networks.every(isKnown)) await learn(world, nowSeconds)
-  return networks.flatMap(({ network }) => {
-    const [asset] = assetsOn(network)
-    return asset ? (wayOf(world, asset) ?? []) : []
-  })
+  return networks.flatMap(({ network }) => assetsOn(network).flatMap((asset) => wayOf(world, asset) ?? []))
 }
 
 function wayOf(world: World, asset: Asset): Way | null {

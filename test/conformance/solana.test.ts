@@ -1,7 +1,7 @@
 // Selling on Solana beside Base: the challenge, a purchase by the stock clients of both versions, and what is paid once.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
+import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import { NETWORK, openShop, type Shop } from '../world/shop.ts'
 import { type SolanaStack, startSolanaStack } from '../world/stack.ts'
 
@@ -29,7 +29,11 @@ afterAll(async () => {
 describe('the challenge', () => {
   test('offers both networks, with who pays the fee and a memo on Solana', async () => {
     const answer = await shop.ask(ARTICLE)
-    console.log(answer.status, answer.headers.get('PAYMENT-REQUIRED')?.length, JSON.stringify(JSON.parse(atob(answer.headers.get('PAYMENT-REQUIRED') ?? '')), null, 1))
+    console.log(
+      answer.status,
+      answer.headers.get('PAYMENT-REQUIRED')?.length,
+      JSON.stringify(JSON.parse(atob(answer.headers.get('PAYMENT-REQUIRED') ?? '')), null, 1),
+    )
     console.log(JSON.stringify(JSON.parse(answer.text), null, 1), shop.site.logs.join('\n'))
     expect(answer.status).toBe(402)
   })

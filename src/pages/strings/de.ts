@@ -14,7 +14,7 @@ export const de: Strings = {
     lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
       `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis in USDC an ${publisher} zu unterschreiben. Sie gilt fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
-    networks: (names) => `USDC auf ${names}.`,
+    networks: (tokens, names) => `${tokens} auf ${names}.`,
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
     reload: 'Neu laden',
@@ -85,7 +85,7 @@ export const de: Strings = {
     wholePage: 'Eine Seite',
     when: 'Wann',
     amount: 'Wie viel',
-    currency: 'in USDC auf',
+    currency: 'in {symbol} auf',
     payTo: 'Bezahlt an',
     payer: 'Bezahlt von',
     transaction: 'Transaktion',

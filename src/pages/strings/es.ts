@@ -14,7 +14,7 @@ export const es: Strings = {
     lasting: (count, unit) => `durante ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
       `Su monedero le pedirá que firme un solo pago de exactamente este precio en USDC a ${publisher}, válido durante cinco minutos. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
-    networks: (names) => `USDC en ${names}.`,
+    networks: (tokens, names) => `${tokens} en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     reload: 'Recargar',
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
@@ -82,7 +82,7 @@ export const es: Strings = {
     wholePage: 'Una página',
     when: 'Cuándo',
     amount: 'Cuánto',
-    currency: 'en USDC en',
+    currency: 'en {symbol} en',
     payTo: 'Pagado a',
     payer: 'Pagado por',
     transaction: 'Transacción',
