@@ -379,7 +379,7 @@ describe('one payment has one spelling', () => {
 
   test('more signers are read in their order', async () => {
     const transfer = read(transaction(withSigner(OTHER_WALLET.address)))
-    expect(signersOf(transfer).signers.map(({ address: signer }) => signer)).toEqual([
+    expect(signersOf(transfer).map(({ address: signer }) => signer)).toEqual([
       FEE_WALLET.address,
       PAYING_WALLET.address,
       OTHER_WALLET.address,
@@ -419,7 +419,7 @@ describe('at the limits', () => {
   })
 
   test('as many signers are read as there is room for, which are nine', () => {
-    expect(signersOf(read(transaction(manySigners(9)))).signers).toHaveLength(9)
+    expect(signersOf(read(transaction(manySigners(9))))).toHaveLength(9)
     expect(transactionBytes(manySigners(10)).length).toBeGreaterThan(1232)
   })
 })
