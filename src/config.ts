@@ -7,12 +7,12 @@ import { addressProblem } from './networks/address.ts'
 import { solanaAddressProblem } from './networks/solana.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
-import { type Amounts, formatPrice, isSameAmount, type Price, type Rule } from './policy/rules.ts'
+import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
+import { priceProblems } from './price-problems.ts'
 import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
-import { assetsOn, NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
-import { MOST_OFFERS } from './x402/codec.ts'
+import { NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
@@ -231,26 +231,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: `no SITE_URL has this host; write one of ${hosts.join(', ')}`,
       })
     }
-    const amounts = [route.price, ...(route.offers ?? []).map((offer) => offer.price)].flatMap((p) =>
-      p === 'free' ? [] : [p],
-    )
-    if (amounts.some((one, j) => amounts.slice(j + 1).some((other) => isSameAmount(one, other)))) {
-      problems.push({
-        path: `${at}.offers`,
-        message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
-      })
-    }
-    problems.push(...upstreamProblems(route, hosts, at), ...currencyProblems(route, data.NETWORKS, at))
-  })
-  data.ROUTES.forEach(({ price, prices = [], offers = [] }, i) => {
-    const waysOf = (amounts: Price) => (amounts === 'free' ? 0 : tokensFor(amounts, data.NETWORKS).length)
-    const own = Math.max(...[price, ...prices.map((rule) => rule.price)].map(waysOf))
-    const all = offers.reduce((sum, offer) => sum + waysOf(offer.price), own)
-    if (all <= MOST_OFFERS) return
-    problems.push({
-      path: `ROUTES[${i}]`,
-      message: `prices times networks are more than ${MOST_OFFERS}, too many for a header; name fewer offers or NETWORKS`,
-    })
+    problems.push(...priceProblems(route, data.NETWORKS, at), ...upstreamProblems(route, hosts, at))
   })
   return [
     ...problems,
@@ -260,32 +241,6 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
       data.ROUTES.map((route) => route.content ?? 'origin'),
     ),
   ]
-}
-
-/** The tokens an amount can be paid in. */
-const tokensFor = (amounts: Amounts, networks: readonly Network[]) =>
-  amounts.flatMap(({ currency }) =>
-    networks.flatMap(({ network }) => assetsOn(network).find((asset) => asset.currency === currency) ?? []),
-  )
-
-/** A price nobody could pay: no network on offer has a token of its currency. */
-function currencyProblems(
-  { price, prices = [], offers = [] }: Parsed['ROUTES'][number],
-  networks: readonly Network[],
-  at: string,
-): ConfigProblem[] {
-  const written: [string, Price][] = [
-    ['price', price],
-    ...prices.map((rule, i): [string, Price] => [`prices[${i}].price`, rule.price]),
-    ...offers.map((offer, i): [string, Price] => [`offers[${i}].price`, offer.price]),
-  ]
-  return written.flatMap(([path, amounts]) => {
-    const missing = amounts === 'free' ? [] : amounts.filter((money) => tokensFor([money], networks).length === 0)
-    return missing.map((money) => ({
-      path: `${at}.${path}`,
-      message: `no network in NETWORKS has a token for ${formatPrice(money)}; write a price in another currency, or add such a network`,
-    }))
-  })
 }
 
 function bindingProblems(env: Record<string, unknown>, contents: string[]): ConfigProblem[] {

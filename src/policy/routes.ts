@@ -3,10 +3,9 @@ import * as z from 'zod/mini'
 import { list, parsed, table, text } from '../settings.ts'
 import { parseSelector } from '../wall/select.ts'
 import { parsePattern } from './paths.ts'
-import { type Amounts, type Price, parseAccess, parseAmounts, parsePrice, type Rule } from './rules.ts'
+import { type Amounts, PRICE_ADVICE, type Price, parseAccess, parseAmounts, parsePrice, type Rule } from './rules.ts'
 import { upstreamOf, upstreamSchema } from './upstream.ts'
 
-const PRICE_ADVICE = 'write a price such as "$0.05", or one for each currency: ["$0.05", "€0.05"], or "free"'
 const isTexts = (value: unknown): value is string | string[] =>
   typeof value === 'string' || (Array.isArray(value) && value.every((text) => typeof text === 'string'))
 

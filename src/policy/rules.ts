@@ -58,7 +58,8 @@ export type Rule = {
 export const PRICE_DECIMALS = 6
 
 const SIGNS: Readonly<Record<Currency, string>> = { USD: '$', EUR: '€' }
-const PRICE_ADVICE = 'write a price such as "$0.05" or "€0.05", or "free"'
+/** What to write where a price cannot be read. */
+export const PRICE_ADVICE = 'write a price such as "$0.05" or "€0.05", a list with one for each currency, or "free"'
 
 /**
  * `"$0.05"` → millionths of a dollar, by integer arithmetic; `"free"` → `'free'`.
