@@ -101,7 +101,12 @@ const envSchema = z.object({
       solana: z.optional(
         z.string({ error: PAYEES.solana }).check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, { error: PAYEES.solana })),
       ),
-    }),
+    }).check(
+      z.refine(({ eip155, solana }) => eip155 !== undefined || solana !== undefined, {
+        error: PAYEES.eip155,
+        path: ['eip155'],
+      }),
+    ),
   ),
   NETWORKS: list(
     parsed(parseNetwork, 'write a CAIP-2 network such as "eip155:8453"'),

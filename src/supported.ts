@@ -77,7 +77,9 @@ export function listingAfter(
     missing: Object.fromEntries(missing),
     hasBazaar: extensions.includes('bazaar'),
     // What it does not name for now was good a moment ago.
-    feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) },
+    ...(payers.length === 0 && !before?.feePayers
+      ? {}
+      : { feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) } }),
   }
 }
 
