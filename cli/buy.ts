@@ -68,7 +68,7 @@ async function main(): Promise<void> {
     response = await fetchWithPayment(url, request)
   } catch (error) {
     if (error instanceof Refusal || challenge === undefined) throw error
-    throw new Refusal(whyNotPaid(error, challenge, max, price))
+    throw new Refusal(whyNotPaid(error, challenge, { max, network, price }))
   }
   const body = await readBody(response)
   const receipt = readReceipt(response)
@@ -185,13 +185,21 @@ async function readBody(response: Response): Promise<Uint8Array> {
 }
 
 /** The client did not pay: because of the price, or else as it says itself. */
-function whyNotPaid(error: unknown, challenge: Response, max: string, price: (terms: Terms) => string): string {
+function whyNotPaid(
+  error: unknown,
+  challenge: Response,
+  { max, network, price }: { max: string; network: string; price: (terms: Terms) => string },
+): string {
   const header = challenge.headers.get('payment-required')
   const offers = header === null ? undefined : Challenge.safeParse(decodePaymentRequiredHeader(header))
   const cheapest = offers?.data?.accepts.reduce((a, b) => (BigInt(b.amount) < BigInt(a.amount) ? b : a))
   const message = error instanceof Error ? error.message : String(error)
   if (cheapest !== undefined && /rejected by spendControls.maxAmountPerPayment/.test(message)) {
     return `it costs ${price(cheapest)}, more than the $${max} allowed; raise that with --max. Nothing was signed.`
+  }
+  const networks = offers?.data?.accepts.map((one) => one.network) ?? []
+  if (networks.length > 0 && !networks.some((name) => name.startsWith(`${network}:`))) {
+    return `the site takes no payment on ${network}; it offers ${networks.join(', ')}. Choose one with --network.`
   }
   return message
 }
