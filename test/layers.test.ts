@@ -122,6 +122,23 @@ test('commands use src and the local stack, and never the demo or a test', () =>
   expect(broken).toEqual([])
 })
 
+/** What every test and `npm start` load. The local Solana takes a while: they load it where it is asked for. */
+const WITHOUT_SOLANA = /^(?:cli\/buy\.ts|dev\/demo\/.*|dev\/stack\/[\w-]+\.ts|test\/world\/(?!solana-).*)$/
+const SOLANA = /^(?:@solana|@x402\/svm|litesvm)|(?:^|\/)solana(?:-[\w-]+)?(?:\.ts$|\/)/
+
+test('the local Solana costs nothing where it is not asked for', () => {
+  const files = [...sourceFiles('cli'), ...sourceFiles('dev'), ...sourceFiles('test/world')]
+  const loading = files
+    .filter((file) => WITHOUT_SOLANA.test(file) && file !== 'dev/stack/solana.ts')
+    .flatMap((file) =>
+      [
+        ...readFileSync(join(ROOT, file), 'utf8').matchAll(/^(?:import(?! type )|export|\})[^'\n]* from '([^']+)'/gm),
+      ].map(([line, to = '']) => ({ file, to, line })),
+    )
+    .filter(({ to }) => SOLANA.test(to))
+  expect(loading).toEqual([])
+})
+
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */
 const LONG = [
   'chain.ts',

@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startChain } from '../stack/chain.ts'
 import { startFacilitator } from '../stack/facilitator.ts'
+import { networkVars } from '../stack/offered.ts'
 import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from '../stack/paths.ts'
 import { portIsBusy } from '../stack/ports.ts'
 import { localSecrets } from '../stack/secrets.ts'
@@ -67,7 +68,9 @@ async function main(): Promise<void> {
   stops.push(origin.stop)
   await seeding
 
-  const network = `eip155:${chain.chainId}`
+  const offered = networkVars([
+    { network: `eip155:${chain.chainId}`, payTo: wallets.publisher.address, rpcUrl: chain.rpcUrl },
+  ])
   await writeDemoWallet(join(stateDirectory, 'demo-wallet.txt'))
   await step('site', 'the paywall, in wrangler dev', async () => {
     const worker = await startWorker({
@@ -76,10 +79,10 @@ async function main(): Promise<void> {
       main: inCheckout('dev/demo/worker.ts'),
       vars: {
         SITE_URL: siteUrl,
-        PAY_TO: JSON.stringify({ eip155: wallets.publisher.address }),
-        NETWORKS: JSON.stringify([network]),
+        PAY_TO: JSON.stringify(offered.PAY_TO),
+        NETWORKS: JSON.stringify(offered.NETWORKS),
         FACILITATORS: JSON.stringify([facilitator.url]),
-        RPC_URLS: JSON.stringify({ [network]: chain.rpcUrl }),
+        RPC_URLS: JSON.stringify(offered.RPC_URLS),
         ORIGIN_URL: origin.url,
         ...secrets,
       },
