@@ -49,7 +49,7 @@ export type Site = {
   turn(): Promise<void>
   /** Has the worker do what its cron does. */
   tick(): Promise<void>
-  /** How many payers have an object with storage. */
+  /** How many payers have an object that has stored anything. */
   objects(): Promise<number>
   /** Takes the ledger's table away, or gives it back. */
   hideLedger(isHidden: boolean): Promise<void>
@@ -162,7 +162,13 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
     },
     async objects() {
       const files = await readdir(folder, { recursive: true })
-      return files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite$/.test(name)).length
+      const ofPayers = files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite(?:-wal)?$/.test(name))
+      const written = await Promise.all(ofPayers.map(async (name) => readFile(join(folder, name))))
+      // An object that was only asked has a file without a table.
+      const filled = ofPayers
+        .filter((_, i) => written[i]?.includes('CREATE TABLE'))
+        .map((name) => name.replace(/-wal$/, ''))
+      return new Set(filled).size
     },
     async hideLedger(isHidden) {
       const found = await db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).first()

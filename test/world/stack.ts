@@ -5,8 +5,12 @@ import { type Facilitator, type FacilitatorHook, startFacilitator } from '../../
 /** What a test gets: stop it with `stop`, in the end. */
 export type Stack = { chain: Chain; facilitator: Facilitator; stop(): Promise<void> }
 
-/** `blockTime`: see `startChain`; instant by default. `hook`: see `startFacilitator`. */
-export type StackOptions = { blockTime?: 'instant' | number; hook?: FacilitatorHook }
+/** `blockTime`: see `startChain`; instant by default. The others: see `startFacilitator`. */
+export type StackOptions = {
+  blockTime?: 'instant' | number
+  hook?: FacilitatorHook
+  eip6492AllowedFactories?: string[]
+}
 
 /** Starts a fresh chain and a facilitator for it: under two seconds. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
@@ -15,6 +19,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const facilitator = await startFacilitator({
       rpcUrl: chain.rpcUrl,
       ...(options.hook && { hook: options.hook }),
+      ...(options.eip6492AllowedFactories && { eip6492AllowedFactories: options.eip6492AllowedFactories }),
     })
     return {
       chain,
