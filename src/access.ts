@@ -2,7 +2,7 @@
 // are checked first; then the payer's own record says what is owned. Nothing the client names grants anything.
 import { isValidSignature } from './chain.ts'
 import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
-import { isSignedMessage, messageHash } from './networks/evm.ts'
+import { innerSignature, isSignedMessage, messageHash } from './networks/evm.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
 import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
@@ -149,7 +149,8 @@ async function askWallet(
   const owns = await payerOf(world, chainId, address).ownsAt(request)
   if (owns === null) return fail({ code: 'unavailable' })
   if (!owns) return fail({ code: 'invalid_siwx_signature' })
-  const valid = await isValidSignature(rpc, address, messageHash(message), signature, { left: MOST_WALLET_CALLS })
+  const asked = innerSignature(signature)
+  const valid = await isValidSignature(rpc, address, messageHash(message), asked, { left: MOST_WALLET_CALLS })
   if (!valid.ok) return fail({ code: 'unavailable' })
   return valid.value ? ok(null) : fail({ code: 'invalid_siwx_signature' })
 }

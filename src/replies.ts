@@ -141,14 +141,15 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
   ['invalid_exact_evm_signature', 'invalid_exact_evm_payload_signature'],
   ['invalid_exact_evm_failed_to_parse_signature', 'invalid_exact_evm_payload_signature'],
   ['invalid_exact_evm_payload_undeployed_smart_wallet', 'invalid_exact_evm_payload_signature'],
+  ['eip6492_factory_not_allowed', 'invalid_exact_evm_payload_signature'],
 ])
 
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
 const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
 /** The facilitator itself does not know yet. */
 const PENDING = /pending|timed_out/
-/** It serves another network, scheme or version. */
-const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$/
+/** It serves another network, scheme or version, or puts other wallets on the chain (ERC-6492). */
+const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$|^eip6492_factory_not_allowed$/
 /** What a facilitator could not find out. */
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
