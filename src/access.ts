@@ -145,12 +145,12 @@ async function askWallet(
   request: SignInRequest,
 ): Promise<Result<null>> {
   const rpc = rpcOf(world.isolate, world.config, chainId)
-  if (!rpc) return fail({ code: 'invalid_siwx_signature' })
+  if (!rpc) return fail({ code: 'invalid_siwx_verifier_error' })
   const owns = await payerOf(world, chainId, address).ownsAt(request)
   if (owns === null) return fail({ code: 'unavailable' })
   if (!owns) return fail({ code: 'invalid_siwx_signature' })
   const asked = innerSignature(signature)
   const valid = await isValidSignature(rpc, address, messageHash(message), asked, { left: MOST_WALLET_CALLS })
-  if (!valid.ok) return fail({ code: 'unavailable' })
+  if (!valid.ok) return fail({ code: 'invalid_siwx_verifier_error' })
   return valid.value ? ok(null) : fail({ code: 'invalid_siwx_signature' })
 }

@@ -256,7 +256,7 @@ describe('an RPC', () => {
     await shop.site.become({ RPC_URLS: { [NETWORK]: `http://127.0.0.1:${await freePort()}` } })
     const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, question))
     expect(answer.status).toBe(503)
-    expect(answer.error).toBe('unavailable')
+    expect(answer.error).toBe('invalid_siwx_verifier_error')
     expect(answer.header('Retry-After')).not.toBeNull()
     expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
     expect(answer.header('Set-Cookie')).toBeNull()

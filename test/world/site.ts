@@ -162,13 +162,9 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
     },
     async objects() {
       const files = await readdir(folder, { recursive: true })
-      const ofPayers = files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite(?:-wal)?$/.test(name))
-      const written = await Promise.all(ofPayers.map(async (name) => readFile(join(folder, name))))
-      // An object that was only asked has a file without a table.
-      const filled = ofPayers
-        .filter((_, i) => written[i]?.includes('CREATE TABLE'))
-        .map((name) => name.replace(/-wal$/, ''))
-      return new Set(filled).size
+      const ofPayers = files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite$/.test(name))
+      const filled = await Promise.all(ofPayers.map((name) => hasTables(join(folder, name))))
+      return filled.filter(Boolean).length
     },
     async hideLedger(isHidden) {
       const found = await db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).first()
@@ -190,6 +186,12 @@ const moduleOf = (contents: string) => ({
   modules: [{ type: 'ESModule' as const, path: join(BUILD, 'index.js'), contents }],
   modulesRoot: BUILD,
 })
+
+/** Whether a database has a table. What is in its log moves to the file itself, so the log is read first; it may be gone. */
+async function hasTables(file: string): Promise<boolean> {
+  const log = await readFile(`${file}-wal`).catch(() => Buffer.of())
+  return log.includes('CREATE TABLE') || (await readFile(file)).includes('CREATE TABLE')
+}
 
 type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
 
