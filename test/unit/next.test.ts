@@ -550,6 +550,12 @@ table('a payment that has paid', [
     'hand out own, again',
   ],
   [
+    'taken, and asked for by its name once its window is over: again',
+    { own: seen(own(ARTICLE, SETTLED, { handouts: 9, isDelivered: true, identifier: NAME })) },
+    { ...named(ARTICLE), objection: { code: 'invalid_exact_evm_payload_authorization_valid_before' }, offer: null },
+    'hand out own, again',
+  ],
+  [
     'by a name it was not claimed under',
     { own: seen(own(ARTICLE, SETTLED, { handouts: 1, isDelivered: true })) },
     named(ARTICLE),

@@ -121,6 +121,8 @@ export const de: Strings = {
       payment_already_used: 'Diese Zahlung ist schon verwendet.',
       insufficient_funds: 'Die Wallet enthält zu wenig. Laden Sie sie auf und zahlen Sie noch einmal.',
       sign_in_nothing_bought: 'Diese Adresse hat nichts gekauft, das diese Seite öffnet, oder die Zeit ist um.',
+      invalid_siwx_verifier_error:
+        'Die Kette lässt sich gerade nicht nach dieser Wallet fragen. Melden Sie sich bald noch einmal an; zahlen müssen Sie nicht.',
       too_many_requests:
         'Von Ihrer Adresse sind zu viele Zahlungen gescheitert. Versuchen Sie es in einer Minute wieder.',
       configuration_error: 'Diese Seite ist nicht richtig eingerichtet. Der Verlag findet Näheres in seinem Protokoll.',

@@ -118,6 +118,8 @@ export const es: Strings = {
       payment_already_used: 'Este pago ya se ha usado.',
       insufficient_funds: 'El monedero tiene muy poco saldo. Recárguelo y pague de nuevo.',
       sign_in_nothing_bought: 'Esta dirección no ha comprado nada que abra esta página, o su plazo terminó.',
+      invalid_siwx_verifier_error:
+        'Ahora no se puede preguntar a la cadena por este monedero. Vuelva a iniciar sesión pronto; no hace falta pagar.',
       too_many_requests: 'Han fallado demasiados pagos desde su dirección. Inténtelo dentro de un minuto.',
       configuration_error: 'Este sitio no está bien configurado. Su editor encontrará los detalles en el registro.',
       internal_error: 'Algo salió mal. Recargue; no firme un segundo pago.',
