@@ -256,6 +256,15 @@ describe('a transaction', () => {
     expect(chain.ledger.landed).toHaveLength(1)
   })
 
+  test('that was signed for one chain lands on no other', async () => {
+    const [{ chain, reader }, { chain: other }] = [await startBareSolana(), await startBareSolana()]
+    await other.fund(reader.address, 1_000_000n)
+    const bytes = await signed(chain, reader)
+    expect(other.land(bytes)).toBe('BlockhashNotFound')
+    expect(chain.land(bytes)).toBeNull()
+    expect([await chain.balance(publisher.address), await other.balance(publisher.address)]).toEqual([PRICE, 0n])
+  })
+
   test('that fails is stopped before it is sent; sent all the same it lands, moves nothing and costs its fee', async () => {
     const { chain, reader } = await startBareSolana()
     const bytes = base64(await signed(chain, reader, { amount: 2_000_000n }))
