@@ -312,6 +312,14 @@ export async function blockAt(rpc: Rpc, at: number | 'latest', budget: Budget): 
   return blockIn(await rpc.ask(blockCall(at), budget), at)
 }
 
+/** On Solana: the time (Unix seconds) of the newest finalized slot; null where there is no answer. */
+export async function finalizedSeconds(rpc: Rpc, budget: Budget): Promise<number | null> {
+  const params = [{ commitment: 'finalized' }]
+  const slot = read(z.int(), await rpc.ask({ method: 'getSlot', params }, budget))
+  const time = slot.ok && read(z.int(), await rpc.ask({ method: 'getBlockTime', params: [slot.value] }, budget))
+  return time && time.ok ? time.value : null
+}
+
 /** Whether the authorization's nonce was used or cancelled as of a block; null where there is no answer. */
 export async function isNonceUsed(
   rpc: Rpc,
