@@ -79,7 +79,7 @@ let config: string
 /** Where the chain's money came from an authorization, and where not. */
 const spam = { zeros: 2, topUps: 1 }
 
-const local = () => ['--local', '-c', config, '--persist-to', shop.site.persistTo]
+const local = () => ['--local', '-c', config, '--persist-to', shop.site.database.persistTo]
 const keyed = (url: string) => `${url}/v2/${KEY}`
 let runs = 0
 /** What no run before has written to. */
@@ -99,7 +99,7 @@ async function compared({ url = keyed(rpc.url), file = freshProgress() } = {}) {
   return { checked, ...findings }
 }
 
-const wranglerToml = (more: string, databaseId = '00000000-0000-0000-0000-000000000000') => `
+const wranglerToml = (more: string, databaseId = shop.site.database.id) => `
 name = "newsstand"
 compatibility_date = "2026-08-01"
 [[d1_databases]]
