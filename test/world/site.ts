@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Service, Worker_Binding } from 'miniflare'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
-import { type Desk, deskBeside, openDesk } from './desk.ts'
+import { type Bindings, bindingsAt, bindingsBeside } from './bindings.ts'
 import { BUILD, onDisk, planned } from './plan.ts'
 import { servicesFor, store } from './store.ts'
 import { ENTRY, newWorkerd } from './workerd.ts'
@@ -28,7 +28,7 @@ export const BASE_VARS = {
 } satisfies Vars
 
 /** With content and ledger, as the publisher sees them. */
-export type Site = Desk & {
+export type Site = Bindings & {
   /** Where workerd listens; requests to it are for whatever SITE_URL says. */
   readonly url: string
   readonly port: number
@@ -91,15 +91,15 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
     plannedWorker?.bindings?.filter((each) => !('json' in each || 'text' in each || each.name === 'PAYERS')) ?? []
   const logs: string[] = []
   let code = given ?? (await built())
-  let bindings: Vars = { ...BASE_VARS, ...vars }
+  let settings: Vars = { ...BASE_VARS, ...vars }
   const workerd = newWorkerd((message) => void logs.push(message))
-  let deskUrl = ''
+  let bindingsUrl = ''
   const start = async () => {
     const objects = code.objects === code.worker ? SITE : 'objects'
     const own: Worker_Binding[] = [
       ...bound,
       { name: 'PAYERS', durableObjectNamespace: { className: 'Payer', serviceName: objects } },
-      ...Object.entries(bindings).map(([name, value]) =>
+      ...Object.entries(settings).map(([name, value]) =>
         typeof value === 'string' ? { name, text: value } : { name, json: JSON.stringify(value) },
       ),
       ...(origin === undefined ? [] : [{ name: 'ORIGIN', service: { name: 'origin' } }]),
@@ -121,27 +121,27 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
         serviceOf(SITE, code.worker),
         ...(objects === SITE ? [] : [serviceOf(objects, code.objects)]),
         ...(origin === undefined ? [] : [originOf(origin)]),
-        await deskBeside(SITE, bound),
+        await bindingsBeside(SITE, bound),
         ...around,
       ],
       extensions,
       sockets: [
-        { name: ENTRY, service: { name: 'desk' }, http: {} },
+        { name: ENTRY, service: { name: 'bindings' }, http: {} },
         { name: 'direct', address, service: { name: SITE }, http: { cfBlobHeader: 'MF-CF-Blob' } },
       ],
     })
-    deskUrl = `http://${LOOPBACK}:${ports.get(ENTRY)}`
+    bindingsUrl = `http://${LOOPBACK}:${ports.get(ENTRY)}`
   }
   await start()
-  const desk = openDesk(() => deskUrl)
-  await migrate(desk.db)
+  const stored = bindingsAt(() => bindingsUrl)
+  await migrate(stored.db)
   const restart: Site['restart'] = async (change, next = code) => {
-    bindings = { ...bindings, ...change }
+    settings = { ...settings, ...change }
     code = next
     await start()
   }
   return {
-    ...desk,
+    ...stored,
     url,
     port: Number(new URL(url).port),
     database: { persistTo: store().folder, id: name },
@@ -149,12 +149,12 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
     kill: start,
     restart,
     async become(change) {
-      if (!isDeepStrictEqual({ ...bindings, ...change }, bindings)) await restart(change)
+      if (!isDeepStrictEqual({ ...settings, ...change }, settings)) await restart(change)
     },
     async turn() {
       for (let turns = 0; turns < TURNS; turns++) {
         await untilItAnswers(url)
-        await desk.kv.get('nothing')
+        await stored.kv.get('nothing')
       }
     },
     async objects() {
@@ -162,10 +162,10 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
       return files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite$/.test(name)).length
     },
     async hideLedger(isHidden) {
-      const { results } = await desk.db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).all()
+      const { results } = await stored.db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).all()
       if (results.length > 0 === isHidden) return
       const [from, to] = isHidden ? ['payments', 'payments_hidden'] : ['payments_hidden', 'payments']
-      await desk.db.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run()
+      await stored.db.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run()
     },
     async stop() {
       await workerd.stop()
@@ -181,7 +181,7 @@ const originOf = (esModule: string): Service => ({
   worker: { modules: [{ name: 'origin.js', esModule }], compatibilityDate: '2026-08-01' },
 })
 
-async function migrate(db: Desk['db']): Promise<void> {
+async function migrate(db: Bindings['db']): Promise<void> {
   const files = (await readdir(inCheckout('migrations'))).sort()
   const migrations = await Promise.all(files.map((file) => readFile(inCheckout(`migrations/${file}`), 'utf8')))
   const statements = migrations.flatMap((migration) => migration.replace(/--.*$/gm, '').split(';'))

@@ -20,7 +20,7 @@ export type Statement = {
 }
 
 /** The bindings, as far as tests use them. */
-export type Desk = {
+export type Bindings = {
   kv: {
     put(key: string, content: Bytes, options?: { metadata: unknown }): Promise<void>
     get(key: string): Promise<string | null>
@@ -37,11 +37,11 @@ export type Desk = {
 }
 
 /** The worker, beside the service whose bindings it shares. */
-export async function deskBeside(site: string, bindings: Worker_Binding[]): Promise<Service> {
+export async function bindingsBeside(site: string, bindings: Worker_Binding[]): Promise<Service> {
   return {
-    name: 'desk',
+    name: 'bindings',
     worker: {
-      modules: [{ name: 'desk.js', esModule: await readFile(inCheckout('test/world/desk-worker.js'), 'utf8') }],
+      modules: [{ name: 'bindings.js', esModule: await readFile(inCheckout('test/world/bindings-worker.js'), 'utf8') }],
       compatibilityDate: '2026-08-01',
       compatibilityFlags: ['service_binding_extra_handlers'],
       bindings: [...bindings, { name: 'SITE', service: { name: site } }],
@@ -50,14 +50,14 @@ export async function deskBeside(site: string, bindings: Worker_Binding[]): Prom
 }
 
 /** `url`: where the worker listens now. */
-export function openDesk(url: () => string): Desk {
+export function bindingsAt(url: () => string): Bindings {
   async function ask(way: string, wish: object, content: Bytes = ''): Promise<unknown> {
     const body = Buffer.concat([Buffer.from(`${JSON.stringify({ way, ...wish })}\n`), Buffer.from(content)])
     const answer = await fetch(url(), { method: 'POST', body })
     if (!answer.ok) throw new Error(await answer.text())
     return answer.json()
   }
-  const batch: Desk['db']['batch'] = async (statements) => Results.parse(await ask('batch', { statements }))
+  const batch: Bindings['db']['batch'] = async (statements) => Results.parse(await ask('batch', { statements }))
   const statement = (sql: string, params: readonly unknown[]): Statement => {
     const all = async () => (await batch([{ sql, params }]))[0] ?? { results: [] }
     return { sql, params, bind: (...values) => statement(sql, values), all, run: all }

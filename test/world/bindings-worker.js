@@ -1,5 +1,5 @@
-// The publisher’s desk: a worker beside the site, with the site’s own bindings, for what a test does to them. It is asked by
-// a line of JSON, and by the bytes behind that line.
+// A worker beside the site, with the site's own bindings, for what a test does to them. It is asked by a line of JSON, and by
+// the bytes behind that line.
 
 const ways = {
   kvPut: (env, { key, options }, bytes) => env.CONTENT_KV.put(key, bytes, options),
