@@ -173,7 +173,7 @@ const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_v
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
 const ON_CHAIN =
-  /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute/
+  /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute|block_height_exceeded/
 const SIMULATED = /simulation_failed$/
 /** Refusals that come from looking at the payment, before anything is broadcast. */
 const SURE =

@@ -88,7 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     ['status >= 200 && status < 300 && body !== null', 'status >= 200 && status < 400', site('attacks/free-riding')],
     [': status < 400', ': true', site('conformance/upfront')],
-    ['if (payment.value.authorization.from !== payer.toLowerCase()) return', '', long('strangers')],
+    ['if (!isSameAddress(payment.value.payer, payer)) return', '', long('strangers')],
     ['await useUpPayment(visit, grant)', '', site('conformance/passes')],
     ['if (!proof.ok || !isBlocked(world, request)) return proof', 'return proof', long('strangers')],
     [
@@ -129,12 +129,12 @@ export const MUTANTS: readonly Mutant[] = [
     ['timer = setTimeout(say, STILL_OPEN_MS)\n  }', '}', told('scenarios')],
     ['isTaken ? payer.delivered(said) : payer.released(said)', 'payer.released(said)', told('scenarios')],
     [
-      '`${namespace}:${address.toLowerCase()}`',
-      '`${network}:${address.toLowerCase()}`',
+      '`${namespaceOf(network)}:${oneSpelling(address)}`',
+      '`${network}:${oneSpelling(address)}`',
       site('conformance/two-networks'),
     ],
     [
-      'signatureHash: await fingerprint(payment.signature)',
+      'signatureHash: await fingerprint(payment.transfer.signature)',
       "signatureHash: await fingerprint('')",
       site('conformance/contract-wallets'),
     ],
@@ -174,9 +174,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('networks/network.ts', [
     ['const SETTLE_MARGIN_SECONDS = 8n', 'const SETTLE_MARGIN_SECONDS = -1n', unit('codec')],
     ['30n * 86_400n', '30_000n * 86_400n', site('conformance/refusals')],
-    ['(candidate) => candidate.amount === authorization.value', '() => true', site('conformance/refusals')],
-    ['agreed.filter((offer) => same(offer.payTo, authorization.to))', 'agreed', unit('codec')],
-    ["if (authorization.validAfter > now) return 'not_yet'", '', site('conformance/refusals')],
+    ['(candidate) => candidate.amount === amount', '() => true', site('conformance/refusals')],
+    ['agreed.filter((offer) => isSameAddress(offer.payTo, paid))', 'agreed', unit('codec')],
+    ["if (validAfter > now) return 'not_yet'", '', site('conformance/refusals')],
     ["verifiedBy('key'), objection", "verifiedBy('code'), objection", site('conformance/two-networks')],
   ]),
   ...in_('cdp.ts', [

@@ -122,8 +122,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an object for each network',
     file: 'purchase.ts',
-    from: "const [namespace = ''] = network.split(':')",
-    to: 'const namespace = network',
+    from: 'namespaceOf(network)}',
+    to: 'network}',
     plays: story('bought on one network'),
   },
   {
@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'any chain will do',
     file: 'chain.ts',
-    from: 'return this.memory.chainId !== null && this.memory.chainId !== this.chainId',
+    from: 'return this.memory.network !== null && this.memory.network !== this.network',
     to: 'return false',
     plays: story('an RPC of another chain'),
   },
