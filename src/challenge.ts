@@ -8,7 +8,7 @@ import { pricePicture } from './pages/picture.ts'
 import type { Strings } from './pages/strings/strings.ts'
 import type { Article } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
-import { formatPrice, type Rule } from './policy/rules.ts'
+import { formatAmounts, type Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { contextOf, issueQuote } from './quote.ts'
 import { type Answer, answerRefusal, stringsOf } from './respond.ts'
@@ -73,7 +73,7 @@ export async function answerChallenge(
   return answerRefusal(request, refusal, {
     headers,
     json: body,
-    picture: ({ lang, pay }) => pricePicture(pay.picture(formatPrice(sales[0]?.micros ?? 0n)), lang),
+    picture: ({ lang, pay }) => pricePicture(pay.picture(formatAmounts(sales[0]?.amounts ?? [])), lang),
     page: (strings) => paywallPage(viewIn(strings)),
   })
 }

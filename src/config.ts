@@ -9,10 +9,10 @@ import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
+import { priceProblems } from './price-problems.ts'
 import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
 import { NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
-import { MOST_OFFERS } from './x402/codec.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
@@ -101,7 +101,12 @@ const envSchema = z.object({
       solana: z.optional(
         z.string({ error: PAYEES.solana }).check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, { error: PAYEES.solana })),
       ),
-    }),
+    }).check(
+      z.refine(({ eip155, solana }) => eip155 !== undefined || solana !== undefined, {
+        error: PAYEES.eip155,
+        path: ['eip155'],
+      }),
+    ),
   ),
   NETWORKS: list(
     parsed(parseNetwork, 'write a CAIP-2 network such as "eip155:8453"'),
@@ -231,23 +236,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: `no SITE_URL has this host; write one of ${hosts.join(', ')}`,
       })
     }
-    const amounts = [route.price, ...(route.offers ?? []).map((offer) => offer.price)].flatMap((p) =>
-      p === 'free' ? [] : [p.micros],
-    )
-    if (new Set(amounts).size !== amounts.length) {
-      problems.push({
-        path: `${at}.offers`,
-        message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
-      })
-    }
-    problems.push(...upstreamProblems(route, hosts, at))
-  })
-  data.ROUTES.forEach(({ offers = [] }, i) => {
-    if ((1 + offers.length) * data.NETWORKS.length <= MOST_OFFERS) return
-    problems.push({
-      path: `ROUTES[${i}]`,
-      message: `prices times networks are more than ${MOST_OFFERS}, too many for a header; name fewer offers or NETWORKS`,
-    })
+    problems.push(...priceProblems(route, data.NETWORKS, at), ...upstreamProblems(route, hosts, at))
   })
   return [
     ...problems,

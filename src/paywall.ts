@@ -31,7 +31,7 @@ import {
   useUp,
 } from './purchase.ts'
 import { contextOf, quotedOffers } from './quote.ts'
-import { receiptFor } from './receipt.ts'
+import { moneyOf, receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
@@ -94,7 +94,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const found = stored.value
   const price = found?.article.price ?? decision.price
   if (price === 'free' || isObserved) {
-    if (price !== 'free') note(world, { decision: 'observed', priceMicros: price.micros })
+    if (price !== 'free') note(world, { decision: 'observed', price: price[0] })
     return serveFree(request, world, target.value, rule, found)
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
@@ -288,8 +288,8 @@ async function deliver(
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
   // What is handed out once more has been sold before.
   const isFirst = outcome.handout.key === verified.key && outcome.handout.number === 1
-  const { amount, network } = settlement
-  note(world, { decision: isFirst ? 'sold' : 'collected', priceMicros: amount, network })
+  const { amount, network, asset } = settlement
+  note(world, { decision: isFirst ? 'sold' : 'collected', price: moneyOf(network, asset, amount), network })
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)

@@ -77,7 +77,9 @@ export function listingAfter(
     missing: Object.fromEntries(missing),
     hasBazaar: extensions.includes('bazaar'),
     // What it does not name for now was good a moment ago.
-    feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) },
+    ...(payers.length === 0 && !before?.feePayers
+      ? {}
+      : { feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) } }),
   }
 }
 
@@ -106,10 +108,7 @@ export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]
   const networks = networksOnOffer(world, nowSeconds)
   const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
   if (!networks.every(isKnown)) await learn(world, nowSeconds)
-  return networks.flatMap(({ network }) => {
-    const [asset] = assetsOn(network)
-    return asset ? (wayOf(world, asset) ?? []) : []
-  })
+  return networks.flatMap(({ network }) => assetsOn(network).flatMap((asset) => wayOf(world, asset) ?? []))
 }
 
 function wayOf(world: World, asset: Asset): Way | null {

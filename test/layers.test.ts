@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
-  ['config', /^(config|brand|facilitators|real-money)\.ts$/],
+  ['config', /^(config|brand|facilitators|price-problems|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
     /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
@@ -120,6 +120,23 @@ test('commands use src and the local stack, and never the demo or a test', () =>
     .map(({ from, to }) => ({ from, to: normalize(join(dirname(from), to)) }))
   const broken = imports.filter(({ from, to }) => !COMMANDS.find(([files]) => files.test(from))?.[1].test(to))
   expect(broken).toEqual([])
+})
+
+/** What every test and `npm start` load. The local Solana takes a while: they load it where it is asked for. */
+const WITHOUT_SOLANA = /^(?:cli\/buy\.ts|dev\/demo\/.*|dev\/stack\/[\w-]+\.ts|test\/world\/(?!solana-).*)$/
+const SOLANA = /^(?:@solana|@x402\/svm|litesvm)|(?:^|\/)solana(?:-[\w-]+)?(?:\.ts$|\/)/
+
+test('the local Solana costs nothing where it is not asked for', () => {
+  const files = [...sourceFiles('cli'), ...sourceFiles('dev'), ...sourceFiles('test/world')]
+  const loading = files
+    .filter((file) => WITHOUT_SOLANA.test(file) && file !== 'dev/stack/solana.ts')
+    .flatMap((file) =>
+      [
+        ...readFileSync(join(ROOT, file), 'utf8').matchAll(/^(?:import(?! type )|export|\})[^'\n]* from '([^']+)'/gm),
+      ].map(([line, to = '']) => ({ file, to, line })),
+    )
+    .filter(({ to }) => SOLANA.test(to))
+  expect(loading).toEqual([])
 })
 
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */

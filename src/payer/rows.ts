@@ -5,8 +5,9 @@ import type { LedgerRow } from '../ledger.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
-import { type Asset, assetAt, assetsOn } from '../x402/assets.ts'
+import { type Asset, assetAt, assetsOn, isSameToken } from '../x402/assets.ts'
 import {
+  type Cost,
   type Offer,
   type Owner,
   offerOf,
@@ -398,6 +399,23 @@ export function termsOf(row: PaymentRow): Terms {
   const asset = stored.asset === null ? assetsOn(row.network)[0] : assetAt(row.network, stored.asset)
   if (!asset) throw new Error('a stored payment is of an unknown token')
   return { ...stored, asset }
+}
+
+/** Whether paying for a row costs no more than `costs`, in its own token. What is not sold in it any more counts as dearer. */
+export function isWithin(row: PaymentRow, costs: readonly Cost[]): boolean {
+  const token = tokenOf(row)
+  const cost = token && costs.find((known) => isSameToken(known, token))
+  return cost ? row.amount <= cost.amount : false
+}
+
+/** The token of a row; null where its terms cannot be read. */
+export function tokenOf(row: PaymentRow): { network: string; asset: string } | null {
+  try {
+    const { network, asset } = termsOf(row).asset
+    return { network, asset }
+  } catch {
+    return null
+  }
 }
 
 /** When a payment ends (Unix seconds): after that it is neither sent nor taken. */

@@ -229,6 +229,21 @@ describe('what cannot be read two ways', () => {
     expect(decode(base64(v2()), 'garbage')).toMatchObject(INVALID)
   })
 
+  test('two headers have one identifier: that of either, and not two', () => {
+    const extensions = (id: string) => ({ extensions: { 'payment-identifier': { info: { id } } } })
+    const [one, other] = [extensions('an-identifier-of-it'), extensions('AN-IDENTIFIER-OF-IT')]
+    const identifierOf = (first: unknown, second: unknown) => {
+      const read = decode(base64(first), base64(second))
+      return read.ok ? read.value?.identifier : read.error.code
+    }
+    expect(identifierOf(v2(), v1())).toBeNull()
+    expect(identifierOf(v2(one), v1())).toBe('an-identifier-of-it')
+    expect(identifierOf(v2(), v1(one))).toBe('an-identifier-of-it')
+    expect(identifierOf(v2(one), v1(one))).toBe('an-identifier-of-it')
+    expect(identifierOf(v2(one), v1(other))).toBe('invalid_payload')
+    expect(identifierOf(v2(one), v1(extensions('short')))).toBe('invalid_payload')
+  })
+
   test('the version decides, not the header', () => {
     expect(decoded(base64(v1())).x402Version).toBe(1)
     expect(decodePayment({ paymentSignature: null, xPayment: base64(v2()) })).toMatchObject({

@@ -28,7 +28,7 @@ function problems(over: Record<string, unknown>): string[] {
 const said = (list: ConfigProblem[]) => list.map(({ path, message }) => `${path}: ${message}`)
 
 const URL_ADVICE = 'write an https:// URL (http:// is for localhost only)'
-const PRICE_ADVICE = 'write a price in dollars such as "$0.05", or "free"'
+const PRICE_ADVICE = 'write a price such as "$0.05" or "€0.05", a list with one for each currency, or "free"'
 const ACCESS_ADVICE = 'write "once", or a duration such as "10m", "24h" or "30d"'
 const PATH_ADVICE = 'write a canonical path such as "/about", "/a/:slug" or "/articles/*", without a trailing slash'
 const ROUTE_KEYS =
@@ -172,7 +172,9 @@ describe('each mistake is answered by what to write instead', () => {
           ],
         }),
       },
-      ['ROUTES[0]: prices times networks are more than 8, too many for a header; name fewer offers or NETWORKS'],
+      [
+        'ROUTES[0]: prices times networks are more than 8, too many for a header; name fewer offers, currencies or NETWORKS',
+      ],
     ],
     [
       'two offers of one price',

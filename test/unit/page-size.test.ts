@@ -29,8 +29,13 @@ test.each(['en', 'de', 'es'])(`the paywall page in %s, with its script, is at mo
     teaser: text(600),
     refused: { code: 'payment_required' },
     offers: [
-      { name: null, micros: 50_000n, accessSeconds: 86_400, scope: null },
-      { name: 'Day pass', micros: 500_000n, accessSeconds: 86_400, scope: '/articles/*' },
+      { name: null, amounts: [{ currency: 'USD', micros: 50_000n }], accessSeconds: 86_400, scope: null },
+      {
+        name: 'Day pass',
+        amounts: [{ currency: 'USD', micros: 500_000n }],
+        accessSeconds: 86_400,
+        scope: '/articles/*',
+      },
     ],
     networks: ASSETS.slice(0, 2),
     resourceUrl: 'https://news.example/articles/tides',
