@@ -185,9 +185,9 @@ async function readFailure(word: string, named: string, payment: SignedPayment):
   const transaction = await transactionIn(named, payment)
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   if (PENDING.test(word)) return { kind: 'pending', transaction }
-  const reason = publicReason(word)
   // On Solana nothing was broadcast then; what an earlier sending broadcast is still in doubt.
   const isSimulated = payment.transfer.kind === 'svm' && SIMULATED.test(word)
+  const reason = publicReason(word) ?? (isSimulated ? 'invalid_exact_svm_transaction_simulation_failed' : null)
   if (ON_CHAIN.test(word) && !isSimulated)
     return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
   if (reason === null && !SURE.test(word)) return transaction ? { kind: 'pending', transaction } : { kind: 'unknown' }

@@ -142,10 +142,12 @@ export function signOrder(world: World, signing: Signing): EvmOrder {
     key,
     owner,
     identifier,
-    verified: proven({ payment, offer, window: 'open', owner, key }),
+    verified: proven({ payment, offer, costs: [offer], window: 'open', owner, key }),
     resource: { site: SITE, method, path, id: path },
   }
 }
 
 /** The brand of a verified payment is made by `networks/network.ts` alone; here a signature is taken as good. */
-export const proven = (fields: object): VerifiedPayment => fields as VerifiedPayment
+export const proven = (
+  fields: Pick<VerifiedPayment, 'payment' | 'offer' | 'costs' | 'window' | 'owner' | 'key'>,
+): VerifiedPayment => fields as VerifiedPayment

@@ -86,7 +86,7 @@ export function signOnSolana(world: World, chain: SolanaChain, signing: SolanaSi
     key,
     owner: 'key',
     identifier,
-    verified: proven({ payment, offer, window: 'open', owner: 'key', key }),
+    verified: proven({ payment, offer, costs: [offer], window: 'open', owner: 'key', key }),
     resource: { site: SITE, method, path, id: path },
   }
 }
