@@ -93,6 +93,15 @@ group('on Solana', () => {
     expect(code(await tale.ask(order))).toBe('content')
   })
 
+  story('a success that names another’s transaction is not believed', async (tale) => {
+    const paid = tale.signOnSolana(single('/a/2'))
+    expect(code(await tale.ask(paid))).toBe('content')
+    settleBy(tale, { kind: 'claims', transaction: String(tale.row(paid)?.tx) })
+    const order = tale.signOnSolana(single())
+    expect(code(await tale.ask(order))).toBe('settlement_pending')
+    expect(tale.row(order)?.tx).toBe('')
+  })
+
   story('a wallet without money is told so at once, and may pay again', async (tale) => {
     const order = tale.signOnSolana(single('/a/1', 10n ** 13n))
     expect(code(await tale.ask(order))).toBe('invalid_exact_svm_transaction_simulation_failed')
