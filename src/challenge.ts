@@ -59,6 +59,7 @@ export async function answerChallenge(
     offers: sales,
     networks,
     resourceUrl: info.url,
+    origin: new URL(request.url).origin,
     // A page can ask again only with GET.
     challenge: resource.method === 'GET' ? header : null,
   })

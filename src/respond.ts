@@ -7,6 +7,9 @@ import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
 import { isPreviewBot } from './policy/visitors.ts'
 
+/** What no cache may keep, since it is one reader's. */
+export const PRIVATE = 'private, no-store'
+
 /** Response headers that scripts of other origins may read. */
 const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
 /** Request headers a buying script sends; `Access-Control-Expose-Headers` because stock clients send it by mistake. */
@@ -54,7 +57,7 @@ export function dressed(answer: Answer): Response {
       return copy
     case 'gated':
       for (const name of [...VALIDATORS, ...TO_US]) headers.delete(name)
-      privately(headers, 'private, no-store', answer.headers)
+      privately(headers, PRIVATE, answer.headers)
       openToScripts(headers)
       return copy
     case 'held':
@@ -101,7 +104,7 @@ function dropCaching(headers: Headers): void {
 export function withTiming(response: Response, timing: string): Response {
   const copy = copyOf(response)
   dropCaching(copy.headers)
-  copy.headers.set('Cache-Control', 'private, no-store')
+  copy.headers.set('Cache-Control', PRIVATE)
   copy.headers.append('Server-Timing', timing)
   return copy
 }
@@ -201,7 +204,7 @@ export async function inPrivate(
   const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': typeOf(page),
-    'Cache-Control': caching('private, no-store', page),
+    'Cache-Control': caching(PRIVATE, page),
     'X-Content-Type-Options': 'nosniff',
     Vary: 'Accept, Accept-Encoding, Accept-Language, Authorization, Cookie',
     ...(page ? pageHeaders(page) : {}),
@@ -220,6 +223,32 @@ export const inPublic = (json: Record<string, unknown>): Answer =>
         'X-Content-Type-Options': 'nosniff',
       },
     }),
+  )
+
+/** A short answer to a page of this site, about one reader. */
+export const toPage = (json: Record<string, unknown>): Answer =>
+  ours(
+    new Response(JSON.stringify(json), {
+      headers: {
+        'Content-Type': 'application/json; charset=utf-8',
+        'Cache-Control': PRIVATE,
+        'X-Content-Type-Options': 'nosniff',
+      },
+    }),
+  )
+
+/** A script of newsstand's own, at an address that changes with it: it may be kept for good. */
+export const keptScript = (request: Request, script: string): Answer =>
+  ours(
+    new Response(script, {
+      headers: {
+        'Content-Type': 'text/javascript; charset=utf-8',
+        'Cache-Control': 'public, max-age=31536000, immutable',
+        'X-Content-Type-Options': 'nosniff',
+        Vary: 'Accept-Encoding',
+      },
+    }),
+    isWorthZipping(request, script),
   )
 
 /** A short answer of newsstand's own to programs that watch it; nobody keeps it. */

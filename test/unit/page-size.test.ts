@@ -34,6 +34,7 @@ test.each(['en', 'de', 'es'])(`the paywall page in %s, with its script, is at mo
     ],
     networks: ASSETS.slice(0, 2),
     resourceUrl: 'https://news.example/articles/tides',
+    origin: 'https://news.example',
     challenge: text(4000),
   })
   expect(kibibytes(html)).toBeLessThanOrEqual(LIMIT_KIB)
