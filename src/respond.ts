@@ -213,64 +213,39 @@ export async function inPrivate(
   return ours(new Response(body, { headers }), isWorthZipping(request, body))
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** A short answer in which nothing is chosen by what the client prefers. */
+const plain = (body: string, type: string, caching: string, extra: Record<string, string> = {}, status = 200) =>
+  new Response(body, {
+    status,
+    headers: { 'Content-Type': type, 'Cache-Control': caching, 'X-Content-Type-Options': 'nosniff', ...extra },
+  })
+
 /** An answer of newsstand's own for everybody: JSON that may be kept for an hour. */
 export const inPublic = (json: Record<string, unknown>): Answer =>
-  ours(
-    new Response(JSON.stringify(json), {
-      headers: {
-        'Content-Type': 'application/json; charset=utf-8',
-        'Cache-Control': 'public, max-age=3600',
-        'X-Content-Type-Options': 'nosniff',
-      },
-    }),
-  )
-
-/** A short answer to a page of this site, about one reader. */
-export const toPage = (json: Record<string, unknown>): Answer =>
-  ours(
-    new Response(JSON.stringify(json), {
-      headers: {
-        'Content-Type': 'application/json; charset=utf-8',
-        'Cache-Control': PRIVATE,
-        'X-Content-Type-Options': 'nosniff',
-      },
-    }),
-  )
+  ours(plain(JSON.stringify(json), JSON_TYPE, 'public, max-age=3600'))
 
 /** A script of newsstand's own, at an address that changes with it: it may be kept for good. */
 export const keptScript = (request: Request, script: string): Answer =>
   ours(
-    new Response(script, {
-      headers: {
-        'Content-Type': 'text/javascript; charset=utf-8',
-        'Cache-Control': 'public, max-age=31536000, immutable',
-        'X-Content-Type-Options': 'nosniff',
-        Vary: 'Accept-Encoding',
-      },
-    }),
+    plain(script, 'text/javascript; charset=utf-8', 'public, max-age=31536000, immutable', { Vary: 'Accept-Encoding' }),
     isWorthZipping(request, script),
   )
 
+/** A short answer to a page of this site, about one reader. */
+export const toPage = (json: Record<string, unknown>): Answer => ours(plain(JSON.stringify(json), JSON_TYPE, PRIVATE))
+
 /** A short answer of newsstand's own to programs that watch it; nobody keeps it. */
 export const report = (json: Record<string, unknown>, status: number): Answer =>
-  ours(
-    new Response(JSON.stringify(json), {
-      status,
-      headers: {
-        'Content-Type': 'application/json; charset=utf-8',
-        'Cache-Control': 'no-store',
-        'X-Content-Type-Options': 'nosniff',
-        Vary: 'Authorization',
-      },
-    }),
-  )
+  ours(plain(JSON.stringify(json), JSON_TYPE, 'no-store', { Vary: 'Authorization' }, status))
 
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
   wantsPage(request) ? page(stringsOf(request)) : null
 
 export const stringsOf = ({ headers }: Request) => stringsFor(headers.get('Accept-Language'))
-const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8')
+const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : JSON_TYPE)
 
 /** Whether it fills the place of a picture in a page (Fetch Metadata). */
 const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') === 'image'

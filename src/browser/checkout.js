@@ -169,7 +169,9 @@ const listed = () =>
   [...wallets.values()].filter((wallet) => ('provider' in wallet ? offers('eip155:') : solanaOf(wallet)))
 
 /** @param {string} network */
-const offers = (network) => termsOf(0).some((terms) => terms.network.startsWith(network))
+function offers(network) {
+  return termsOf(0).some((terms) => terms.network.startsWith(network))
+}
 
 /** The network on offer that a wallet knows. @param {SolanaWallet} wallet */
 const solanaOf = ({ standard }) =>
@@ -206,8 +208,9 @@ window.addEventListener('eip6963:announceProvider', (event) => {
 function register(...found) {
   for (const standard of found) {
     const signing = standard.features['solana:signTransaction']
-    const isOurs = standard.features['standard:connect'] && signing?.supportedTransactionVersions?.includes(0)
-    if (isOurs && !wallets.has(standard)) {
+    const isAble = standard.features['standard:connect'] && signing?.supportedTransactionVersions?.includes(0)
+    const isOurs = networks.some((network) => 'chain' in network && standard.chains.includes(network.chain))
+    if (isAble && isOurs && !wallets.has(standard)) {
       add(standard, { name: String(standard.name), icon: String(standard.icon), standard })
     }
   }
@@ -221,9 +224,16 @@ if (page.solana) {
   )
 }
 
+/** A site that has only just begun may have to learn who pays the fee on Solana: it is asked once more. */
+let mayBeNew = page.solana !== null && !offers('solana:')
+
 /** @param {unknown} key @param {Wallet} wallet */
-function add(key, wallet) {
+async function add(key, wallet) {
   wallets.set(key, wallet)
+  if ('standard' in wallet && mayBeNew && !kept()) {
+    mayBeNew = false
+    await refresh().catch(() => {})
+  }
   const isIdle = [text('looking'), '', `${text('noWallet')} ${text('noWalletHelp')}`].includes(
     element('status').textContent ?? '',
   )

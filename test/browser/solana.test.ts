@@ -70,7 +70,11 @@ beforeAll(async () => {
     openShop(vars(stack.solana.rpcUrl), { stack }),
     openShop(vars(NOWHERE), { stack }),
   ])
-  for (const { site } of [shop, cutOff]) await site.kv.put('/articles/tides', ARTICLE, { metadata })
+  for (const { site } of [shop, cutOff]) {
+    await site.kv.put('/articles/tides', ARTICLE, { metadata })
+    // Who pays the fee on Solana is known.
+    await site.tick()
+  }
 })
 afterAll(async () => {
   await browser.close()
@@ -128,9 +132,11 @@ describe('a purchase', () => {
 
   test('what the wallet gives back is sent, with what it has added', async () => {
     const reader = await visit('/articles/tides', { isGuarded: true })
-    const sent = reader.page.waitForRequest((request) => request.headers()['payment-signature'] !== undefined)
-    await reader.click('Pay $0.05')
-    const header = (await sent).headers()['payment-signature'] ?? ''
+    const [sent] = await Promise.all([
+      reader.page.waitForRequest((request) => request.headers()['payment-signature'] !== undefined),
+      reader.click('Pay $0.05'),
+    ])
+    const header = sent.headers()['payment-signature'] ?? ''
     const { payload } = JSON.parse(Buffer.from(header, 'base64').toString())
     const { instructions } = readTransaction(Uint8Array.from(Buffer.from(payload.transaction, 'base64')))
     expect(instructions).toHaveLength(6)
@@ -284,6 +290,29 @@ describe('which wallets are listed', () => {
     expect(await reader.paid()).toEqual([PRICE])
     await reader.close()
   })
+})
+
+test('a site that did not know yet who pays the fee on Solana is asked once more', async () => {
+  const reader = await visit('/articles/none')
+  const withoutSolana = (challenge: string) => {
+    const json = JSON.parse(Buffer.from(challenge, 'base64').toString())
+    const accepts = json.accepts.filter(({ network }: { network: string }) => network === NETWORK)
+    return Buffer.from(JSON.stringify({ ...json, accepts })).toString('base64')
+  }
+  await reader.page.route('**/articles/tides', async (route) => {
+    if (route.request().resourceType() !== 'document') return route.continue()
+    const response = await route.fetch()
+    const body = (await response.text()).replace(/(?<="challenge":")[^"]+/, withoutSolana)
+    await route.fulfill({ response, body })
+  })
+  await reader.page.goto(`${shop.site.url}/articles/tides`)
+  await reader.page.getByRole('button', { name: 'Pay $0.05 with Ghost' }).waitFor()
+  expect(fetchedOf(reader, '/articles/tides')).toBe(2)
+  await reader.page.unroute('**/articles/tides')
+  await reader.click('Pay $0.05')
+  await hasArticle(reader)
+  expect(await reader.paid()).toEqual([PRICE])
+  await reader.close()
 })
 
 describe('coming back', () => {
