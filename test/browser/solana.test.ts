@@ -1,8 +1,12 @@
 // Readers with wallets of Solana, in the plain page and in the card of a publisher's own page: beside those of EVM, each asked
 // for what it can do, and never for a second payment.
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeDemoWallet } from '../../dev/demo/build-wallet.ts'
 import { readTransaction } from '../../dev/stack/solana/message.ts'
 import { type SolanaWallet, solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
@@ -312,6 +316,29 @@ test('a site that did not know yet who pays the fee on Solana is asked once more
   await reader.click('Pay $0.05')
   await hasArticle(reader)
   expect(await reader.paid()).toEqual([PRICE])
+  await reader.close()
+})
+
+test('the demo wallet has an account on Solana too, and asks before it signs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'newsstand-wallet-'))
+  const script = join(folder, 'demo-wallet.js')
+  await writeDemoWallet(script)
+  await stack.solana.fund(solanaWallets.payer.address, PRICE)
+  const reader = await openReader(browser, [])
+  const questions: string[] = []
+  reader.page.on('dialog', (dialog) => {
+    questions.push(dialog.message())
+    void dialog.accept()
+  })
+  await reader.page.addInitScript({ path: script })
+  await rm(folder, { recursive: true })
+  await reader.page.goto(`${shop.site.url}/articles/tides`)
+  await reader.page.getByRole('button', { name: 'Pay' }).first().waitFor()
+  expect(await buttons(reader)).toEqual(['Pay $0.05 with Demo wallet', 'Pay $0.05 with Demo wallet (Solana Devnet)'])
+  await reader.click('Pay $0.05 with Demo wallet (Solana Devnet)')
+  await hasArticle(reader)
+  expect(questions).toEqual([expect.stringMatching(/^Demo wallet: pay \$0\.05 \(play money, on Solana\) to /)])
+  expect(await stack.solana.balance(solanaWallets.payer.address)).toBe(0n)
   await reader.close()
 })
 
