@@ -1,5 +1,6 @@
 // What the page asks of the site before a payment on Solana: for the site's own pages, about what it sells for, and never more
 // than a few questions to the chain.
+import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
@@ -34,6 +35,19 @@ afterAll(async () => {
   await rpc.stop()
   await stack.stop()
 })
+
+/** The policy of a page that was asked for by this host. */
+function raw(port: number, path: string, host: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const headers = { Host: host, Accept: 'text/html', 'Sec-Fetch-Dest': 'document' }
+  request({ port, host: '127.0.0.1', path, headers }, (response) => {
+    response.resume()
+    resolve([response.headers['content-security-policy']].flat().join(', '))
+  })
+    .on('error', reject)
+    .end()
+  return promise
+}
 
 type Query = Partial<Record<'network' | 'asset' | 'payer', string>>
 const honest = { network: SOLANA_NETWORK, asset: SOLANA_USDC, payer: solanaWallets.alice.address }
@@ -161,5 +175,37 @@ describe('the part of the checkout for Solana', () => {
     expect(answer.header('Cache-Control')).toBe('public, max-age=31536000, immutable')
     expect(answer.header('X-Content-Type-Options')).toBe('nosniff')
     expect((await shop.ask(SOLANA.path.replace(/-\w/, '-x'))).status).toBe(404)
+  })
+
+  const asPage = { Accept: 'text/html', 'Sec-Fetch-Dest': 'document' }
+  const scriptsOf = (policy: string | null) => /script-src ([^;]*)/.exec(policy ?? '')?.[1]?.split(' ')
+
+  test('is let into a page by its exact address: that of the site, and that of the host that was asked', async () => {
+    await shop.site.kv.put('/articles/page', '<p>the article</p>', { metadata: { contentType: 'text/html' } })
+    const { text, ...answer } = await shop.ask('/articles/page', { headers: asPage })
+    expect(scriptsOf(answer.headers.get('Content-Security-Policy'))).toEqual([
+      expect.stringMatching(/^'sha256-/),
+      `https://news.example${SOLANA.path}`,
+      `${shop.site.url}${SOLANA.path}`,
+    ])
+    expect(text).toContain(SOLANA.path)
+    // It is not in the page, nor is the address of any RPC for it.
+    expect(text).not.toContain('ComputeBudget')
+    expect(text).not.toContain(new URL(rpc.url).host)
+    expect(text).not.toContain('api.devnet.solana.com')
+  })
+
+  test('a host that could write into the policy is left out', async () => {
+    const response = await raw(shop.site.port, '/articles/page', "a'b;script-src*,c")
+    expect(scriptsOf(response)).toEqual([expect.stringMatching(/^'sha256-/), `https://news.example${SOLANA.path}`])
+  })
+
+  test('is not spoken of where Solana is not sold on', async () => {
+    const other = await openShop({}, { stack })
+    await other.site.kv.put('/articles/page', '<p>the article</p>', { metadata: { contentType: 'text/html' } })
+    const { text, ...answer } = await other.ask('/articles/page', { headers: asPage })
+    expect(scriptsOf(answer.headers.get('Content-Security-Policy'))).toEqual([expect.stringMatching(/^'sha256-/)])
+    expect(text).not.toContain(SOLANA.path)
+    await other.close()
   })
 })
