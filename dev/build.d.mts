@@ -1,2 +1,2 @@
-/** Writes the page's script as a module of the worker, where it is not as it should be. */
+/** Writes the page's scripts as modules of the worker, where they are not as they should be. */
 export function build(): void

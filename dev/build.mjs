@@ -1,4 +1,4 @@
-// What wrangler runs before it bundles the worker, and the tests before they start: the page's script, minified, as a module
+// What wrangler runs before it bundles the worker, and the tests before they start: the page's scripts, minified, as modules
 // of the worker. Plain JavaScript, so that every Node that wrangler takes can run it.
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -6,24 +6,34 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transformSync } from 'esbuild'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const source = join(root, 'src/browser/checkout.js')
-const made = join(root, 'src/browser/checkout.gen.ts')
+const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src/browser')
 
 export function build() {
-  const { code } = transformSync(readFileSync(source, 'utf8'), {
+  const checkout = minified('checkout.js')
+  // It stands in a page: nothing in it may end its element, or begin a comment.
+  if (/<\/script|<!--/i.test(checkout)) throw new Error('checkout.js holds what would end its own element')
+  // What a policy lets it in by: it is the same for every page.
+  write('checkout', 'CHECKOUT', { text: checkout, hash: `sha256-${sha256(checkout).toString('base64')}` })
+  const solana = minified('solana.js')
+  // Its address changes with its content, so that it can be kept for good.
+  const name = `solana-${sha256(solana).toString('hex').slice(0, 16)}.js`
+  write('solana', 'SOLANA', { text: solana, path: `/_newsstand/checkout/${name}` })
+}
+
+const sha256 = (text) => createHash('sha256').update(text).digest()
+
+const minified = (file) =>
+  transformSync(readFileSync(join(folder, file), 'utf8'), {
     minify: true,
     format: 'esm',
     target: 'es2022',
     charset: 'ascii',
     legalComments: 'none',
-  })
-  const script = code.trim()
-  // It stands in a page: nothing in it may end its element, or begin a comment.
-  if (/<\/script|<!--/i.test(script)) throw new Error('checkout.js holds what would end its own element')
-  // What a policy lets it in by: it is the same for every page.
-  const hash = `sha256-${createHash('sha256').update(script).digest('base64')}`
-  const module = `// Made by dev/build.mjs of checkout.js. Not to be edited.\nexport const CHECKOUT = ${JSON.stringify({ text: script, hash })}\n`
+  }).code.trim()
+
+function write(name, constant, value) {
+  const made = join(folder, `${name}.gen.ts`)
+  const module = `// Made by dev/build.mjs of ${name}.js. Not to be edited.\nexport const ${constant} = ${JSON.stringify(value)}\n`
   if (!existsSync(made) || readFileSync(made, 'utf8') !== module) writeFileSync(made, module)
 }
 

@@ -3,6 +3,8 @@
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import { isAdmin, withoutToken } from './admin.ts'
+import { SOLANA } from './browser/solana.gen.ts'
+import { answerLook, LOOK } from './checkout.ts'
 import type { Refusal } from './errors.ts'
 import { answerHealth } from './health.ts'
 import { lineOf, serverTiming, write } from './journal.ts'
@@ -13,7 +15,7 @@ import { paywall } from './paywall.ts'
 import { visitorClass } from './policy/visitors.ts'
 import { answerDid, answerReceipt, answerReceipts } from './receipt.ts'
 import { isPaying } from './request.ts'
-import { type Answer, dressed, preflight, refuse, withTiming } from './respond.ts'
+import { type Answer, dressed, keptScript, preflight, refuse, withTiming } from './respond.ts'
 import { nowSeconds, type World, worldOf } from './site.ts'
 import { readListings } from './supported.ts'
 import { DID_PATH } from './x402/did.ts'
@@ -103,6 +105,8 @@ const reserved = new Hono<{ Bindings: Env }>()
   })
   .get(DID_PATH, reservedBy(answerDid))
   .get('/_newsstand/health', async (c) => dressed(await answerHealth(c.req.raw, c.env, c.executionCtx)))
+  .get(SOLANA.path, (c) => dressed(keptScript(c.req.raw, SOLANA.text)))
+  .get(LOOK, reservedBy(answerLook))
   .get(RECEIPTS, reservedBy(answerReceipts))
   .get(
     `${RECEIPTS}/:transaction`,

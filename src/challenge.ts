@@ -60,6 +60,7 @@ export async function answerChallenge(
     networks,
     tokens,
     resourceUrl: info.url,
+    origin: new URL(request.url).origin,
     // A page can ask again only with GET.
     challenge: resource.method === 'GET' ? header : null,
   })

@@ -44,6 +44,13 @@ export class Limits {
     return address !== null && this.#failing.get(address, nowMs) !== null
   }
 
+  /** Whether an address may have the chain asked for it once more. Counted apart: it is no failure. */
+  async mayLook(counter: RateLimit | undefined, address: string | null): Promise<boolean> {
+    if (address === null || !counter) return true
+    const { success } = await counter.limit({ key: `look ${address}` })
+    return success
+  }
+
   /** Counts a failed payment; one too many blocks the address for a minute. Without a counter it is only remembered. */
   async failed(counter: RateLimit | undefined, address: string | null, nowMs: number): Promise<void> {
     if (address === null) return

@@ -7,6 +7,9 @@ import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
 import { isPreviewBot } from './policy/visitors.ts'
 
+/** What no cache may keep, since it is one reader's. */
+export const PRIVATE = 'private, no-store'
+
 /** Response headers that scripts of other origins may read. */
 const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
 /** Request headers a buying script sends; `Access-Control-Expose-Headers` because stock clients send it by mistake. */
@@ -54,7 +57,7 @@ export function dressed(answer: Answer): Response {
       return copy
     case 'gated':
       for (const name of [...VALIDATORS, ...TO_US]) headers.delete(name)
-      privately(headers, 'private, no-store', answer.headers)
+      privately(headers, PRIVATE, answer.headers)
       openToScripts(headers)
       return copy
     case 'held':
@@ -101,7 +104,7 @@ function dropCaching(headers: Headers): void {
 export function withTiming(response: Response, timing: string): Response {
   const copy = copyOf(response)
   dropCaching(copy.headers)
-  copy.headers.set('Cache-Control', 'private, no-store')
+  copy.headers.set('Cache-Control', PRIVATE)
   copy.headers.append('Server-Timing', timing)
   return copy
 }
@@ -201,7 +204,7 @@ export async function inPrivate(
   const page = await pageFor(request, parts)
   const headers = new Headers({
     'Content-Type': typeOf(page),
-    'Cache-Control': caching('private, no-store', page),
+    'Cache-Control': caching(PRIVATE, page),
     'X-Content-Type-Options': 'nosniff',
     Vary: 'Accept, Accept-Encoding, Accept-Language, Authorization, Cookie',
     ...(page ? pageHeaders(page) : {}),
@@ -210,38 +213,39 @@ export async function inPrivate(
   return ours(new Response(body, { headers }), isWorthZipping(request, body))
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** A short answer in which nothing is chosen by what the client prefers. */
+const plain = (body: string, type: string, caching: string, extra: Record<string, string> = {}, status = 200) =>
+  new Response(body, {
+    status,
+    headers: { 'Content-Type': type, 'Cache-Control': caching, 'X-Content-Type-Options': 'nosniff', ...extra },
+  })
+
 /** An answer of newsstand's own for everybody: JSON that may be kept for an hour. */
 export const inPublic = (json: Record<string, unknown>): Answer =>
+  ours(plain(JSON.stringify(json), JSON_TYPE, 'public, max-age=3600'))
+
+/** A script of newsstand's own, at an address that changes with it: it may be kept for good. */
+export const keptScript = (request: Request, script: string): Answer =>
   ours(
-    new Response(JSON.stringify(json), {
-      headers: {
-        'Content-Type': 'application/json; charset=utf-8',
-        'Cache-Control': 'public, max-age=3600',
-        'X-Content-Type-Options': 'nosniff',
-      },
-    }),
+    plain(script, 'text/javascript; charset=utf-8', 'public, max-age=31536000, immutable', { Vary: 'Accept-Encoding' }),
+    isWorthZipping(request, script),
   )
+
+/** A short answer to a page of this site, about one reader. */
+export const toPage = (json: Record<string, unknown>): Answer => ours(plain(JSON.stringify(json), JSON_TYPE, PRIVATE))
 
 /** A short answer of newsstand's own to programs that watch it; nobody keeps it. */
 export const report = (json: Record<string, unknown>, status: number): Answer =>
-  ours(
-    new Response(JSON.stringify(json), {
-      status,
-      headers: {
-        'Content-Type': 'application/json; charset=utf-8',
-        'Cache-Control': 'no-store',
-        'X-Content-Type-Options': 'nosniff',
-        Vary: 'Authorization',
-      },
-    }),
-  )
+  ours(plain(JSON.stringify(json), JSON_TYPE, 'no-store', { Vary: 'Authorization' }, status))
 
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
   wantsPage(request) ? page(stringsOf(request)) : null
 
 export const stringsOf = ({ headers }: Request) => stringsFor(headers.get('Accept-Language'))
-const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8')
+const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : JSON_TYPE)
 
 /** Whether it fills the place of a picture in a page (Fetch Metadata). */
 const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') === 'image'

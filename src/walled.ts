@@ -31,7 +31,10 @@ export async function walledAnswer(
     metas: page.metaPolicies,
     script: card.script,
     styles: card.styles,
-    kept: await Promise.all(page.keptScripts.map((script) => keptOf(script, base))),
+    kept: [
+      ...card.loads.map((src) => ({ src, hash: null, nonce: null })),
+      ...(await Promise.all(page.keptScripts.map((script) => keptOf(script, base)))),
+    ],
     site,
     base,
   })

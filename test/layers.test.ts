@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['payer', /^payer\//],
   ['purchase', /^purchase\.ts$/],
   ['access', /^access\.ts$/],
-  ['respond, challenge', /^(respond|walled|teaser|challenge|receipt|bar|health)\.ts$/],
+  ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|receipt|bar|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],
@@ -28,7 +28,11 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
 
 /** What the layers alone do not say. */
 const NEVER: readonly (readonly [from: RegExp, to: RegExp, why: string])[] = [
-  [/^(paywall|access|challenge|respond|receipt|app)\.ts$/, /^payer\/payer/, 'the object is reached through purchase'],
+  [
+    /^(paywall|access|challenge|checkout|respond|receipt|app)\.ts$/,
+    /^payer\/payer/,
+    'the object is reached through purchase',
+  ],
   [/^networks\//, /^(policy|pages)\//, 'proof knows no policy'],
   [/^policy\//, /^(networks|pages)\//, 'policy knows no proof'],
   [/^pages\//, /^(networks|token)/, 'pages only show'],

@@ -1,10 +1,14 @@
-// A wallet for the demo page of `npm start`: it announces itself as wallet extensions do (EIP-6963) and signs with a
-// development key that everybody knows, after asking. It is added to the checkout script of the local stack alone.
+// A wallet for the demo page of `npm start`: it announces itself as wallet extensions do (EIP-6963, and wallet-standard for
+// Solana) and signs with development keys that everybody knows, after asking. It is added to the pages of the local stack alone.
 import { privateKeyToAccount } from 'viem/accounts'
 import * as z from 'zod/mini'
 import { formatPrice } from '../../src/policy/rules.ts'
 import { typedData } from '../stack/typed-data.ts'
 import { wallets } from '../stack/wallets.ts'
+import { type DemoKey, registerSolanaWallet } from './solana-wallet.ts'
+
+/** `build-wallet.ts` writes it here: where the key is made needs Node. */
+declare const SOLANA_KEY: DemoKey
 
 const account = privateKeyToAccount(wallets.payer.privateKey)
 
@@ -47,11 +51,14 @@ async function request({ method, params = [] }: { method: string; params?: unkno
 const icon = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="#e3b341"/><text x="12" y="17" font-size="14" text-anchor="middle">$</text></svg>',
 )}`
+const name = 'Demo wallet'
 const detail = Object.freeze({
-  info: { uuid: crypto.randomUUID(), name: 'Demo wallet', icon, rdns: 'example.newsstand.demo' },
+  info: { uuid: crypto.randomUUID(), name, icon, rdns: 'example.newsstand.demo' },
   provider: { request },
 })
 const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }))
 
 window.addEventListener('eip6963:requestProvider', announce)
 announce()
+
+registerSolanaWallet(SOLANA_KEY, { name, icon, agree })

@@ -1,17 +1,32 @@
 // @ts-check
-// The checkout: finds the reader's wallet, has it sign one EIP-3009 authorization, sends that until its outcome is known,
-// and opens what was bought. Once something is signed it is never asked for again: the same payment is sent again, also
-// after a reload. What it says, and the offers, are in the page.
+// The checkout: finds the reader's wallet, has it sign one payment, sends that until its outcome is known, and opens what was
+// bought. On EVM it signs an EIP-3009 authorization, on Solana a transaction, which `solana.js` writes. Once something is
+// signed it is never asked for again: the same payment is sent again, also after a reload. What it says is in the page.
 
 /** @typedef {{ request(ask: { method: string, params?: unknown[] }): Promise<unknown> }} Provider EIP-1193 */
-/** @typedef {{ name: string, icon: string, provider: Provider, turn?: number }} Wallet `turn`: the attempt it is used in */
-/** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} Network */
-/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string } }} Terms */
+/** @typedef {{ name: string, icon: string, turn?: number }} Shown `turn`: the attempt it is used in */
+/** @typedef {Shown & { provider: Provider }} EvmWallet */
+/** @typedef {Shown & { standard: import('./solana.js').Standard }} SolanaWallet as wallet-standard has it */
+/** @typedef {EvmWallet | SolanaWallet} Wallet */
+/** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} EvmNetwork */
+/** @typedef {{ network: string, name: string, chain: string }} SolanaNetwork `chain`: what wallets call it */
+/** @typedef {EvmNetwork | SolanaNetwork} Network */
+/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string, offer?: string } }} Terms `extra`: name and version on EVM, else the rest */
+/**
+ * What signs for the reader.
+ * @typedef {object} Account
+ * @property {string} address
+ * @property {string} kind as a sign-in names it
+ * @property {string} type of its signatures
+ * @property {() => Promise<Network | undefined>} network Which network on offer it pays on.
+ * @property {(terms: Terms) => Promise<object>} payload What pays, signed.
+ * @property {(message: string) => Promise<unknown>} sign
+ */
 /** @typedef {{ domain: string, uri: string, version: string, nonce: string, issuedAt: string }} SignIn */
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
-/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], networks: Network[], texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters */
+/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -21,6 +36,7 @@ const element = (id) => /** @type {HTMLElement} */ (card.getElementById(id))
 /** @type {Page} */
 const page = JSON.parse(element('checkout').textContent ?? '')
 const { texts, networks } = page
+const evmNetworks = networks.filter((network) => 'rpcUrl' in network)
 const STORE = `newsstand ${location.pathname}${location.search}`
 /** A quote with less than this left is asked for anew before the wallet is. */
 const QUOTE_MARGIN_SECONDS = 60
@@ -107,21 +123,19 @@ const chosen = () =>
     0,
     [...radios()].findIndex((radio) => radio.checked),
   )
-const priceOf = (/** @type {number} */ offer) => dollars(BigInt(termsOf(offer)[0]?.amount ?? 0))
+const priceOf = (/** @type {number} */ offer) =>
+  [...new Set(termsOf(offer).map((terms) => money(terms, BigInt(terms.amount))))].join(' · ')
 
-/** How an offer can be paid: each stands there once for each network. @param {number} offer */
-function termsOf(offer) {
-  const ways = challenge.accepts.length / Math.max(1, page.isLasting.length)
-  return challenge.accepts.slice(offer * ways, (offer + 1) * ways)
-}
+/** How an offer can be paid: each stands there once for each token it is sold for. @param {number} offer */
+const termsOf = (offer) => challenge.accepts.filter(({ extra }) => (extra.offer ?? null) === page.names[offer])
 
-/** @param {bigint} micros */
-function dollars(micros) {
+/** @param {Pick<Terms, 'asset'>} terms @param {bigint} micros */
+function money({ asset }, micros) {
   const fraction = (micros % 1_000_000n)
     .toString()
     .padStart(6, '0')
     .replace(/0{1,4}$/, '')
-  return `$${micros / 1_000_000n}.${fraction}`
+  return `${page.euros.includes(asset) ? '€' : '$'}${micros / 1_000_000n}.${fraction}`
 }
 
 /** The beginning: a button for each wallet. @param {string} [status] */
@@ -131,9 +145,9 @@ function home(status = '') {
     const shown = radio.closest('label')?.querySelector('.price')
     if (shown) shown.textContent = priceOf(offer)
   })
-  const found = [...wallets.values()]
+  const found = listed()
   const pays = found.map((wallet) => ({
-    text: text('payWith', { price: priceOf(chosen()), wallet: wallet.name }),
+    text: text('payWith', { price: priceOf(chosen()), wallet: labelOf(wallet) }),
     icon: wallet.icon,
     act: () => attempt(wallet, (mine) => pay(mine, chosen())),
   }))
@@ -142,17 +156,42 @@ function home(status = '') {
   show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [{ text: text('checkAgain'), act: look }])
 }
 
-// Wallets: those that announce themselves (EIP-6963), or the one that sits in the window (EIP-1193).
+// Wallets: those that announce themselves (EIP-6963, and wallet-standard for Solana), or the one that sits in the window
+// (EIP-1193).
 
-/** @type {Map<string, Wallet>} */
+/** By what tells one from another. @type {Map<unknown, Wallet>} */
 const wallets = new Map()
+
+/** Those that can pay in a way on offer. */
+const listed = () =>
+  [...wallets.values()].filter((wallet) => ('provider' in wallet ? offers('eip155:') : solanaOf(wallet)))
+
+/** @param {string} network */
+function offers(network) {
+  return termsOf(0).some((terms) => terms.network.startsWith(network))
+}
+
+/** The network on offer that a wallet knows. @param {SolanaWallet} wallet */
+const solanaOf = ({ standard }) =>
+  networks
+    .filter((network) => 'chain' in network)
+    .find(({ network, chain }) => standard.chains.includes(chain) && offers(network))
+
+/** Some wallets are there twice, once for each kind of network. @param {Wallet} wallet */
+function labelOf(wallet) {
+  const isTwice = listed().some((other) => other.name === wallet.name && 'provider' in other)
+  const network = 'standard' in wallet && isTwice && solanaOf(wallet)
+  return network ? `${wallet.name} (${network.name})` : wallet.name
+}
 
 function look() {
   show(text('looking'), [])
   window.dispatchEvent(new Event('eip6963:requestProvider'))
+  if (page.solana) window.dispatchEvent(new CustomEvent('wallet-standard:app-ready', { detail: { register } }))
   setTimeout(() => {
     const injected = /** @type {{ ethereum?: Provider }} */ (window).ethereum
-    if (wallets.size === 0 && injected) wallets.set('', { name: text('yourWallet'), icon: '', provider: injected })
+    const isAnnounced = [...wallets.values()].some((wallet) => 'provider' in wallet)
+    if (!isAnnounced && injected) wallets.set('', { name: text('yourWallet'), icon: '', provider: injected })
     if (element('status').textContent === text('looking')) home()
   }, 300)
 }
@@ -160,12 +199,44 @@ function look() {
 window.addEventListener('eip6963:announceProvider', (event) => {
   const { info, provider } = /** @type {CustomEvent} */ (event).detail
   if (wallets.has(info.uuid)) return
-  wallets.set(info.uuid, { name: String(info.name), icon: String(info.icon), provider })
+  add(info.uuid, { name: String(info.name), icon: String(info.icon), provider })
+})
+
+/** What wallets of wallet-standard call, as often as they like. @param {...import('./solana.js').Standard} found */
+function register(...found) {
+  for (const standard of found) {
+    const signing = standard.features['solana:signTransaction']
+    const isAble = standard.features['standard:connect'] && signing?.supportedTransactionVersions?.includes(0)
+    const isOurs = networks.some((network) => 'chain' in network && standard.chains.includes(network.chain))
+    if (isAble && isOurs && !wallets.has(standard)) {
+      add(standard, { name: String(standard.name), icon: String(standard.icon), standard })
+    }
+  }
+  return () => {
+    for (const standard of found) wallets.delete(standard)
+  }
+}
+if (page.solana) {
+  window.addEventListener('wallet-standard:register-wallet', (event) =>
+    /** @type {CustomEvent} */ (event).detail({ register }),
+  )
+}
+
+/** A site that has only just begun may have to learn who pays the fee on Solana: it is asked once more. */
+let mayBeNew = page.solana !== null && !offers('solana:')
+
+/** @param {unknown} key @param {Wallet} wallet */
+async function add(key, wallet) {
+  wallets.set(key, wallet)
+  if ('standard' in wallet && mayBeNew && !kept()) {
+    mayBeNew = false
+    await refresh().catch(() => {})
+  }
   const isIdle = [text('looking'), '', `${text('noWallet')} ${text('noWalletHelp')}`].includes(
     element('status').textContent ?? '',
   )
   if (isIdle) home()
-})
+}
 
 // Paying.
 
@@ -206,11 +277,11 @@ function codeOf(problem) {
   return code === -32603 && data?.originalError ? codeOf(data.originalError) : code
 }
 
-/** Asks the wallet; its errors become what to tell the reader. @param {Wallet} wallet @param {string} method @param {unknown[]} [params] */
-async function ask(wallet, method, params) {
+/** Asks the wallet; its errors become what to tell the reader. @template Result @param {Wallet} wallet @param {() => Promise<Result>} act */
+async function ask(wallet, act) {
   stillWanted(wallet)
   try {
-    const result = await wallet.provider.request(params ? { method, params } : { method })
+    const result = await act()
     stillWanted(wallet)
     return result
   } catch (problem) {
@@ -222,22 +293,52 @@ async function ask(wallet, method, params) {
   }
 }
 
-/** @param {Wallet} wallet */
+/** @param {EvmWallet} wallet @param {string} method @param {unknown[]} [params] */
+const request = (wallet, method, params) =>
+  ask(wallet, () => wallet.provider.request(params ? { method, params } : { method }))
+
+/** @param {Wallet} wallet @returns {Promise<Account>} */
 async function accountOf(wallet) {
   atWallet(wallet, text('openWallet', { wallet: wallet.name }))
-  const accounts = await ask(wallet, 'eth_requestAccounts')
+  if ('standard' in wallet) return solanaAccount(wallet)
+  const accounts = await request(wallet, 'eth_requestAccounts')
   if (!Array.isArray(accounts) || !accounts[0]) throw new Stop(text('locked', { wallet: wallet.name }))
-  return String(accounts[0])
+  const address = String(accounts[0])
+  return {
+    address,
+    kind: 'Ethereum',
+    type: 'eip191',
+    network: async () => evmNetworks[await networkOf(wallet)],
+    payload: (terms) => authorized(wallet, address, terms),
+    sign: (message) => request(wallet, 'personal_sign', [hex(new TextEncoder().encode(message)), address]),
+  }
 }
 
-/** Which of the networks on offer the wallet is on, after a switch where it is on none. @param {Wallet} wallet */
+/** @param {SolanaWallet} wallet @returns {Promise<Account>} */
+async function solanaAccount(wallet) {
+  const network = solanaOf(wallet)
+  /** @type {typeof import('./solana.js')} */
+  const { open } = await import(location.origin + page.solana).catch(() => {
+    throw new Stop(text('unprepared'))
+  })
+  /** @type {import('./solana.js').Hands} */
+  const hands = {
+    ask: (act) => ask(wallet, act),
+    stop: (name) => new Stop(text(name, { wallet: wallet.name })),
+    weigh: (balance, terms) => weigh(wallet, balance, terms),
+  }
+  const account = await open(wallet.standard, network?.chain ?? '', hands)
+  return { ...account, kind: 'Solana', type: 'ed25519', network: async () => network }
+}
+
+/** Which of the networks on offer the wallet is on, after a switch where it is on none. @param {EvmWallet} wallet */
 async function networkOf(wallet) {
   const current = async () => {
-    const chainId = BigInt(String(await ask(wallet, 'eth_chainId')))
-    return networks.findIndex(({ network }) => network === `eip155:${chainId}`)
+    const chainId = BigInt(String(await request(wallet, 'eth_chainId')))
+    return evmNetworks.findIndex(({ network }) => network === `eip155:${chainId}`)
   }
   const at = await current()
-  const [preferred] = networks
+  const [preferred] = evmNetworks
   if (at >= 0 || !preferred) return at
   atWallet(wallet, text('switching', { wallet: wallet.name, network: preferred.name }))
   const chainId = `0x${BigInt(preferred.network.slice(7)).toString(16)}`
@@ -269,7 +370,7 @@ async function refresh() {
   else if (response.ok) location.reload()
 }
 
-/** What the wallet holds, where it can tell. @param {Wallet} wallet @param {string} account @param {Terms} terms */
+/** What the wallet holds, where it can tell. @param {EvmWallet} wallet @param {string} account @param {Terms} terms */
 async function balanceOf(wallet, account, terms) {
   const data = `0x70a08231${account.slice(2).padStart(64, '0')}`
   try {
@@ -280,24 +381,46 @@ async function balanceOf(wallet, account, terms) {
   }
 }
 
+/** Ends the attempt where a wallet holds too little; else it has the word. @param {Wallet} wallet @param {bigint} balance @param {Pick<Terms, 'amount' | 'network' | 'asset'>} terms */
+function weigh(wallet, balance, terms) {
+  const { amount, network } = terms
+  const missing = BigInt(amount) - balance
+  const { name = '' } = networks.find((one) => one.network === network) ?? {}
+  if (missing > 0n) throw new Stop(text('tooLittle', { missing: money(terms, missing), network: name }))
+  atWallet(wallet, text('signing', { price: money(terms, BigInt(amount)), wallet: wallet.name }))
+}
+
 /** @param {Wallet} wallet @param {number} offer */
 async function pay(wallet, offer) {
   const account = await accountOf(wallet)
-  const at = await networkOf(wallet)
+  const network = await account.network()
   if (expiresAt() < siteSeconds() + QUOTE_MARGIN_SECONDS) {
     const before = priceOf(offer)
     await refresh()
     if (priceOf(offer) !== before) throw new Stop(text('priceChanged', { price: priceOf(offer) }))
   }
-  const terms = termsOf(offer).find(({ network }) => network === networks[at]?.network)
+  const terms = termsOf(offer).find((one) => one.network === network?.network)
   if (!terms) throw new Stop(text('refused'))
-  const price = dollars(BigInt(terms.amount))
-  const balance = await balanceOf(wallet, account, terms)
-  const missing = BigInt(terms.amount) - (balance ?? BigInt(terms.amount))
-  const network = networks[at]?.name ?? ''
-  if (missing > 0n) throw new Stop(text('tooLittle', { missing: dollars(missing), network }))
+  const payload = await account.payload(terms)
+  const { 'newsstand-quote': quote } = challenge.extensions
+  const payment = {
+    x402Version: 2,
+    resource: { url: page.resource },
+    accepted: terms,
+    payload,
+    extensions: {
+      'payment-identifier': { info: { required: false, id: random(16) } },
+      ...(quote ? { 'newsstand-quote': { info: quote.info } } : {}),
+    },
+  }
+  const price = priceOf(offer)
+  const isLasting = page.isLasting[offer] ?? true
+  await send(keep({ header: encode(payment), offer, price, isLasting, paidAtMs: null }), wallet)
+}
 
-  atWallet(wallet, text('signing', { price, wallet: wallet.name }))
+/** An authorization of the token's transfer, signed. @param {EvmWallet} wallet @param {string} account @param {Terms} terms */
+async function authorized(wallet, account, terms) {
+  weigh(wallet, (await balanceOf(wallet, account, terms)) ?? BigInt(terms.amount), terms)
   const authorization = {
     from: account,
     to: terms.payTo,
@@ -306,23 +429,11 @@ async function pay(wallet, offer) {
     validBefore: String(siteSeconds() + terms.maxTimeoutSeconds),
     nonce: random(32),
   }
-  const signature = await ask(wallet, 'eth_signTypedData_v4', [
+  const signature = await request(wallet, 'eth_signTypedData_v4', [
     account,
     JSON.stringify(typedData(terms, authorization)),
   ])
-  const { 'newsstand-quote': quote } = challenge.extensions
-  const payment = {
-    x402Version: 2,
-    resource: { url: page.resource },
-    accepted: terms,
-    payload: { signature, authorization },
-    extensions: {
-      'payment-identifier': { info: { required: false, id: random(16) } },
-      ...(quote ? { 'newsstand-quote': { info: quote.info } } : {}),
-    },
-  }
-  const isLasting = page.isLasting[offer] ?? true
-  await send(keep({ header: encode(payment), offer, price, isLasting, paidAtMs: null }), wallet)
+  return { signature, authorization }
 }
 
 /** EIP-712, as EIP-3009 has it: what the wallet shows is what is paid. @param {Terms} terms @param {object} message */
@@ -345,7 +456,7 @@ function typedData({ network, asset, extra }, message) {
 // Coming back without the cookie: the wallet that paid signs a message, which is no payment.
 
 function chooseSignIn() {
-  const found = [...wallets.values()]
+  const found = listed()
   const [only] = found
   if (only && found.length === 1) {
     attempt(only, signIn)
@@ -353,7 +464,7 @@ function chooseSignIn() {
   }
   show(
     text('signInText'),
-    found.map((wallet) => ({ text: wallet.name, icon: wallet.icon, act: () => attempt(wallet, signIn) })),
+    found.map((wallet) => ({ text: labelOf(wallet), icon: wallet.icon, act: () => attempt(wallet, signIn) })),
   )
 }
 
@@ -363,23 +474,24 @@ async function signIn(wallet) {
   const issued = challenge.extensions[SIGN_IN]?.info.issuedAt ?? ''
   if (Date.parse(issued) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh()
   const offered = challenge.extensions[SIGN_IN]
-  const chainId = networks[0]?.network
+  const chainId = ('standard' in wallet ? solanaOf(wallet) : evmNetworks[0])?.network
   if (!offered || !chainId) throw new Stop(text('signedInNothing'))
   const { domain, uri, version, nonce, issuedAt } = offered.info
   const message = [
-    `${domain} wants you to sign in with your Ethereum account:`,
-    account,
+    `${domain} wants you to sign in with your ${account.kind} account:`,
+    account.address,
     '',
-    '',
+    // EIP-4361 keeps the line of a statement that is not there.
+    ...(account.kind === 'Ethereum' ? [''] : []),
     `URI: ${uri}`,
     `Version: ${version}`,
-    `Chain ID: ${chainId.slice(7)}`,
+    `Chain ID: ${chainId.split(':')[1]}`,
     `Nonce: ${nonce}`,
     `Issued At: ${issuedAt}`,
   ].join('\n')
   atWallet(wallet, text('willSign', { wallet: wallet.name }))
-  const signature = await ask(wallet, 'personal_sign', [hex(new TextEncoder().encode(message)), account])
-  const proof = { ...offered.info, address: account, chainId, type: 'eip191', signature }
+  const signature = await account.sign(message)
+  const proof = { ...offered.info, address: account.address, chainId, type: account.type, signature }
   const headers = { Accept: 'application/json, */*;q=0.5', 'SIGN-IN-WITH-X': encode(proof) }
   const response = await fetch(location.href, { headers, cache: 'no-store' })
   if (response.ok) {
@@ -438,6 +550,9 @@ const channel = openChannel()
 /** Statuses at which the same payment is sent again: busy, broken, or not known yet. */
 const OPEN = [429, 500, 502, 503, 504]
 
+/** What the site calls a payment whose time is over. */
+const OVER = /^invalid_payment_requirements$|_valid_before$|_height_exceeded$|^payment_expired$/
+
 /** @param {Signed} signed @param {Wallet} [wallet] */
 async function send(signed, wallet) {
   busy(text('settling'))
@@ -465,10 +580,10 @@ async function send(signed, wallet) {
   if (header) adopt(header)
   const now = priceOf(signed.offer)
   if (now !== price) return home(text('priceChanged', { price: now }))
-  if (error === 'invalid_exact_evm_payload_signature') {
+  if (['invalid_exact_evm_payload_signature', 'invalid_exact_svm_payload_signature_invalid'].includes(error)) {
     return home(text('otherAccount', { wallet: wallet?.name ?? text('yourWallet') }))
   }
-  const isOver = error === 'invalid_payment_requirements' || error.endsWith('_valid_before')
+  const isOver = OVER.test(error)
   home(isOver ? text('quoteExpired', { price: now }) : text('refused'))
 }
 

@@ -5,13 +5,13 @@ import { CHECKOUT } from '../browser/checkout.gen.ts'
 import { formatAmounts } from '../policy/rules.ts'
 import { Footer } from './footer.tsx'
 import { accentOf, hashOf } from './page.tsx'
-import { Card, type PaywallView } from './paywall.tsx'
+import { Card, loadedScripts, type PaywallView } from './paywall.tsx'
 
 /** A class of the empty place where the rest would be: search engines are told it as `cssSelector`. */
 export const PLACE = 'newsstand-paywall'
 
-/** What stands in the place of the rest, and the hashes a policy lets it in by. */
-export type CardPart = { html: string; script: string; styles: readonly string[] }
+/** What stands in the place of the rest, the hashes a policy lets it in by, and the addresses of what its script may load. */
+export type CardPart = { html: string; script: string; loads: readonly string[]; styles: readonly string[] }
 
 const STYLE = `:host{all:initial!important;display:block!important;visibility:visible!important;color-scheme:inherit!important;--ink:#1c1917;--quiet:#5c554d;--card:#faf6ee;--line:#ddd5c6}
 @supports(color:light-dark(#000,#fff)){:host{--ink:light-dark(#1c1917,#ece8e0);--quiet:light-dark(#5c554d,#b0a89c);--card:light-dark(#faf6ee,#1f1d1b);--line:light-dark(#ddd5c6,#3c3833)}}
@@ -68,5 +68,5 @@ export async function cardPart(view: PaywallView): Promise<CardPart> {
     inAscii(`${outside}`),
     `</div><script type="module">${CHECKOUT.text}</script>`,
   ].join('')
-  return { html: `${raw(html)}`, script: CHECKOUT.hash, styles: [await hashOf(style)] }
+  return { html: `${raw(html)}`, script: CHECKOUT.hash, loads: loadedScripts(view), styles: [await hashOf(style)] }
 }

@@ -34,8 +34,8 @@ type Frame = {
   title: string
   head?: Child
   footer?: Child
-  /** The one script, for pages that have one, and what a policy lets it in by. */
-  script?: { text: string; hash: string }
+  /** The one script, for pages that have one, what a policy lets it in by, and the addresses of what it may load. */
+  script?: { text: string; hash: string; loads: readonly string[] }
   children: Child
 }
 
@@ -131,7 +131,9 @@ export async function render(frame: Frame): Promise<Page> {
     "default-src 'none'",
     `style-src '${style}'`,
     `img-src 'self' data:${logo}`,
-    ...(frame.script === undefined ? [] : [`script-src '${frame.script.hash}'`, "connect-src 'self'"]),
+    ...(frame.script === undefined
+      ? []
+      : [['script-src', `'${frame.script.hash}'`, ...frame.script.loads].join(' '), "connect-src 'self'"]),
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

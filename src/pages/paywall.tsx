@@ -1,9 +1,11 @@
 // The page of a 402: what it is, what it costs, what will be signed, and how to pay. It explains itself without script;
 // the script reads what it needs from the page.
 import { CHECKOUT } from '../browser/checkout.gen.ts'
+import { SOLANA } from '../browser/solana.gen.ts'
 import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatAmounts } from '../policy/rules.ts'
+import { scriptAddress } from '../wall/csp.ts'
 import { type Asset, assetsOn, type Network, namespaceOf } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
@@ -23,6 +25,8 @@ export type PaywallView = {
   tokens: readonly Asset[]
   /** Canonical address. */
   resourceUrl: string
+  /** The origin that was asked, where that is not the canonical one: a proxy may stand between, or not. */
+  origin: string
   /** The `PAYMENT-REQUIRED` header; null where a page cannot ask again as the request did. */
   challenge: string | null
 }
@@ -38,7 +42,7 @@ export function paywallPage(view: PaywallView): Promise<Page> {
     title,
     head: <Preview view={view} publisher={publisher} />,
     footer: <Footer brand={brand} strings={strings} />,
-    ...(challenge === null ? {} : { script: CHECKOUT }),
+    ...(challenge === null ? {} : { script: { ...CHECKOUT, loads: loadedScripts(view) } }),
     children: (
       <>
         <article>
@@ -53,6 +57,15 @@ export function paywallPage(view: PaywallView): Promise<Page> {
       </>
     ),
   })
+}
+
+const onSolana = ({ network }: Network): boolean => namespaceOf(network) === 'solana'
+
+/** Addresses of what the script may load: its part for Solana, from the origin that the reader's browser knows. */
+export function loadedScripts({ networks, resourceUrl, origin }: PaywallView): string[] {
+  if (!networks.some(onSolana)) return []
+  const sites = [new URL(resourceUrl).origin, origin]
+  return [...new Set(sites.flatMap((site) => scriptAddress(SOLANA.path, site) ?? []))]
 }
 
 /** What is on sale and how to pay for it, with what the script needs. */
@@ -84,12 +97,10 @@ export const Card = ({ view }: { view: PaywallView }) => {
             challenge,
             resource: view.resourceUrl,
             isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
-            networks: view.networks.filter(isForBrowsers).map(({ network, name, rpcUrl }) => ({
-              network,
-              name,
-              rpcUrl,
-              currency: NATIVE[network] ?? 'ETH',
-            })),
+            names: view.offers.map((offer) => offer.name),
+            euros: eurosOf(view),
+            networks: view.networks.map(forWallets),
+            solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
           })}
         </script>
@@ -107,6 +118,12 @@ const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
   return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 }
 
+/** The tokens on offer that are counted in euros. */
+const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
+  networks
+    .flatMap(({ network }) => assetsOn(network, tokens))
+    .flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
+
 /** What stands there until the script runs, and stays where it does not. */
 const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (
   <div class="stuck">
@@ -117,8 +134,11 @@ const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (
   </div>
 )
 
-/** Networks whose wallets this page can speak with. */
-const isForBrowsers = ({ network }: Network): boolean => namespaceOf(network) === 'eip155'
+/** What a wallet has to be told of a network; on Solana the name by which it knows it (wallet-standard). */
+const forWallets = ({ network, name, isTest, rpcUrl }: Network) =>
+  namespaceOf(network) === 'solana'
+    ? { network, name, chain: isTest ? 'solana:devnet' : 'solana:mainnet' }
+    : { network, name, rpcUrl, currency: NATIVE[network] ?? 'ETH' }
 
 /** A network's own currency, where that is not ether: a wallet that does not know the network has to be told. */
 const NATIVE: Record<string, string> = {

@@ -157,13 +157,13 @@ function styleSources(list: readonly string[], hashes: readonly string[]): strin
 function sourceOf({ src, hash, nonce }: KeptScript, site: string): string | null {
   const byNonce = nonce !== null && NONCE.test(nonce) ? `'nonce-${nonce}'` : null
   if (src === null) return hash !== null && HASH.test(hash) ? `'${hash}'` : byNonce
-  const address = addressOf(src, site)
+  const address = scriptAddress(src, site)
   // An address that ends in a slash names all that lies below it.
   return address?.endsWith('/') ? (byNonce ?? address) : (address ?? byNonce)
 }
 
-/** A script's address as a policy can write it: without its query, which browsers do not compare. */
-function addressOf(src: string, site: string): string | null {
+/** A script's address as a policy can write it: without its query, which browsers do not compare. Null where it cannot. */
+export function scriptAddress(src: string, site: string): string | null {
   if (src === '' || !URL.canParse(src, site)) return null
   const { protocol, hostname, port, pathname } = new URL(src, site)
   // `*` is a host's name in an address and all hosts in a policy.

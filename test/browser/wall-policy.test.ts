@@ -12,7 +12,7 @@ const hash = (text: string) => `sha256-${createHash('sha256').update(text).diges
 const says = (name: string) => `document.documentElement.dataset.${name} = 'ran'`
 
 const SCRIPT = `${says('ours')}
-  fetch('/asked').then(() => { document.documentElement.dataset.asked = 'answered' }, () => { document.documentElement.dataset.asked = 'refused' })`
+  Promise.allSettled(['loaded', 'notLoaded'].map((name) => import('/' + name + '.js'))).then(() => fetch('/asked')).then(() => { document.documentElement.dataset.asked = 'answered' }, () => { document.documentElement.dataset.asked = 'refused' })`
 const STYLE = 'p{color:rgb(1,2,3)}'
 const KEPT_INLINE = says('keptInline')
 const PAGE_STYLE = '#hashed{color:rgb(4,5,6)}'
@@ -148,6 +148,7 @@ test.each<[string, Given]>([
       script: hash(SCRIPT),
       styles: [hash(STYLE)],
       kept: [
+        { src: `${here.url}/loaded.js`, hash: null, nonce: null },
         { src: `${here.url}/keptScript.js;a,b?v=1,2;3`, hash: null, nonce: null },
         { src: null, hash: hash(KEPT_INLINE), nonce: null },
       ],
@@ -155,7 +156,7 @@ test.each<[string, Given]>([
       base: `${here.url}/`,
     })
     const [own, walled] = await Promise.all([visit(headers, metas), visit(values ?? [], [])])
-    expect(walled.told).toEqual({ ours: 'ran', asked: 'answered', keptScript: 'ran', keptInline: 'ran' })
+    expect(walled.told).toEqual({ ours: 'ran', asked: 'answered', loaded: 'ran', keptScript: 'ran', keptInline: 'ran' })
     expect(walled.card).toBe('rgb(1, 2, 3)')
     // The third picture is written in the page itself: wallets bring theirs so.
     expect(walled.looks).toEqual({ ...own.looks, images: own.looks.images.with(2, true) })
@@ -173,6 +174,8 @@ test('under a policy without a script list every script of this page runs, and o
     'foreignScript',
     'keptInline',
     'keptScript',
+    'loaded',
+    'notLoaded',
     'ours',
   ])
   expect(told.asked).toBe('refused')

@@ -17,6 +17,18 @@ function counterOf(allowed: number) {
   }
 }
 
+test('questions to the chain are counted apart from failures, per address; who has none is not counted', async () => {
+  const limits = new Limits()
+  const counter = counterOf(1)
+  expect(await limits.mayLook(counter, ADDRESS)).toBe(true)
+  expect(await limits.mayLook(counter, ADDRESS)).toBe(false)
+  expect(await limits.mayLook(counter, null)).toBe(true)
+  expect(await limits.mayLook(undefined, ADDRESS)).toBe(true)
+  expect(counter.keys).toEqual([`look ${ADDRESS}`, `look ${ADDRESS}`])
+  expect(limits.mayTry(ADDRESS, NOW_MS)).toBe(true)
+  expect(limits.hadRefusal(ADDRESS, NOW_MS)).toBe(false)
+})
+
 describe('one key per customer of a network', () => {
   test.each([
     ['IPv4 as it is', '192.0.2.1', '192.0.2.1'],

@@ -28,7 +28,8 @@ export type BrowserWallet = {
 /** What a wallet was asked, in order, as long as it is there. */
 export type Asked = { method: string; params: unknown[] }[]
 
-const ICON =
+/** An orange square. */
+export const ICON =
   'data:image/svg+xml,%3Csvg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"%3E%3Crect width="8" height="8" fill="%23e2761b"/%3E%3C/svg%3E'
 
 /** Puts wallets into a page before anything of the site runs. */

@@ -7,6 +7,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { expect } from 'vitest'
 import * as z from 'zod'
 import { type Asked, type BrowserWallet, installWallets } from './browser-wallet.ts'
+import { installSolanaWallets, type SolanaBrowserWallet } from './solana-browser-wallet.ts'
 
 const SCREENSHOTS = 'test/browser/screenshots'
 
@@ -50,7 +51,7 @@ export type Reader = {
 export async function openReader(
   browser: Browser,
   wallets: readonly BrowserWallet[],
-  options: BrowserContextOptions = {},
+  { solana = [], ...options }: BrowserContextOptions & { solana?: readonly SolanaBrowserWallet[] } = {},
 ): Promise<Reader> {
   const context = await browser.newContext({ viewport: PHONE, reducedMotion: 'reduce', ...options })
   context.setDefaultTimeout(15_000)
@@ -67,6 +68,7 @@ export async function openReader(
     if (!request.url().endsWith('/favicon.ico')) fetched.push(`${request.method()} ${request.url()}`)
   })
   const asked = await installWallets(page, wallets)
+  await installSolanaWallets(page, solana, asked)
   const status = page.locator('#status')
   async function faults(selector: string): Promise<string[]> {
     await page.evaluate(AXE)

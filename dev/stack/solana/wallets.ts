@@ -13,7 +13,7 @@ export type SolanaWallet = {
 }
 
 /** What stands in front of the 32 bytes of an Ed25519 private key in PKCS #8. */
-const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+export const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const jwk = z.object({ x: z.string() })
 
 /** The wallet of a text: the same text, the same wallet. */

@@ -13,7 +13,7 @@ export const de: Strings = {
     once: 'einmal',
     lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
-      `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis in USDC an ${publisher} zu unterschreiben. Sie gilt fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
+      `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis an ${publisher} zu unterschreiben. Sie gilt höchstens fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
     networks: (tokens, names) => `${tokens} auf ${names}.`,
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
@@ -43,6 +43,8 @@ export const de: Strings = {
     locked: '{wallet} ist gesperrt. Entsperren Sie die Wallet und versuchen Sie es noch einmal.',
     wrongNetwork:
       'Ihre Wallet ist in einem anderen Netz. Die Zahlung braucht {network}: Wechseln Sie und versuchen Sie es noch einmal.',
+    unprepared:
+      'Die Zahlung ließ sich gerade nicht vorbereiten. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal, laden Sie die Seite neu, oder nehmen Sie eine andere Wallet.',
     signing: 'Prüfen Sie die Zahlung über {price} in {wallet} und unterschreiben Sie.',
     declined: 'Sie haben abgelehnt. Es wurde nichts abgebucht.',
     otherAccount:

@@ -13,7 +13,7 @@ export const es: Strings = {
     once: 'una vez',
     lasting: (count, unit) => `durante ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
-      `Su monedero le pedirá que firme un solo pago de exactamente este precio en USDC a ${publisher}, válido durante cinco minutos. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
+      `Su monedero le pedirá que firme un solo pago de exactamente este precio a ${publisher}, válido durante cinco minutos como máximo. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
     networks: (tokens, names) => `${tokens} en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     reload: 'Recargar',
@@ -41,6 +41,8 @@ export const es: Strings = {
     switching: 'Confirme en {wallet} el cambio a {network}.',
     locked: '{wallet} está bloqueado. Desbloquéelo e inténtelo de nuevo.',
     wrongNetwork: 'Su monedero está en otra red. El pago necesita {network}: cambie e inténtelo de nuevo.',
+    unprepared:
+      'No se pudo preparar el pago en este momento y no se ha cobrado nada. Inténtelo de nuevo dentro de un minuto, vuelva a cargar la página o use otro monedero.',
     signing: 'Compruebe el pago de {price} en {wallet} y fírmelo.',
     declined: 'Usted lo rechazó y no se ha cobrado nada.',
     otherAccount:

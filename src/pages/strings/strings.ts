@@ -20,6 +20,7 @@ export type CheckoutStrings = Record<
   | 'checkAgain'
   | 'openWallet'
   | 'pending'
+  | 'unprepared'
   | 'switching'
   | 'locked'
   | 'wrongNetwork'
