@@ -7,6 +7,14 @@ const hex = z.templateLiteral(['0x', z.string()])
 const digits = z.string().regex(/^(?:0|[1-9][0-9]*)$/)
 const domain = z.looseObject({ name: z.string(), version: z.string(), paymentFlow: z.string().optional() })
 
+/** The offers on EVM networks. Those on Solana are read by `solanaChallenge`. */
+const onEvm = <Entry extends z.ZodType>(entry: Entry) =>
+  z.preprocess(
+    (all) => (Array.isArray(all) ? all.filter((one) => !onSolana.safeParse(one).success) : all),
+    z.array(entry),
+  )
+const onSolana = z.looseObject({ network: z.string().startsWith('solana') })
+
 const challengeV2 = z.looseObject({
   x402Version: z.literal(2),
   error: z.string(),
@@ -15,7 +23,7 @@ const challengeV2 = z.looseObject({
     description: z.string().optional(),
     mimeType: z.string().optional(),
   }),
-  accepts: z.array(
+  accepts: onEvm(
     z.looseObject({
       scheme: z.literal('exact'),
       network: z.string(),
@@ -32,7 +40,7 @@ const challengeV2 = z.looseObject({
 const challengeV1 = z.looseObject({
   x402Version: z.literal(1),
   error: z.string(),
-  accepts: z.array(
+  accepts: onEvm(
     z.looseObject({
       scheme: z.literal('exact'),
       network: z.string(),

@@ -1,5 +1,6 @@
 // A JSON-RPC endpoint in front of the real chain that misbehaves on command. Nothing else uses it: what a test finds on
-// the chain, it asks the chain itself.
+// the chain, it asks the chain itself. It may stand in front of Solana's, with the faults that know no method; those of a
+// Solana node's own (`Faults`) are set at the chain.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
 import { listening } from '../../dev/stack/ports.ts'
@@ -12,6 +13,7 @@ export const RPC_FAULTS = [
   'answers HTML',
   'refuses every call',
   'breaks off at a batch',
+  // From here on: of EVM chains.
   'hears of no new block',
   'leaves out logs',
   'leaves out receipts',
@@ -39,7 +41,7 @@ const STATES_KEPT = 4n
 const SLOWNESS_MS = 2_000
 
 const quantity = z.templateLiteral(['0x', z.string()])
-const rpcCall = z.object({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()) })
+const rpcCall = z.object({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()).default([]) })
 type RpcCall = z.infer<typeof rpcCall>
 const reply = z.looseObject({ result: z.unknown().optional(), error: z.unknown().optional() })
 const toHex = (height: bigint) => `0x${height.toString(16)}`
@@ -124,7 +126,7 @@ export async function startRpc(
   return {
     url,
     async set(next) {
-      lastHeard = await height()
+      if (next === 'hears of no new block') lastHeard = await height()
       fault = next
       lifted.resolve()
       lifted = Promise.withResolvers()

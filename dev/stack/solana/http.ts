@@ -7,7 +7,12 @@ import type { Methods } from './rpc.ts'
 
 const MAX_BODY_BYTES = 1024 * 1024
 
-const call = z.object({ jsonrpc: z.literal('2.0'), id: z.unknown(), method: z.string(), params: z.unknown() })
+const call = z.object({
+  jsonrpc: z.literal('2.0'),
+  id: z.unknown(),
+  method: z.string(),
+  params: z.unknown().optional(),
+})
 
 /** Serves these methods, and counts how often each is called. */
 export function serve(methods: Methods, calls: Record<string, number>, port?: number): Promise<Listening> {
