@@ -14,6 +14,7 @@ import { liveFindings } from './live.ts'
 import { routeFindings } from './routes.ts'
 import { DAY_SECONDS, salesFindings } from './sales.ts'
 import { sitemapReport } from './sitemap.ts'
+import { solanaFindings } from './solana.ts'
 
 export type Options = {
   /** wrangler.toml. */
@@ -58,9 +59,10 @@ async function examineSite(
 ): Promise<Report> {
   const { file, storage, live, sitemap } = options
   const nowSeconds = Math.floor(machine.nowMs() / 1000)
-  const [facilitators, chains, seen, list, sales, articles] = await Promise.all([
+  const [facilitators, chains, solana, seen, list, sales, articles] = await Promise.all([
     facilitatorFindings(config, deployment.vars, machine),
     chainFindings(config, machine),
+    solanaFindings(config, machine),
     live === null ? [] : liveFindings(config, live, machine),
     sitemap === null ? { findings: [], notes: [] } : sitemapReport(sitemap, config, machine),
     storage === null ? [] : ledgerFindings(config, deployment, file, storage, machine, nowSeconds),
@@ -71,6 +73,7 @@ async function examineSite(
     ...(await challengeFindings(config, nowSeconds)),
     ...facilitators,
     ...chains,
+    ...solana,
     ...seen,
     ...list.findings,
     ...sales,
