@@ -13,6 +13,7 @@ import { error, type Finding, notChecked, type Report, strictly, warning } from 
 import { liveFindings } from './live.ts'
 import { routeFindings } from './routes.ts'
 import { DAY_SECONDS, salesFindings } from './sales.ts'
+import { solanaSalesFindings } from './sales-solana.ts'
 import { sitemapReport } from './sitemap.ts'
 import { solanaFindings } from './solana.ts'
 
@@ -101,7 +102,12 @@ async function ledgerFindings(
   const { transactions, columns } = sold.value
   const isOlder = columns.length > 0 && !columns.includes(NEWEST_COLUMN)
   const older = isOlder ? [warning('LEDGER_DB', `${OLDER_LEDGER}: ${migrating(`--${storage}`)}`)] : []
-  return [...older, ...(await salesFindings(config, new Set(transactions), nowSeconds))]
+  const known = new Set(transactions)
+  const sales = await Promise.all([
+    salesFindings(config, known, nowSeconds),
+    solanaSalesFindings(config, known, nowSeconds),
+  ])
+  return [...older, ...sales.flat()]
 }
 
 async function storedFindings(

@@ -9,7 +9,7 @@ import { says } from '../world/behaviour.ts'
 import { type Settings, said, startFront, type Visit, visit } from '../world/doctor.ts'
 import { NETWORK } from '../world/shop.ts'
 import { BASE_VARS } from '../world/site.ts'
-import { landSilently } from '../world/solana-on-chain.ts'
+import { arrivals, landSilently } from '../world/solana-on-chain.ts'
 import { signSolana, solanaReader, solanaTerms } from '../world/solana-payer.ts'
 import { type SolanaStack, startSolanaStack } from '../world/stack.ts'
 
@@ -364,6 +364,38 @@ describe('the challenge', () => {
     expect(lines.map((line) => line.replace(/takes \d{4}/, 'takes N'))).toEqual([
       'warning: ROUTES[0]: its challenge with all offers takes N characters, and hosted facilitators have refused payments that answer more than 2900; what is left out first are signed offers, then words of the description, the query of the address, and the sign-in; terms never are; name fewer offers or NETWORKS, or shorten scopes and mimeType',
     ])
+  })
+})
+
+describe('sales that the ledger does not know', () => {
+  /** What wrangler says of the ledger: these transactions. */
+  const knowing = (...transactions: string[]): Visit => ({
+    vars: shop(),
+    options: { storage: 'remote' },
+    machine: {
+      nowMs: () => stack.solana.clock.time(stack.solana.clock.slot()) * 1000,
+      wrangler: async (args) =>
+        args[0] === 'd1'
+          ? { isGood: true, text: JSON.stringify([{ results: transactions.map((transaction) => ({ transaction })) }]) }
+          : { isGood: true, text: '[]' },
+    },
+  })
+  const ofSales = async (what: Visit) => (await sentences(what)).filter((line) => line.includes('the ledger lacks'))
+
+  test('are the mark of another deployment; presents are none, nor what is younger than ten minutes', async () => {
+    const { solana } = stack
+    const memo = `dG9kYXk.zzzzzz.${'m'.repeat(22)}`
+    const payment = await signSolana(solana, solanaTerms(2_000n, memo), await solanaReader(solana))
+    expect(landSilently(solana, payment)).toBeNull()
+    solana.clock.pass(FINALIZED_BY_THEN)
+    expect(await ofSales(knowing())).toEqual([])
+    solana.clock.pass(1_650)
+    expect(await ofSales(knowing())).toEqual([
+      'warning: PAY_TO.solana: the ledger lacks payments of the last day on Solana Devnet: 1. Another deployment seems to share this address; give each its own',
+    ])
+    const sale = (await arrivals(solana, PAYEE)).find((arrival) => arrival.memo?.includes(memo))
+    expect(await ofSales(knowing(sale?.signature ?? ''))).toEqual([])
+    expect(await ofSales(knowing(sale?.signature.toLowerCase() ?? ''))).toHaveLength(1)
   })
 })
 
