@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { memoEndsAtSeconds } from '../../src/networks/memo.ts'
 import { svmReplayKey } from '../../src/networks/solana.ts'
 import type { SvmAsset } from '../../src/x402/assets.ts'
-import { readTransaction, signersOf } from '../../src/x402/svm.ts'
+import { readTransaction, signedBytes } from '../../src/x402/svm.ts'
 import { parseMessage } from '../../src/x402/svm-message.ts'
 import type { Transfer } from './transfers.ts'
 
@@ -73,7 +73,7 @@ export function paymentIn(landed: Landed, asset: SvmAsset): Transfer | null {
   if ((err !== null && err !== undefined) || !transfer.ok || transfer.value.mint !== asset.asset) return null
   const { memo, destination, payer, position } = transfer.value
   if (memoEndsAtSeconds(memo) === null) return null
-  const message = parseMessage(signersOf(transfer.value).signed)
+  const message = parseMessage(signedBytes(transfer.value))
   const index = message.ok ? message.value.addresses.indexOf(destination) : -1
   const amount = cameIn(landed, ({ accountIndex }) => accountIndex === index)
   if (amount <= 0n) return null

@@ -34,7 +34,9 @@ async function request({ method, params = [] }: { method: string; params?: unkno
     }
     case 'eth_signTypedData_v4': {
       const data = z.parse(typedData, JSON.parse(z.parse(z.string(), params[1])))
-      agree(`Demo wallet: pay ${formatPrice(BigInt(String(data.message.value)))} (play money) to ${data.message.to}?`)
+      agree(
+        `Demo wallet: pay ${formatPrice({ currency: 'USD', micros: BigInt(String(data.message.value)) })} (play money) to ${data.message.to}?`,
+      )
       return account.signTypedData(data)
     }
     default:

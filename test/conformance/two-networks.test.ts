@@ -71,8 +71,8 @@ const spent = async (address: Address) => [
 
 async function ledger(payer: Address): Promise<string[]> {
   const query = site.db.prepare('SELECT network FROM payments WHERE payer = ? ORDER BY settled_at_seconds')
-  const { results } = await query.bind(payer.toLowerCase()).all<{ network: string }>()
-  return results.map(({ network }) => network)
+  const { results } = await query.bind(payer.toLowerCase()).all()
+  return results.map(({ network }) => String(network))
 }
 
 test('the tokens are those of the table, on both networks', async () => {
@@ -160,6 +160,21 @@ test('a stranger’s contract takes no identifier away', async () => {
   const headers = await payment(PAGE, reader, { ...ON_BASE, identifier })
   for (let time = 0; time < 2; time++) expect((await ask(PAGE, headers)).text).toBe(CONTENT)
   expect(await spent(reader.address)).toEqual([PRICE, PRICE])
+})
+
+test('one key has an identifier once, on whichever network it pays', async () => {
+  const reader = await newReader()
+  const identifier = 'a-name-for-two-payments'
+  const headers = await payment(PAGE, reader, { ...ON_BASE, identifier })
+  const first = await ask(PAGE, headers)
+  expect(first.text).toBe(CONTENT)
+  const conflict = await ask(PAGE, await payment(PAGE, reader, { ...ON_POLYGON, identifier }))
+  expect(conflict.status).toBe(409)
+  expect(conflict.error).toBe('payment_identifier_conflict')
+  const again = await ask(PAGE, headers)
+  expect(again.text).toBe(CONTENT)
+  expect(again.header('PAYMENT-RESPONSE')).toBe(first.header('PAYMENT-RESPONSE'))
+  expect(await spent(reader.address)).toEqual([PRICE, 0n])
 })
 
 /** A sign-in on Polygon at a page, under an address. */

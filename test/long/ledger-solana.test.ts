@@ -32,7 +32,7 @@ let shop: Shop
 let folder: string
 let config: string
 
-const local = () => ['--local', '-c', config, '--persist-to', shop.site.persistTo]
+const local = () => ['--local', '-c', config, '--persist-to', shop.site.database.persistTo]
 let runs = 0
 /** What no run before has written to. */
 const freshProgress = () => {
@@ -97,7 +97,7 @@ compatibility_date = "2026-08-01"
 [[d1_databases]]
 binding = "LEDGER_DB"
 database_name = "newsstand-ledger"
-database_id = "00000000-0000-0000-0000-000000000000"
+database_id = "${shop.site.database.id}"
 migrations_dir = "${inCheckout('migrations')}"
 [vars]
 NETWORKS = ["${NETWORK}", "${SOLANA_NETWORK}"]

@@ -29,10 +29,16 @@ test.each(['en', 'de', 'es'])(`the paywall page in %s, with its script, is at mo
     teaser: text(600),
     refused: { code: 'payment_required' },
     offers: [
-      { name: null, micros: 50_000n, accessSeconds: 86_400, scope: null },
-      { name: 'Day pass', micros: 500_000n, accessSeconds: 86_400, scope: '/articles/*' },
+      { name: null, amounts: [{ currency: 'USD', micros: 50_000n }], accessSeconds: 86_400, scope: null },
+      {
+        name: 'Day pass',
+        amounts: [{ currency: 'USD', micros: 500_000n }],
+        accessSeconds: 86_400,
+        scope: '/articles/*',
+      },
     ],
     networks: ASSETS.slice(0, 2),
+    tokens: ASSETS,
     resourceUrl: 'https://news.example/articles/tides',
     challenge: text(4000),
   })
