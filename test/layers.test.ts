@@ -126,8 +126,9 @@ test('commands use src and the local stack, and never the demo or a test', () =>
   expect(broken).toEqual([])
 })
 
-/** What every test and `npm start` load. The local Solana takes a while: they load it where it is asked for. */
-const WITHOUT_SOLANA = /^(?:cli\/buy\.ts|dev\/demo\/.*|dev\/stack\/[\w-]+\.ts|test\/world\/(?!solana-).*)$/
+/** What every test and `npm start` load. The local Solana takes a while: they load it where it is asked for. The demo wallet runs in a page. */
+const WITHOUT_SOLANA =
+  /^(?:cli\/buy\.ts|dev\/demo\/(?!demo-wallet|solana-wallet).*|dev\/stack\/[\w-]+\.ts|test\/world\/(?!solana-).*)$/
 const SOLANA = /^(?:@solana|@x402\/svm|litesvm)|(?:^|\/)solana(?:-[\w-]+)?(?:\.ts$|\/)/
 
 test('the local Solana costs nothing where it is not asked for', () => {
