@@ -1,18 +1,15 @@
-// `npm run buy -- URL [--max 0.10] [--data JSON]`: buys a URL with the demo wallet and the stock x402 client, and
-// shows what happened. It knows nothing of this site beyond what the site answers.
+// `npm run buy -- URL [--max 0.10] [--data JSON] [--network eip155]`: buys a URL with the demo wallet and the stock x402
+// client, and shows what happened. It knows nothing of this site beyond what the site answers.
 import { parseArgs } from 'node:util'
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from '@x402/core/http'
-import { ExactEvmScheme, registerExactEvmScheme } from '@x402/evm/exact/client'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
-import { createPublicClient, formatUnits, http, isAddress, isHex, parseAbi } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
 import * as z from 'zod'
-import { readLocal } from '../dev/stack/paths.ts'
-import { wallets } from '../dev/stack/wallets.ts'
+import { evmPurse, money, type Purse } from './buy/purse.ts'
 import { command, Refusal } from './command.ts'
 import { preview } from './preview.ts'
 
-const USAGE = 'usage: npm run buy -- URL [--max 0.10] [--data JSON]'
+const USAGE = 'usage: npm run buy -- URL [--max 0.10] [--data JSON] [--network eip155|solana]'
+const NETWORKS = ['eip155', 'solana']
 const DEFAULT_MAX = '0.10'
 /** Longer than the site holds a request whose settlement it is still finding out about. */
 const ANSWER_LIMIT_MS = 60_000
@@ -39,14 +36,11 @@ const Signed = z.object({
 const Problem = z.object({ error: z.string(), message: z.string().optional() })
 type Terms = z.infer<typeof Terms>
 
-const balanceAbi = parseAbi(['function balanceOf(address account) view returns (uint256)'])
-
 async function main(): Promise<void> {
-  const { url, max, request } = readArguments()
-  const account = privateKeyToAccount(payerKey())
-  const scheme = new ExactEvmScheme(account)
+  const { url, max, network, request } = readArguments()
+  const purse = await openPurse(network, url)
   const price = (terms: Terms): string => {
-    const asset = scheme.findDefaultAsset(terms.asset, network(terms.network))
+    const asset = purse.token(terms)
     return asset === undefined
       ? `${terms.amount} units of ${terms.asset}`
       : `$${money(BigInt(terms.amount), asset.decimals)} ${asset.symbol}`
@@ -54,12 +48,12 @@ async function main(): Promise<void> {
 
   // The cap is the client's own: it drops every offer above it before anything is signed.
   const client = new x402Client().setSpendControls({ maxAmountPerPayment: `$${max}` })
-  registerExactEvmScheme(client, { signer: account })
+  purse.register(client)
   let paid: { terms: Terms; before: bigint | undefined } | undefined
   client.onBeforePaymentCreation(async ({ selectedRequirements }) => {
     const terms = Terms.safeParse(selectedRequirements)
     if (!terms.success) return { abort: true, reason: 'the site asks for terms that make no sense' }
-    paid = { terms: terms.data, before: await balance(url, terms.data) }
+    paid = { terms: terms.data, before: await purse.balance(url, terms.data) }
     return undefined
   })
   let challenge: Response | undefined
@@ -74,7 +68,7 @@ async function main(): Promise<void> {
     response = await fetchWithPayment(url, request)
   } catch (error) {
     if (error instanceof Refusal || challenge === undefined) throw error
-    throw new Refusal(whyNotPaid(error, challenge, max, price))
+    throw new Refusal(whyNotPaid(error, challenge, { max, network, price }))
   }
   const body = await readBody(response)
   const receipt = readReceipt(response)
@@ -85,8 +79,8 @@ async function main(): Promise<void> {
   } else {
     const { terms, before } = paid
     line('Price', `${price(terms)} on ${terms.network}`)
-    line('Payer', account.address)
-    const after = await balance(url, terms)
+    line('Payer', purse.address)
+    const after = await purse.balance(url, terms)
     line('Publisher', `${terms.payTo}${changeOnChain(before, after)}`)
     line('Transaction', receipt?.transaction || 'none: nothing was charged')
     showReceipt(receipt)
@@ -133,12 +127,12 @@ function showContent(response: Response, body: Uint8Array): void {
   if (lines !== undefined) console.log(`\n${lines.map((text) => `  ${text}`).join('\n')}`)
 }
 
-function readArguments(): { url: string; max: string; request: RequestInit } {
-  let parsed: { values: { max?: string; data?: string }; positionals: string[] }
+function readArguments(): { url: string; max: string; network: string; request: RequestInit } {
+  let parsed: { values: { max?: string; data?: string; network?: string }; positionals: string[] }
   try {
     parsed = parseArgs({
       allowPositionals: true,
-      options: { max: { type: 'string' }, data: { type: 'string' } },
+      options: { max: { type: 'string' }, data: { type: 'string' }, network: { type: 'string' } },
     })
   } catch (error) {
     throw new Refusal(`${error instanceof Error ? error.message : error}; ${USAGE}`)
@@ -151,19 +145,21 @@ function readArguments(): { url: string; max: string; request: RequestInit } {
   }
   const max = (values.max ?? DEFAULT_MAX).replace(/^\$/, '')
   if (!/^\d{1,9}(\.\d{1,6})?$/.test(max)) throw new Refusal(`--max ${values.max} is not an amount like 0.10`)
+  const { network = 'eip155' } = values
+  if (!NETWORKS.includes(network)) throw new Refusal(`--network ${network} is not one of ${NETWORKS.join(' and ')}`)
   const headers = { 'content-type': 'application/json' }
   return {
     url,
     max,
+    network,
     request: values.data === undefined ? {} : { method: 'POST', body: values.data, headers },
   }
 }
 
-function payerKey(): `0x${string}` {
-  const key = process.env.BUY_PRIVATE_KEY
-  if (key === undefined || key === '') return wallets.payer.privateKey
-  if (!isHex(key) || key.length !== 66) throw new Refusal('BUY_PRIVATE_KEY is not a private key: 0x and 64 hex digits')
-  return key
+async function openPurse(network: string, url: string): Promise<Purse> {
+  if (network === 'eip155') return evmPurse()
+  const { solanaPurse } = await import('./buy/solana.ts')
+  return solanaPurse(url)
 }
 
 async function ask(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
@@ -189,13 +185,21 @@ async function readBody(response: Response): Promise<Uint8Array> {
 }
 
 /** The client did not pay: because of the price, or else as it says itself. */
-function whyNotPaid(error: unknown, challenge: Response, max: string, price: (terms: Terms) => string): string {
+function whyNotPaid(
+  error: unknown,
+  challenge: Response,
+  { max, network, price }: { max: string; network: string; price: (terms: Terms) => string },
+): string {
   const header = challenge.headers.get('payment-required')
   const offers = header === null ? undefined : Challenge.safeParse(decodePaymentRequiredHeader(header))
   const cheapest = offers?.data?.accepts.reduce((a, b) => (BigInt(b.amount) < BigInt(a.amount) ? b : a))
   const message = error instanceof Error ? error.message : String(error)
   if (cheapest !== undefined && /rejected by spendControls.maxAmountPerPayment/.test(message)) {
     return `it costs ${price(cheapest)}, more than the $${max} allowed; raise that with --max. Nothing was signed.`
+  }
+  const networks = offers?.data?.accepts.map((one) => one.network) ?? []
+  if (networks.length > 0 && !networks.some((name) => name.startsWith(`${network}:`))) {
+    return `the site takes no payment on ${network}; it offers ${networks.join(', ')}. Choose one with --network.`
   }
   return message
 }
@@ -232,36 +236,6 @@ function readReceipt(response: Response): Receipt | undefined {
   } catch {
     throw new Refusal('the PAYMENT-RESPONSE header of the answer cannot be read')
   }
-}
-
-/** What `payTo` holds on the local chain; undefined when the URL is not the local site's or the chain is gone. */
-async function balance(url: string, terms: Terms): Promise<bigint | undefined> {
-  const local = readLocal()
-  if (local === undefined || local.siteUrl !== new URL(url).origin) return undefined
-  const { asset, payTo } = terms
-  if (terms.network !== `eip155:${local.chainId}` || !isAddress(asset) || !isAddress(payTo)) return undefined
-  try {
-    const chain = createPublicClient({ transport: http(local.rpcUrl, { retryCount: 0 }) })
-    return await chain.readContract({
-      address: asset,
-      abi: balanceAbi,
-      functionName: 'balanceOf',
-      args: [payTo],
-    })
-  } catch {
-    return undefined
-  }
-}
-
-/** Dollars with at least two decimals, and as many more as there are. */
-function money(atomicUnits: bigint, decimals: number): string {
-  const [whole = '0', fraction = ''] = formatUnits(atomicUnits, decimals).split('.')
-  return `${whole}.${fraction.padEnd(2, '0')}`
-}
-
-function network(name: string): `${string}:${string}` {
-  const [namespace = '', reference = ''] = name.split(':')
-  return `${namespace}:${reference}`
 }
 
 function line(label: string, text: string): void {

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import * as z from 'zod'
-import { formatPrice } from '../src/policy/rules.ts'
+import { formatAmounts, formatPrice, type Money } from '../src/policy/rules.ts'
 
 const USAGE = `name one file of log lines, or pipe them in:
   npx wrangler tail --format json > log.json, then: npm run ledger -- observed log.json`
@@ -16,6 +16,8 @@ const requestLine = z.object({
   route: z.string(),
   class: z.string(),
   priceMicros: z.number().int().nonnegative().optional(),
+  // Older lines name none.
+  currency: z.enum(['USD', 'EUR']).default('USD'),
   weight: z.number().min(1).optional(),
 })
 
@@ -30,7 +32,7 @@ const tailed = z.union([
 ])
 
 /** Requests of one class at one route and price. */
-export type ObservedRow = { route: string; class: string; priceMicros: bigint; requests: number }
+export type ObservedRow = { route: string; class: string; price: Money; requests: number }
 
 export type Observed = {
   /** The dearest first. */
@@ -48,14 +50,19 @@ export async function observedIn(lines: Iterable<string> | AsyncIterable<string>
   let isEstimate = false
   for await (const value of valuesIn(lines)) {
     for (const said of saidIn(value)) {
-      const { route, class: visitor, priceMicros, weight = 1 } = said
+      const { route, class: visitor, priceMicros, currency, weight = 1 } = said
       isEstimate ||= weight !== 1
       if (priceMicros === undefined) {
         unpriced += weight
         continue
       }
-      const key = JSON.stringify([route, visitor, priceMicros])
-      const row = rows.get(key) ?? { route, class: visitor, priceMicros: BigInt(priceMicros), requests: 0 }
+      const key = JSON.stringify([route, visitor, priceMicros, currency])
+      const row = rows.get(key) ?? {
+        route,
+        class: visitor,
+        price: { currency, micros: BigInt(priceMicros) },
+        requests: 0,
+      }
       rows.set(key, { ...row, requests: row.requests + weight })
     }
   }
@@ -97,7 +104,7 @@ function saidIn(value: unknown): z.infer<typeof requestLine>[] {
   })
 }
 
-const sumOf = ({ priceMicros, requests }: ObservedRow): bigint => priceMicros * BigInt(Math.round(requests))
+const sumOf = ({ price, requests }: ObservedRow): bigint => price.micros * BigInt(Math.round(requests))
 
 /** The report, line by line. */
 export function reportOf({ rows, unpriced, isEstimate }: Observed): string[] {
@@ -111,10 +118,14 @@ export function reportOf({ rows, unpriced, isEstimate }: Observed): string[] {
     row.route,
     row.class,
     String(Math.round(row.requests)),
-    formatPrice(row.priceMicros),
-    formatPrice(sumOf(row)),
+    formatPrice(row.price),
+    formatPrice({ ...row.price, micros: sumOf(row) }),
   ])
-  const total = rows.reduce((sum, row) => sum + sumOf(row), 0n)
+  const currencies = [...new Set(rows.map(({ price }) => price.currency))]
+  const totals = currencies.map((currency) => ({
+    currency,
+    micros: rows.filter(({ price }) => price.currency === currency).reduce((sum, row) => sum + sumOf(row), 0n),
+  }))
   return [
     'Upper bound: every request at its full price. It is no forecast: most who are asked to pay leave, who has bought reads on',
     'without paying, and a class is what a visitor looks like.',
@@ -122,7 +133,7 @@ export function reportOf({ rows, unpriced, isEstimate }: Observed): string[] {
     ...tableOf([
       ['route', 'class', 'requests', 'price', 'at most'],
       ...cells,
-      ['in all', '', '', '', formatPrice(total)],
+      ['in all', '', '', '', formatAmounts(totals)],
     ]),
     ...(isEstimate ? ['', 'Some lines stand for several requests (LOG_SAMPLE), so these numbers are estimates.'] : []),
     ...(unpriced > 0 ? ['', leftOut(unpriced)] : []),

@@ -2,7 +2,7 @@
 // are checked first; then the payer's own record says what is owned. Nothing the client names grants anything.
 import { isValidSignature } from './chain.ts'
 import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
-import { isSignedMessage, messageHash } from './networks/evm.ts'
+import { innerSignature, isSignedMessage, messageHash } from './networks/evm.ts'
 import { isSignedText } from './networks/solana.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
 import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
@@ -150,11 +150,12 @@ async function askWallet(
   request: SignInRequest,
 ): Promise<Result<null>> {
   const rpc = rpcOf(world.isolate, world.config, chainId)
-  if (!rpc) return fail({ code: 'invalid_siwx_signature' })
+  if (!rpc) return fail({ code: 'invalid_siwx_verifier_error' })
   const owns = await payerOf(world, chainId, address).ownsAt(request)
   if (owns === null) return fail({ code: 'unavailable' })
   if (!owns) return fail({ code: 'invalid_siwx_signature' })
-  const valid = await isValidSignature(rpc, address, messageHash(message), signature, { left: MOST_WALLET_CALLS })
-  if (!valid.ok) return fail({ code: 'unavailable' })
+  const asked = innerSignature(signature)
+  const valid = await isValidSignature(rpc, address, messageHash(message), asked, { left: MOST_WALLET_CALLS })
+  if (!valid.ok) return fail({ code: 'invalid_siwx_verifier_error' })
   return valid.value ? ok(null) : fail({ code: 'invalid_siwx_signature' })
 }

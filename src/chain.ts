@@ -26,8 +26,11 @@ const AUTHORIZATION_STATE = '0xe94a0102'
 /** `isValidSignature(bytes32,bytes)` of ERC-1271, which is also what it answers when the signature is good. */
 const IS_VALID_SIGNATURE = '0x1626ba7e'
 
-/** `refused`: a node answered that it will not answer this call; `unreachable`: any other way of giving no answer. */
-export type ChainFailure = 'unreachable' | 'refused'
+/**
+ * `reverted`: a contract was called and broke off; `refused`: a node answered that it will not answer this call;
+ * `unreachable`: any other way of giving no answer.
+ */
+export type ChainFailure = 'unreachable' | 'refused' | 'reverted'
 
 /** HTTP requests that may still be made. Each takes one; with none left every answer is `unreachable`. */
 export type Budget = { left: number }
@@ -226,6 +229,8 @@ const envelope = z.object({
   result: z.optional(z.unknown()),
   error: z.optional(z.unknown()),
 })
+/** What most nodes answer for a call that a contract broke off; the others say so in words. */
+const EXECUTION_REVERTED = 3
 const rpcError = z.object({ code: z.number(), message: z.catch(z.string(), '') })
 
 /** What one JSON-RPC reply says; null where it is none. Too many requests say nothing about the call. */
@@ -236,7 +241,8 @@ function answerIn(json: unknown, status: number): Answer | null {
   const error = z.safeParse(rpcError, data.error)
   if (!error.success) return null
   const isRateLimited = status === TOO_MANY_REQUESTS || /\brate\b|too many requests/i.test(error.data.message)
-  return fail(isRateLimited ? 'unreachable' : 'refused')
+  if (isRateLimited) return fail('unreachable')
+  return fail(error.data.code === EXECUTION_REVERTED || /\brevert/i.test(error.data.message) ? 'reverted' : 'refused')
 }
 
 /** The answers of a batch in the order of its calls; null where the reply is not an answer to each. */
@@ -306,6 +312,15 @@ export async function blockAt(rpc: Rpc, at: number | 'latest', budget: Budget): 
   return blockIn(await rpc.ask(blockCall(at), budget), at)
 }
 
+/** On Solana: the time (Unix seconds) of the newest finalized slot; null where there is no answer. */
+export async function finalizedSeconds(rpc: Rpc, budget: Budget): Promise<number | null> {
+  const params = [{ commitment: 'finalized' }]
+  const slot = read(z.int(), await rpc.ask({ method: 'getSlot', params }, budget))
+  if (!slot.ok) return null
+  const time = read(z.int(), await rpc.ask({ method: 'getBlockTime', params: [slot.value] }, budget))
+  return time.ok ? time.value : null
+}
+
 /** Whether the authorization's nonce was used or cancelled as of a block; null where there is no answer. */
 export async function isNonceUsed(
   rpc: Rpc,
@@ -320,7 +335,10 @@ export async function isNonceUsed(
   return state.ok ? BigInt(state.value) !== 0n : null
 }
 
-/** Whether a contract wallet says that a signature is its own (ERC-1271). Without a contract there, it is not. */
+/**
+ * Whether a contract wallet says that a signature is its own (ERC-1271). Without a contract there, it is not. Most wallets
+ * say no by breaking off.
+ */
 export async function isValidSignature(
   rpc: Rpc,
   wallet: string,
@@ -335,5 +353,6 @@ export async function isValidSignature(
     z.string(),
     await rpc.ask({ method: 'eth_call', params: [{ to: wallet, data }, 'latest'] }, budget),
   )
-  return answer.ok ? ok(answer.value.toLowerCase() === IS_VALID_SIGNATURE.padEnd(66, '0')) : answer
+  if (!answer.ok) return answer.error === 'reverted' ? ok(false) : answer
+  return ok(answer.value.toLowerCase() === IS_VALID_SIGNATURE.padEnd(66, '0'))
 }

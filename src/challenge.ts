@@ -8,7 +8,7 @@ import { pricePicture } from './pages/picture.ts'
 import type { Strings } from './pages/strings/strings.ts'
 import type { Article } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
-import { formatPrice, type Rule } from './policy/rules.ts'
+import { formatAmounts, type Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { contextOf, issueQuote } from './quote.ts'
 import { type Answer, answerRefusal, stringsOf } from './respond.ts'
@@ -39,7 +39,7 @@ export async function answerChallenge(
   outcome: Record<string, string>,
   teaser: Teaser | null = null,
 ): Promise<Answer> {
-  const { brand, networks } = world.config
+  const { brand, networks, tokens } = world.config
   const title = article?.title ?? ''
   const info = {
     url: urlOf(resource),
@@ -58,6 +58,7 @@ export async function answerChallenge(
     refused: refusal,
     offers: sales,
     networks,
+    tokens,
     resourceUrl: info.url,
     origin: new URL(request.url).origin,
     // A page can ask again only with GET.
@@ -74,7 +75,7 @@ export async function answerChallenge(
   return answerRefusal(request, refusal, {
     headers,
     json: body,
-    picture: ({ lang, pay }) => pricePicture(pay.picture(formatPrice(sales[0]?.micros ?? 0n)), lang),
+    picture: ({ lang, pay }) => pricePicture(pay.picture(formatAmounts(sales[0]?.amounts ?? [])), lang),
     page: (strings) => paywallPage(viewIn(strings)),
   })
 }

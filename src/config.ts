@@ -3,16 +3,17 @@ import * as z from 'zod/mini'
 import { brandOf, brandSchema } from './brand.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
+import { furtherTokens } from './further-tokens.ts'
 import { addressProblem } from './networks/address.ts'
 import { solanaAddressProblem } from './networks/solana.ts'
 import type { Brand } from './pages/page.tsx'
 import { routeSchema, ruleOf } from './policy/routes.ts'
 import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
+import { priceProblems } from './price-problems.ts'
 import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
-import { NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
-import { MOST_OFFERS } from './x402/codec.ts'
+import { ASSETS, type Asset, NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
@@ -24,6 +25,8 @@ export type Config = {
   /** By CAIP-2 namespace; an entry for each of `networks`. */
   payTo: Readonly<Record<string, string>>
   networks: readonly Network[]
+  /** Every token that is known: those of the table, and those of `ASSETS`. */
+  tokens: readonly Asset[]
   /** In the order they are tried. */
   facilitators: readonly Facilitator[]
   /** By CAIP-2 network; an entry for each of `networks`, and whatever else `RPC_URLS` names. */
@@ -101,12 +104,18 @@ const envSchema = z.object({
       solana: z.optional(
         z.string({ error: PAYEES.solana }).check(z.regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, { error: PAYEES.solana })),
       ),
-    }),
+    }).check(
+      z.refine(({ eip155, solana }) => eip155 !== undefined || solana !== undefined, {
+        error: PAYEES.eip155,
+        path: ['eip155'],
+      }),
+    ),
   ),
   NETWORKS: list(
     parsed(parseNetwork, 'write a CAIP-2 network such as "eip155:8453"'),
     'write a list of CAIP-2 networks such as ["eip155:8453"]',
   ),
+  ASSETS: z.optional(furtherTokens),
   FACILITATORS: z.optional(list(facilitatorSchema, FACILITATORS_ADVICE)),
   FACILITATOR_URL: z.optional(parsed(parseBase, 'write the base URL of a facilitator')),
   /** Nothing is sold; holders, and what is paid already, are served. */
@@ -198,6 +207,8 @@ const formatPath = (path: PropertyKey[]) =>
 
 type Parsed = z.infer<typeof envSchema>
 
+const tokensOf = ({ ASSETS: further = [] }: Parsed): readonly Asset[] => [...ASSETS, ...further]
+
 const payToOf = ({ PAY_TO }: Parsed): Record<string, string> =>
   Object.fromEntries(Object.entries(PAY_TO).flatMap(([name, address]) => (address ? [[name, address]] : [])))
 
@@ -231,23 +242,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: `no SITE_URL has this host; write one of ${hosts.join(', ')}`,
       })
     }
-    const amounts = [route.price, ...(route.offers ?? []).map((offer) => offer.price)].flatMap((p) =>
-      p === 'free' ? [] : [p.micros],
-    )
-    if (new Set(amounts).size !== amounts.length) {
-      problems.push({
-        path: `${at}.offers`,
-        message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
-      })
-    }
-    problems.push(...upstreamProblems(route, hosts, at))
-  })
-  data.ROUTES.forEach(({ offers = [] }, i) => {
-    if ((1 + offers.length) * data.NETWORKS.length <= MOST_OFFERS) return
-    problems.push({
-      path: `ROUTES[${i}]`,
-      message: `prices times networks are more than ${MOST_OFFERS}, too many for a header; name fewer offers or NETWORKS`,
-    })
+    problems.push(...priceProblems(route, data.NETWORKS, tokensOf(data), at), ...upstreamProblems(route, hosts, at))
   })
   return [
     ...problems,
@@ -278,6 +273,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     hostPicksSite: typeof data.SITE_URL !== 'string',
     payTo: payToOf(data),
     networks: data.NETWORKS,
+    tokens: tokensOf(data),
     facilitators: facilitatorsOf(data).map((entry, i) => facilitatorOf(entry, env, `FACILITATORS[${i}]`)),
     // A network that is no longer offered may have payments whose outcome is open.
     rpcUrls: { ...Object.fromEntries(data.NETWORKS.map((n) => [n.network, n.rpcUrl])), ...data.RPC_URLS },

@@ -92,6 +92,11 @@ const REFUSALS = {
     'The sign-in has been used, or its nonce is not from this site. Sign the one of this challenge.',
   ),
   invalid_siwx_signature: unpaid('The signature does not belong to this sign-in and its address.'),
+  invalid_siwx_verifier_error: row(
+    503,
+    'The chain cannot be asked about this wallet right now. Sign in again soon; nothing was charged, and nothing has to be.',
+    15,
+  ),
   sign_in_nothing_bought: unpaid(
     'This address has bought nothing that opens this page, or its access has ended. Pay one of the offers.',
   ),

@@ -1,15 +1,17 @@
 // `GET /_newsstand/health`. Strangers hear whether the site can sell, from this isolate's memory alone: asking costs nobody a
 // call. The publisher hears what it depends on.
 import { isAdmin } from './admin.ts'
+import { finalizedSeconds } from './chain.ts'
 import { allUnresolved } from './ledger.ts'
 import { type Answer, report } from './respond.ts'
 import { nowSeconds, rpcOf, sellingIn, type World, worldOf } from './site.ts'
 import { listingsAgeSeconds } from './supported.ts'
 import { VERSION } from './version.ts'
+import { namespaceOf } from './x402/assets.ts'
 
 const BINDINGS = ['PAYERS', 'LEDGER_DB', 'CONTENT_KV', 'CONTENT_R2', 'FAILED_PAYMENTS', 'ORIGIN'] as const
-/** Chain id and head. */
-const MOST_CALLS = 2
+/** Which chain it is, the newest slot or block, and its time. */
+const MOST_CALLS = 3
 
 /** 200 or 503, `{ ok }`; with `ADMIN_TOKEN`, why. */
 export async function answerHealth(
@@ -62,11 +64,13 @@ async function detailsOf(world: World) {
 /** How far an endpoint is behind the clock; null where it does not answer. */
 async function lagOf({ isolate, config }: World, network: string) {
   const rpc = rpcOf(isolate, config, network)
-  const head = rpc && (await rpc.head({ left: MOST_CALLS }))
+  const budget = { left: MOST_CALLS }
+  const isSolana = namespaceOf(network) === 'solana'
+  const seconds = rpc && (isSolana ? await finalizedSeconds(rpc, budget) : (await rpc.head(budget))?.time)
   return {
     network,
     host: rpc && new URL(rpc.url).host,
-    lagSeconds: head ? Math.max(0, nowSeconds() - head.time) : null,
+    lagSeconds: typeof seconds === 'number' ? Math.max(0, nowSeconds() - seconds) : null,
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Refusal } from './errors.ts'
 import { type Decided, log, nameOf, type RequestLine } from './log.ts'
 import { monthOf, payerAlias } from './networks/alias.ts'
-import type { Rule } from './policy/rules.ts'
+import type { Money, Rule } from './policy/rules.ts'
 import type { VisitorClass } from './policy/visitors.ts'
 import { isSafe } from './request.ts'
 
@@ -15,7 +15,7 @@ export type Entry = {
   /** Null where the answer says it all. */
   decision: Decided | null
   rule: Rule | null
-  priceMicros: bigint | null
+  price: Money | null
   network: string | null
   /** Address of a proven payer. It leaves here as an alias alone. */
   payer: string | null
@@ -29,7 +29,7 @@ export const newEntry = (startedAtMs: number): Entry => ({
   payerMs: 0,
   decision: null,
   rule: null,
-  priceMicros: null,
+  price: null,
   network: null,
   payer: null,
   refusal: null,
@@ -67,7 +67,7 @@ export function lineOf(entry: Entry, ended: Ended, passSecret: string, nowMs: nu
   const { contentMs, payerMs, rule, network, payer } = entry
   const refusal = ended.refusal ?? entry.refusal
   const decision = entry.decision ?? decidedBy(ended)
-  const price = decision === 'observed' && !wouldBeSold(ended) ? null : entry.priceMicros
+  const price = decision === 'observed' && !wouldBeSold(ended) ? null : entry.price
   return {
     event: 'request',
     decision,
@@ -80,7 +80,7 @@ export function lineOf(entry: Entry, ended: Ended, passSecret: string, nowMs: nu
     payerMs,
     ...(refusal ? { refusal: refusal.code } : {}),
     ...(refusal?.why ? { why: refusal.why } : {}),
-    ...(price === null ? {} : { priceMicros: Number(price) }),
+    ...(price === null ? {} : { priceMicros: Number(price.micros), currency: price.currency }),
     ...(network === null ? {} : { network }),
     ...(payer === null ? {} : { payer: payerAlias(passSecret, payer, monthOf(Math.floor(nowMs / 1000))) }),
   }
@@ -135,7 +135,7 @@ const LONGEST_INDEX = 96
 /** A line as Analytics Engine counts it. docs/operations.md says which column is which. */
 export const pointOf = (line: RequestLine) => ({
   indexes: [line.route.slice(0, LONGEST_INDEX)],
-  blobs: [line.route, line.decision, line.refusal ?? '', line.class, line.network ?? ''],
+  blobs: [line.route, line.decision, line.refusal ?? '', line.class, line.network ?? '', line.currency ?? ''],
   doubles: [line.priceMicros ?? 0, line.ms, line.status],
 })
 

@@ -60,8 +60,9 @@ export type RequestLine = {
   /** The code of a refusal, and the exact reason, which holds no value of the client's. */
   refusal?: string
   why?: string
-  /** Millionths of a dollar: what was paid, or would have been asked for. */
+  /** Millionths of a currency: what was paid, or would have been asked for. */
   priceMicros?: number
+  currency?: string
   network?: string
   /** The payer's alias of this month. */
   payer?: string

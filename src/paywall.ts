@@ -31,7 +31,7 @@ import {
   useUp,
 } from './purchase.ts'
 import { contextOf, quotedOffers } from './quote.ts'
-import { receiptFor } from './receipt.ts'
+import { moneyOf, receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
@@ -94,7 +94,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const found = stored.value
   const price = found?.article.price ?? decision.price
   if (price === 'free' || isObserved) {
-    if (price !== 'free') note(world, { decision: 'observed', priceMicros: price.micros })
+    if (price !== 'free') note(world, { decision: 'observed', price: price[0] })
     return serveFree(request, world, target.value, rule, found)
   }
   const query = isStored ? ok('') : identifyingQuery(target.value.facts.query)
@@ -242,6 +242,7 @@ const bondOf = async (world: World, resource: Resource): Promise<Bond> => ({
   context: contextOf(resource),
   keys: await readKeysOf(world, 'memo'),
   facilitators: world.config.facilitators.map(({ url }) => url),
+  tokens: world.config.tokens,
 })
 
 /** Nothing is sold for now. What is paid already is recognised all the same. */
@@ -254,7 +255,9 @@ async function proofOf(
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKeys = await readKeysOf(world, 'quote')
-  const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds())
+  const { tokens } = world.config
+  const quoted =
+    payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds(), tokens)
   const bond = await bondOf(world, resource)
   const verification = await verifyPayment(payment, [...quoted, ...offers], bond, nowSeconds())
   if (!verification.ok) return verification
@@ -288,8 +291,12 @@ async function deliver(
   const { settlement, settledAtSeconds, scope, endsAtSeconds } = outcome
   // What is handed out once more has been sold before.
   const isFirst = outcome.handout.key === verified.key && outcome.handout.number === 1
-  const { amount, network } = settlement
-  note(world, { decision: isFirst ? 'sold' : 'collected', priceMicros: amount, network })
+  const { amount, network, asset } = settlement
+  note(world, {
+    decision: isFirst ? 'sold' : 'collected',
+    price: moneyOf(world.config, network, asset, amount),
+    network,
+  })
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)

@@ -252,7 +252,7 @@ export async function useUp(world: World, verified: VerifiedPayment, resource: R
 }
 
 async function requestOf({ verified, objection, resource, look }: Purchase): Promise<RedeemRequest> {
-  const { key, payment, offer, owner } = verified
+  const { key, payment, offer, costs, owner } = verified
   return {
     protocol: PROTOCOL,
     requestId: crypto.randomUUID(),
@@ -260,6 +260,7 @@ async function requestOf({ verified, objection, resource, look }: Purchase): Pro
     owner,
     payment,
     offer,
+    costs,
     objection,
     resource,
     scope: offer ? scopeOf(offer, resource) : '',

@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { type Resource, scopeOf } from './policy/scope.ts'
 import { openToken, sealToken } from './token.ts'
-import { type Asset, assetAt, assetsOn } from './x402/assets.ts'
+import { type Asset, assetsOn, isSameAddress } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
 import { type Offer, offerOf, type TransferTerms } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
@@ -12,8 +12,7 @@ import type { QuoteToken } from './x402/wire.ts'
 export const QUOTE_SECONDS = 600
 
 const terms = z.tuple([
-  z.string(), // network
-  z.string(), // symbol of the token
+  z.string(), // network, and the token where that is not the network's first
   z.string().check(z.regex(/^[0-9]+$/)), // amount
   z.string(), // payTo
   z.number(), // accessSeconds
@@ -39,8 +38,7 @@ export async function issueQuote(
   const id = encodeBytes(random)
   const expiresAtSeconds = nowSeconds + QUOTE_SECONDS
   const rows = offers.map((offer) => [
-    offer.network,
-    assetAt(offer.network, offer.asset)?.symbol ?? '',
+    tokenText(offer),
     offer.amount.toString(),
     offer.payTo,
     offer.accessSeconds,
@@ -61,13 +59,17 @@ export async function quotedOffers(
   resource: Resource,
   keys: readonly CryptoKey[],
   nowSeconds: number,
+  tokens: readonly Asset[],
 ): Promise<Offer[]> {
   const parsed = z.safeParse(payload, await openToken(keys, proof, contextOf(resource)))
   if (!parsed.success) return []
   const [, expiresAtSeconds, rows] = parsed.data
   if (nowSeconds > expiresAtSeconds) return []
-  return rows.flatMap(([network, symbol, amount, payTo, accessSeconds, scope, name, upfront]) => {
-    const asset = assetsOn(network).find((entry) => entry.symbol === symbol)
+  return rows.flatMap(([token, amount, payTo, accessSeconds, scope, name, upfront]) => {
+    const [network = '', address] = token.split(' ')
+    const asset = assetsOn(network, tokens).find(
+      (entry) => address === undefined || isSameAddress(entry.asset, address),
+    )
     if (!asset) return []
     const flow = upfront === 1 ? 'upfront' : 'authorization'
     return offerOf(
@@ -75,6 +77,12 @@ export async function quotedOffers(
       { amount: BigInt(amount), accessSeconds, scope, name, flow },
     )
   })
+}
+
+/** A network, and the token where it is not the network's first: quotes stand in headers. */
+function tokenText({ network, asset }: Offer): string {
+  const [first] = assetsOn(network)
+  return first && isSameAddress(first.asset, asset) ? network : `${network} ${asset}`
 }
 
 /** Which fee payer an offer on Solana named stands in the payment, and its memo shows that it is the one. */

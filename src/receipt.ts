@@ -1,14 +1,16 @@
 // What a site says about its sales afterwards: the receipt of a payment, to its payer alone, and the key it signs with.
 import { payersIn } from './access.ts'
+import type { Config } from './config.ts'
 import type { Refusal } from './errors.ts'
 import { findPayment, paymentsOf } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { receiptPage, receiptsPage } from './pages/receipt.tsx'
 import type { Strings } from './pages/strings/strings.ts'
+import type { Money } from './policy/rules.ts'
 import { siteOf } from './request.ts'
 import { type Answer, inPrivate, inPublic, refuse } from './respond.ts'
 import { type Selling, sellingIn, type World } from './site.ts'
-import { networkOf, oneSpelling, transactionUrl } from './x402/assets.ts'
+import { assetAt, networkOf, oneSpelling, transactionUrl } from './x402/assets.ts'
 import { DID_PATH, didDocument } from './x402/did.ts'
 import { type Signed, signReceipt } from './x402/extensions/offer-receipt.ts'
 import type { Settlement } from './x402/payment.ts'
@@ -36,17 +38,25 @@ export async function answerReceipts(request: Request, world: World): Promise<An
   if (payers.length === 0) return no('not_found')
   const found = await paymentsOf(world.env.LEDGER_DB, payers, site)
   if (!found.ok) return no(found.error.code)
-  const rows = found.value.map(({ resource, title, offer, amount, transaction, settledAtSeconds }) => ({
+  const rows = found.value.map(({ resource, title, offer, network, asset, amount, transaction, settledAtSeconds }) => ({
     resource: site + resource,
     ...named(title),
     offer,
-    micros: amount,
+    price: moneyOf(config, network, asset, amount),
     paidAt: isoTime(settledAtSeconds),
     receipt: `${RECEIPTS}/${transaction}`,
   }))
-  const json = { purchases: rows.map(({ micros, ...row }) => ({ ...row, amount: micros.toString() })) }
+  const json = {
+    purchases: rows.map(({ price, ...row }) => ({ ...row, amount: price.micros.toString(), currency: price.currency })),
+  }
   return inPrivate(request, json, { page: (strings) => receiptsPage(rows, config.brand, strings) })
 }
+
+/** What was paid, as people count it. */
+export const moneyOf = ({ tokens }: Pick<Config, 'tokens'>, network: string, asset: string, micros: bigint): Money => ({
+  currency: assetAt(network, asset, tokens)?.currency ?? 'USD',
+  micros,
+})
 
 /** What was bought by its name, where it has one. */
 const named = (title: string | null) => (title === null ? {} : { title })
@@ -91,7 +101,8 @@ export async function answerReceipt(request: Request, world: World, transaction:
       ...shown,
       strings,
       brand: config.brand,
-      micros: amount,
+      price: moneyOf(config, network, asset, amount),
+      symbol: assetAt(network, asset, config.tokens)?.symbol ?? '',
       networkName: networkOf(network)?.name ?? network,
       transactionUrl: transactionUrl(network, purchase.transaction),
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },
@@ -104,7 +115,7 @@ export async function receiptFor(
   { signer }: Pick<Selling, 'signer'>,
   site: string,
   resource: string,
-  settlement: Pick<Settlement, 'network' | 'payer' | 'transaction'>,
+  settlement: Omit<Settlement, 'amount' | 'asset'>,
   settledAtSeconds: number,
 ): Promise<Signed | null> {
   return signer && signReceipt(site, resource, settlement, settledAtSeconds, signer)

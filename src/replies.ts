@@ -161,14 +161,15 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
   ['invalid_exact_svm_payload_transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
   ['invalid_exact_svm_transaction_failed', 'invalid_exact_svm_transaction_failed'],
   ['settle_exact_svm_block_height_exceeded', 'settle_exact_svm_block_height_exceeded'],
+  ['eip6492_factory_not_allowed', 'invalid_exact_evm_payload_signature'],
 ])
 
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
 const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
 /** The facilitator itself does not know yet. */
 const PENDING = /pending|timed_out/
-/** It serves another network, scheme or version. */
-const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$/
+/** It serves another network, scheme or version, or puts other wallets on the chain (ERC-6492). */
+const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$|^eip6492_factory_not_allowed$/
 /** What a facilitator could not find out. */
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */

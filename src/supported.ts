@@ -77,7 +77,9 @@ export function listingAfter(
     missing: Object.fromEntries(missing),
     hasBazaar: extensions.includes('bazaar'),
     // What it does not name for now was good a moment ago.
-    feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) },
+    ...(payers.length === 0 && !before?.feePayers
+      ? {}
+      : { feePayers: { ...before?.feePayers, ...Object.fromEntries(payers) } }),
   }
 }
 
@@ -106,11 +108,15 @@ export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]
   const networks = networksOnOffer(world, nowSeconds)
   const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
   if (!networks.every(isKnown)) await learn(world, nowSeconds)
-  return networks.flatMap(({ network }) => {
-    const [asset] = assetsOn(network)
-    return asset ? (wayOf(world, asset) ?? []) : []
-  })
+  const { tokens } = world.config
+  return networks.flatMap(({ network }) =>
+    firstOfEach(assetsOn(network, tokens)).flatMap((asset) => wayOf(world, asset) ?? []),
+  )
 }
+
+/** The first token of each currency. */
+const firstOfEach = (tokens: readonly Asset[]): Asset[] =>
+  tokens.filter(({ currency }, i) => tokens.findIndex((other) => other.currency === currency) === i)
 
 function wayOf(world: World, asset: Asset): Way | null {
   const payTo = world.config.payTo[namespaceOf(asset.network)]

@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
-  ['config', /^(config|brand|facilitators|real-money)\.ts$/],
+  ['config', /^(config|brand|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
     /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
@@ -126,6 +126,23 @@ test('commands use src and the local stack, and never the demo or a test', () =>
   expect(broken).toEqual([])
 })
 
+/** What every test and `npm start` load. The local Solana takes a while: they load it where it is asked for. */
+const WITHOUT_SOLANA = /^(?:cli\/buy\.ts|dev\/demo\/.*|dev\/stack\/[\w-]+\.ts|test\/world\/(?!solana-).*)$/
+const SOLANA = /^(?:@solana|@x402\/svm|litesvm)|(?:^|\/)solana(?:-[\w-]+)?(?:\.ts$|\/)/
+
+test('the local Solana costs nothing where it is not asked for', () => {
+  const files = [...sourceFiles('cli'), ...sourceFiles('dev'), ...sourceFiles('test/world')]
+  const loading = files
+    .filter((file) => WITHOUT_SOLANA.test(file) && file !== 'dev/stack/solana.ts')
+    .flatMap((file) =>
+      [
+        ...readFileSync(join(ROOT, file), 'utf8').matchAll(/^(?:import(?! type )|export|\})[^'\n]* from '([^']+)'/gm),
+      ].map(([line, to = '']) => ({ file, to, line })),
+    )
+    .filter(({ to }) => SOLANA.test(to))
+  expect(loading).toEqual([])
+})
+
 /** A file is one thought. Past 300 lines it has been asked whether it is two; these are one. */
 const LONG = [
   'chain.ts',
@@ -146,7 +163,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
+  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))

@@ -3,7 +3,7 @@
 import type { Config } from '../../src/config.ts'
 import { parseArticle } from '../../src/policy/article.ts'
 import { canonicalPath } from '../../src/policy/paths.ts'
-import { formatPrice, type Rule } from '../../src/policy/rules.ts'
+import { formatAmounts, isSameAmount, type Rule } from '../../src/policy/rules.ts'
 import type { StoredKey } from './cloudflare.ts'
 import { error, type Finding, warning } from './findings.ts'
 import { decisionAt } from './routes.ts'
@@ -61,10 +61,9 @@ function articleProblem(key: string, metadata: unknown, { offers }: Rule): Findi
     ]
   }
   const { price } = article.value
-  const same =
-    price === null || price === 'free' ? undefined : offers.find(({ price: { micros } }) => micros === price.micros)
+  const same = price === null || price === 'free' ? undefined : offers.find((offer) => isSameAmount(offer.price, price))
   if (same === undefined) return []
-  const amount = formatPrice(same.price.micros)
+  const amount = formatAmounts(same.price)
   return [
     error(
       'CONTENT_KV',

@@ -6,7 +6,7 @@ import { envelope } from '../../src/facilitator.ts'
 import type { Facilitator } from '../../src/facilitators.ts'
 import { headersFor, type Keyring, keyProblem, newKeyring } from '../../src/keyring.ts'
 import { TRANSFER_WITH_AUTHORIZATION } from '../../src/networks/evm.ts'
-import { formatPrice } from '../../src/policy/rules.ts'
+import { amountIn, formatPrice, type Price } from '../../src/policy/rules.ts'
 import { KEY_REFUSED, readVerification, type SignedPayment, TOO_MANY_REQUESTS } from '../../src/replies.ts'
 import { chainIdOf, type Eip3009Asset, evmTokensOn, isSameAddress, type Network } from '../../src/x402/assets.ts'
 import { type Authorization, type Offer, offerOf } from '../../src/x402/payment.ts'
@@ -202,7 +202,7 @@ async function dryVerification(
     ]
   }
   if (word === 'amount_too_low' || word.endsWith('value_too_low')) {
-    const price = formatPrice(cheapest.micros)
+    const price = formatPrice({ currency: 'USD', micros: cheapest.micros })
     return [
       error(cheapest.at, `${price} is less than ${host} settles; write a higher price, or name another facilitator`),
     ]
@@ -221,16 +221,18 @@ async function dryVerification(
   return [warning(at, `${host} refuses ${trial} with ${quoted}, and not for the empty wallet; ${advice}`)]
 }
 
-/** The lowest price of all routes, and where it is written; null where nothing is on sale. */
+/** The lowest price in dollars of all routes, and where it is written; null where nothing is on sale. */
 export function cheapestOf({ rules }: Config): { at: string; micros: bigint } | null {
-  const prices = rules.flatMap((rule, i) => [
-    ...(rule.price === 'free' ? [] : [{ at: `ROUTES[${i}].price`, micros: rule.price.micros }]),
-    ...rule.offers.map(({ price }, j) => ({ at: `ROUTES[${i}].offers[${j}].price`, micros: price.micros })),
-    ...rule.prices.flatMap(({ price }, j) =>
-      price === 'free' ? [] : [{ at: `ROUTES[${i}].prices[${j}].price`, micros: price.micros }],
-    ),
+  const prices = rules.flatMap((rule, i): { at: string; price: Price }[] => [
+    { at: `ROUTES[${i}].price`, price: rule.price },
+    ...rule.offers.map(({ price }, j) => ({ at: `ROUTES[${i}].offers[${j}].price`, price })),
+    ...rule.prices.map(({ price }, j) => ({ at: `ROUTES[${i}].prices[${j}].price`, price })),
   ])
-  return prices.reduce<(typeof prices)[number] | null>(
+  const inDollars = prices.flatMap(({ at, price }) => {
+    const micros = price === 'free' ? null : amountIn(price, 'USD')
+    return micros === null ? [] : [{ at, micros }]
+  })
+  return inDollars.reduce<(typeof inDollars)[number] | null>(
     (least, price) => (least === null || price.micros < least.micros ? price : least),
     null,
   )

@@ -2,7 +2,7 @@
 import type { Config } from '../../src/config.ts'
 import { covers, type Pattern } from '../../src/policy/paths.ts'
 import { decide } from '../../src/policy/policy.ts'
-import { formatPrice, type Rule } from '../../src/policy/rules.ts'
+import { formatAmounts, isSameAmount, type Rule } from '../../src/policy/rules.ts'
 import { error, type Finding, warning } from './findings.ts'
 
 export function routeFindings({ rules, sites }: Config): Finding[] {
@@ -106,9 +106,9 @@ function overlap(a: Pattern, b: Pattern): boolean {
 /** An amount names what is bought. The parser compares offers with the price; here they are compared with its rules. */
 function samePrices(rule: Rule, at: string): Finding[] {
   return rule.prices.flatMap(({ price }, i) => {
-    const offer = price === 'free' ? undefined : rule.offers.find(({ price: { micros } }) => micros === price.micros)
+    const offer = price === 'free' ? undefined : rule.offers.find((known) => isSameAmount(known.price, price))
     if (price === 'free' || offer === undefined) return []
-    const message = `${formatPrice(price.micros)} is the price of "${offer.name}" too, which is then sold for it; make them differ`
+    const message = `${formatAmounts(price)} is the price of "${offer.name}" too, which is then sold for it; make them differ`
     return error(`${at}.prices[${i}].price`, message)
   })
 }

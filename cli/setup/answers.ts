@@ -135,10 +135,10 @@ function readPath(input: string): string {
 function readPrice(input: string): string {
   const price = parsePrice(`$${input.trim().replace(/^\$/, '')}`)
   if (!price.ok) throw new Refusal(`--price ${input}: ${price.error}`)
-  if (price.value === 'free' || price.value.micros === 0n) {
+  if (price.value === 'free') {
     throw new Refusal(`--price ${input} sells nothing: write an amount such as 0.05`)
   }
-  return formatPrice(price.value.micros)
+  return formatPrice(price.value[0])
 }
 
 function readFacilitator(input: string): string {

@@ -1,14 +1,14 @@
 // Bundles the demo wallet for the worker that `npm start` runs, and for no other.
 import { writeFileSync } from 'node:fs'
-import { getBase58Encoder } from '@solana/kit'
 import { build } from 'esbuild'
+import { decodeBase58 } from '../../src/x402/base58.ts'
 import { inCheckout } from '../stack/paths.ts'
-import { PKCS8, solanaWallets } from '../stack/solana/wallets.ts'
-import type { DemoKey } from './solana-wallet.ts'
+import type { DemoKey } from './wallet-standard.ts'
 
-function solanaKey(): DemoKey {
+async function solanaKey(): Promise<DemoKey> {
+  const { PKCS8, solanaWallets } = await import('../stack/solana/wallets.ts')
   const { address, seed } = solanaWallets.payer
-  const publicKey = Buffer.from(getBase58Encoder().encode(address)).toString('hex')
+  const publicKey = Buffer.from(decodeBase58(address) ?? []).toString('hex')
   return { privateKey: Buffer.concat([PKCS8, seed]).toString('hex'), publicKey }
 }
 
@@ -21,7 +21,7 @@ export async function writeDemoWallet(file: string): Promise<void> {
     format: 'iife',
     charset: 'ascii',
     write: false,
-    define: { SOLANA_KEY: JSON.stringify(solanaKey()) },
+    define: { SOLANA_KEY: JSON.stringify(await solanaKey()) },
   })
   writeFileSync(file, bundle.outputFiles.map(({ text }) => text).join(''))
 }

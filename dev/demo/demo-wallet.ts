@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import { formatPrice } from '../../src/policy/rules.ts'
 import { typedData } from '../stack/typed-data.ts'
 import { wallets } from '../stack/wallets.ts'
-import { type DemoKey, registerSolanaWallet } from './solana-wallet.ts'
+import { type DemoKey, registerSolanaWallet } from './wallet-standard.ts'
 
 /** `build-wallet.ts` writes it here: where the key is made needs Node. */
 declare const SOLANA_KEY: DemoKey
@@ -38,7 +38,9 @@ async function request({ method, params = [] }: { method: string; params?: unkno
     }
     case 'eth_signTypedData_v4': {
       const data = z.parse(typedData, JSON.parse(z.parse(z.string(), params[1])))
-      agree(`Demo wallet: pay ${formatPrice(BigInt(String(data.message.value)))} (play money) to ${data.message.to}?`)
+      agree(
+        `Demo wallet: pay ${formatPrice({ currency: 'USD', micros: BigInt(String(data.message.value)) })} (play money) to ${data.message.to}?`,
+      )
       return account.signTypedData(data)
     }
     default:

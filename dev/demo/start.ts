@@ -5,9 +5,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startChain } from '../stack/chain.ts'
 import { startFacilitator } from '../stack/facilitator.ts'
+import { networkVars } from '../stack/offered.ts'
 import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from '../stack/paths.ts'
 import { portIsBusy } from '../stack/ports.ts'
 import { localSecrets } from '../stack/secrets.ts'
+import type { Solana } from '../stack/solana.ts'
 import { wallets } from '../stack/wallets.ts'
 import { quietWrangler, startWorker, type Worker } from '../stack/worker.ts'
 import { writeDemoWallet } from './build-wallet.ts'
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
   const ports = {
     site: portFrom('PORT', 8787),
     chain: portFrom('CHAIN_PORT', 8545),
+    solana: portFrom('SOLANA_PORT', 8899),
     facilitator: portFrom('FACILITATOR_PORT', 4021),
     origin: portFrom('ORIGIN_PORT', 8788),
   }
@@ -57,8 +60,13 @@ async function main(): Promise<void> {
     return started
   })
   chain.exited.then((said) => partDied('the chain (anvil)', said))
+  const solana = await startSolana(ports.solana.port)
   const facilitator = await step('facilitator', 'x402 v1 and v2', () =>
-    startFacilitator({ rpcUrl: chain.rpcUrl, port: ports.facilitator.port }),
+    startFacilitator({
+      rpcUrl: chain.rpcUrl,
+      port: ports.facilitator.port,
+      ...(solana && { solana: { rpcUrl: solana.rpcUrl } }),
+    }),
   )
   stops.push(facilitator.stop)
   const origin = await step('origin', 'the publisher’s own site', () =>
@@ -67,7 +75,10 @@ async function main(): Promise<void> {
   stops.push(origin.stop)
   await seeding
 
-  const network = `eip155:${chain.chainId}`
+  const offered = networkVars([
+    { network: `eip155:${chain.chainId}`, payTo: wallets.publisher.address, rpcUrl: chain.rpcUrl },
+    ...(solana ? [{ network: solana.network, payTo: solana.publisher, rpcUrl: solana.rpcUrl }] : []),
+  ])
   await writeDemoWallet(join(stateDirectory, 'demo-wallet.txt'))
   await step('site', 'the paywall, in wrangler dev', async () => {
     const worker = await startWorker({
@@ -76,10 +87,10 @@ async function main(): Promise<void> {
       main: inCheckout('dev/demo/worker.ts'),
       vars: {
         SITE_URL: siteUrl,
-        PAY_TO: JSON.stringify({ eip155: wallets.publisher.address }),
-        NETWORKS: JSON.stringify([network]),
+        PAY_TO: JSON.stringify(offered.PAY_TO),
+        NETWORKS: JSON.stringify(offered.NETWORKS),
         FACILITATORS: JSON.stringify([facilitator.url]),
-        RPC_URLS: JSON.stringify({ [network]: chain.rpcUrl }),
+        RPC_URLS: JSON.stringify(offered.RPC_URLS),
         ORIGIN_URL: origin.url,
         ...secrets,
       },
@@ -93,6 +104,7 @@ async function main(): Promise<void> {
   const local: Local = {
     siteUrl,
     rpcUrl: chain.rpcUrl,
+    ...(solana && { solanaRpcUrl: solana.rpcUrl }),
     facilitatorUrl: facilitator.url,
     originUrl: origin.url,
     chainId: chain.chainId,
@@ -107,14 +119,32 @@ Ready in ${seconds(startedAt)}. Open ${siteUrl}
 
   See the price     curl -i ${siteUrl}/articles/hello
   Buy the article   npm run buy -- ${siteUrl}/articles/hello
-  Buy the film      npm run buy -- ${siteUrl}/media/tides.mp4
+  Buy the film      npm run buy -- ${siteUrl}/media/tides.mp4${solana ? `\n  Buy on Solana     npm run buy -- ${siteUrl}/articles/tides --network solana` : ''}
 
   Demo reader       ${wallets.payer.address}   ${dollars(balances[0])} USDC
   Publisher         ${wallets.publisher.address}   ${dollars(balances[1])} USDC
 
-The parts: chain ${chain.rpcUrl}, facilitator ${facilitator.url}, origin ${origin.url}.
+The parts: chain ${chain.rpcUrl},${solana ? ` Solana ${solana.rpcUrl},` : ''} facilitator ${facilitator.url}, origin ${origin.url}.
 Secrets, the admin token among them: .newsstand/secrets.json. Ctrl-C stops everything.
 `)
+}
+
+/** Solana beside the EVM chain; null on a machine that has no binary for it: the site then sells on Base alone. */
+async function startSolana(port: number): Promise<(Solana & { network: string; publisher: string }) | null> {
+  const { solanaWallets } = await import('../stack/solana/wallets.ts')
+  const { SOLANA_NETWORK, startSolanaIfPossible } = await import('../stack/solana.ts')
+  const started = await step('solana', 'Solana Devnet’s USDC, with the real token programs', () =>
+    startSolanaIfPossible({ port, confirmedAfter: 1 }),
+  )
+  if ('missing' in started) {
+    console.log(`  ${started.missing} The site sells on Base alone.`)
+    return null
+  }
+  const { solana } = started
+  stops.push(solana.stop)
+  await solana.fund(solanaWallets.payer.address, PAYER_FUNDS)
+  await solana.fund(solanaWallets.publisher.address, 0n)
+  return { ...solana, network: SOLANA_NETWORK, publisher: solanaWallets.publisher.address }
 }
 
 /** Runs one part's start and says how long it took. */
@@ -171,7 +201,12 @@ async function untilItSells(url: string, worker: Worker): Promise<void> {
 type Port = { part: string; variable: string; port: number }
 
 function portFrom(variable: string, fallback: number): Port {
-  const part = { PORT: 'the site', CHAIN_PORT: 'the chain', FACILITATOR_PORT: 'the facilitator' }[variable]
+  const part = {
+    PORT: 'the site',
+    CHAIN_PORT: 'the chain',
+    SOLANA_PORT: 'the Solana node',
+    FACILITATOR_PORT: 'the facilitator',
+  }[variable]
   const text = process.env[variable]
   const port = text === undefined || text === '' ? fallback : Number(text)
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

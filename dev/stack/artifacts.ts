@@ -46,14 +46,33 @@ export function circleContract(
   return { creationCode: hex.parse(artifact.bytecode), runtimeCode: hex.parse(artifact.deployedBytecode) }
 }
 
+const SAFE = '@safe-global/safe-contracts/build/artifacts/contracts'
+
+/** A contract of Safe 1.4.1: its creation code, as it was deployed everywhere. */
+export const safeContract = (
+  name: 'Safe' | 'proxies/SafeProxy' | 'proxies/SafeProxyFactory' | 'handler/CompatibilityFallbackHandler',
+): Hex => creationCodeIn(`${SAFE}/${name}.sol/${baseOf(name)}.json`)
+
+const PASSKEY = '@safe-global/safe-passkey/build/artifacts/contracts'
+
+/** A contract of Safe's passkey module: its creation code. */
+export const passkeyContract = (name: 'SafeWebAuthnSignerFactory' | 'verifiers/FCLP256Verifier'): Hex =>
+  creationCodeIn(`${PASSKEY}/${name}.sol/${baseOf(name)}.json`)
+
+/** The code that a key may give its own address (EIP-7702), of the ERC-4337 reference: its creation code. */
+export const simple7702Account = (): Hex =>
+  creationCodeIn('@account-abstraction/contracts/artifacts/Simple7702Account.json')
+
 /** Multicall3's creation code, which viem carries but does not export. */
 export function multicall3(): Hex {
   const file = join(dirname(require.resolve('viem')), 'constants', 'contracts.js')
   return z.object({ multicall3Bytecode: hex }).parse(require(file)).multicall3Bytecode
 }
 
-function readArtifact(name: string): z.infer<typeof Artifact> {
-  const contract = name.slice(name.indexOf('/') + 1)
-  const path = require.resolve(`${CIRCLE}/${name}.sol/${contract}.json`)
-  return Artifact.parse(JSON.parse(readFileSync(path, 'utf8')))
-}
+const readArtifact = (name: string) => Artifact.parse(readJson(`${CIRCLE}/${name}.sol/${baseOf(name)}.json`))
+
+const creationCodeIn = (file: string): Hex => z.object({ bytecode: hex }).parse(readJson(file)).bytecode
+
+const baseOf = (name: string) => name.slice(name.lastIndexOf('/') + 1)
+
+const readJson = (file: string): unknown => JSON.parse(readFileSync(require.resolve(file), 'utf8'))

@@ -16,6 +16,8 @@ export const localFile = inCheckout('.newsstand/local.json')
 const Local = z.object({
   siteUrl: z.url(),
   rpcUrl: z.url(),
+  /** Of the local Solana, where it runs. */
+  solanaRpcUrl: z.url().optional(),
   facilitatorUrl: z.url(),
   originUrl: z.url(),
   chainId: z.number(),

@@ -16,7 +16,7 @@ import { type Landed, type Ledger, startLedger } from './solana/ledger.ts'
 import { assemble, compile, readTransaction } from './solana/message.ts'
 import { type Faults, methodsOf, type Node } from './solana/rpc.ts'
 import { readMint, readToken, TOKEN_PROGRAM } from './solana/shapes.ts'
-import { type Account, startVm, type TransactionError } from './solana/vm.ts'
+import { type Account, startVm, type TransactionError, whyNoVm } from './solana/vm.ts'
 import { solanaWallets } from './solana/wallets.ts'
 
 /** devnet, by its genesis hash (CAIP-2). */
@@ -132,6 +132,16 @@ export async function startSolana(options: SolanaOptions = {}): Promise<Solana> 
   const calls: Record<string, number> = {}
   const { url, stop } = await serve(methodsOf(node), calls, options.port)
   return { ...chain, calls, rpcUrl: url, stop }
+}
+
+/** Starts it, or says in one sentence why this machine cannot. Where `CI` is `true`, that is an error. */
+export async function startSolanaIfPossible(
+  options: SolanaOptions = {},
+): Promise<{ solana: Solana } | { missing: string }> {
+  const missing = await whyNoVm()
+  if (missing === null) return { solana: await startSolana(options) }
+  if (process.env.CI === 'true') throw new Error(missing)
+  return { missing }
 }
 
 async function associatedAccount(owner: string, mint: string): Promise<string> {

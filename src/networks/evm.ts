@@ -52,6 +52,21 @@ const isRecoverable = (signature: string): signature is `0x${string}` => /^0x[0-
 /** The hash a contract wallet is asked about (ERC-1271). */
 export const messageHash = (message: string) => hashMessage(message)
 
+/** The last 32 bytes of a signature with the call around it that creates its wallet (ERC-6492). */
+const WRAPPED = '6492'.repeat(16)
+const WORD = 64
+
+/** What a wallet that is on the chain is asked about: its signature, without the call that creates it. */
+export function innerSignature(signature: string): string {
+  if (!signature.endsWith(WRAPPED)) return signature
+  // ABI: address, place of the call, place of the signature; there its length, and itself.
+  const body = signature.slice(2, -WRAPPED.length)
+  const sizeAt = (at: number) => Number(`0x${body.slice(at, at + WORD)}`)
+  const start = sizeAt(2 * WORD) * 2 + WORD
+  const end = start + sizeAt(start - WORD) * 2
+  return end <= body.length ? `0x${body.slice(start, end)}` : signature
+}
+
 async function isSignedHash(hash: `0x${string}`, signer: string, signature: string): Promise<boolean> {
   if (!isRecoverable(signature)) return false
   if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false

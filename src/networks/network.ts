@@ -1,7 +1,16 @@
 // Proof that a payment is good: signature → terms → window. Makes every VerifiedPayment.
 import { fail, ok, type Refusal, type Result } from '../errors.ts'
-import { type Asset, assetsOn, type Eip3009Asset, isSameAddress, networkOf } from '../x402/assets.ts'
-import type { Eip3009Transfer, Offer, Owner, Payment, Transfer, VerifiedPayment, Window } from '../x402/payment.ts'
+import { type Asset, assetsOn, type Eip3009Asset, isSameAddress, isSameToken, networkOf } from '../x402/assets.ts'
+import type {
+  Cost,
+  Eip3009Transfer,
+  Offer,
+  Owner,
+  Payment,
+  Transfer,
+  VerifiedPayment,
+  Window,
+} from '../x402/payment.ts'
 import type { SvmTransfer } from '../x402/svm.ts'
 import { isSignedByPayer, replayKey } from './evm.ts'
 import { type Binding, isMemoOf, memoEndsAtSeconds } from './memo.ts'
@@ -23,6 +32,8 @@ export type Verification =
 export type Bond = Binding & {
   /** Base URLs of those whose fee payers this site has offered. */
   facilitators: readonly string[]
+  /** Every token that may have been signed for. */
+  tokens: readonly Asset[]
 }
 
 /**
@@ -41,32 +52,34 @@ export async function verifyPayment(
   const known = networkOf(payment.network)
   if (payment.scheme !== 'exact' || !known)
     return fail({ code: 'invalid_payment_requirements', why: 'unknown scheme or network' })
-  const onNetwork = offers.filter((offer) => offer.network === payment.network && offer.transfer.kind === transfer.kind)
   return transfer.kind === 'svm'
-    ? verifyOnSolana(payment, transfer, onNetwork, bond, nowSeconds)
-    : verifyOnEvm(payment, transfer, onNetwork, nowSeconds)
+    ? verifyOnSolana(payment, transfer, offers, bond, nowSeconds)
+    : verifyOnEvm(payment, transfer, offers, bond, nowSeconds)
 }
 
 async function verifyOnEvm(
   payment: Payment,
   transfer: Eip3009Transfer,
   offers: readonly Offer[],
+  bond: Bond,
   nowSeconds: number,
 ): Promise<Result<Verification>> {
   const { authorization, signature } = transfer
   const { to, value, validAfter, validBefore } = authorization
-  const tokens = tokensFor(payment, value, offers)
+  const onNetwork = offersOn(payment, offers)
+  const tokens = tokensFor(payment, value, onNetwork, bond)
   const signed = await Promise.all(tokens.map((token) => isSignedByPayer(authorization, signature, token)))
   const isProven = signed.includes(true)
   const asset = tokens[Math.max(0, signed.indexOf(true))]
   if (!asset) return fail({ code: 'invalid_payment_requirements', why: 'no token of this kind on this network' })
   const key = replayKey(authorization, asset)
-  const inToken = offers.filter((candidate) => isSameAddress(candidate.asset, asset.asset))
+  const inToken = onNetwork.filter((candidate) => isSameAddress(candidate.asset, asset.asset))
   const terms = matchTerms(payment, to, value, inToken)
   const window = windowOf(validAfter, validBefore, nowSeconds)
   const objection = terms.ok ? WINDOW_OBJECTIONS.eip3009[window] : terms.error
   const offer = terms.ok ? terms.value : null
-  const verifiedBy = (owner: Owner) => ({ payment, offer, window, owner, key }) as VerifiedPayment
+  const verifiedBy = (owner: Owner) =>
+    ({ payment, offer, costs: costsOf(offer, offers), window, owner, key }) as VerifiedPayment
   if (isProven) return ok({ kind: 'proven', verified: verifiedBy('key'), objection })
   return ok({ kind: 'unproven', key, confirm: () => verifiedBy('code'), offer, objection })
 }
@@ -75,8 +88,13 @@ async function verifyOnEvm(
  * The tokens whose domain may have been signed, the likeliest first: v2 names one. v1 does not, and its signature tells; where
  * only the chain can check that, the price does.
  */
-function tokensFor({ network, accepted }: Payment, amount: bigint, offers: readonly Offer[]): Eip3009Asset[] {
-  const known = assetsOn(network).filter((asset) => asset.kind === 'eip3009')
+function tokensFor(
+  { network, accepted }: Payment,
+  amount: bigint,
+  offers: readonly Offer[],
+  bond: Bond,
+): Eip3009Asset[] {
+  const known = assetsOn(network, bond.tokens).filter((asset) => asset.kind === 'eip3009')
   const isNamed = (asset: Asset) => accepted !== null && isSameAddress(asset.asset, accepted.asset)
   const named = known.filter(isNamed)
   if (named.length > 0) return named
@@ -94,13 +112,27 @@ async function verifyOnSolana(
   nowSeconds: number,
 ): Promise<Result<Verification>> {
   if (!(await isSignedBySigners(transfer))) return fail({ code: 'invalid_exact_svm_payload_signature_invalid' })
-  const terms = await matchSolanaTerms(payment, transfer, offers, bond)
+  const terms = await matchSolanaTerms(payment, transfer, offersOn(payment, offers), bond)
   const endsAtSeconds = memoEndsAtSeconds(transfer.memo)
   const window = windowOf(0n, BigInt(endsAtSeconds ?? 0), nowSeconds)
   const objection = terms.ok ? WINDOW_OBJECTIONS.svm[window] : terms.error
   const offer = terms.ok ? terms.value : null
   const key = svmReplayKey(payment.network, transfer)
-  return ok({ kind: 'proven', verified: { payment, offer, window, owner: 'key', key } as VerifiedPayment, objection })
+  const owner: Owner = 'key'
+  const facts = { payment, offer, costs: costsOf(offer, offers), window, owner, key }
+  return ok({ kind: 'proven', verified: facts as VerifiedPayment, objection })
+}
+
+const offersOn = ({ network, transfer }: Payment, offers: readonly Offer[]): Offer[] =>
+  offers.filter((offer) => offer.network === network && offer.transfer.kind === transfer.kind)
+
+/** What the same thing costs in every token it is sold for. */
+function costsOf(bought: Offer | null, offers: readonly Offer[]): readonly Cost[] {
+  if (bought === null) return []
+  const isSame = ({ name, scope, accessSeconds }: Offer) =>
+    name === bought.name && scope === bought.scope && accessSeconds === bought.accessSeconds
+  const costs = [bought, ...offers.filter(isSame)].map(({ network, asset, amount }) => ({ network, asset, amount }))
+  return costs.filter((cost, i) => costs.findIndex((other) => isSameToken(other, cost)) === i)
 }
 
 const WINDOW_OBJECTIONS: Record<Transfer['kind'], Record<Window, Refusal | null>> = {

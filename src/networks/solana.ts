@@ -7,6 +7,7 @@ import {
   LIGHTHOUSE_PROGRAM,
   MEMO_PROGRAM,
   type SvmTransfer,
+  signedBytes,
   signersOf,
   TOKEN_PROGRAM,
 } from '../x402/svm.ts'
@@ -32,8 +33,8 @@ const SYSTEM_PROGRAM = '11111111111111111111111111111111'
 
 /** Whether every signer but the fee payer has signed. */
 export async function isSignedBySigners(transfer: SvmTransfer): Promise<boolean> {
-  const { signed, signers } = signersOf(transfer)
-  const others = signers.slice(1)
+  const signed = signedBytes(transfer)
+  const others = signersOf(transfer).slice(1)
   const checks = await Promise.all(others.map(({ address, signature }) => isSigned(signed, address, signature)))
   return checks.length > 0 && checks.every(Boolean)
 }
@@ -41,7 +42,7 @@ export async function isSignedBySigners(transfer: SvmTransfer): Promise<boolean>
 /** Whether a transaction id (base58 of 64 bytes) is the fee payer's signature under this message. */
 export async function isTransactionOf(transaction: string, transfer: SvmTransfer): Promise<boolean> {
   const signature = decodeBase58(transaction)
-  return signature !== null && isSigned(signersOf(transfer).signed, transfer.feePayer, signature)
+  return signature !== null && isSigned(signedBytes(transfer), transfer.feePayer, signature)
 }
 
 /** Whether a public key's own holder signed a text (sign-in with Solana). `signature`: base58 of 64 bytes. */
@@ -53,7 +54,7 @@ export async function isSignedText(text: string, address: string, signature: str
 /** One key per payment: the chain and the message, never its signatures. */
 export function svmReplayKey(network: string, transfer: SvmTransfer): string {
   const [, reference] = network.split(':')
-  return `svm|${reference}|${sha256(signersOf(transfer).signed).slice(2)}`
+  return `svm|${reference}|${sha256(signedBytes(transfer)).slice(2)}`
 }
 
 /**

@@ -2,7 +2,7 @@
 // px, nothing from elsewhere.
 import { raw } from 'hono/html'
 import { CHECKOUT } from '../browser/checkout.gen.ts'
-import { formatPrice } from '../policy/rules.ts'
+import { formatAmounts } from '../policy/rules.ts'
 import { Footer } from './footer.tsx'
 import { accentOf, hashOf } from './page.tsx'
 import { Card, loadedScripts, type PaywallView } from './paywall.tsx'
@@ -58,7 +58,7 @@ export async function cardPart(view: PaywallView): Promise<CardPart> {
   )
   const outside = (
     <p lang={strings.lang}>
-      {strings.pay.rest(first ? formatPrice(first.micros) : '')} <a href={resourceUrl}>{strings.pay.reload}</a>
+      {strings.pay.rest(first ? formatAmounts(first.amounts) : '')} <a href={resourceUrl}>{strings.pay.reload}</a>
     </p>
   )
   const html = [

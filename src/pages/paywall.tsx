@@ -4,9 +4,9 @@ import { CHECKOUT } from '../browser/checkout.gen.ts'
 import { SOLANA } from '../browser/solana.gen.ts'
 import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
-import { formatPrice } from '../policy/rules.ts'
+import { formatAmounts } from '../policy/rules.ts'
 import { scriptAddress } from '../wall/csp.ts'
-import { type Network, namespaceOf } from '../x402/assets.ts'
+import { type Asset, assetsOn, type Network, namespaceOf } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, data, type Page, render } from './page.tsx'
@@ -22,6 +22,7 @@ export type PaywallView = {
   refused: Refusal
   offers: readonly Sale[]
   networks: readonly Network[]
+  tokens: readonly Asset[]
   /** Canonical address. */
   resourceUrl: string
   /** The origin that was asked, where that is not the canonical one: a proxy may stand between, or not. */
@@ -87,7 +88,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
         {challenge === null ? <p>{pay.notByPage}</p> : null}
         <p class="quiet">
           {challenge === null ? '' : `${pay.terms(publisher)} `}
-          {pay.networks(view.networks.map((network) => network.name).join(', '))} {pay.programs}
+          {pay.networks(tokensOf(view), view.networks.map((network) => network.name).join(', '))} {pay.programs}
         </p>
       </section>
       {challenge === null ? null : (
@@ -104,6 +105,15 @@ export const Card = ({ view }: { view: PaywallView }) => {
       )}
     </>
   )
+}
+
+/** The names of the tokens that what is on sale here can be paid with. */
+const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
+  const currencies = offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))
+  const tokens = networks.flatMap(({ network }) =>
+    assetsOn(network, known).filter(({ currency }) => currencies.includes(currency)),
+  )
+  return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 }
 
 /** What stands there until the script runs, and stays where it does not. */
@@ -140,7 +150,7 @@ const Offers = ({ view: { offers, strings } }: { view: PaywallView }) => (
           <span dir="auto">{offer.name ?? strings.pay.thisPage}</span>
           <small>{terms(offer, strings)}</small>
         </span>
-        <strong class="price">{formatPrice(offer.micros)}</strong>
+        <strong class="price">{formatAmounts(offer.amounts)}</strong>
       </label>
     ))}
   </fieldset>

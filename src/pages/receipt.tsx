@@ -1,10 +1,10 @@
 // The receipt of one payment, for reading, printing and keeping.
-import { formatPrice } from '../policy/rules.ts'
+import { formatPrice, type Money } from '../policy/rules.ts'
 import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
-type ReceiptRow = { resource: string; title?: string; offer: string; micros: bigint; paidAt: string; receipt: string }
+type ReceiptRow = { resource: string; title?: string; offer: string; price: Money; paidAt: string; receipt: string }
 
 /** All purchases of a reader at this site, each with its receipt. */
 export function receiptsPage(rows: readonly ReceiptRow[], brand: Brand, strings: Strings): Promise<Page> {
@@ -25,7 +25,7 @@ export function receiptsPage(rows: readonly ReceiptRow[], brand: Brand, strings:
               <a href={row.resource}>
                 {row.title === undefined ? new URL(row.resource).pathname : <bdi>{row.title}</bdi>}
               </a>
-              {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{formatPrice(row.micros)}</strong>
+              {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{formatPrice(row.price)}</strong>
               <small>
                 <time dateTime={row.paidAt}>{shownTime(row.paidAt)}</time> · <a href={row.receipt}>{text.title}</a>
               </small>
@@ -49,7 +49,9 @@ export type ReceiptView = {
   offer: string
   /** ISO 8601, UTC. */
   paidAt: string
-  micros: bigint
+  price: Money
+  /** The token's own name, such as USDC. */
+  symbol: string
   networkName: string
   payTo: string
   payer: string
@@ -88,7 +90,8 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
           </dd>
           <dt>{text.amount}</dt>
           <dd>
-            <strong class="price">{formatPrice(view.micros)}</strong> {text.currency} {view.networkName}
+            <strong class="price">{formatPrice(view.price)}</strong> {text.currency.replace('{symbol}', view.symbol)}{' '}
+            {view.networkName}
           </dd>
           <dt>{text.payTo}</dt>
           <dd>

@@ -12,7 +12,7 @@ const searchSchema = z.pipe(
   z.pipe(
     z.transform((text: string): unknown => JSON.parse(text)),
     z.union([
-      z.object({ before: z.string(), searchedTo: z.number(), emptySinceSeconds: z.null() }),
+      z.object({ before: z.string(), slot: z.number(), searchedTo: z.number(), emptySinceSeconds: z.null() }),
       z.object({ fromBlock: z.number(), searchedTo: z.number(), emptySinceSeconds: z.nullable(z.number()) }),
     ]),
   ),

@@ -2,10 +2,11 @@
 // writes or asks. `payer.ts` gathers the view, does what it says, and gathers anew. docs/redemption.md has the table.
 import { isClientsDoing, type Refusal } from '../errors.ts'
 import { pathOf, type Resource, scopeIncludes } from '../policy/scope.ts'
+import type { Cost } from '../x402/payment.ts'
 import type { RedeemRequest } from './protocol.ts'
 import { type Load, MOST_COVERED, MOST_OPEN } from './records.ts'
 import { isOpen, MOST_SENDINGS, wasSent } from './redemption.ts'
-import { endsAtSeconds, isUnresolved, MOST_HANDOUTS, type PaymentRow, type Wish } from './rows.ts'
+import { endsAtSeconds, isUnresolved, isWithin, MOST_HANDOUTS, type PaymentRow, tokenOf, type Wish } from './rows.ts'
 
 /** A row, and what is happening to it in this instance. */
 export type Seen = {
@@ -137,7 +138,7 @@ function ofNew(view: View, request: RedeemRequest): Step {
   if (look?.kind === 'used') return answer('payment_already_used')
   const by = paidFor(view, request)
   if (by) return view.load.covered < MOST_COVERED ? { kind: 'cover', by } : answer('too_many_requests')
-  const first = earlierFirst(view, view.open, request, offer.amount) ?? refusedFirst(view, request)
+  const first = earlierFirst(view, view.open, request, request.costs) ?? refusedFirst(view, request)
   if (first) return first
   if (view.load.open >= MOST_OPEN) return answer('unavailable')
   return tooManyRefused(view) ?? { kind: 'claim' }
@@ -180,7 +181,8 @@ function ofOpen(view: View, own: Seen, request: RedeemRequest): Step {
   if (state.status === 'refused' && state.sent >= MOST_SENDINGS) return once([key])
   // No payment waits for a refused one, so that one may wait for all; an open one waits for earlier ones only.
   const earlier = view.open.filter((other) => state.status === 'refused' || other.row.seq < row.seq)
-  const first = earlierFirst(view, earlier, wish, row.amount) ?? (isInDoubt ? null : refusedFirst(view, wish))
+  const first =
+    earlierFirst(view, earlier, wish, costsFor(row, request)) ?? (isInDoubt ? null : refusedFirst(view, wish))
   // What may have landed is asked about before it has to wait.
   if (first) return isInDoubt && !view.told.asked.has(key) ? once([key]) : first
   const isAnew = !isInDoubt && !own.isRunning
@@ -201,7 +203,7 @@ function paidFor({ lasting, unclaimed, nowSeconds }: View, wish: Wish): PaymentR
 }
 
 /** The step for earlier payments whose outcome decides whether this one pays twice; null where none is left. */
-function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: bigint): Step | null {
+function earlierFirst(view: View, open: readonly Seen[], wish: Wish, costs: readonly Cost[]): Step | null {
   const { told, nowSeconds } = view
   const less: string[] = []
   for (const { row, isRunning, isAwaited, isSendable } of open) {
@@ -214,7 +216,7 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
       // While refusals are many, a payment that was never sent is not sent because of another. One that may not be
       // sent today can only land if its signer broadcasts it.
       if (!mayHaveLeft && (!isSendable || tooManyRefused(view))) continue
-      if (row.amount <= amount) {
+      if (isWithin(row, costs)) {
         const outcome = told.finished.get(key)
         return outcome === undefined
           ? { kind: 'finish', key, maySend: isSendable }
@@ -230,6 +232,12 @@ function earlierFirst(view: View, open: readonly Seen[], wish: Wish, amount: big
   }
   const unasked = less.slice(-MOST_LESS).filter((key) => !told.asked.has(key))
   return unasked.length === 0 ? null : once(unasked)
+}
+
+/** What the wish behind a row costs: in its own token what was signed, in others what it is sold for. */
+function costsFor(row: PaymentRow, { costs }: RedeemRequest): readonly Cost[] {
+  const token = tokenOf(row)
+  return token ? [{ ...token, amount: row.amount }, ...costs] : costs
 }
 
 /** A refusal is a facilitator's word: before another payment pays, the chain is asked about the refused one. */

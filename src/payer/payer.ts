@@ -28,7 +28,7 @@ import {
 import type { Truth } from './reconcile.ts'
 import { type Asked, MOST_COVERED, NO_LOAD } from './records.ts'
 import { CLAIMED, isOpen, step } from './redemption.ts'
-import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, type Wish } from './rows.ts'
+import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, termsOf, type Wish } from './rows.ts'
 import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
 
 /** How long one look at other payments may take before the wish goes on. */
@@ -325,9 +325,10 @@ export class Payer extends DurableObject<Env> {
     this.#book.save(content, { ...content, handouts: number })
     if (isLeased) this.#inFlight.lease(content.key, number)
     const { state, network, amount, scope, accessSeconds, settledAtSeconds, claimedAtSeconds } = paid
+    const { asset } = termsOf(paid)
     return {
       kind: 'granted',
-      settlement: { transaction: state.transaction, network, payer: request.payment.payer, amount },
+      settlement: { transaction: state.transaction, network, asset, payer: request.payment.payer, amount },
       settledAtSeconds: settledAtSeconds ?? claimedAtSeconds,
       scope,
       endsAtSeconds: accessSeconds === 0 ? null : endsAtSeconds(paid),

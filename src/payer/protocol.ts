@@ -3,7 +3,7 @@
 import type { Refusal } from '../errors.ts'
 import type { Grant } from '../pass.ts'
 import type { Resource } from '../policy/scope.ts'
-import type { FirstLook, Offer, Owner, Payment, Settlement } from '../x402/payment.ts'
+import type { Cost, FirstLook, Offer, Owner, Payment, Settlement } from '../x402/payment.ts'
 
 /** Raised when a request or an outcome changes its meaning. An object refuses what is newer than itself. */
 export const PROTOCOL = 2
@@ -21,6 +21,8 @@ export type RedeemRequest = Message & {
   payment: Payment
   /** Null when the payment answers no live quote: it may only be recognised. */
   offer: Offer | null
+  /** What the wish costs in every token it is sold for. */
+  costs: readonly Cost[]
   /** Why the payment may not be sent. What is known of it here already is answered all the same. */
   objection: Refusal | null
   resource: Resource

@@ -5,6 +5,7 @@ import * as z from 'zod/mini'
 import { type Answer, type Budget, type ChainFailure, type Rpc, read, shareOf } from '../chain.ts'
 import { ok, type Result } from '../errors.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
+import { QUOTE_SECONDS } from '../quote.ts'
 import type { SvmTransfer } from '../x402/svm.ts'
 import { type Known, LOOK_REQUESTS, LOST_SECONDS, type Look, type Proof, type Truth } from './reconcile.ts'
 
@@ -15,6 +16,8 @@ export type SvmSubject = { kind: 'svm'; transfer: SvmTransfer }
 export type SvmSearch = {
   /** It goes on with what is older than this transaction. */
   before: string
+  /** A node that has not reached this slot does not know that transaction, and lists nothing behind it. */
+  slot: number
   /** How many transactions were passed so far. */
   searchedTo: number
   emptySinceSeconds: null
@@ -24,12 +27,10 @@ export type SvmSearch = {
 const BLOCKHASH_BLOCKS = 150
 /** Nodes lag by this much at most, two minutes of blocks: the height read after the claim may be so much too low. */
 const MARGIN_BLOCKS = 300
-/** No chain makes those blocks sooner. Until then the height need not be asked for. */
-const SOONEST_END_SECONDS = 60
+/** A message is not over sooner, whatever heights nodes tell: 150 blocks of a second, where one was far behind at the claim. */
+const SOONEST_END_SECONDS = 150
 /** The clocks of the chain and of this site differ by this much at most. */
 const MARGIN_SECONDS = 300
-/** A quote lives as long; before it was made nobody could carry its memo. */
-const QUOTE_SECONDS = 600
 /** What `getSignaturesForAddress` answers at once. */
 const PAGE = 1_000
 /** Kept back for the transaction that was found, and for the verdict. */
@@ -38,6 +39,7 @@ const RESERVED_REQUESTS = 3
 const UNREACHABLE: Truth = { kind: 'unreachable' }
 const NOTHING: Truth = { kind: 'unused', pinnedSeconds: null, reverted: null }
 const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh' }
+const NOT_CONFIRMED: Truth = { kind: 'unclear', why: 'searching' }
 const FAILED: Truth = { kind: 'expired', reason: 'invalid_exact_svm_transaction_failed' }
 const TOO_LATE: Truth = { kind: 'expired', reason: 'settle_exact_svm_block_height_exceeded' }
 
@@ -62,16 +64,17 @@ export async function lookOnSolana(
   const mayBeOver = nowSeconds >= claimedAtSeconds + SOONEST_END_SECONDS
   const at = isFirst ? 'confirmed' : 'finalized'
   const epoch = isFirst || mayBeOver ? await epochAt(rpc, at, own) : ok(null)
-  if (!epoch.ok) return { truth: UNREACHABLE, ...known }
-  const seenBlock = question.seenBlock ?? epoch.value?.blockHeight ?? null
-  const isOver =
-    !isFirst && epoch.value !== null && epoch.value.blockHeight > (seenBlock ?? 0) + BLOCKHASH_BLOCKS + MARGIN_BLOCKS
-  const over = isOver ? epoch.value : null
+  if (!epoch.ok && epoch.error === 'unreachable') return { truth: UNREACHABLE, ...known }
+  // A node that tells no heights may know the payment all the same.
+  const height = epoch.ok ? epoch.value : null
+  const seenBlock = question.seenBlock ?? height?.blockHeight ?? null
+  const isOver = mayBeOver && question.seenBlock !== null && height !== null && isBehind(question.seenBlock, height)
+  const over = isOver ? height : null
   const found = await searchOn(rpc, question, over?.absoluteSlot ?? null, own)
   if (found.kind === 'found') return { truth: found.truth, seenBlock, search: null }
   // While it may still land, the next search begins at the newest again.
   const search = over && found.kind !== 'nothing' ? found.search : null
-  if (found.kind === 'unreachable') return { truth: UNREACHABLE, seenBlock, search }
+  if (found.kind === 'unreachable' || !epoch.ok) return { truth: UNREACHABLE, seenBlock, search }
   // What is older has not been looked at yet.
   if (found.kind === 'searching' || !over) return { truth: NOTHING, seenBlock, search }
   const isKept = await keepsSince(rpc, earliestSeconds(transfer), own)
@@ -104,24 +107,32 @@ export async function proofOnSolana(
   return { kind: time >= question.settledAtSeconds + LOST_SECONDS ? 'missing' : 'unclear' }
 }
 
-/** Before that nobody could have carried this memo. */
+/** Whether a message that was there at a height is over at another. */
+const isBehind = (seenBlock: number, { blockHeight }: Epoch): boolean =>
+  blockHeight > seenBlock + BLOCKHASH_BLOCKS + MARGIN_BLOCKS
+
+/** Before that nobody could have carried this memo: no quote lives longer than this. */
 const earliestSeconds = ({ memo }: SvmTransfer): number =>
   (memoEndsAtSeconds(memo) ?? 0) - QUOTE_SECONDS - MARGIN_SECONDS
 
-type Status = { err?: unknown; confirmationStatus: string | null }
+type Status = { err: TransactionError; confirmationStatus: string | null }
 
 /** Paid counts once it is confirmed; a failure is a verdict against the payer, and is final only then. */
 function truthOf({ err, confirmationStatus }: Status, transaction: string, { position }: SvmTransfer): Truth {
   const isFinal = confirmationStatus === 'finalized'
-  if (!isFinal && confirmationStatus !== 'confirmed') return TOO_FRESH
-  if (err === null || err === undefined) return { kind: 'settled', transaction, position }
-  return isFinal ? FAILED : TOO_FRESH
+  if (err !== null) return isFinal ? FAILED : TOO_FRESH
+  return isFinal || confirmationStatus === 'confirmed' ? { kind: 'settled', transaction, position } : NOT_CONFIRMED
 }
 
 const slot = z.int().check(z.gte(0))
+/** Unix seconds. A zero would be before every memo. */
+const blockTime = z.int().check(z.gte(1))
+/** Null is success. Where it is left out nothing is known. */
+const transactionError = z.nullable(z.union([z.string(), z.looseObject({})]))
+type TransactionError = z.infer<typeof transactionError>
 
 const statuses = z.object({
-  value: z.tuple([z.nullable(z.object({ err: z.optional(z.unknown()), confirmationStatus: z.nullable(z.string()) }))]),
+  value: z.tuple([z.nullable(z.object({ err: transactionError, confirmationStatus: z.nullable(z.string()) }))]),
 })
 
 /** Null where the node does not know it. */
@@ -132,12 +143,13 @@ async function statusOf(rpc: Rpc, transaction: string, budget: Budget): Promise<
 }
 
 const epochInfo = z.object({ absoluteSlot: slot, blockHeight: slot })
+type Epoch = z.infer<typeof epochInfo>
 
 const epochAt = async (rpc: Rpc, commitment: Commitment, budget: Budget) =>
   read(epochInfo, await rpc.ask({ method: 'getEpochInfo', params: [{ commitment }] }, budget))
 
 const timeOf = async (rpc: Rpc, at: number, budget: Budget): Promise<number | null> => {
-  const time = read(z.nullable(z.int()), await rpc.ask({ method: 'getBlockTime', params: [at] }, budget))
+  const time = read(z.nullable(blockTime), await rpc.ask({ method: 'getBlockTime', params: [at] }, budget))
   return time.ok ? time.value : null
 }
 
@@ -158,9 +170,10 @@ type Searched =
 const page = z.array(
   z.object({
     signature: z.string(),
-    err: z.optional(z.unknown()),
+    slot,
+    err: transactionError,
     memo: z.optional(z.nullable(z.string())),
-    blockTime: z.optional(z.nullable(z.int())),
+    blockTime: z.optional(z.nullable(blockTime)),
     confirmationStatus: z.optional(z.nullable(z.string())),
   }),
 )
@@ -183,7 +196,7 @@ async function searchOn(
       commitment,
       limit: PAGE,
       ...(at === null ? {} : { before: at.before }),
-      ...(finalSlot === null ? {} : { minContextSlot: finalSlot }),
+      ...(finalSlot === null ? {} : { minContextSlot: Math.max(finalSlot, at?.slot ?? 0) }),
     }
     const call = { method: 'getSignaturesForAddress', params: [transfer.source, options] }
     const answer: Answer = await rpc.ask(call, budget)
@@ -201,9 +214,12 @@ async function searchOn(
           return { kind: 'found', truth: truthOf({ err: entry.err, confirmationStatus }, entry.signature, transfer) }
         }
       }
-      at = { before: entry.signature, searchedTo: (at?.searchedTo ?? 0) + 1, emptySinceSeconds: null }
+      const reached = Math.max(entry.slot, at?.slot ?? 0)
+      at = { before: entry.signature, slot: reached, searchedTo: (at?.searchedTo ?? 0) + 1, emptySinceSeconds: null }
     }
-    if (listed.value.length < PAGE) return { kind: 'nothing' }
+    // Some list fewer at once than they are asked for: for a verdict only an empty page is the end.
+    const isEnd = finalSlot === null ? listed.value.length < PAGE : listed.value.length === 0
+    if (isEnd) return { kind: 'nothing' }
   }
   return { kind: 'searching', search: at }
 }
@@ -211,9 +227,7 @@ async function searchOn(
 /** `[43] memo`, several joined by `; `. A node that leaves memos out says nothing of any. */
 const mayCarry = (said: string | null, memo: string): boolean => said === null || said.includes(memo)
 
-const transactionReply = z.nullable(
-  z.object({ transaction: z.tuple([z.string(), z.literal('base64')]), meta: z.nullable(z.unknown()) }),
-)
+const transactionReply = z.nullable(z.object({ transaction: z.tuple([z.base64(), z.literal('base64')]) }))
 
 /** Whether a transaction carries this very message; null where the node does not say. */
 async function isMessageOf(

@@ -11,7 +11,7 @@ import {
   readingsOf,
 } from './paths.ts'
 import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
-import type { ExtraOffer, Price, Rule } from './rules.ts'
+import { type Amounts, type ExtraOffer, isSameAmount, type Price, type Rule } from './rules.ts'
 
 /** What policy may look at. `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
 export type RequestFacts = {
@@ -30,7 +30,7 @@ export type RequestFacts = {
 /** One thing on sale, still without network and payee. `scope` null is the requested resource itself. */
 export type Sale = {
   name: string | null
-  micros: bigint
+  amounts: Amounts
   accessSeconds: number
   scope: string | null
 }
@@ -133,24 +133,31 @@ export const priceHeaders = (rule: Rule): string[] =>
  * What is on sale at one resource: the resource itself, and the route's offers whose scope covers it. Amounts differ,
  * so that an amount names its offer; where an article's own price equals an offer's, the wider offer stands.
  */
-export function salesAt(path: string, price: { micros: bigint }, rule: Rule): Sale[] {
+export function salesAt(path: string, price: Amounts, rule: Rule): Sale[] {
   const extra = rule.offers.filter((offer) => matchesAsRead(offer.scope, path)).map(saleOfOffer)
-  const own = { name: null, micros: price.micros, accessSeconds: rule.accessSeconds, scope: null }
-  return extra.some((sale) => sale.micros === own.micros) ? extra : [own, ...extra]
+  const own = { name: null, amounts: price, accessSeconds: rule.accessSeconds, scope: null }
+  return extra.some((sale) => isSameAmount(sale.amounts, own.amounts)) ? extra : [own, ...extra]
 }
 
 const saleOfOffer = (offer: ExtraOffer): Sale => ({
   name: offer.name,
-  micros: offer.price.micros,
+  amounts: offer.price,
   accessSeconds: offer.accessSeconds,
   scope: offer.scope.text,
 })
 
-/** The sales in each way they can be paid, in the configured order. All assets have six decimals, as prices do. */
+/**
+ * The sales in each way they can be paid: currency by currency as the price has them, in each the networks in their order. All
+ * tokens have six decimals, as prices do.
+ */
 export const saleOffers = (sales: readonly Sale[], ways: readonly Way[], isSafe: boolean): Offer[] =>
-  sales.flatMap(({ micros, name, accessSeconds, scope }) =>
-    ways.map((way) => {
-      const flow = isSafe ? 'authorization' : 'upfront'
-      return offerOf(way, { amount: micros, name, accessSeconds, scope, flow })
-    }),
+  sales.flatMap(({ amounts, name, accessSeconds, scope }) =>
+    amounts.flatMap(({ currency, micros }) =>
+      ways
+        .filter(({ asset }) => asset.currency === currency)
+        .map((way) => {
+          const flow = isSafe ? 'authorization' : 'upfront'
+          return offerOf(way, { amount: micros, name, accessSeconds, scope, flow })
+        }),
+    ),
   )

@@ -3,13 +3,25 @@ import * as z from 'zod/mini'
 import { list, parsed, table, text } from '../settings.ts'
 import { parseSelector } from '../wall/select.ts'
 import { parsePattern } from './paths.ts'
-import { parseAccess, parsePrice, type Rule } from './rules.ts'
+import { type Amounts, PRICE_ADVICE, type Price, parseAccess, parseAmounts, parsePrice, type Rule } from './rules.ts'
 import { upstreamOf, upstreamSchema } from './upstream.ts'
 
-const price = parsed(parsePrice, 'write a price in dollars such as "$0.05", or "free"')
+const isTexts = (value: unknown): value is string | string[] =>
+  typeof value === 'string' || (Array.isArray(value) && value.every((text) => typeof text === 'string'))
+
+/** One price, or a list with one for each currency. */
+const price = z.pipe(
+  z.custom<string | string[]>(isTexts, { error: PRICE_ADVICE }),
+  z.transform((texts, context): Price => {
+    const parsedPrice = typeof texts === 'string' ? parsePrice(texts) : parseAmounts(texts)
+    if (parsedPrice.ok) return parsedPrice.value
+    context.issues.push({ code: 'custom', message: parsedPrice.error, input: texts })
+    return z.NEVER
+  }),
+)
 const paidPrice = z.pipe(
   price,
-  z.transform((value, context) => {
+  z.transform((value, context): Amounts => {
     if (value !== 'free') return value
     context.issues.push({
       code: 'custom',

@@ -1,12 +1,19 @@
-// The shape of a parsed route, and prices as atomic units.
+// The shape of a parsed route, and prices as amounts of currencies.
 
 import { fail, ok, type Result } from '../errors.ts'
 import type { ConfigProblem } from '../settings.ts'
 import type { Selector } from '../wall/select.ts'
+import type { Currency } from '../x402/assets.ts'
 import type { Pattern } from './paths.ts'
 import type { Upstream } from './upstream.ts'
 
-export type Price = 'free' | { micros: bigint }
+/** An amount in millionths of a currency: all supported tokens have six decimals. */
+export type Money = { currency: Currency; micros: bigint }
+
+/** What something costs: one amount for each currency it can be paid in, and whoever pays picks one. The first is shown first. */
+export type Amounts = readonly [Money, ...Money[]]
+
+export type Price = 'free' | Amounts
 
 /** What a payment buys: seconds of access; 0 is `"once"`. */
 export type AccessSeconds = number
@@ -20,7 +27,7 @@ export type PriceRule = {
 
 export type ExtraOffer = {
   name: string
-  price: { micros: bigint }
+  price: Amounts
   accessSeconds: AccessSeconds
   scope: Pattern
 }
@@ -47,33 +54,69 @@ export type Rule = {
   offers: readonly ExtraOffer[]
 }
 
-/** All supported assets have six decimals; a price in dollars is kept in millionths of a dollar. */
+/** All supported assets have six decimals. */
 export const PRICE_DECIMALS = 6
+
+const SIGNS: Readonly<Record<Currency, string>> = { USD: '$', EUR: '€' }
+/** What to write where a price cannot be read. */
+export const PRICE_ADVICE = 'write a price such as "$0.05" or "€0.05", a list with one for each currency, or "free"'
 
 /**
  * `"$0.05"` → millionths of a dollar, by integer arithmetic; `"free"` → `'free'`.
  * The error is what to write instead.
  */
 export function parsePrice(text: string): Result<Price, string> {
-  if (text === 'free') return ok('free')
-  const match = /^\$(0|[1-9][0-9]{0,8})(?:\.([0-9]+))?$/.exec(text)
-  if (!match) return fail('write a price in dollars such as "$0.05", or "free"')
-  const [, whole = '0', fraction = ''] = match
-  if (fraction.length > PRICE_DECIMALS) {
-    return fail(`USDC has ${PRICE_DECIMALS} decimals, this price has ${fraction.length}; write fewer, e.g. "$0.000001"`)
-  }
-  const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(PRICE_DECIMALS, '0'))
-  return micros === 0n ? fail('a price of zero is written "free"') : ok({ micros })
+  return text === 'free' ? ok('free') : parseAmounts([text])
 }
 
-/** Millionths of a dollar → `"$0.05"`, at least two decimals. */
-export function formatPrice(micros: bigint): string {
+/** One amount for each currency: `["$0.05", "€0.05"]`. Nothing is converted. */
+export function parseAmounts(texts: readonly string[]): Result<Amounts, string> {
+  const amounts: Money[] = []
+  for (const text of texts) {
+    const amount = parseMoney(text)
+    if (!amount.ok) return amount
+    if (amounts.some(({ currency }) => currency === amount.value.currency))
+      return fail('two prices in one currency; write one for each currency, such as ["$0.05", "€0.05"]')
+    amounts.push(amount.value)
+  }
+  const [first, ...others] = amounts
+  return first ? ok([first, ...others]) : fail(PRICE_ADVICE)
+}
+
+function parseMoney(text: string): Result<Money, string> {
+  const match = /^([$€])(0|[1-9][0-9]{0,8})(?:\.([0-9]+))?$/.exec(text)
+  if (!match) return fail(PRICE_ADVICE)
+  const [, sign, whole = '0', fraction = ''] = match
+  const currency = sign === '€' ? 'EUR' : 'USD'
+  if (fraction.length > PRICE_DECIMALS) {
+    const token = currency === 'EUR' ? 'EURC' : 'USDC'
+    return fail(
+      `${token} has ${PRICE_DECIMALS} decimals, this price has ${fraction.length}; write fewer, e.g. "${sign}0.000001"`,
+    )
+  }
+  const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(PRICE_DECIMALS, '0'))
+  return micros === 0n ? fail('a price of zero is written "free"') : ok({ currency, micros })
+}
+
+/** What something costs in one currency; null where it is not sold in it. */
+export const amountIn = (amounts: readonly Money[], currency: Currency): bigint | null =>
+  amounts.find((amount) => amount.currency === currency)?.micros ?? null
+
+/** Whether two prices cannot be told apart in some currency. */
+export const isSameAmount = (a: readonly Money[], b: readonly Money[]): boolean =>
+  a.some(({ currency, micros }) => amountIn(b, currency) === micros)
+
+/** `"$0.05"`, or all of them: `"$0.05 · €0.05"`. */
+export const formatAmounts = (amounts: readonly Money[]): string => amounts.map(formatPrice).join(' · ')
+
+/** Millionths of a currency → `"$0.05"`, at least two decimals. */
+export function formatPrice({ currency, micros }: Money): string {
   const whole = micros / 1_000_000n
   const fraction = (micros % 1_000_000n)
     .toString()
     .padStart(PRICE_DECIMALS, '0')
     .replace(/0{1,4}$/, '')
-  return `$${whole}.${fraction}`
+  return `${SIGNS[currency]}${whole}.${fraction}`
 }
 
 const UNIT_SECONDS: Record<string, number> = { m: 60, h: 3600, d: 86_400 }

@@ -119,12 +119,27 @@ const usdc = (network: Network, asset: `0x${string}`, domainName: string): Eip30
   currency: 'USD',
   eip712: { name: domainName, version: '2' },
 })
+const eurc = (network: Network, asset: `0x${string}`): Eip3009Asset => ({
+  ...network,
+  kind: 'eip3009',
+  asset,
+  symbol: 'EURC',
+  currency: 'EUR',
+  eip712: { name: 'EURC', version: '2' },
+})
 const usdcMint = (network: Network, asset: string): SvmAsset => ({
   ...network,
   kind: 'svm',
   asset,
   symbol: 'USDC',
   currency: 'USD',
+})
+const eurcMint = (network: Network, asset: string): SvmAsset => ({
+  ...network,
+  kind: 'svm',
+  asset,
+  symbol: 'EURC',
+  currency: 'EUR',
 })
 
 /** A network's first token of a currency is the one that is offered. */
@@ -137,6 +152,9 @@ export const ASSETS: readonly Asset[] = [
   usdc(ETHEREUM, '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48', 'USD Coin'),
   usdcMint(SOLANA, 'EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v'),
   usdcMint(SOLANA_DEVNET, '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU'),
+  eurc(BASE, '0x60a3E35Cc302bFA44Cb288Bc5a4F316Fdb1adb42'),
+  eurc(BASE_SEPOLIA, '0x808456652fdb597867f38412077A9182bf77359F'),
+  eurcMint(SOLANA, 'HzwqbKZw8HxMN6bF2yFZNrht3c2iXXzpKcFu7uBEDKtr'),
 ]
 
 /** The networks of the table, each once. */
@@ -146,17 +164,21 @@ export const NETWORKS: readonly Network[] = ASSETS.filter(
 
 export const networkOf = (network: string): Network | undefined => NETWORKS.find((entry) => entry.network === network)
 
-/** The tokens of a network, the first of each currency before others of it. */
-export const assetsOn = (network: string): Asset[] => ASSETS.filter((entry) => entry.network === network)
+/** The tokens of a network, the first of each currency before others of it; of this table, or of it and a site's own. */
+export const assetsOn = (network: string, tokens: readonly Asset[] = ASSETS): Asset[] =>
+  tokens.filter((entry) => entry.network === network)
 
 /** An address or a transaction in its one spelling: hexadecimal in lower case; in base58 case means something. */
 export const oneSpelling = (text: string): string => (/^0x/i.test(text) ? text.toLowerCase() : text)
 
 export const isSameAddress = (a: string, b: string): boolean => oneSpelling(a) === oneSpelling(b)
 
+export const isSameToken = (a: Pick<Token, 'network' | 'asset'>, b: Pick<Token, 'network' | 'asset'>): boolean =>
+  a.network === b.network && isSameAddress(a.asset, b.asset)
+
 /** A token of a network by its address. */
-export const assetAt = (network: string, address: string): Asset | undefined =>
-  assetsOn(network).find(({ asset }) => isSameAddress(asset, address))
+export const assetAt = (network: string, address: string, tokens: readonly Asset[] = ASSETS): Asset | undefined =>
+  assetsOn(network, tokens).find(({ asset }) => isSameAddress(asset, address))
 
 /** The first EIP-3009 token of each of these networks that has one. */
 export const evmTokensOn = (networks: readonly Network[]): Eip3009Asset[] =>

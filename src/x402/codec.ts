@@ -22,7 +22,7 @@ export type PaymentHeaders = { paymentSignature: string | null; xPayment: string
 
 /**
  * The payment a request carries, null when it carries none. Dispatches on the decoded `x402Version`, not on the header.
- * Two headers must hold the same signed fields. Errors: `invalid_payload`, `invalid_x402_version`.
+ * Two headers must hold the same signed fields; what one of them names, both do. Errors: `invalid_payload`, `invalid_x402_version`.
  */
 export function decodePayment(headers: PaymentHeaders): Result<Payment | null> {
   const sent = [headers.paymentSignature, headers.xPayment].filter((header) => header !== null)
@@ -36,7 +36,10 @@ export function decodePayment(headers: PaymentHeaders): Result<Payment | null> {
   if (first && second && signedFields(first) !== signedFields(second)) {
     return fail({ code: 'invalid_payload', why: 'two headers with different payments' })
   }
-  return ok(first ?? null)
+  const identifiers = new Set(payments.flatMap(({ identifier }) => identifier ?? []))
+  if (identifiers.size > 1) return fail({ code: 'invalid_payload', why: 'two headers with different identifiers' })
+  const [identifier = null] = identifiers
+  return ok(first ? { ...first, identifier } : null)
 }
 
 const signedFields = ({ network, transfer }: Payment) => [network, textOf(transfer)].join('|')

@@ -42,7 +42,10 @@ const PAYMENT_SECONDS = { eip3009: 300, svm: 60 }
 type OfferTerms = Pick<Offer, 'amount' | 'name' | 'accessSeconds' | 'scope' | 'flow'>
 
 /** The offer of these terms, to be paid in this way. Every offer is made here. */
-export const offerOf = ({ asset, transfer, payTo }: Way, terms: OfferTerms): Offer => ({
+export const offerOf = (
+  { asset, transfer, payTo }: Omit<Way, 'asset'> & { asset: Pick<Asset, 'network' | 'asset'> },
+  terms: OfferTerms,
+): Offer => ({
   network: asset.network,
   asset: asset.asset,
   payTo,
@@ -112,6 +115,9 @@ export type Window = 'open' | 'not_yet' | 'over'
 /** Who signed. `key`: the payer's own key, one person on every network. `code`: a contract, one person on its network. */
 export type Owner = 'key' | 'code'
 
+/** An amount of a token. */
+export type Cost = Pick<Offer, 'network' | 'asset' | 'amount'>
+
 declare const verified: unique symbol
 
 /**
@@ -122,6 +128,8 @@ export type VerifiedPayment = {
   readonly [verified]: true
   payment: Payment
   offer: Offer | null
+  /** What the same thing costs in every token it is sold for, this one's first. */
+  costs: readonly Cost[]
   window: Window
   owner: Owner
   /** Replay key, from signed fields only: one per authorization, whichever wire version it came in. */
@@ -129,4 +137,4 @@ export type VerifiedPayment = {
 }
 
 /** What a facilitator or the chain said became of a payment. */
-export type Settlement = { transaction: string; network: string; payer: string; amount: bigint }
+export type Settlement = { transaction: string; network: string; asset: string; payer: string; amount: bigint }

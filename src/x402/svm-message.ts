@@ -78,14 +78,17 @@ function take(cursor: Cursor, count: number): Uint8Array | null {
   return taken
 }
 
-/** A compact-u16: seven bits a byte, the lowest first. Null where it is longer than its number needs. */
+/**
+ * A compact-u16: seven bits a byte, the lowest first. Null where it is longer than its number needs. One above 65,535 counts
+ * more than there are bytes, which is refused where they are taken.
+ */
 function takeCount(cursor: Cursor): number | null {
   let count = 0
   for (const shift of [0, 7, 14]) {
     const byte = take(cursor, 1)?.[0]
     if (byte === undefined || (byte === 0 && shift > 0)) return null
     count |= (byte & 0x7f) << shift
-    if (byte < 0x80) return count <= 0xffff ? count : null
+    if (byte < 0x80) return count
   }
   return null
 }

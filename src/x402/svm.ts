@@ -82,32 +82,32 @@ export function readMessage(message: string, signature: string): Result<SvmTrans
 
 /** Base64 of the whole transaction, as a facilitator is sent it. */
 export function transactionOf({ message, signature }: Pick<SvmTransfer, 'message' | 'signature'>): string {
-  const { signed, signatures } = parts(message, signature)
+  const signatures = storedBytes(signature)
   // The number of signatures is below 128, so that it is one byte.
-  return base64Of(Uint8Array.of(signatures.length / SIGNATURE_BYTES, ...signatures, ...signed))
+  return base64Of(Uint8Array.of(signatures.length / SIGNATURE_BYTES, ...signatures, ...storedBytes(message)))
 }
 
-/** What is signed, and each signer's address and signature; the fee payer is the first. */
+/** The bytes that are signed. */
+export const signedBytes = ({ message }: Pick<SvmTransfer, 'message'>): Uint8Array<ArrayBuffer> => storedBytes(message)
+
+/** Each signer's address and signature; the fee payer is the first. */
 export function signersOf({ message, signature }: Pick<SvmTransfer, 'message' | 'signature'>) {
-  const { signed, signatures } = parts(message, signature)
-  const parsed = parseMessage(signed)
+  const signatures = storedBytes(signature)
+  const parsed = parseMessage(storedBytes(message))
   if (!parsed.ok) throw new Error(NOT_READ_HERE)
   const { addresses, signers } = parsed.value
-  return {
-    signed,
-    signers: addresses.slice(0, signers).map((address, i) => ({
-      address,
-      signature: signatures.slice(i * SIGNATURE_BYTES, (i + 1) * SIGNATURE_BYTES),
-    })),
-  }
+  return addresses.slice(0, signers).map((address, i) => ({
+    address,
+    signature: signatures.slice(i * SIGNATURE_BYTES, (i + 1) * SIGNATURE_BYTES),
+  }))
 }
 
 const NOT_READ_HERE = 'a transfer was not made by readTransaction or readMessage; make it there'
 
-function parts(message: string, signature: string) {
-  const [signed, signatures] = [bytesOf(message), bytesOf(signature)]
-  if (signed === null || signatures === null) throw new Error(NOT_READ_HERE)
-  return { signed, signatures }
+function storedBytes(base64: string): Uint8Array<ArrayBuffer> {
+  const bytes = bytesOf(base64)
+  if (bytes === null) throw new Error(NOT_READ_HERE)
+  return bytes
 }
 
 function readParts(given: Uint8Array, signed: Uint8Array): Result<SvmTransfer, string> {

@@ -1,69 +1,46 @@
 // A smart account is a key and code at one address (EIP-7702). While it has code the token asks the code, so one
 // authorization can be signed twice: in a way only its code accepts, and by the key itself. It is one payment all the same.
-import { createWalletClient, type Hex, http, publicActions } from 'viem'
+import { zeroAddress } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/stack/chain.ts'
-import { inOrder } from '../../dev/stack/in-order.ts'
-import { wallets } from '../../dev/stack/wallets.ts'
 import { type Answer, send, served } from '../world/answer.ts'
 import { openNaive } from '../world/naive.ts'
 import { authorize, headerOf, paying, type Signed, unpack } from '../world/payer.ts'
 import { openShop, PRICE, type Shop } from '../world/shop.ts'
+import { becomeSafe, delegate, installWallets, SAFE, type Wallet } from '../world/smart-wallets.ts'
 
 const CONTENT = 'the whole article'
 const [HERE, THERE] = ['/articles/here', '/articles/there']
-const queue = inOrder()
 let shop: Shop
-/** The code: it accepts what a second key signs, which is in the account's first storage slot. */
-let code: Hex
 
 beforeAll(async () => {
   shop = await openShop()
   for (const path of [HERE, THERE]) await shop.site.kv.put(path, CONTENT)
-  code = await deployContractWallet(shop.stack.chain, wallets.bob.address)
+  await installWallets(shop.stack.chain)
 })
 
 afterAll(() => shop.close())
 
-type SmartAccount = { key: PrivateKeyAccount; second: PrivateKeyAccount }
+/** A key whose address has the code of a Safe, and what that code accepts: it is owned by a second key. */
+type SmartAccount = { key: PrivateKeyAccount; byItsCode: Wallet }
 
-/** An account with the code, and money for two articles. */
+/** Such an account, with money for two articles. */
 async function smartAccount(): Promise<SmartAccount> {
   const key = await shop.reader(2n * PRICE)
   const second = privateKeyToAccount(generatePrivateKey())
-  const account = { key, second }
-  await setCode(account, code)
-  return account
+  return { key, byItsCode: await becomeSafe(shop.stack.chain, key, second) }
 }
 
-/** Sends what the key has signed: from now on its address has this code; the zero address: none any more. */
-async function setCode({ key, second }: SmartAccount, address: Hex): Promise<void> {
-  const client = createWalletClient({
-    account: wallets.erin.account,
-    transport: http(shop.stack.chain.rpcUrl),
-    pollingInterval: 15,
-  }).extend(publicActions)
-  const nonce = await client.getTransactionCount({ address: key.address })
-  const authorization = await key.signAuthorization({ address, chainId: shop.stack.chain.chainId, nonce })
-  const hash = await queue(() =>
-    client.sendTransaction({ chain: null, to: key.address, authorizationList: [authorization], gas: 200_000n }),
-  )
-  await client.waitForTransactionReceipt({ hash })
-  const slot = { address: key.address, index: '0x0', value: `0x${second.address.slice(2).padStart(64, '0')}` }
-  const params = [slot.address, slot.index, slot.value]
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'anvil_setStorageAt', params })
-  await fetch(shop.stack.chain.rpcUrl, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
-  const left = await client.getCode({ address: key.address })
-  expect(left === undefined).toBe(BigInt(address) === 0n)
-}
+const takeCode = ({ key }: SmartAccount) => delegate(shop.stack.chain, key, zeroAddress)
+/** What it had stored, the owner among it, is there still. */
+const giveCodeBack = ({ key }: SmartAccount) => delegate(shop.stack.chain, key, SAFE.singleton)
 
 /** One authorization under two signatures: the second key's, which only the code accepts, and the account's own. */
-async function signTwice({ key, second }: SmartAccount): Promise<{ byCode: Signed; byKey: Signed }> {
+async function signTwice({ key, byItsCode }: SmartAccount): Promise<{ byCode: Signed; byKey: Signed }> {
   const byKey = await authorize(key, { value: PRICE })
   const { nonce, validBefore } = byKey.authorization
   const wish = { value: PRICE, nonce, validBefore }
-  const byCode = await authorize({ ...second, address: key.address }, wish)
+  const byCode = await authorize(byItsCode, wish)
   expect(byCode.authorization).toEqual(byKey.authorization)
   expect(byCode.signature).not.toBe(byKey.signature)
   return { byCode, byKey }
@@ -121,11 +98,11 @@ describe('here', () => {
 
   test.each([HERE, THERE])('paid as a key, and shown at %s through its code: used', async (path) => {
     const account = await smartAccount()
-    await setCode(account, `0x${'00'.repeat(20)}`)
+    await takeCode(account)
     const { byCode, byKey } = await signTwice(account)
     const { cost } = await shop.costOf(async () => {
       expect((await show(HERE, byKey)).text).toBe(CONTENT)
-      await setCode(account, code)
+      await giveCodeBack(account)
       expectUsed(await show(path, byCode))
       expectUsed(await show(path, byKey))
     })

@@ -1,12 +1,11 @@
-// Contract wallets (ERC-1271): a facilitator is asked first whether the signature is good.
+// Contract wallets (ERC-1271): a facilitator is asked first whether the signature is good. What it may say, with a Safe.
 import type { Address } from 'viem'
-import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployContractWallet } from '../../dev/stack/chain.ts'
 import { behaviours, says } from '../world/behaviour.ts'
 import { broadcast } from '../world/on-chain.ts'
 import { otherVersion, sign, VERSIONS, wrap } from '../world/payer.ts'
 import { type Cost, NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
+import { installWallets, safeOfKey, type Wallet } from '../world/smart-wallets.ts'
 
 const PAGE = '/articles/hello'
 const POOR = 'insufficient_funds'
@@ -15,6 +14,7 @@ let shop: Shop
 
 beforeAll(async () => {
   shop = await openShop({}, { hook: facilitator.hook })
+  await installWallets(shop.stack.chain)
   await shop.site.kv.put(PAGE, 'the whole article')
   await shop.site.kv.put('/articles/other', 'the other article')
 })
@@ -24,17 +24,17 @@ afterAll(() => shop.close())
 const ONE_PROVEN_SALE: Cost = { ...ONE_SALE, verifies: 1 }
 const ONE_QUESTION: Cost = { ...NOTHING, verifies: 1 }
 
-async function wallet(funds = 1_000_000n): Promise<{ owner: PrivateKeyAccount; from: Address }> {
-  const owner = await shop.reader(0n)
-  const from = await deployContractWallet(shop.stack.chain, owner.address)
-  if (funds > 0n) await shop.stack.chain.fund(from, funds)
-  return { owner, from }
+async function safe(funds = 1_000_000n): Promise<{ wallet: Wallet; from: Address }> {
+  const { wallet, deploy } = safeOfKey(shop.stack.chain, await shop.reader(0n))
+  await deploy()
+  if (funds > 0n) await shop.stack.chain.fund(wallet.address, funds)
+  return { wallet, from: wallet.address }
 }
 
 describe.each(VERSIONS)('in %s', (version) => {
   test('is asked about, settled and served', async () => {
-    const { owner, from } = await wallet()
-    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, owner, { signed: { from } }))
+    const { wallet, from } = await safe()
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, wallet))
     expect(answer.status).toBe(200)
     expect(answer.text).toBe('the whole article')
     expect(answer.receipt).toMatchObject({ success: true, payer: from.toLowerCase() })
@@ -44,7 +44,7 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('signed by anybody but its owner is refused before it is settled', async () => {
-    const { from } = await wallet()
+    const { from } = await safe()
     const stranger = await shop.reader()
     const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, stranger, { signed: { from } }))
     expect(answer.status).toBe(402)
@@ -56,17 +56,17 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('with too little in it is refused before it is settled', async () => {
-    const { owner, from } = await wallet(PRICE - 1n)
-    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, owner, { signed: { from } }))
+    const { wallet } = await safe(PRICE - 1n)
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, wallet))
     expect(answer.status).toBe(402)
     expect(answer.error).toBe('insufficient_funds')
     expect(cost).toEqual(ONE_QUESTION)
   })
 
   test('refused for policy is a 403, and no new challenge', async () => {
-    const { owner, from } = await wallet()
+    const { wallet, from } = await safe()
     facilitator.set(from, says({ isValid: false, invalidReason: 'kyt_risk_detected' }))
-    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, owner, { signed: { from } }))
+    const { result: answer, cost } = await shop.costOf(() => shop.buy(version, PAGE, wallet))
     expect(answer.status).toBe(403)
     expect(answer.error).toBe('payment_refused')
     expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
@@ -78,9 +78,9 @@ describe.each(VERSIONS)('in %s', (version) => {
     ['at another article', '/articles/other', version],
     ['in the other wrapping', PAGE, otherVersion(version)],
   ])('once used buys nothing %s', async (_, path, wrapping) => {
-    const { owner, from } = await wallet()
+    const { wallet } = await safe()
     const challenge = await shop.challenge(PAGE)
-    const signed = await sign(version, challenge, owner, { signed: { from } })
+    const signed = await sign(version, challenge, wallet)
     const first = await shop.ask(PAGE, { headers: wrap(version, challenge, signed) })
     expect(first.status).toBe(200)
     const { result: answer, cost } = await shop.costOf(() =>
@@ -93,10 +93,10 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('gets the content again by its identifier', async () => {
-    const { owner, from } = await wallet()
+    const { wallet } = await safe()
     const identifier = `wallet-identifier-${version}`
     const challenge = await shop.challenge(PAGE)
-    const signed = await sign(version, challenge, owner, { signed: { from } })
+    const signed = await sign(version, challenge, wallet)
     const headers = wrap(version, challenge, signed, { identifier })
     const first = await shop.ask(PAGE, { headers })
     const { result: again, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
@@ -106,9 +106,9 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('with a junk signature over a used nonce learns nothing and gets nothing', async () => {
-    const { owner, from } = await wallet()
+    const { wallet } = await safe()
     const challenge = await shop.challenge(PAGE)
-    const signed = await sign(version, challenge, owner, { signed: { from } })
+    const signed = await sign(version, challenge, wallet)
     const identifier = `wallet-stolen-name-${version}`
     expect((await shop.ask(PAGE, { headers: wrap(version, challenge, signed, { identifier }) })).status).toBe(200)
     const junk = wrap(version, challenge, signed, { identifier, signature: () => `0x${'11'.repeat(65)}` })
@@ -129,9 +129,9 @@ describe.each(VERSIONS)('in %s', (version) => {
     const isRefusing = reason.startsWith('says')
 
     async function paid(identifier?: string) {
-      const { owner, from } = await wallet(PRICE)
+      const { wallet, from } = await safe(PRICE)
       const challenge = await shop.challenge(PAGE)
-      const signed = await sign(version, challenge, owner, { signed: { from } })
+      const signed = await sign(version, challenge, wallet)
       const named = identifier === undefined ? {} : { identifier }
       const headers = wrap(version, challenge, signed, named)
       return { from, challenge, signed, headers }

@@ -216,7 +216,7 @@ describe('each mistake in the settings meets its sentence', () => {
     [
       'a network nobody knows',
       only(() => shop({ NETWORKS: ['eip155:5'] })),
-      'error: NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1',
+      'error: NETWORKS[0]: this network is not supported; write one of eip155:8453, eip155:84532, eip155:137, eip155:42161, eip155:43114, eip155:1, solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp, solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1',
     ],
     [
       'no facilitator',

@@ -133,4 +133,114 @@ describe.each(VERSIONS)('in %s', (version) => {
       expect(cost).toEqual(NOTHING)
     },
   )
+
+  test.each<[string, unknown]>([
+    ['a number', { info: { id: 1234567890123456 } }],
+    ['null', { info: { id: null } }],
+    ['a list', { info: { id: ['an-identifier-of-it'] } }],
+    ['an object', { info: { id: {} } }],
+    ['with a line break', { info: { id: 'an-identifier-of-it\n' } }],
+    ['with a null byte', { info: { id: 'an-identifier-of-it\0' } }],
+    ['in no info', { info: null }],
+    ['in a list', { info: ['an-identifier-of-it'] }],
+    ['itself a text', 'an-identifier-of-it'],
+    ['nothing', null],
+    ['a list itself', []],
+  ])('an identifier that is %s is none: 400 before anything is asked or stored', async (_, echo) => {
+    const extensions = { 'payment-identifier': echo }
+    const challenge = await shop.challenge('/once/hello')
+    const objects = await shop.site.objects()
+    const headers = await pay(version, challenge, await shop.reader(), { payment: { extensions } })
+    const { result: answer, cost } = await shop.costOf(() => shop.ask('/once/hello', { headers }))
+    expect(answer.status).toBe(400)
+    expect(answer.error).toBe('invalid_payload')
+    expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+    expect(cost).toEqual(NOTHING)
+    expect(await shop.site.objects()).toBe(objects)
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['says that it is required', { info: { required: true } }],
+    ['says so in words', { info: { required: 'yes, please' } }],
+    ['holds nothing', {}],
+  ])(
+    'an echo that names none and %s pays as one without: what is required is not for the client to say',
+    async (_, echo) => {
+      const challenge = await shop.challenge('/once/hello')
+      const extensions = { 'payment-identifier': echo }
+      const headers = await pay(version, challenge, await shop.reader(), { payment: { extensions } })
+      const { result: answers, cost } = await shop.costOf(async () => [
+        await shop.ask('/once/hello', { headers }),
+        await shop.ask('/once/hello', { headers }),
+      ])
+      expect(answers.map(({ status }) => status)).toEqual([200, 402])
+      expect(answers[1]?.error).toBe('payment_already_used')
+      expect(cost).toEqual(ONE_SALE)
+    },
+  )
+
+  test.each<[string, unknown]>([
+    ['that refuses everything', false],
+    ['that no machine ends with', { properties: { id: { pattern: '^(([A-Za-z0-9_-]+)+)+$$' } } }],
+    ['that is elsewhere', { $ref: 'http://127.0.0.1:9/schema.json' }],
+    ['that names itself', { $id: '#', allOf: [{ $ref: '#' }] }],
+    ['that is none', 'x'.repeat(2000)],
+  ])('a schema of the client’s %s is not read', async (_, schema) => {
+    const challenge = await shop.challenge('/once/hello')
+    const extensions = { 'payment-identifier': { info: { required: true, id: newIdentifier() }, schema } }
+    const headers = await pay(version, challenge, await shop.reader(), { payment: { extensions } })
+    const { result: answers, cost } = await shop.costOf(async () => [
+      await shop.ask('/once/hello', { headers }),
+      await shop.ask('/once/hello', { headers }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200])
+    expect(answers[1]?.receipt).toEqual(answers[0]?.receipt)
+    expect(cost).toEqual(ONE_SALE)
+  })
+
+  test('an identifier is told from the same in other letters', async () => {
+    const challenge = await shop.challenge('/once/hello')
+    const reader = await shop.reader()
+    const signed = await sign(version, challenge, reader)
+    const identifier = `pay_${reader.address}`
+    const first = await shop.ask('/once/hello', { headers: wrap(version, challenge, signed, { identifier }) })
+    expect(first.status).toBe(200)
+    const headers = wrap(version, challenge, signed, { identifier: identifier.toUpperCase() })
+    expect((await shop.ask('/once/hello', { headers })).error).toBe('payment_already_used')
+  })
+
+  test('two readers may choose the same one, and each has what is theirs', async () => {
+    const identifier = newIdentifier()
+    const { cost } = await shop.costOf(async () => {
+      const readers = [await shop.reader(), await shop.reader()]
+      const answers = await Promise.all(
+        readers.map((reader) => shop.buy(version, '/once/hello', reader, { identifier })),
+      )
+      expect(answers.map(({ receipt }) => receipt?.payer)).toEqual(readers.map(({ address }) => address.toLowerCase()))
+    })
+    expect(cost).toEqual({ earned: 2n * PRICE, settles: 2, verifies: 0 })
+  })
+
+  test('beside the payment of the other version it counts for both; two of them are malformed', async () => {
+    const challenge = await shop.challenge('/once/hello')
+    const signed = await sign(version, challenge, await shop.reader())
+    const identifier = newIdentifier()
+    const named = wrap(version, challenge, signed, { identifier })
+    const both = { ...named, ...wrap(otherVersion(version), challenge, signed) }
+    const two = { ...named, ...wrap(otherVersion(version), challenge, signed, { identifier: newIdentifier() }) }
+    const { result: refused, cost: free } = await shop.costOf(() => shop.ask('/once/hello', { headers: two }))
+    expect(refused.status).toBe(400)
+    expect(refused.error).toBe('invalid_payload')
+    expect(free).toEqual(NOTHING)
+    const { cost } = await shop.costOf(async () => {
+      const first = await shop.ask('/once/hello', { headers: both })
+      expect(first.status).toBe(200)
+      for (const headers of [both, named]) {
+        const again = await shop.ask('/once/hello', { headers })
+        expect(again.status).toBe(200)
+        expect(again.receipt).toEqual(first.receipt)
+      }
+    })
+    expect(cost).toEqual(ONE_SALE)
+  })
 })

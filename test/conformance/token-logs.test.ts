@@ -161,5 +161,8 @@ test('a token that is added to the table has to be shown to be of this bytecode'
     'eip155:42161 0xaf88d065e77c8cC2239327C5EDb3A432268e5831',
     'eip155:43114 0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E',
     'eip155:1 0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48',
+    // Circle's EURC, of the same bytecode: https://developers.circle.com/stablecoins/eurc-contract-addresses
+    'eip155:8453 0x60a3E35Cc302bFA44Cb288Bc5a4F316Fdb1adb42',
+    'eip155:84532 0x808456652fdb597867f38412077A9182bf77359F',
   ])
 })

@@ -162,6 +162,21 @@ test('a stranger’s contract takes no identifier away', async () => {
   expect(await spent(reader.address)).toEqual([PRICE, PRICE])
 })
 
+test('one key has an identifier once, on whichever network it pays', async () => {
+  const reader = await newReader()
+  const identifier = 'a-name-for-two-payments'
+  const headers = await payment(PAGE, reader, { ...ON_BASE, identifier })
+  const first = await ask(PAGE, headers)
+  expect(first.text).toBe(CONTENT)
+  const conflict = await ask(PAGE, await payment(PAGE, reader, { ...ON_POLYGON, identifier }))
+  expect(conflict.status).toBe(409)
+  expect(conflict.error).toBe('payment_identifier_conflict')
+  const again = await ask(PAGE, headers)
+  expect(again.text).toBe(CONTENT)
+  expect(again.header('PAYMENT-RESPONSE')).toBe(first.header('PAYMENT-RESPONSE'))
+  expect(await spent(reader.address)).toEqual([PRICE, 0n])
+})
+
 /** A sign-in on Polygon at a page, under an address. */
 async function comeBack(path: string, signer: PrivateKeyAccount, address: Address): Promise<Answer> {
   const { challenge } = await ask(path)

@@ -59,6 +59,19 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
     expect(origin.seen).toHaveLength(3)
     expect(cost).toEqual(ONE_SALE)
   })
+
+  test('is not another payment’s GET: with its identifier it is a conflict, and nothing is carried out', async () => {
+    const page = '/pages/a'
+    const identifier = 'an-identifier-of-a-get'
+    const headers = await pay(version, await shop.challenge(page), await shop.reader(), { identifier })
+    expect((await shop.ask(page, { headers })).status).toBe(200)
+    const seen = origin.seen.length
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(page, question(headers)))
+    expect(answer.status).toBe(409)
+    expect(answer.error).toBe('payment_identifier_conflict')
+    expect(cost).toEqual(NOTHING)
+    expect(origin.seen).toHaveLength(seen)
+  })
 })
 
 describe.each(VERSIONS)('a POST paid in %s', (version) => {

@@ -150,6 +150,7 @@ export const MUTANTS: readonly Mutant[] = [
       'if (endsAtSeconds === null) return ok([])',
       site('conformance/sign-in'),
     ],
+    ['const asked = innerSignature(signature)', 'const asked = signature', site('conformance/smart-wallets')],
     ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('conformance/two-networks')],
     ['if (!isOwnKey) {', 'if (false) {', site('attacks/sign-in')],
     ["if (!owns) return fail({ code: 'invalid_siwx_signature' })", '', site('attacks/sign-in')],
@@ -195,9 +196,12 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('replies.ts', [
     ["if (named !== '') return { kind: 'unknown' }", '', unit('facilitator')],
+    ['|^eip6492_factory_not_allowed$/', '/', unit('facilitator')],
     ['if (data?.isValid !== undefined) return false', '', unit('facilitator')],
     ['status === 400 && !data?.transaction && ', 'status === 400 && ', unit('facilitator')],
   ]),
+  ...in_('chain.ts', [["answer.error === 'reverted' ? ok(false) : answer", 'answer', unit('chain')]]),
+  ...in_('x402/codec.ts', [['if (identifiers.size > 1)', 'if (false)', unit('codec')]]),
   ...in_('supported.ts', [
     ['missing.lastSeconds - missing.sinceSeconds < CONFIRMED_SECONDS', 'false', unit('supported')],
     [' || nowSeconds - missing.lastSeconds >= FRESH_SECONDS', '', unit('supported')],

@@ -299,4 +299,16 @@ describe('values', () => {
     })
     expect(bodies).toMatchObject([{ method: 'eth_call', params: [{ to: WALLET }, 'latest'] }])
   })
+
+  test.each<[string, number, string, Awaited<ReturnType<typeof isValidSignature>>]>([
+    ['a revert by its code', 3, 'GS026', { ok: true, value: false }],
+    ['a revert in words', -32_000, 'execution reverted', { ok: true, value: false }],
+    ['a revert in other words', -32_015, 'VM execution error: Reverted 0x08c379a0', { ok: true, value: false }],
+    ['a node that will not answer', -32_601, 'method not found', { ok: false, error: 'refused' }],
+    ['a node that is asked too often', -32_005, 'rate limit reached', { ok: false, error: 'unreachable' }],
+    ['a node that is asked too often, in the code of a revert', 3, 'rate limit', { ok: false, error: 'unreachable' }],
+  ])('what a contract wallet says by breaking off is told from no answer: %s', async (_, code, message, expected) => {
+    answering(() => Response.json({ id: 1, error: { code, message } }))
+    expect(await isValidSignature(newRpc(), WALLET, NONCE.nonce, `0x${'ab'.repeat(65)}`, plenty())).toEqual(expected)
+  })
 })

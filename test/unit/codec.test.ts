@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { verifyPayment } from '../../src/networks/network.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
 import { decodePayment, encodeChallenge, encodeFailure } from '../../src/x402/codec.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
 import { usdcOn } from '../world/usdc.ts'
@@ -28,7 +29,7 @@ const offer: Offer = {
 }
 
 /** None of these payments carries a memo. */
-const NO_BOND = { context: '', keys: [], facilitators: [] }
+const NO_BOND = { context: '', keys: [], facilitators: [], tokens: ASSETS }
 
 type Wire = Record<string, unknown>
 
@@ -227,6 +228,21 @@ describe('what cannot be read two ways', () => {
     expect(decode(base64(v2()), base64(v1())).ok).toBe(true)
     expect(decode(base64(v2()), base64(v1({}, { value: '50001' })))).toMatchObject(INVALID)
     expect(decode(base64(v2()), 'garbage')).toMatchObject(INVALID)
+  })
+
+  test('two headers have one identifier: that of either, and not two', () => {
+    const extensions = (id: string) => ({ extensions: { 'payment-identifier': { info: { id } } } })
+    const [one, other] = [extensions('an-identifier-of-it'), extensions('AN-IDENTIFIER-OF-IT')]
+    const identifierOf = (first: unknown, second: unknown) => {
+      const read = decode(base64(first), base64(second))
+      return read.ok ? read.value?.identifier : read.error.code
+    }
+    expect(identifierOf(v2(), v1())).toBeNull()
+    expect(identifierOf(v2(one), v1())).toBe('an-identifier-of-it')
+    expect(identifierOf(v2(), v1(one))).toBe('an-identifier-of-it')
+    expect(identifierOf(v2(one), v1(one))).toBe('an-identifier-of-it')
+    expect(identifierOf(v2(one), v1(other))).toBe('invalid_payload')
+    expect(identifierOf(v2(one), v1(extensions('short')))).toBe('invalid_payload')
   })
 
   test('the version decides, not the header', () => {

@@ -143,7 +143,7 @@ describe('the words of hosted facilitators', () => {
     unsupported_scheme: { kind: 'refused', reason: 'unexpected_settle_error' },
     unsupported_payload_type: { kind: 'refused', reason: 'unexpected_settle_error' },
     asset_not_deployed_contract: { kind: 'refused', reason: 'unexpected_settle_error' },
-    eip6492_factory_not_allowed: { kind: 'refused', reason: 'unexpected_settle_error' },
+    eip6492_factory_not_allowed: { kind: 'refused', reason: 'invalid_exact_evm_payload_signature' },
     amount_too_low: { kind: 'refused', reason: 'unexpected_settle_error' },
     self_send_not_allowed: { kind: 'refused', reason: 'unexpected_settle_error' },
     preflight_validation_failed: { kind: 'refused', reason: 'unexpected_settle_error' },
@@ -751,20 +751,23 @@ describe('what is about us', () => {
     expect(calls).toHaveLength(2)
   })
 
-  test.each(['invalid_network', 'unsupported_scheme', 'invalid_scheme', 'invalid_x402_version'])(
-    'one that serves something else (%s) lets the next one try; alone it is a refusal',
-    async (word) => {
-      const other = { says: json(refusal(word)), supported }
-      world({ [A]: other, [B]: { says: json(success), supported } })
-      expect(await settle(at(A, B), memoryOf(), payment, false)).toMatchObject({ kind: 'settled' })
-      world({ [A]: other })
-      expect(await settle(at(A), memoryOf(), payment, false)).toMatchObject({ kind: 'refused' })
-      world({ [A]: { says: lost, supported: lost }, [B]: other })
-      expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual({ kind: 'unanswered' })
-      world({ [A]: { says: json({ isValid: false, invalidReason: word }), supported } })
-      expect(await verify(at(A), memoryOf(), payment)).toMatchObject({ kind: 'refused' })
-    },
-  )
+  test.each([
+    'invalid_network',
+    'unsupported_scheme',
+    'invalid_scheme',
+    'invalid_x402_version',
+    'eip6492_factory_not_allowed',
+  ])('one that serves something else (%s) lets the next one try; alone it is a refusal', async (word) => {
+    const other = { says: json(refusal(word)), supported }
+    world({ [A]: other, [B]: { says: json(success), supported } })
+    expect(await settle(at(A, B), memoryOf(), payment, false)).toMatchObject({ kind: 'settled' })
+    world({ [A]: other })
+    expect(await settle(at(A), memoryOf(), payment, false)).toMatchObject({ kind: 'refused' })
+    world({ [A]: { says: lost, supported: lost }, [B]: other })
+    expect(await settle(at(A, B), memoryOf(), payment, false)).toEqual({ kind: 'unanswered' })
+    world({ [A]: { says: json({ isValid: false, invalidReason: word }), supported } })
+    expect(await verify(at(A), memoryOf(), payment)).toMatchObject({ kind: 'refused' })
+  })
 
   test('a shorter rest does not end a longer one', async () => {
     const memory = memoryOf()

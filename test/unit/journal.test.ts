@@ -21,7 +21,7 @@ function ruleAt(text: string): Rule {
     isObserved: false,
     host: null,
     methods: null,
-    price: { micros: 50_000n },
+    price: [{ currency: 'USD', micros: 50_000n }],
     prices: [],
     accessSeconds: 86_400,
     content: 'origin',
@@ -33,13 +33,14 @@ function ruleAt(text: string): Rule {
   }
 }
 
+const PRICE = { currency: 'USD', micros: 50_000n } as const
 const ENDED: Ended = { method: 'GET', class: 'other', kind: 'gated', status: 200, refusal: null }
 const line = (noted: Partial<Entry>, ended: Partial<Ended> = {}) =>
   lineOf({ ...newEntry(NOW_MS - 30), rule: ruleAt('/articles/*'), ...noted }, { ...ENDED, ...ended }, SECRET, NOW_MS)
 
 describe('the line of a request', () => {
   test('of a sale has the price, the network, and the payer by the alias of the month', () => {
-    const sold: Partial<Entry> = { decision: 'sold', priceMicros: 50_000n, network: 'eip155:8453', payer: ADDRESS }
+    const sold: Partial<Entry> = { decision: 'sold', price: PRICE, network: 'eip155:8453', payer: ADDRESS }
     expect(line({ ...sold, contentMs: 10, payerMs: 15 }, { class: 'agent' })).toEqual({
       event: 'request',
       decision: 'sold',
@@ -51,6 +52,7 @@ describe('the line of a request', () => {
       contentMs: 10,
       payerMs: 15,
       priceMicros: 50_000,
+      currency: 'USD',
       network: 'eip155:8453',
       payer: payerAlias(SECRET, ADDRESS, '2026-11'),
     })
@@ -96,7 +98,7 @@ describe('the line of a request', () => {
     ['a POST', { method: 'POST', status: 201 }, 50_000],
     ['a POST that fails', { method: 'POST', status: 500 }, undefined],
   ])('an observed route names the price that would have been asked for: %s', (_, ended, price) => {
-    const said = line({ decision: 'observed', priceMicros: 50_000n }, { kind: 'free', ...ended })
+    const said = line({ decision: 'observed', price: PRICE }, { kind: 'free', ...ended })
     expect([said?.decision, said?.priceMicros]).toEqual(['observed', price])
   })
 })
@@ -141,10 +143,10 @@ describe('sampling', () => {
 })
 
 test('a count has the columns that the operator is told', () => {
-  const said = line({ decision: 'sold', priceMicros: 50_000n, network: 'eip155:8453', payer: ADDRESS })
+  const said = line({ decision: 'sold', price: PRICE, network: 'eip155:8453', payer: ADDRESS })
   expect(said && pointOf(said)).toEqual({
     indexes: ['/articles/*'],
-    blobs: ['/articles/*', 'sold', '', 'other', 'eip155:8453'],
+    blobs: ['/articles/*', 'sold', '', 'other', 'eip155:8453', 'USD'],
     doubles: [50_000, 30, 200],
   })
 })
@@ -161,7 +163,7 @@ test.each([
   const told: string[] = []
   const real = console.error
   console.error = (text: string) => void told.push(text)
-  const said = line({ decision: 'observed', priceMicros: 50_000n }, { kind: 'free' })
+  const said = line({ decision: 'observed', price: PRICE }, { kind: 'free' })
   if (said) write({ ANALYTICS: { writeDataPoint } }, said, false, Number.MIN_VALUE)
   console.error = real
   expect(points).toEqual(counted === 1 && said ? [pointOf(said)] : [])

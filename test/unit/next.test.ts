@@ -13,7 +13,8 @@ import {
   MOST_HANDOUTS,
   type PaymentRow,
 } from '../../src/payer/rows.ts'
-import type { Offer, Owner } from '../../src/x402/payment.ts'
+import { assetsOn, NETWORKS } from '../../src/x402/assets.ts'
+import type { Cost, Offer, Owner } from '../../src/x402/payment.ts'
 
 const NOW = 1_800_000_000
 const HOUR = 3_600
@@ -62,7 +63,7 @@ function rowOf(thing: Thing, state: Redemption, over: Partial<PaymentRow> = {}):
     seenBlock: 1,
     search: null,
     signatureHash: 'a hash',
-    terms: '',
+    terms: TERMS,
     ...over,
   }
 }
@@ -88,6 +89,23 @@ const offerOf = ({ amount, accessSeconds, scope }: Thing, flow: Offer['flow']): 
   scope: scope.startsWith('~') ? scope.slice(1) : null,
   flow,
 })
+
+/** A payment in the first token of its network. */
+const TERMS = JSON.stringify({
+  from: '0x01',
+  to: '0x02',
+  value: '1',
+  validAfter: '0',
+  validBefore: '1',
+  nonce: '0x03',
+  signature: null,
+  payTo: '0x02',
+  offer: null,
+})
+
+/** What the same thing costs on each network these tests speak of. */
+const costsOf = (amount: bigint): Cost[] =>
+  NETWORKS.flatMap(({ network }) => assetsOn(network).map(({ asset }) => ({ network, asset, amount })))
 
 function requestFor(thing: Thing, over: Partial<RedeemRequest> = {}): RedeemRequest {
   return {
@@ -117,6 +135,7 @@ function requestFor(thing: Thing, over: Partial<RedeemRequest> = {}): RedeemRequ
       quote: null,
     },
     offer: offerOf(thing, 'authorization'),
+    costs: costsOf(thing.amount),
     objection: null,
     resource: { site: SITE, method: 'GET', path: thing.resource, id: thing.resource },
     scope: thing.scope,
@@ -528,6 +547,12 @@ table('a payment that has paid', [
     'taken, and asked for by its name: again',
     { own: seen(own(ARTICLE, SETTLED, { handouts: 9, isDelivered: true, identifier: NAME })) },
     named(ARTICLE),
+    'hand out own, again',
+  ],
+  [
+    'taken, and asked for by its name once its window is over: again',
+    { own: seen(own(ARTICLE, SETTLED, { handouts: 9, isDelivered: true, identifier: NAME })) },
+    { ...named(ARTICLE), objection: { code: 'invalid_exact_evm_payload_authorization_valid_before' }, offer: null },
     'hand out own, again',
   ],
   [

@@ -34,7 +34,7 @@ describe('log lines are read', () => {
     ['with one that was cut off', [line(), ...tail(line()).slice(0, 5), ...tail(line())]],
   ])('%s', async (_, lines) => {
     expect(await observedIn(lines)).toEqual({
-      rows: [{ route: '/articles/*', class: 'people', priceMicros: 50_000n, requests: 2 }],
+      rows: [{ route: '/articles/*', class: 'people', price: { currency: 'USD', micros: 50_000n }, requests: 2 }],
       unpriced: 0,
       isEstimate: false,
     })
@@ -56,7 +56,7 @@ test('requests are told apart by route, class and price, the dearest first', asy
     line({ route: '/files/*', priceMicros: 10_000 }),
   ])
   expect(
-    rows.map(({ route, class: visitor, priceMicros, requests }) => [route, visitor, Number(priceMicros), requests]),
+    rows.map(({ route, class: visitor, price, requests }) => [route, visitor, Number(price.micros), requests]),
   ).toEqual([
     ['/articles/*', 'people', 1_000_000, 1],
     ['/articles/*', 'people', 50_000, 2],

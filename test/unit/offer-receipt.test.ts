@@ -41,7 +41,13 @@ const offer: Offer = {
   scope: null,
   flow: 'authorization',
 }
-const settlement = { network: offer.network, payer: PAYER, transaction: TRANSACTION, amount: offer.amount }
+const settlement = {
+  network: offer.network,
+  asset: offer.asset,
+  payer: PAYER,
+  transaction: TRANSACTION,
+  amount: offer.amount,
+}
 
 async function signerOf(key: PrivateJwk): Promise<Signer> {
   const imported = await importSigner(key)

@@ -40,10 +40,16 @@ test.each([
     teaser: text(600),
     refused: { code: 'payment_required' },
     offers: [
-      { name: null, micros: 50_000n, accessSeconds: 86_400, scope: null },
-      { name: 'Day pass', micros: 500_000n, accessSeconds: 86_400, scope: '/articles/*' },
+      { name: null, amounts: [{ currency: 'USD', micros: 50_000n }], accessSeconds: 86_400, scope: null },
+      {
+        name: 'Day pass',
+        amounts: [{ currency: 'USD', micros: 500_000n }],
+        accessSeconds: 86_400,
+        scope: '/articles/*',
+      },
     ],
     networks,
+    tokens: ASSETS,
     resourceUrl: 'https://news.example/articles/tides',
     origin: 'https://news.example',
     challenge: text(4000),

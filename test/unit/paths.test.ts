@@ -22,7 +22,7 @@ const rule = (path: string, micros: bigint | 'free' = 50_000n, methods: string[]
   isObserved: false,
   host: null,
   methods,
-  price: micros === 'free' ? 'free' : { micros },
+  price: micros === 'free' ? 'free' : [{ currency: 'USD', micros }],
   prices: [],
   accessSeconds: 86_400,
   content: 'origin',
@@ -374,13 +374,13 @@ describe('patterns', () => {
 })
 
 test('a priced parameter given twice is refused, since an origin may read the other one', () => {
-  const priced = {
+  const priced: Rule = {
     ...rule('/x'),
-    prices: [{ query: { full: '1' }, header: {}, country: [], price: { micros: 90_000n } }],
+    prices: [{ query: { full: '1' }, header: {}, country: [], price: [{ currency: 'USD', micros: 90_000n }] }],
   }
   const decideFor = (query: string) => decide({ ...facts('/x'), query: `?${query}` }, [priced])
-  expect(decideFor('full=1')).toMatchObject({ value: { price: { micros: 90_000n } } })
-  expect(decideFor('full=0')).toMatchObject({ value: { price: { micros: 50_000n } } })
+  expect(decideFor('full=1')).toMatchObject({ value: { price: [{ micros: 90_000n }] } })
+  expect(decideFor('full=0')).toMatchObject({ value: { price: [{ micros: 50_000n }] } })
   expect(decideFor('a=1&a=2')).toMatchObject({ ok: true })
   expect(decideFor('full=0&full=1')).toEqual({ ok: false, error: { code: 'invalid_path' } })
 })

@@ -2,7 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parsePattern } from '../../src/policy/paths.ts'
 import { salesAt } from '../../src/policy/policy.ts'
-import { formatPrice, parseAccess, parsePrice } from '../../src/policy/rules.ts'
+import {
+  type Amounts,
+  formatAmounts,
+  formatPrice,
+  parseAccess,
+  parseAmounts,
+  parsePrice,
+} from '../../src/policy/rules.ts'
 
 describe('a price is read without floating point', () => {
   test.each([
@@ -12,23 +19,56 @@ describe('a price is read without floating point', () => {
     ['$999999999.999999', 999_999_999_999_999n],
     ['$0.29', 290_000n],
   ])('%s is %s millionths', (text, micros) => {
-    expect(parsePrice(text)).toEqual({ ok: true, value: { micros } })
+    expect(parsePrice(text)).toEqual({ ok: true, value: [{ currency: 'USD', micros }] })
+    expect(parsePrice(text.replace('$', '€'))).toEqual({ ok: true, value: [{ currency: 'EUR', micros }] })
   })
 
-  test.each(['', '0.05', '$', '$.5', '$0', '$0.00', '$-1', '$1e3', '$01', '$1,000', '$0.0000001', ' $1', '€1', 'FREE'])(
-    '%s is an error',
-    (text) => {
-      expect(parsePrice(text).ok).toBe(false)
-    },
-  )
+  test.each([
+    '',
+    '0.05',
+    '$',
+    '$.5',
+    '$0',
+    '$0.00',
+    '$-1',
+    '$1e3',
+    '$01',
+    '$1,000',
+    '$0.0000001',
+    ' $1',
+    '$€1',
+    '€',
+    '1€',
+    '£1',
+    'FREE',
+  ])('%s is an error', (text) => {
+    expect(parsePrice(text).ok).toBe(false)
+  })
 
   test('what is written is what is read', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 1n, max: 999_999_999_999_999n }), (micros) => {
-        expect(parsePrice(formatPrice(micros))).toEqual({ ok: true, value: { micros } })
+        for (const currency of ['USD', 'EUR'] as const)
+          expect(parsePrice(formatPrice({ currency, micros }))).toEqual({ ok: true, value: [{ currency, micros }] })
       }),
     )
   })
+
+  test('a list has one price for each currency, and nothing is converted', () => {
+    const both: Amounts = [
+      { currency: 'USD', micros: 50_000n },
+      { currency: 'EUR', micros: 40_000n },
+    ]
+    expect(parseAmounts(['$0.05', '€0.04'])).toEqual({ ok: true, value: both })
+    expect(formatAmounts(both)).toBe('$0.05 · €0.04')
+  })
+
+  test.each([[[]], [['$0.05', '$0.06']], [['$0.05', 'free']], [['$0.05', '']], [['€1', '€1']]])(
+    '%j is an error',
+    (list) => {
+      expect(parseAmounts(list).ok).toBe(false)
+    },
+  )
 })
 
 test.each([
@@ -51,7 +91,7 @@ describe('amounts at one resource differ, so that an amount names its offer', ()
     path: scope.value,
     host: null,
     methods: null,
-    price: { micros: 50_000n },
+    price: [{ currency: 'USD', micros: 50_000n }],
     isObserved: false,
     prices: [],
     accessSeconds: 0,
@@ -60,18 +100,25 @@ describe('amounts at one resource differ, so that an amount names its offer', ()
     description: '',
     mimeType: '',
     wall: null,
-    offers: [{ name: 'Day pass', price: { micros: 500_000n }, accessSeconds: 86_400, scope: scope.value }],
+    offers: [
+      { name: 'Day pass', price: [{ currency: 'USD', micros: 500_000n }], accessSeconds: 86_400, scope: scope.value },
+    ],
   } as const
 
   test('the article and the day pass are on sale', () => {
-    expect(salesAt('/articles/hello', { micros: 50_000n }, rule).map((sale) => sale.name)).toEqual([null, 'Day pass'])
+    expect(salesAt('/articles/hello', [{ currency: 'USD', micros: 50_000n }], rule).map((sale) => sale.name)).toEqual([
+      null,
+      'Day pass',
+    ])
   })
 
   test('an article as dear as the day pass sells the day pass', () => {
-    expect(salesAt('/articles/hello', { micros: 500_000n }, rule).map((sale) => sale.name)).toEqual(['Day pass'])
+    expect(salesAt('/articles/hello', [{ currency: 'USD', micros: 500_000n }], rule).map((sale) => sale.name)).toEqual([
+      'Day pass',
+    ])
   })
 
   test('an offer whose scope leaves the resource out is not on sale there', () => {
-    expect(salesAt('/other', { micros: 50_000n }, rule).map((sale) => sale.name)).toEqual([null])
+    expect(salesAt('/other', [{ currency: 'USD', micros: 50_000n }], rule).map((sale) => sale.name)).toEqual([null])
   })
 })

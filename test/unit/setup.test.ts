@@ -271,7 +271,7 @@ describe('answers', () => {
       ['--path', 'articles/*'],
       "--path articles/* does not start with a slash: write a path such as '/articles/*', in quotation marks",
     ],
-    [['--price', 'free'], '--price free: write a price in dollars such as "$0.05"'],
+    [['--price', 'free'], '--price free: write a price such as "$0.05"'],
     [['--price', '0'], '--price 0: a price of zero is written "free"'],
     [['--price', '0.0000001'], 'USDC has 6 decimals, this price has 7'],
     [['--money', 'both'], '--money both is neither of the two: write test or real'],

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto'
+import { type Hex, serializeErc6492Signature } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { isSignedMessage } from '../../src/networks/evm.ts'
+import { innerSignature, isSignedMessage } from '../../src/networks/evm.ts'
 import { issueNonce, nonceEndsAtSeconds } from '../../src/nonce.ts'
 import { deriveKey } from '../../src/token.ts'
 import {
@@ -255,4 +256,27 @@ test('the declaration is short, and what a client echoes of it can be read', () 
   })
   const { address, signature } = plain
   expect(decoded(base64({ ...declared.info, ...declared.supportedChains[0], address, signature }))).toEqual(plain)
+})
+
+describe('a signature with the call that creates its wallet around it (ERC-6492)', () => {
+  const wrapped = (signature: Hex, data: Hex = '0x1234') =>
+    serializeErc6492Signature({ address: account.address, data, signature })
+  const MAGIC = '6492'.repeat(16)
+  const word = (size: bigint) => size.toString(16).padStart(64, '0')
+
+  test.each<Hex>([`0x${'ab'.repeat(65)}`, `0x${'cd'.repeat(321)}`, '0x'])('is what is inside: %s', (signature) => {
+    expect(innerSignature(wrapped(signature))).toBe(signature)
+    expect(innerSignature(wrapped(signature, `0x${'99'.repeat(500)}`))).toBe(signature)
+  })
+
+  test.each<[string, Hex]>([
+    ['none around it', `0x${'ab'.repeat(65)}`],
+    ['the end alone', `0x${MAGIC}`],
+    ['two words', `0x${word(0n)}${word(0n)}${MAGIC}`],
+    ['a place beyond its end', `0x${word(0n)}${word(64n)}${word(10_000n)}${MAGIC}`],
+    ['a place that is no number a machine holds', `0x${word(0n)}${word(64n)}${'f'.repeat(64)}${MAGIC}`],
+    ['a length beyond its end', `0x${word(0n)}${word(64n)}${word(96n)}${word(2n ** 200n)}${MAGIC}`],
+  ])('is left as it is with %s', (_, signature) => {
+    expect(innerSignature(signature)).toBe(signature)
+  })
 })

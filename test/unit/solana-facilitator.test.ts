@@ -5,11 +5,23 @@ import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.
 import type { SolanaPart } from '../../dev/stack/solana/facilitator.ts'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { LIGHTHOUSE, SOLANA_EURC, SOLANA_USDC, type Solana } from '../../dev/stack/solana.ts'
-import { VERSIONS, type Version } from '../world/payer.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
+import { Answer, decodeHeader } from '../world/answer.ts'
+import { HEADERS, termsOf, VERSIONS, type Version } from '../world/payer.ts'
+import { solanaBehaviours } from '../world/solana-behaviour.ts'
 import { startBareSolana } from '../world/solana-node.ts'
 import { arrivals, landSilently } from '../world/solana-on-chain.ts'
-import { paymentOf, type SolanaChange, signSolana, solanaTerms } from '../world/solana-payer.ts'
-import { stockSolanaPayment } from '../world/solana-stock.ts'
+import {
+  paymentOf,
+  paySolana,
+  type SolanaChange,
+  signSolana,
+  solanaChallenge,
+  solanaReader,
+  solanaTerms,
+} from '../world/solana-payer.ts'
+import { stockSolanaHeader, stockSolanaPayment } from '../world/solana-stock.ts'
+import { startSolanaStack } from '../world/stack.ts'
 
 const PRICE = 50_000n
 const { publisher } = solanaWallets
@@ -147,4 +159,64 @@ describe.each(VERSIONS)('the facilitator, %s', (version) => {
       expect(await chain.balance(publisher.address)).toBe(success ? PRICE : 0n)
     }
   })
+
+  test('is paid by header for the offer on Solana, where an offer on an EVM chain stands in front', async () => {
+    const { chain, reader } = await startBareSolana()
+    const facilitator = await facilitatorOf(chain)
+    const { amount, ...evm } = termsOf(PRICE)
+    const v1 = {
+      ...TERMS.v1,
+      accepts: [{ ...evm, network: 'base-sepolia', maxAmountRequired: amount }, ...TERMS.v1.accepts],
+    }
+    const v2 = { ...TERMS.v2, accepts: [termsOf(PRICE), ...TERMS.v2.accepts] }
+    const required = Buffer.from(JSON.stringify(v2)).toString('base64')
+    const answer = new Answer(402, new Headers({ 'PAYMENT-REQUIRED': required }), Buffer.from(JSON.stringify(v1)))
+    const challenge = solanaChallenge(answer)
+    expect(challenge).toEqual(TERMS)
+    for (const headers of [
+      await stockSolanaHeader(version, answer, reader, chain.rpcUrl),
+      await paySolana(version, chain, challenge, reader, { unitLimit: 30_000 }),
+    ]) {
+      const payment = decodeHeader(headers[HEADERS[version]] ?? '')
+      expect(await settle(facilitator, version, payment)).toMatchObject({ success: true })
+    }
+    expect(await chain.balance(publisher.address)).toBe(2n * PRICE)
+  })
+
+  test('loses its answer for one payer alone, after it has settled', async () => {
+    const { chain, reader } = await startBareSolana()
+    const other = await solanaReader(chain)
+    const facilitator = await facilitatorOf(chain)
+    const { hook, set, calls } = solanaBehaviours()
+    facilitator.setHook(hook)
+    set(reader.address, async (proceed) => {
+      await proceed()
+      return 'drop'
+    })
+    const payment = paymentOf(version, TERMS, await signSolana(chain, TERMS, reader))
+    await expect(settle(facilitator, version, payment)).rejects.toThrow()
+    expect((await arrivals(chain, publisher.address)).map(({ from }) => from)).toEqual([[reader.address]])
+    const theirs = paymentOf(version, TERMS, await signSolana(chain, TERMS, other))
+    expect(await settle(facilitator, version, theirs)).toMatchObject({ success: true })
+    expect([calls(reader.address), calls(other.address)]).toEqual([['/settle'], ['/settle']])
+    // Asked again it knows the payment, and does not say that it is paid.
+    set(reader.address, null)
+    expect(await settle(facilitator, version, payment)).toMatchObject({ errorReason: 'duplicate_settlement' })
+    expect(await chain.balance(publisher.address)).toBe(2n * PRICE)
+  })
+})
+
+test('one facilitator serves both chains beside each other', async () => {
+  const { chain, solana, facilitator, stop } = await startSolanaStack()
+  onTestFinished(stop)
+  const supported = z
+    .object({ kinds: z.array(z.object({ network: z.string() })) })
+    .parse(await (await fetch(`${facilitator.url}/supported`)).json())
+  expect(supported.kinds.map(({ network }) => network).sort()).toEqual([
+    'base-sepolia',
+    'eip155:84532',
+    'solana-devnet',
+    'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1',
+  ])
+  expect([await chain.balance(wallets.publisher.address), await solana.balance(publisher.address)]).toEqual([0n, 0n])
 })

@@ -256,6 +256,15 @@ describe('a transaction', () => {
     expect(chain.ledger.landed).toHaveLength(1)
   })
 
+  test('that was signed for one chain lands on no other', async () => {
+    const [{ chain, reader }, { chain: other }] = [await startBareSolana(), await startBareSolana()]
+    await other.fund(reader.address, 1_000_000n)
+    const bytes = await signed(chain, reader)
+    expect(other.land(bytes)).toBe('BlockhashNotFound')
+    expect(chain.land(bytes)).toBeNull()
+    expect([await chain.balance(publisher.address), await other.balance(publisher.address)]).toEqual([PRICE, 0n])
+  })
+
   test('that fails is stopped before it is sent; sent all the same it lands, moves nothing and costs its fee', async () => {
     const { chain, reader } = await startBareSolana()
     const bytes = base64(await signed(chain, reader, { amount: 2_000_000n }))
@@ -512,11 +521,19 @@ describe('a fault', () => {
     expect((await arrivals(chain, publisher.address)).map(({ memo }) => memo)).toEqual(['[7] in time'])
   })
 
-  test('no LiteSVM for this machine: said in one sentence', () => {
-    const script = `import { whyNoVm } from './dev/stack/solana/vm.ts'; process.stdout.write(await whyNoVm() ?? 'here')`
-    const env = { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere/litesvm.node' }
+  test('no LiteSVM for this machine: said in one sentence, and in CI an error', () => {
+    const script = `
+      import { startSolanaIfPossible } from './dev/stack/solana.ts'
+      const { missing } = await startSolanaIfPossible()
+      process.env.CI = 'true'
+      const error = await startSolanaIfPossible().catch(({ message }) => message)
+      process.stdout.write(JSON.stringify([missing, error]))`
+    const env = { ...process.env, CI: '', NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere/litesvm.node' }
     const args = ['--input-type=module', '-e', script]
-    const said = execFileSync(process.execPath, args, { cwd: inCheckout('.'), env, encoding: 'utf8' })
-    expect(said).toMatch(/^LiteSVM, .*npm install/)
+    const said: unknown = JSON.parse(
+      execFileSync(process.execPath, args, { cwd: inCheckout('.'), env, encoding: 'utf8' }),
+    )
+    const sentence = expect.stringMatching(/^LiteSVM, .*npm install/)
+    expect(said).toEqual([sentence, sentence])
   })
 })

@@ -70,6 +70,7 @@ export function requestFor(number = 1, over: Partial<RedeemRequest> = {}) {
       quote: null,
     },
     offer: OFFER,
+    costs: [OFFER],
     objection: null,
     resource: { site: SITE, method: 'GET', path: '/articles/hello', id: '/articles/hello' },
     scope: '=/articles/hello',

@@ -22,6 +22,9 @@ export type Authorization = {
   nonce: Hex
 }
 
+/** Whoever signs: a key, or a wallet with code. */
+export type Signer = Pick<PrivateKeyAccount, 'address' | 'signTypedData'>
+
 export type Signed = { authorization: Authorization; signature: Hex }
 
 /** What an honest client would not do. Each knob changes one thing. */
@@ -64,7 +67,7 @@ const TYPES = {
 type Token = { name: string; version: string; chainId: number; verifyingContract: Address }
 
 /** Every hand-written payment is signed here. */
-const signTransfer = (signer: PrivateKeyAccount, domain: Token, message: Authorization): Promise<Hex> =>
+const signTransfer = (signer: Signer, domain: Token, message: Authorization): Promise<Hex> =>
   signer.signTypedData({ domain, types: TYPES, primaryType: 'TransferWithAuthorization', message })
 
 /** The authorization as it is sent. */
@@ -88,7 +91,7 @@ function toBeSigned(version: Version, challenge: Challenge, offer: number) {
 export async function sign(
   version: Version,
   challenge: Challenge,
-  signer: PrivateKeyAccount,
+  signer: Signer,
   change: Change = {},
 ): Promise<Signed> {
   const terms = toBeSigned(version, challenge, change.offer ?? 0)
@@ -161,7 +164,7 @@ function wrapV2({ v2 }: Challenge, payload: unknown, { offer = 0, accepted, echo
 export async function pay(
   version: Version,
   challenge: Challenge,
-  reader: PrivateKeyAccount,
+  reader: Signer,
   change: Change = {},
 ): Promise<Record<string, string>> {
   return wrap(version, challenge, await sign(version, challenge, reader, change), change)
@@ -180,10 +183,7 @@ export const termsOf = (amount: bigint) =>
   }) as const
 
 /** Signs a transfer that no challenge asked for: to the publisher, and valid for five minutes, unless told otherwise. */
-export async function authorize(
-  signer: PrivateKeyAccount,
-  message: Partial<Authorization> & { value: bigint },
-): Promise<Signed> {
+export async function authorize(signer: Signer, message: Partial<Authorization> & { value: bigint }): Promise<Signed> {
   const { payTo, maxTimeoutSeconds, extra } = termsOf(message.value)
   const authorization: Authorization = {
     from: signer.address,

@@ -7,7 +7,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { expect } from 'vitest'
 import * as z from 'zod'
 import { type Asked, type BrowserWallet, installWallets } from './browser-wallet.ts'
-import { installSolanaWallets, type SolanaBrowserWallet } from './solana-browser-wallet.ts'
+import type { SolanaBrowserWallet } from './solana-browser-wallet.ts'
 
 const SCREENSHOTS = 'test/browser/screenshots'
 
@@ -68,7 +68,10 @@ export async function openReader(
     if (!request.url().endsWith('/favicon.ico')) fetched.push(`${request.method()} ${request.url()}`)
   })
   const asked = await installWallets(page, wallets)
-  await installSolanaWallets(page, solana, asked)
+  if (solana.length > 0) {
+    const { installSolanaWallets } = await import('./solana-browser-wallet.ts')
+    await installSolanaWallets(page, solana, asked)
+  }
   const status = page.locator('#status')
   async function faults(selector: string): Promise<string[]> {
     await page.evaluate(AXE)

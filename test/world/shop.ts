@@ -3,7 +3,7 @@ import type { Address } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { type Answer, type Challenge, type Question, send } from './answer.ts'
-import { type Change, pay, type Version } from './payer.ts'
+import { type Change, pay, type Signer, type Version } from './payer.ts'
 import { type Json, type Site, type SiteOptions, startSite, type Vars } from './site.ts'
 import { type Stack, type StackOptions, startStack } from './stack.ts'
 
@@ -35,7 +35,7 @@ export type Shop = {
   /** A reader nobody has seen before, with a dollar or with what is given. */
   reader(atomicUnits?: bigint): Promise<PrivateKeyAccount>
   /** Asks for the challenge and pays it. */
-  buy(version: Version, path: string, reader: PrivateKeyAccount, change?: Change): Promise<Answer>
+  buy(version: Version, path: string, reader: Signer, change?: Change): Promise<Answer>
   /** Does something, and tells what it cost. */
   costOf<Result>(act: () => Promise<Result>): Promise<{ result: Result; cost: Cost }>
   /** The ledger's rows of one payer, or all of them, as they were settled. */

@@ -36,7 +36,7 @@ export const signInOf = ({ v2 }: { v2: { extensions: Record<string, unknown> } }
 /** Signs what was declared: the header that signs in. `address` is the signer's own, or a contract's. */
 export async function signIn(
   { info, supportedChains }: Declaration,
-  signer: PrivateKeyAccount,
+  signer: Pick<PrivateKeyAccount, 'address' | 'signMessage'>,
   change: SignInChange = {},
 ): Promise<Record<string, string>> {
   const proof: Record<string, string | undefined> = {

@@ -49,7 +49,7 @@ export type Site = {
   turn(): Promise<void>
   /** Has the worker do what its cron does. */
   tick(): Promise<void>
-  /** How many payers have an object with storage. */
+  /** How many payers have an object that has stored anything. */
   objects(): Promise<number>
   /** Takes the ledger's table away, or gives it back. */
   hideLedger(isHidden: boolean): Promise<void>
@@ -162,7 +162,9 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
     },
     async objects() {
       const files = await readdir(folder, { recursive: true })
-      return files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite$/.test(name)).length
+      const ofPayers = files.filter((name) => name.includes('Payer') && /[0-9a-f]{64}\.sqlite$/.test(name))
+      const filled = await Promise.all(ofPayers.map((name) => hasTables(join(folder, name))))
+      return filled.filter(Boolean).length
     },
     async hideLedger(isHidden) {
       const found = await db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).first()
@@ -184,6 +186,12 @@ const moduleOf = (contents: string) => ({
   modules: [{ type: 'ESModule' as const, path: join(BUILD, 'index.js'), contents }],
   modulesRoot: BUILD,
 })
+
+/** Whether a database has a table. What is in its log moves to the file itself, so the log is read first; it may be gone. */
+async function hasTables(file: string): Promise<boolean> {
+  const log = await readFile(`${file}-wal`).catch(() => Buffer.of())
+  return log.includes('CREATE TABLE') || (await readFile(file)).includes('CREATE TABLE')
+}
 
 type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
 

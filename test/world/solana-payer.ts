@@ -1,5 +1,5 @@
-// A paying client for Solana written by hand from the protocol's text. It shares no code with the worker or the stock
-// packages, and can do any one thing wrong.
+// A paying client for Solana written by hand from the protocol's text. It shares no code with the worker, and with the stock
+// packages only how addresses are spelt. It can do any one thing wrong.
 import * as z from 'zod'
 import { assemble, compile, type Instruction, type Meta, UNSIGNED } from '../../dev/stack/solana/message.ts'
 import { MEMO_PROGRAM, TOKEN_PROGRAM } from '../../dev/stack/solana/shapes.ts'

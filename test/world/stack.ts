@@ -10,8 +10,12 @@ export type Stack = { chain: Chain; facilitator: Facilitator; stop(): Promise<vo
 /** A stack with Solana beside the EVM chain. */
 export type SolanaStack = Stack & { solana: Solana }
 
-/** `blockTime`: see `startChain`; instant by default. `hook`: see `startFacilitator`. */
-export type StackOptions = { blockTime?: 'instant' | number; hook?: FacilitatorHook }
+/** `blockTime`: see `startChain`; instant by default. The others: see `startFacilitator`. */
+export type StackOptions = {
+  blockTime?: 'instant' | number
+  hook?: FacilitatorHook
+  eip6492AllowedFactories?: string[]
+}
 
 /** See `startSolana`; `memory`: see `SolanaPart`. */
 export type SolanaStackOptions = StackOptions & { solana?: SolanaOptions & Pick<SolanaPart, 'memory'> }
@@ -48,7 +52,10 @@ export async function startSolanaStack(options: SolanaStackOptions = {}): Promis
   }
 }
 
-const hooked = ({ hook }: StackOptions) => (hook ? { hook } : {})
+const hooked = ({ hook, eip6492AllowedFactories }: StackOptions) => ({
+  ...(hook && { hook }),
+  ...(eip6492AllowedFactories && { eip6492AllowedFactories }),
+})
 
 const together = (chain: Chain, facilitator: Facilitator, solana?: Solana): Stack => ({
   chain,

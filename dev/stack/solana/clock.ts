@@ -45,8 +45,13 @@ export type Clock = {
   readonly firstSlot: number
 }
 
+let clocks = 0
+
 export function startClock({ slots, confirmedAfter }: ClockOptions): Clock {
   const startedAt = Date.now()
+  clocks += 1
+  // What was signed for one chain lands on no other.
+  const chain = `${startedAt}, ${process.pid}, ${clocks}`
   let passed = 0
   const skipped: { first: number; count: number }[] = []
   const forks: number[] = []
@@ -68,8 +73,7 @@ export function startClock({ slots, confirmedAfter }: ClockOptions): Clock {
     const known = hashes.get(block)
     if (known !== undefined) return known
     const branch = forks.filter((since) => since <= block).length
-    // With the start in it: what was signed for one chain lands on no other.
-    const name = `block ${block} of branch ${branch} of ${startedAt}`
+    const name = `block ${block} of branch ${branch} of ${chain}`
     const hash = getBase58Decoder().decode(createHash('sha256').update(name).digest())
     hashes.set(block, hash)
     return hash

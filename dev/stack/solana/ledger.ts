@@ -148,7 +148,7 @@ function messageHash(transaction: Transaction): string {
   return hash
 }
 
-/** Whether each signer has signed, the fee payer too. */
+/** Whether each signer has signed, the fee payer too. Real nodes refuse keys of small order as well. */
 export function isSigned({ signatures, messageBytes, keys }: Transaction): boolean {
   return signatures.every((signature, place) => {
     const x = Buffer.from(getBase58Encoder().encode(keys[place] ?? '')).toString('base64url')

@@ -14,7 +14,7 @@ export const de: Strings = {
     lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
       `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis in USDC an ${publisher} zu unterschreiben. Sie gilt höchstens fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
-    networks: (names) => `USDC auf ${names}.`,
+    networks: (tokens, names) => `${tokens} auf ${names}.`,
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
     reload: 'Neu laden',
@@ -87,7 +87,7 @@ export const de: Strings = {
     wholePage: 'Eine Seite',
     when: 'Wann',
     amount: 'Wie viel',
-    currency: 'in USDC auf',
+    currency: 'in {symbol} auf',
     payTo: 'Bezahlt an',
     payer: 'Bezahlt von',
     transaction: 'Transaktion',
@@ -123,6 +123,8 @@ export const de: Strings = {
       payment_already_used: 'Diese Zahlung ist schon verwendet.',
       insufficient_funds: 'Die Wallet enthält zu wenig. Laden Sie sie auf und zahlen Sie noch einmal.',
       sign_in_nothing_bought: 'Diese Adresse hat nichts gekauft, das diese Seite öffnet, oder die Zeit ist um.',
+      invalid_siwx_verifier_error:
+        'Die Kette lässt sich gerade nicht nach dieser Wallet fragen. Melden Sie sich bald noch einmal an; zahlen müssen Sie nicht.',
       too_many_requests:
         'Von Ihrer Adresse sind zu viele Zahlungen gescheitert. Versuchen Sie es in einer Minute wieder.',
       configuration_error: 'Diese Seite ist nicht richtig eingerichtet. Der Verlag findet Näheres in seinem Protokoll.',

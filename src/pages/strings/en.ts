@@ -12,7 +12,7 @@ export const en: Strings = {
     lasting: (count, unit) => `for ${count} ${unit}${count === 1 ? '' : 's'}`,
     terms: (publisher) =>
       `Your wallet asks you to sign one payment of exactly this price in USDC to ${publisher}, valid for five minutes at most. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
-    networks: (names) => `USDC on ${names}.`,
+    networks: (tokens, names) => `${tokens} on ${names}.`,
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
     reload: 'Load again',
     programs: 'Programs pay this address with any x402 client.',
@@ -82,7 +82,7 @@ export const en: Strings = {
     wholePage: 'One page',
     when: 'When',
     amount: 'How much',
-    currency: 'in USDC on',
+    currency: 'in {symbol} on',
     payTo: 'Paid to',
     payer: 'Paid by',
     transaction: 'Transaction',

@@ -14,7 +14,7 @@ export const es: Strings = {
     lasting: (count, unit) => `durante ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
       `Su monedero le pedirá que firme un solo pago de exactamente este precio en USDC a ${publisher}, válido durante cinco minutos como máximo. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
-    networks: (names) => `USDC en ${names}.`,
+    networks: (tokens, names) => `${tokens} en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     reload: 'Recargar',
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
@@ -84,7 +84,7 @@ export const es: Strings = {
     wholePage: 'Una página',
     when: 'Cuándo',
     amount: 'Cuánto',
-    currency: 'en USDC en',
+    currency: 'en {symbol} en',
     payTo: 'Pagado a',
     payer: 'Pagado por',
     transaction: 'Transacción',
@@ -120,6 +120,8 @@ export const es: Strings = {
       payment_already_used: 'Este pago ya se ha usado.',
       insufficient_funds: 'El monedero tiene muy poco saldo. Recárguelo y pague de nuevo.',
       sign_in_nothing_bought: 'Esta dirección no ha comprado nada que abra esta página, o su plazo terminó.',
+      invalid_siwx_verifier_error:
+        'Ahora no se puede preguntar a la cadena por este monedero. Vuelva a iniciar sesión pronto; no hace falta pagar.',
       too_many_requests: 'Han fallado demasiados pagos desde su dirección. Inténtelo dentro de un minuto.',
       configuration_error: 'Este sitio no está bien configurado. Su editor encontrará los detalles en el registro.',
       internal_error: 'Algo salió mal. Recargue; no firme un segundo pago.',

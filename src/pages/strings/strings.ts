@@ -62,7 +62,7 @@ export type Strings = {
     lasting: (count: number, unit: Unit) => string
     /** What is signed, in words. */
     terms: (publisher: string) => string
-    networks: (names: string) => string
+    networks: (tokens: string, names: string) => string
     /** Where no script runs. */
     noScript: string
     reload: string

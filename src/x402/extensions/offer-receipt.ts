@@ -64,7 +64,7 @@ export const signOffers = (
 export const signReceipt = (
   site: string,
   resourceUrl: string,
-  { network, payer, transaction }: Omit<Settlement, 'amount'>,
+  { network, payer, transaction }: Omit<Settlement, 'amount' | 'asset'>,
   issuedAt: number,
   signer: Signer,
 ): Promise<Signed> =>

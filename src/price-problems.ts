@@ -1,0 +1,54 @@
+// Prices of a route that each are right by themselves, and that nobody could pay, tell apart or fit into a challenge.
+import type { Route } from './policy/routes.ts'
+import { formatPrice, isSameAmount, type Money, type Price } from './policy/rules.ts'
+import type { ConfigProblem } from './settings.ts'
+import { type Asset, assetsOn, type Network } from './x402/assets.ts'
+import { MOST_OFFERS } from './x402/codec.ts'
+
+/** `at`: where the route is written. */
+export function priceProblems(
+  route: Route,
+  networks: readonly Network[],
+  tokens: readonly Asset[],
+  at: string,
+): ConfigProblem[] {
+  const { price, prices = [], offers = [] } = route
+  const problems: ConfigProblem[] = []
+  const sold = [price, ...offers.map((offer) => offer.price)].filter((amounts) => amounts !== 'free')
+  if (sold.some((one, i) => sold.slice(i + 1).some((other) => isSameAmount(one, other)))) {
+    problems.push({
+      path: `${at}.offers`,
+      message: 'two offers have the same price, and a payment could not say which it buys; make them differ',
+    })
+  }
+  const written: [string, Price][] = [
+    ['price', price],
+    ...prices.map((rule, i): [string, Price] => [`prices[${i}].price`, rule.price]),
+    ...offers.map((offer, i): [string, Price] => [`offers[${i}].price`, offer.price]),
+  ]
+  for (const [path, amounts] of written) {
+    for (const money of amounts === 'free' ? [] : amounts) {
+      if (tokensFor([money], networks, tokens).length > 0) continue
+      const advice = 'write a price in another currency, or add a network that has one'
+      problems.push({
+        path: `${at}.${path}`,
+        message: `no network in NETWORKS has a token for ${formatPrice(money)}; ${advice}`,
+      })
+    }
+  }
+  const waysOf = (amounts: Price) => (amounts === 'free' ? 0 : tokensFor(amounts, networks, tokens).length)
+  const own = Math.max(...[price, ...prices.map((rule) => rule.price)].map(waysOf))
+  if (offers.reduce((sum, offer) => sum + waysOf(offer.price), own) > MOST_OFFERS) {
+    problems.push({
+      path: at,
+      message: `prices times networks are more than ${MOST_OFFERS}, too many for a header; name fewer offers, currencies or NETWORKS`,
+    })
+  }
+  return problems
+}
+
+/** The tokens these amounts can be paid in. */
+const tokensFor = (amounts: readonly Money[], networks: readonly Network[], tokens: readonly Asset[]) =>
+  amounts.flatMap(({ currency }) =>
+    networks.flatMap(({ network }) => assetsOn(network, tokens).find((asset) => asset.currency === currency) ?? []),
+  )

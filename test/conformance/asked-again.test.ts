@@ -1,0 +1,230 @@
+// A payment with a `payment-identifier` that is sent once more: the content, and the first `PAYMENT-RESPONSE` to the letter,
+// whatever has happened to site, terms, facilitator or chain meanwhile. specs/extensions/payment_identifier.md,
+// "Recovering a Lost Response".
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../dev/stack/ports.ts'
+import { makeSecrets } from '../../dev/stack/secrets.ts'
+import { wallets } from '../../dev/stack/wallets.ts'
+import type { Answer } from '../world/answer.ts'
+import { behaviours, fault, refuses, says, stage } from '../world/behaviour.ts'
+import { broadcast } from '../world/on-chain.ts'
+import { pay, type Signer, sign, VERSIONS, wrap } from '../world/payer.ts'
+import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
+import { BASE_VARS, type Vars } from '../world/site.ts'
+
+const PAGE = '/articles/hello'
+const SINGLE = '/once/hello'
+const ROUTES = [
+  { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
+  { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
+]
+const facilitator = behaviours()
+let shop: Shop
+let usual: Vars
+
+beforeAll(async () => {
+  const { RECEIPT_KEY } = await makeSecrets()
+  shop = await openShop({ ROUTES, RECEIPT_KEY }, { hook: facilitator.hook })
+  usual = {
+    ROUTES,
+    PAY_TO: BASE_VARS.PAY_TO,
+    PAUSED: false,
+    FACILITATORS: [shop.stack.facilitator.url],
+    RPC_URLS: { [NETWORK]: shop.stack.chain.rpcUrl },
+  }
+  for (const path of [PAGE, SINGLE]) await shop.site.kv.put(path, contentOf(path))
+})
+
+afterAll(() => shop.close())
+
+const contentOf = (path: string) => `the whole of ${path}`
+const newIdentifier = () => `pay_${randomBytes(12).toString('hex')}`
+const nowhere = async () => `http://127.0.0.1:${await freePort()}`
+
+/** What a client that lost its answer has to find again: to the letter, and no other header of a settlement. */
+function expectTheSame(again: Answer, first: Answer, path: string): void {
+  expect(again.status).toBe(200)
+  expect(again.text).toBe(contentOf(path))
+  expect(again.header('PAYMENT-RESPONSE')).not.toBeNull()
+  for (const name of ['PAYMENT-RESPONSE', 'X-PAYMENT-RESPONSE', 'Cache-Control']) {
+    expect(again.header(name)).toBe(first.header(name))
+  }
+}
+
+describe.each(VERSIONS)('in %s', (version) => {
+  async function bought(path: string, reader: Signer, others: Record<string, string> = {}) {
+    const payment = await pay(version, await shop.challenge(path), reader, { identifier: newIdentifier() })
+    const headers = { ...payment, ...others }
+    const first = await shop.ask(path, { headers })
+    expect(first.text).toBe(contentOf(path))
+    return { headers, first }
+  }
+
+  test.each<[string, string, Record<string, string>]>([
+    ['access that lasts', PAGE, {}],
+    ['access that lasts, with the pass in it', PAGE, { Origin: 'https://partner.example' }],
+    ['a single answer', SINGLE, {}],
+  ])('%s: transaction, signed receipt and pass are the first', async (_, path, others) => {
+    const { headers, first } = await bought(path, await shop.reader(), others)
+    expect(first.receipt).toHaveProperty('extensions.offer-receipt')
+    if (others.Origin) expect(first.receipt).toHaveProperty('extensions.newsstand-pass')
+    const { cost } = await shop.costOf(async () => {
+      for (let time = 0; time < 4; time++) expectTheSame(await shop.ask(path, { headers }), first, path)
+    })
+    expect(cost).toEqual(NOTHING)
+  })
+
+  test('of two payments with identifiers of their own for one article, both: the one that paid is named twice', async () => {
+    const reader = await shop.reader()
+    const { headers, first } = await bought(PAGE, reader)
+    const { result: second, cost } = await shop.costOf(() => bought(PAGE, reader))
+    expect(cost).toEqual(NOTHING)
+    expect(second.first.header('PAYMENT-RESPONSE')).toBe(first.header('PAYMENT-RESPONSE'))
+    expectTheSame(await shop.ask(PAGE, { headers: second.headers }), first, PAGE)
+    expectTheSame(await shop.ask(PAGE, { headers }), first, PAGE)
+  })
+
+  describe('while the first is in flight', () => {
+    async function inFlight() {
+      const arrived = Promise.withResolvers<void>()
+      const gate = Promise.withResolvers<void>()
+      const reader = await shop.reader()
+      facilitator.set(reader.address, async (proceed) => {
+        arrived.resolve()
+        await gate.promise
+        return proceed()
+      })
+      const identifier = newIdentifier()
+      const challenge = await shop.challenge(SINGLE)
+      const headers = await pay(version, challenge, reader, { identifier })
+      const first = shop.ask(SINGLE, { headers })
+      await arrived.promise
+      const another = wrap(version, challenge, await sign(version, challenge, reader), { identifier })
+      return { headers, first, another, land: () => gate.resolve() }
+    }
+
+    test('another payment under its identifier is a conflict at once, and is not sent', async () => {
+      const { cost } = await shop.costOf(async () => {
+        const { headers, first, another, land } = await inFlight()
+        const refused = await shop.ask(SINGLE, { headers: another })
+        expect(refused.status).toBe(409)
+        expect(refused.error).toBe('payment_identifier_conflict')
+        expect(refused.header('PAYMENT-RESPONSE')).toBeNull()
+        land()
+        expectTheSame(await shop.ask(SINGLE, { headers }), await first, SINGLE)
+      })
+      expect(cost).toEqual(ONE_SALE)
+    })
+
+    test('at another resource it is a conflict at once', async () => {
+      const { cost } = await shop.costOf(async () => {
+        const { headers, first, land } = await inFlight()
+        await shop.site.kv.put('/once/other', contentOf('/once/other'))
+        const refused = await shop.ask('/once/other', { headers })
+        expect(refused.status).toBe(409)
+        expect(refused.text).not.toContain('the whole')
+        land()
+        expect((await first).status).toBe(200)
+      })
+      expect(cost).toEqual(ONE_SALE)
+    })
+  })
+
+  test('what landed though the facilitator broke off: its nonce is spent, and it is answered all the same', async () => {
+    const reader = await shop.reader()
+    facilitator.set(reader.address, stage(fault('drops the connection', 'settled, then answered')).behaviour)
+    const challenge = await shop.challenge(SINGLE)
+    const signed = await sign(version, challenge, reader)
+    const headers = wrap(version, challenge, signed, { identifier: newIdentifier() })
+    const { result: answers, cost } = await shop.costOf(async () => [
+      await shop.ask(SINGLE, { headers }),
+      await shop.ask(SINGLE, { headers }),
+      await shop.ask(SINGLE, { headers }),
+    ])
+    expect(cost).toEqual(ONE_SALE)
+    await expect(broadcast(shop.stack.chain, signed)).rejects.toThrow()
+    const served = answers.filter(({ status }) => status === 200)
+    const [first] = served
+    expect(served.length).toBeGreaterThanOrEqual(2)
+    for (const answer of served) if (first) expectTheSame(answer, first, SINGLE)
+    // Until it was known it was no refusal.
+    expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([])
+  })
+
+  test('what was refused keeps its identifier, and pays later; another payment needs another', async () => {
+    const reader = await shop.reader()
+    facilitator.set(reader.address, refuses('insufficient_funds'))
+    const identifier = newIdentifier()
+    const challenge = await shop.challenge(SINGLE)
+    const headers = await pay(version, challenge, reader, { identifier })
+    const refused = await shop.ask(SINGLE, { headers })
+    expect(refused.status).toBe(402)
+    expect(refused.error).toBe('insufficient_funds')
+    facilitator.set(reader.address, null)
+    const another = await pay(version, challenge, reader, { identifier })
+    const { result: conflict, cost: free } = await shop.costOf(() => shop.ask(SINGLE, { headers: another }))
+    expect(conflict.status).toBe(409)
+    expect(free).toEqual(NOTHING)
+    const { result: paid, cost } = await shop.costOf(() => shop.ask(SINGLE, { headers }))
+    expect(paid.text).toBe(contentOf(SINGLE))
+    expect(cost).toEqual(ONE_SALE)
+    expectTheSame(await shop.ask(SINGLE, { headers }), paid, SINGLE)
+  })
+
+  test('under another wallet’s signature over the same fields it says nothing', async () => {
+    const reader = await shop.reader()
+    const challenge = await shop.challenge(PAGE)
+    const signed = await sign(version, challenge, reader)
+    const change = { identifier: newIdentifier() }
+    expect((await shop.ask(PAGE, { headers: wrap(version, challenge, signed, change) })).status).toBe(200)
+    const { signature } = await sign(version, challenge, await shop.reader(), { signed: signed.authorization })
+    const forged = wrap(version, challenge, { ...signed, signature }, change)
+    const answer = await shop.ask(PAGE, { headers: forged })
+    expect(answer.status).toBe(402)
+    expect(answer.error).toBe('invalid_exact_evm_payload_signature')
+    expect(answer.receipt?.transaction).toBe('')
+    expect(answer.text).not.toContain('the whole')
+  })
+})
+
+describe('after everything else has changed', () => {
+  afterEach(() => shop.site.become(usual))
+
+  test.each<[string, () => Promise<Vars>]>([
+    ['the price', async () => ({ ROUTES: ROUTES.map((route) => ({ ...route, price: '$0.07' })) })],
+    ['the payee', async () => ({ PAY_TO: { eip155: wallets.carol.address } })],
+    ['nothing is sold', async () => ({ PAUSED: true })],
+    [
+      'facilitator and RPC are gone',
+      async () => ({ FACILITATORS: [await nowhere()], RPC_URLS: { [NETWORK]: await nowhere() } }),
+    ],
+    [
+      'all of it',
+      async () => ({
+        ROUTES: ROUTES.map((route) => ({ ...route, price: '$0.07' })),
+        PAY_TO: { eip155: wallets.carol.address },
+        FACILITATORS: [await nowhere()],
+        RPC_URLS: { [NETWORK]: await nowhere() },
+        PAUSED: true,
+      }),
+    ],
+  ])('%s: a restarted worker answers as it did', async (_, change) => {
+    const paid = await Promise.all(
+      VERSIONS.flatMap((version) =>
+        [PAGE, SINGLE].map(async (path) => {
+          const reader = await shop.reader()
+          const headers = await pay(version, await shop.challenge(path), reader, { identifier: newIdentifier() })
+          const first = await shop.ask(path, { headers })
+          expect(first.status).toBe(200)
+          facilitator.set(reader.address, says({ error: 'nobody is to ask' }, 500))
+          return { path, headers, first, reader }
+        }),
+      ),
+    )
+    const asked = paid.map(({ reader }) => facilitator.calls(reader.address).length)
+    await shop.site.become(await change())
+    for (const { path, headers, first } of paid) expectTheSame(await shop.ask(path, { headers }), first, path)
+    expect(paid.map(({ reader }) => facilitator.calls(reader.address).length)).toEqual(asked)
+  })
+})
