@@ -55,7 +55,7 @@ function askedIn({ url, headers }: Request, { config }: World): Asked | null {
   )
   const payTo = config.payTo[namespaceOf(network)]
   const isConfigured = config.networks.some((configured) => configured.network === network)
-  const isToken = assetAt(network, asset)?.kind === 'svm'
+  const isToken = assetAt(network, asset, config.tokens)?.kind === 'svm'
   if (!isConfigured || !isToken || payTo === undefined || !isSolanaAddress(payer)) return null
   return { network, asset, payer, payTo }
 }

@@ -1,15 +1,14 @@
 // Bundles the demo wallet for the worker that `npm start` runs, and for no other.
 import { writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
+import { decodeBase58 } from '../../src/x402/base58.ts'
 import { inCheckout } from '../stack/paths.ts'
-import type { DemoKey } from './solana-wallet.ts'
+import type { DemoKey } from './wallet-standard.ts'
 
-/** Its packages take a while to load: only what needs the wallet loads them. */
 async function solanaKey(): Promise<DemoKey> {
-  const { getBase58Encoder } = await import('@solana/kit')
   const { PKCS8, solanaWallets } = await import('../stack/solana/wallets.ts')
   const { address, seed } = solanaWallets.payer
-  const publicKey = Buffer.from(getBase58Encoder().encode(address)).toString('hex')
+  const publicKey = Buffer.from(decodeBase58(address) ?? []).toString('hex')
   return { privateKey: Buffer.concat([PKCS8, seed]).toString('hex'), publicKey }
 }
 

@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import { formatPrice } from '../../src/policy/rules.ts'
 import { typedData } from '../stack/typed-data.ts'
 import { wallets } from '../stack/wallets.ts'
-import { type DemoKey, registerSolanaWallet } from './solana-wallet.ts'
+import { type DemoKey, registerSolanaWallet } from './wallet-standard.ts'
 
 /** `build-wallet.ts` writes it here: where the key is made needs Node. */
 declare const SOLANA_KEY: DemoKey

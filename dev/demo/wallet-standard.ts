@@ -36,9 +36,8 @@ export function registerSolanaWallet(key: DemoKey, { name, icon, agree }: Manner
     const place = addresses.indexOf(address)
     if (!transfer || place < 0) throw new Error('The demo wallet signs transfers of its own tokens only.')
     const amount = new DataView(Uint8Array.from(transfer.data).buffer).getBigUint64(1, true)
-    agree(
-      `Demo wallet: pay ${formatPrice({ currency: 'USD', micros: amount })} (play money, on Solana) to ${addresses[transfer.accounts[2] ?? 0]}?`,
-    )
+    const price = formatPrice({ currency: 'USD', micros: amount })
+    agree(`Demo wallet: pay ${price} (play money, on Solana) to ${addresses[transfer.accounts[2] ?? 0]}?`)
     const signedTransaction = Uint8Array.from(transaction)
     signedTransaction.set(await sign(split.value.message), 1 + place * SIGNATURE_BYTES)
     return { signedTransaction }
