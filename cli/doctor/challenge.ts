@@ -7,7 +7,7 @@ import type { Rule } from '../../src/policy/rules.ts'
 import { type Resource, urlOf } from '../../src/policy/scope.ts'
 import { issueQuote } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
-import { assetsOn, namespaceOf } from '../../src/x402/assets.ts'
+import { type Asset, assetsOn, namespaceOf } from '../../src/x402/assets.ts'
 import { encodeChallenge } from '../../src/x402/codec.ts'
 import type { Offer, TransferTerms, Way } from '../../src/x402/payment.ts'
 import { error, type Finding, warning } from './findings.ts'
@@ -58,16 +58,18 @@ export async function challengeFindings(config: Config, nowSeconds: number): Pro
 const FEE_PAYER = '1'.repeat(44)
 
 /** Every way to pay that is configured. */
-const waysOf = ({ networks, payTo }: Config): Way[] =>
-  networks.flatMap(({ network }) => {
-    const [asset] = assetsOn(network)
-    if (!asset) return []
-    const transfer: TransferTerms =
-      asset.kind === 'svm'
-        ? { kind: 'svm', feePayer: FEE_PAYER, facilitator: '' }
-        : { kind: 'eip3009', ...asset.eip712 }
-    return [{ asset, transfer, payTo: payTo[namespaceOf(network)] ?? '' }]
-  })
+const waysOf = ({ networks, payTo, tokens }: Config): Way[] =>
+  networks.flatMap(({ network }) =>
+    assetsOn(network, tokens)
+      .filter(({ currency }, i, all) => all.findIndex((other) => other.currency === currency) === i)
+      .map((asset) => wayOf(asset, payTo[namespaceOf(network)] ?? '')),
+  )
+
+function wayOf(asset: Asset, payTo: string): Way {
+  const transfer: TransferTerms =
+    asset.kind === 'svm' ? { kind: 'svm', feePayer: FEE_PAYER, facilitator: '' } : { kind: 'eip3009', ...asset.eip712 }
+  return { asset, transfer, payTo }
+}
 
 /** An address of the route that is as long as the contract speaks of, where its pattern allows. */
 function longAddress({ sites }: Config, { path, host, methods }: Rule): Resource {

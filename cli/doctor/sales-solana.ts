@@ -5,8 +5,9 @@ import { type Budget, Rpc, read } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { memoEndsAtSeconds } from '../../src/networks/memo.ts'
 import { associatedTokenAccount } from '../../src/networks/solana.ts'
-import { type SvmAsset, svmTokensOn } from '../../src/x402/assets.ts'
+import type { SvmAsset } from '../../src/x402/assets.ts'
 import { type Finding, hostOf, notChecked } from './findings.ts'
+import { mintsSold } from './mints.ts'
 import { DAY_SECONDS, lacking, MOST_UNKNOWN, NOT_YET_SECONDS } from './sales.ts'
 
 /** The list, the chain's name, and each transaction that is looked at closely. */
@@ -21,7 +22,7 @@ export async function solanaSalesFindings(
   nowSeconds: number,
 ): Promise<Finding[]> {
   const payTo = config.payTo.solana ?? ''
-  const each = svmTokensOn(config.networks).map(async (asset) => {
+  const each = mintsSold(config).map(async (asset) => {
     const { network } = asset
     const rpc = new Rpc(config.rpcUrls[network] ?? asset.rpcUrl, network)
     return unknownSales(rpc, asset, payTo, known, nowSeconds)

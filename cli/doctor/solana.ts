@@ -4,11 +4,12 @@ import * as z from 'zod'
 import { type Answer, type Budget, type Rpc, read } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { associatedTokenAccount } from '../../src/networks/solana.ts'
-import { type SvmAsset, svmTokensOn } from '../../src/x402/assets.ts'
+import type { SvmAsset } from '../../src/x402/assets.ts'
 import { MEMO_PROGRAM } from '../../src/x402/svm.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
+import { mintsSold } from './mints.ts'
 import { type Account, type Accounts, payeeFindings } from './token-account.ts'
 
 /** Requests to one network; some public endpoints allow few more a minute. */
@@ -28,7 +29,7 @@ const LOST = 'what became of a lost payment could not be found out'
 const OTHER = 'write another endpoint'
 
 export async function solanaFindings(config: Config, surroundings: Surroundings): Promise<Finding[]> {
-  const each = svmTokensOn(config.networks).map((asset) => lookAt(asset, config, surroundings))
+  const each = mintsSold(config).map((asset) => lookAt(asset, config, surroundings))
   return (await Promise.all(each)).flat()
 }
 

@@ -3,7 +3,7 @@ import { SETTLED_SECONDS } from '../../src/payer/search.ts'
 import type { Eip3009Asset } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import type { Chain } from './endpoint.ts'
-import type { Progress } from './progress.ts'
+import { noteOf, type Progress } from './progress.ts'
 import { backTo, type Group, type Reading, say, saying, sayLag, type Wish } from './reading.ts'
 import { blockOf, hashOf, newestUpTo, receiptAt, scan } from './scan.ts'
 import { type Transfer, transfersIn } from './transfers.ts'
@@ -16,7 +16,8 @@ export async function readEvm(
   wish: Wish,
   progress: Progress,
 ): Promise<Reading> {
-  const { network, name } = chain.asset
+  const { name } = chain.asset
+  const note = noteOf(chain.asset)
   const head = await blockOf(chain, 'latest')
   sayLag(chain, head.time)
   const at = (height: number) => blockOf(chain, height)
@@ -24,16 +25,16 @@ export async function readEvm(
   const from = wish.fromBlock ?? (await newestUpTo(at, head, backTo(groups, wish, head.time)))
   if (from > head.number) throw new Refusal(`--from-block ${from} is not there yet; the newest block is ${head.number}`)
 
-  if (!(await goesOn(chain, payees, from, wish, progress))) progress.forget(network)
-  const start = (progress.known(network)?.to ?? from - 1) + 1
+  if (!(await goesOn(chain, payees, from, wish, progress))) progress.forget(note)
+  const start = (progress.known(note)?.to ?? from - 1) + 1
   if (start <= to) say(`${name}: reading blocks ${start} to ${to} at ${chain.host}`)
   const sayNow = saying()
   for await (const scanned of scan(chain, payees, { from: start, to })) {
-    progress.add(network, payees, scanned)
+    progress.add(note, payees, scanned)
     const percent = () => Math.floor((100 * (scanned.to - start)) / (to - start + 1))
     sayNow(() => `${name}: block ${scanned.to} of ${to} (${percent()} %)`)
   }
-  const known = progress.known(network)
+  const known = progress.known(note)
   const fromSeconds = (await at(from)).time
   return {
     view: {
@@ -58,7 +59,7 @@ async function goesOn(
   { isAfresh }: Wish,
   progress: Progress,
 ): Promise<boolean> {
-  const known = progress.known(chain.asset.network)
+  const known = progress.known(noteOf(chain.asset))
   if (!known || isAfresh || known.from > from || known.to < from - 1) return false
   if (known.payees.join() !== payees.join()) return false
   return (await hashOf(chain, known.to)) === known.hash

@@ -2,6 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import * as z from 'zod'
+import { type Asset, assetsOn } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import type { Scanned } from './scan.ts'
 
@@ -41,6 +42,10 @@ export type Progress = {
   add(network: string, payees: readonly string[], scanned: Scanned): void
   forget(network: string): void
 }
+
+/** What a token's progress is noted under: the first of a network by its network alone, as older files have it. */
+export const noteOf = ({ network, asset }: Asset): string =>
+  assetsOn(network)[0]?.asset === asset ? network : `${network} ${asset}`
 
 /** Throws a `Refusal` where the file is somebody else's, or cannot be written. */
 export function openProgress(file: string): Progress {

@@ -14,8 +14,8 @@ const LAG_SECONDS = 300
 
 export type Wish = { fromBlock: number | null; days: number | null; isAfresh: boolean }
 
-/** A payee of one network, and when they were first paid (Unix seconds), by the ledger. */
-export type Group = { network: string; payee: string; since: number }
+/** A payee in one token, and when they were first paid (Unix seconds), by the ledger. */
+export type Group = { network: string; asset: string; payee: string; since: number }
 
 /** What was read of one network. `others`: transfers to the payees that are no payments. */
 export type Reading = { view: View; others: number }

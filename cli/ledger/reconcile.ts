@@ -4,7 +4,15 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
-import { type Asset, evmTokensOn, namespaceOf, networkOf, svmTokensOn } from '../../src/x402/assets.ts'
+import {
+  type Asset,
+  assetAt,
+  evmTokensOn,
+  isSameToken,
+  namespaceOf,
+  networkOf,
+  svmTokensOn,
+} from '../../src/x402/assets.ts'
 import { isSolanaAddress } from '../../src/x402/base58.ts'
 import { Refusal } from '../command.ts'
 import {
@@ -27,7 +35,7 @@ import { lookUpSolana, readSolana } from './solana.ts'
 import { type Settings, SOURCE_FLAGS, settingsOf, sourceOf } from './source.ts'
 import type { Transfer } from './transfers.ts'
 
-const group = z.object({ network: z.string(), payee: z.string(), since: z.int() })
+const group = z.object({ network: z.string(), asset: z.string(), payee: z.string(), since: z.int() })
 
 /** What was read of one network, for the report. */
 export type Checked = { view: View; host: string; rows: number; others: number }
@@ -69,11 +77,13 @@ export async function compareAll(
   const groups = await groupsIn(query)
   const known = groups.flatMap(({ network }) => networkOf(network) ?? [])
   const networks = [...settings.networks, ...known]
-  const assets = new Set<Asset>([...evmTokensOn(networks), ...svmTokensOn(networks)])
+  // The token of most sales, and whatever else was sold in.
+  const sold = groups.flatMap(({ network, asset }) => assetAt(network, asset) ?? [])
+  const assets = new Set<Asset>([...evmTokensOn(networks), ...svmTokensOn(networks), ...sold])
   if (groups.length === 0 && Object.keys(settings.payTo).length === 0) {
     throw new Refusal('the ledger is empty and PAY_TO is not set: there is nothing to compare')
   }
-  if (wish.fromBlock !== null && assets.size > 1) {
+  if (wish.fromBlock !== null && new Set([...assets].map(({ network }) => network)).size > 1) {
     throw new Refusal('--from-block counts the blocks of one network, and here are several; use --days')
   }
 
@@ -96,7 +106,7 @@ export async function compareAll(
       findings.errors.push(...found.errors)
       findings.notYet.push(...found.notYet)
       findings.open.push(...found.open)
-      const own = rows.filter(({ network }) => network === view.asset.network)
+      const own = rows.filter((row) => isSameToken(row, view.asset))
       checked.push({ view: whole, host, rows: own.length, others })
     })
   }
@@ -117,7 +127,7 @@ async function readOne(
   const payees = payeesOn(asset, groups, settings.payTo)
   const namespace = namespaceOf(asset.network)
   if (payees.length === 0) throw new Refusal(`nobody is paid there; write PAY_TO.${namespace}, or remove the network`)
-  const own = groups.filter(({ network }) => network === asset.network)
+  const own = groups.filter((one) => isSameToken(one, asset))
   const url = settings.rpcUrls.get(asset.network) ?? asset.rpcUrl
   if (asset.kind === 'svm') {
     const chain = await openChain(asset, url)
@@ -154,7 +164,7 @@ async function groupsIn(query: Query): Promise<Group[]> {
   // Capitals of an EVM address mean nothing, and those of base58 do.
   const payee = `CASE WHEN pay_to LIKE '0x%' THEN lower(pay_to) ELSE pay_to END`
   const found = await query(
-    `SELECT network, ${payee} AS payee, min(settled_at_seconds) AS since FROM payments GROUP BY network, ${payee}`,
+    `SELECT network, asset, ${payee} AS payee, min(settled_at_seconds) AS since FROM payments GROUP BY network, asset, ${payee}`,
   )
   const groups = z.array(group).safeParse(found)
   if (!groups.success) throw new Refusal('the ledger has rows without network, payee or time; take them out')
@@ -189,7 +199,7 @@ function asJson({ checked, findings }: Result): string {
 
 function asText({ checked, findings: { errors, notYet, open } }: Result): string {
   const summary = checked.flatMap(({ view, host, rows, others }) => [
-    `${view.asset.name} (${view.asset.network}), asked at ${host}: ${spanOf(view)}`,
+    `${view.asset.symbol} on ${view.asset.name} (${view.asset.network}), asked at ${host}: ${spanOf(view)}`,
     `  ${counted(rows, 'row')}, ${counted(view.transfers.length, 'payment')} by ${proofOf(view)}, ${counted(others, 'other transfer')}`,
   ])
   const list = (label: string, findings: readonly Finding[]) => findings.map((finding) => described(label, finding))

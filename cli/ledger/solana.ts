@@ -8,7 +8,7 @@ import type { SvmAsset } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { another, BOUNDLESS, type Chain, persistently, silent } from './endpoint.ts'
 import { type Landed, landedReply, paymentIn, weighed } from './landed.ts'
-import type { Known, Progress } from './progress.ts'
+import { type Known, noteOf, type Progress } from './progress.ts'
 import { backTo, type Group, oldestOf, type Reading, say, saying, sayLag, type Wish } from './reading.ts'
 import { isoTime } from './rows.ts'
 import type { Transfer } from './transfers.ts'
@@ -31,6 +31,7 @@ export async function readSolana(
   progress: Progress,
 ): Promise<Reading> {
   const { network, name, asset: mint } = chain.asset
+  const note = noteOf(chain.asset)
   if (wish.fromBlock !== null) throw new Refusal('--from-block is for EVM networks; use --days')
   const { absoluteSlot } = await answerTo(chain, epochInfo, 'getEpochInfo', [{ commitment: 'finalized' }])
   const nowSeconds = await answerTo(chain, z.int(), 'getBlockTime', [absoluteSlot])
@@ -39,9 +40,9 @@ export async function readSolana(
   const to = nowSeconds - 1
   const kept = await keptSince(chain)
   const wanted = backTo(groups, wish, nowSeconds)
-  const earlier = wish.isAfresh ? null : progress.known(network)
+  const earlier = wish.isAfresh ? null : progress.known(note)
   const known = earlier && goesOn(earlier, payees, wanted, kept) ? earlier : null
-  if (!known) progress.forget(network)
+  if (!known) progress.forget(note)
   // What an earlier run has read, the node may have forgotten since.
   const reach = known ? Math.min(known.from, kept) : kept
   const needed = wish.days === null ? oldestOf(groups) : wanted
@@ -58,12 +59,12 @@ export async function readSolana(
   for (const part of partsOf(listed)) {
     const landed = await transactionsAt(chain, part.entries)
     const end = part.nextSeconds === null ? to : part.nextSeconds - 1
-    progress.add(network, payees, { from: at, to: end, hash: network, ...weighed(landed, chain.asset, payees) })
+    progress.add(note, payees, { from: at, to: end, hash: network, ...weighed(landed, chain.asset, payees) })
     at = end + 1
     sayNow(() => `${name}: up to ${isoTime(end)} (${Math.floor((100 * part.count) / listed.length)} %)`)
   }
-  if (at <= to) progress.add(network, payees, { from: at, to, hash: network, transfers: [], others: 0 })
-  const all = progress.known(network)
+  if (at <= to) progress.add(note, payees, { from: at, to, hash: network, transfers: [], others: 0 })
+  const all = progress.known(note)
   const transfers = (all?.transfers ?? []).filter(({ block }) => block >= from && block <= to)
   const view = { asset: chain.asset, payees, from, to, fromSeconds: from, nowSeconds, transfers, inReceipts: [] }
   return { view, others: all?.others ?? 0 }

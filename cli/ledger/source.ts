@@ -66,6 +66,9 @@ const json = z.preprocess((value) => {
   }
 }, z.unknown())
 
+/** The local Solana calls itself devnet. */
+const LOCAL_SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1'
+
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/)
 const solanaAddress = z.string().refine(isSolanaAddress)
 const payToVar = json.pipe(
@@ -101,6 +104,7 @@ export async function settingsOf(source: Source, rpc: readonly string[]): Promis
     rpcUrls.set(network, checkedUrl(url, `RPC_URLS."${network}"`))
   const stack = source.isDemo ? readLocal() : undefined
   if (stack !== undefined) rpcUrls.set(`eip155:${stack.chainId}`, stack.rpcUrl)
+  if (stack?.solanaRpcUrl !== undefined) rpcUrls.set(LOCAL_SOLANA, stack.solanaRpcUrl)
   for (const pair of rpc) {
     const [network = '', ...url] = pair.split('=')
     if (url.length === 0) throw new Refusal('--rpc takes a network and its URL: --rpc eip155:8453=https://…')

@@ -14,6 +14,7 @@ import { inCheckout } from '../../dev/stack/paths.ts'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import { startFront } from '../world/doctor.ts'
+import { passTime } from '../world/on-chain.ts'
 import { NETWORK, openShop, PRICE, type Shop } from '../world/shop.ts'
 import { BASE_VARS } from '../world/site.ts'
 import { arrivals, landSilently } from '../world/solana-on-chain.ts'
@@ -118,6 +119,7 @@ RPC_URLS = '${JSON.stringify(rpcUrls)}'
   const present = await signSolana(solana, solanaTerms(PRICE, 'for you'), await solanaReader(solana))
   expect(landSilently(solana, present)).toBeNull()
   solana.clock.pass(ELEVEN_MINUTES_OF_SLOTS)
+  await passTime(chain, 660)
 }, 60_000)
 
 afterAll(async () => {

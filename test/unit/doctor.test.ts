@@ -13,6 +13,7 @@ import {
   strictly,
   warning,
 } from '../../cli/doctor/findings.ts'
+import { mintsSold } from '../../cli/doctor/mints.ts'
 import { routeFindings } from '../../cli/doctor/routes.ts'
 import { compared } from '../../cli/doctor/sitemap.ts'
 import { cheapestOf } from '../../cli/doctor/trial.ts'
@@ -267,4 +268,24 @@ describe('articles in KV', () => {
     expect(lines).toHaveLength(6)
     expect(lines.at(-1)).toBe('error: 3 more articles are like these; mend them, and run doctor again')
   })
+})
+
+test('of a payee on Solana those token accounts are asked for that prices are paid into', () => {
+  const symbols = (price: string | string[]) => {
+    const parsed = parseConfig({
+      SITE_URL: 'https://news.example',
+      PAY_TO: { solana: 'CJfRUQxyonG6B5mnztsNUqxknbFT89DJdrdrzV9F96mU' },
+      NETWORKS: ['solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp'],
+      FACILITATORS: ['https://facilitator.example'],
+      ROUTES: [{ path: '/a', price }],
+      PASS_SECRET: 'a secret for tests, long enough',
+      PAYERS: {},
+      LEDGER_DB: {},
+    })
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.error))
+    return mintsSold(parsed.value).map(({ symbol }) => symbol)
+  }
+  expect(symbols('$0.05')).toEqual(['USDC'])
+  expect(symbols('€0.05')).toEqual(['EURC'])
+  expect(symbols(['$0.05', '€0.05'])).toEqual(['USDC', 'EURC'])
 })

@@ -3,8 +3,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openProgress } from '../../cli/ledger/progress.ts'
+import { noteOf, openProgress } from '../../cli/ledger/progress.ts'
 import type { Scanned } from '../../cli/ledger/scan.ts'
+import { assetsOn } from '../../src/x402/assets.ts'
 
 const [BASE, POLYGON] = ['eip155:8453', 'eip155:137']
 const PAYEES = [`0x${'b'.repeat(40)}`]
@@ -35,6 +36,13 @@ beforeEach(() => {
 })
 
 afterEach(() => rmSync(folder, { recursive: true }))
+
+test('a second token of a network has a note of its own, and the first that of its network', () => {
+  const notes = assetsOn(BASE).map(noteOf)
+  expect(notes[0]).toBe(BASE)
+  expect(notes.length).toBeGreaterThan(1)
+  expect(new Set(notes).size).toBe(notes.length)
+})
 
 test('ranges that follow each other are known as one, also by the next run, and by network', () => {
   const first = openProgress(file)
