@@ -316,8 +316,9 @@ export async function blockAt(rpc: Rpc, at: number | 'latest', budget: Budget): 
 export async function finalizedSeconds(rpc: Rpc, budget: Budget): Promise<number | null> {
   const params = [{ commitment: 'finalized' }]
   const slot = read(z.int(), await rpc.ask({ method: 'getSlot', params }, budget))
-  const time = slot.ok && read(z.int(), await rpc.ask({ method: 'getBlockTime', params: [slot.value] }, budget))
-  return time && time.ok ? time.value : null
+  if (!slot.ok) return null
+  const time = read(z.int(), await rpc.ask({ method: 'getBlockTime', params: [slot.value] }, budget))
+  return time.ok ? time.value : null
 }
 
 /** Whether the authorization's nonce was used or cancelled as of a block; null where there is no answer. */

@@ -39,7 +39,7 @@ export async function answerChallenge(
   outcome: Record<string, string>,
   teaser: Teaser | null = null,
 ): Promise<Answer> {
-  const { brand, networks } = world.config
+  const { brand, networks, tokens } = world.config
   const title = article?.title ?? ''
   const info = {
     url: urlOf(resource),
@@ -58,6 +58,7 @@ export async function answerChallenge(
     refused: refusal,
     offers: sales,
     networks,
+    tokens,
     resourceUrl: info.url,
     // A page can ask again only with GET.
     challenge: resource.method === 'GET' ? header : null,

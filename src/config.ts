@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { brandOf, brandSchema } from './brand.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
+import { furtherTokens } from './further-tokens.ts'
 import { addressProblem } from './networks/address.ts'
 import { solanaAddressProblem } from './networks/solana.ts'
 import type { Brand } from './pages/page.tsx'
@@ -12,7 +13,7 @@ import { upstreamProblems } from './policy/upstream.ts'
 import { priceProblems } from './price-problems.ts'
 import { realMoneyProblems } from './real-money.ts'
 import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
-import { NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
+import { ASSETS, type Asset, NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
 export type Config = {
@@ -24,6 +25,8 @@ export type Config = {
   /** By CAIP-2 namespace; an entry for each of `networks`. */
   payTo: Readonly<Record<string, string>>
   networks: readonly Network[]
+  /** Every token that is known: those of the table, and those of `ASSETS`. */
+  tokens: readonly Asset[]
   /** In the order they are tried. */
   facilitators: readonly Facilitator[]
   /** By CAIP-2 network; an entry for each of `networks`, and whatever else `RPC_URLS` names. */
@@ -112,6 +115,7 @@ const envSchema = z.object({
     parsed(parseNetwork, 'write a CAIP-2 network such as "eip155:8453"'),
     'write a list of CAIP-2 networks such as ["eip155:8453"]',
   ),
+  ASSETS: z.optional(furtherTokens),
   FACILITATORS: z.optional(list(facilitatorSchema, FACILITATORS_ADVICE)),
   FACILITATOR_URL: z.optional(parsed(parseBase, 'write the base URL of a facilitator')),
   /** Nothing is sold; holders, and what is paid already, are served. */
@@ -203,6 +207,8 @@ const formatPath = (path: PropertyKey[]) =>
 
 type Parsed = z.infer<typeof envSchema>
 
+const tokensOf = ({ ASSETS: further = [] }: Parsed): readonly Asset[] => [...ASSETS, ...further]
+
 const payToOf = ({ PAY_TO }: Parsed): Record<string, string> =>
   Object.fromEntries(Object.entries(PAY_TO).flatMap(([name, address]) => (address ? [[name, address]] : [])))
 
@@ -236,7 +242,7 @@ function crossCheck(data: Parsed, env: Record<string, unknown>): ConfigProblem[]
         message: `no SITE_URL has this host; write one of ${hosts.join(', ')}`,
       })
     }
-    problems.push(...priceProblems(route, data.NETWORKS, at), ...upstreamProblems(route, hosts, at))
+    problems.push(...priceProblems(route, data.NETWORKS, tokensOf(data), at), ...upstreamProblems(route, hosts, at))
   })
   return [
     ...problems,
@@ -267,6 +273,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     hostPicksSite: typeof data.SITE_URL !== 'string',
     payTo: payToOf(data),
     networks: data.NETWORKS,
+    tokens: tokensOf(data),
     facilitators: facilitatorsOf(data).map((entry, i) => facilitatorOf(entry, env, `FACILITATORS[${i}]`)),
     // A network that is no longer offered may have payments whose outcome is open.
     rpcUrls: { ...Object.fromEntries(data.NETWORKS.map((n) => [n.network, n.rpcUrl])), ...data.RPC_URLS },

@@ -242,6 +242,7 @@ const bondOf = async (world: World, resource: Resource): Promise<Bond> => ({
   context: contextOf(resource),
   keys: await readKeysOf(world, 'memo'),
   facilitators: world.config.facilitators.map(({ url }) => url),
+  tokens: world.config.tokens,
 })
 
 /** Nothing is sold for now. What is paid already is recognised all the same. */
@@ -254,7 +255,9 @@ async function proofOf(
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKeys = await readKeysOf(world, 'quote')
-  const quoted = payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds())
+  const { tokens } = world.config
+  const quoted =
+    payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds(), tokens)
   const bond = await bondOf(world, resource)
   const verification = await verifyPayment(payment, [...quoted, ...offers], bond, nowSeconds())
   if (!verification.ok) return verification
@@ -289,7 +292,11 @@ async function deliver(
   // What is handed out once more has been sold before.
   const isFirst = outcome.handout.key === verified.key && outcome.handout.number === 1
   const { amount, network, asset } = settlement
-  note(world, { decision: isFirst ? 'sold' : 'collected', price: moneyOf(network, asset, amount), network })
+  note(world, {
+    decision: isFirst ? 'sold' : 'collected',
+    price: moneyOf(world.config, network, asset, amount),
+    network,
+  })
   const opened = content ? ok(content) : await contentOf(visit, 'purchase')
   if (!opened.ok || !isDeliverable(opened.value.response, request.method)) {
     report(false)

@@ -1,12 +1,17 @@
 // Prices of a route that each are right by themselves, and that nobody could pay, tell apart or fit into a challenge.
 import type { Route } from './policy/routes.ts'
-import { type Amounts, formatPrice, isSameAmount, type Price } from './policy/rules.ts'
+import { formatPrice, isSameAmount, type Money, type Price } from './policy/rules.ts'
 import type { ConfigProblem } from './settings.ts'
-import { assetsOn, type Network } from './x402/assets.ts'
+import { type Asset, assetsOn, type Network } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 
 /** `at`: where the route is written. */
-export function priceProblems(route: Route, networks: readonly Network[], at: string): ConfigProblem[] {
+export function priceProblems(
+  route: Route,
+  networks: readonly Network[],
+  tokens: readonly Asset[],
+  at: string,
+): ConfigProblem[] {
   const { price, prices = [], offers = [] } = route
   const problems: ConfigProblem[] = []
   const sold = [price, ...offers.map((offer) => offer.price)].filter((amounts) => amounts !== 'free')
@@ -23,7 +28,7 @@ export function priceProblems(route: Route, networks: readonly Network[], at: st
   ]
   for (const [path, amounts] of written) {
     for (const money of amounts === 'free' ? [] : amounts) {
-      if (tokensFor([money], networks).length > 0) continue
+      if (tokensFor([money], networks, tokens).length > 0) continue
       const advice = 'write a price in another currency, or add a network that has one'
       problems.push({
         path: `${at}.${path}`,
@@ -31,7 +36,7 @@ export function priceProblems(route: Route, networks: readonly Network[], at: st
       })
     }
   }
-  const waysOf = (amounts: Price) => (amounts === 'free' ? 0 : tokensFor(amounts, networks).length)
+  const waysOf = (amounts: Price) => (amounts === 'free' ? 0 : tokensFor(amounts, networks, tokens).length)
   const own = Math.max(...[price, ...prices.map((rule) => rule.price)].map(waysOf))
   if (offers.reduce((sum, offer) => sum + waysOf(offer.price), own) > MOST_OFFERS) {
     problems.push({
@@ -43,7 +48,7 @@ export function priceProblems(route: Route, networks: readonly Network[], at: st
 }
 
 /** The tokens these amounts can be paid in. */
-const tokensFor = (amounts: Amounts | readonly Amounts[number][], networks: readonly Network[]) =>
+const tokensFor = (amounts: readonly Money[], networks: readonly Network[], tokens: readonly Asset[]) =>
   amounts.flatMap(({ currency }) =>
-    networks.flatMap(({ network }) => assetsOn(network).find((asset) => asset.currency === currency) ?? []),
+    networks.flatMap(({ network }) => assetsOn(network, tokens).find((asset) => asset.currency === currency) ?? []),
   )

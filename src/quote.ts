@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { type Resource, scopeOf } from './policy/scope.ts'
 import { openToken, sealToken } from './token.ts'
-import { type Asset, assetAt, assetsOn, isSameAddress } from './x402/assets.ts'
+import { type Asset, assetsOn, isSameAddress } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
 import { type Offer, offerOf, type TransferTerms } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
@@ -59,14 +59,17 @@ export async function quotedOffers(
   resource: Resource,
   keys: readonly CryptoKey[],
   nowSeconds: number,
+  tokens: readonly Asset[],
 ): Promise<Offer[]> {
   const parsed = z.safeParse(payload, await openToken(keys, proof, contextOf(resource)))
   if (!parsed.success) return []
   const [, expiresAtSeconds, rows] = parsed.data
   if (nowSeconds > expiresAtSeconds) return []
   return rows.flatMap(([token, amount, payTo, accessSeconds, scope, name, upfront]) => {
-    const [network = '', symbol] = token.split(' ')
-    const asset = assetsOn(network).find((entry) => symbol === undefined || entry.symbol === symbol)
+    const [network = '', address] = token.split(' ')
+    const asset = assetsOn(network, tokens).find(
+      (entry) => address === undefined || isSameAddress(entry.asset, address),
+    )
     if (!asset) return []
     const flow = upfront === 1 ? 'upfront' : 'authorization'
     return offerOf(
@@ -76,10 +79,10 @@ export async function quotedOffers(
   })
 }
 
-/** A network, and the token's symbol where it has several and this is not the first: quotes stand in headers. */
+/** A network, and the token where it is not the network's first: quotes stand in headers. */
 function tokenText({ network, asset }: Offer): string {
   const [first] = assetsOn(network)
-  return first && isSameAddress(first.asset, asset) ? network : `${network} ${assetAt(network, asset)?.symbol ?? ''}`
+  return first && isSameAddress(first.asset, asset) ? network : `${network} ${asset}`
 }
 
 /** Which fee payer an offer on Solana named stands in the payment, and its memo shows that it is the one. */

@@ -1,5 +1,6 @@
 // What a site says about its sales afterwards: the receipt of a payment, to its payer alone, and the key it signs with.
 import { payersIn } from './access.ts'
+import type { Config } from './config.ts'
 import type { Refusal } from './errors.ts'
 import { findPayment, paymentsOf } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
@@ -41,7 +42,7 @@ export async function answerReceipts(request: Request, world: World): Promise<An
     resource: site + resource,
     ...named(title),
     offer,
-    price: moneyOf(network, asset, amount),
+    price: moneyOf(config, network, asset, amount),
     paidAt: isoTime(settledAtSeconds),
     receipt: `${RECEIPTS}/${transaction}`,
   }))
@@ -52,8 +53,8 @@ export async function answerReceipts(request: Request, world: World): Promise<An
 }
 
 /** What was paid, as people count it. */
-export const moneyOf = (network: string, asset: string, micros: bigint): Money => ({
-  currency: assetAt(network, asset)?.currency ?? 'USD',
+export const moneyOf = ({ tokens }: Pick<Config, 'tokens'>, network: string, asset: string, micros: bigint): Money => ({
+  currency: assetAt(network, asset, tokens)?.currency ?? 'USD',
   micros,
 })
 
@@ -100,8 +101,8 @@ export async function answerReceipt(request: Request, world: World, transaction:
       ...shown,
       strings,
       brand: config.brand,
-      price: moneyOf(network, asset, amount),
-      symbol: assetAt(network, asset)?.symbol ?? '',
+      price: moneyOf(config, network, asset, amount),
+      symbol: assetAt(network, asset, config.tokens)?.symbol ?? '',
       networkName: networkOf(network)?.name ?? network,
       transactionUrl: transactionUrl(network, purchase.transaction),
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },

@@ -108,8 +108,15 @@ export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]
   const networks = networksOnOffer(world, nowSeconds)
   const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
   if (!networks.every(isKnown)) await learn(world, nowSeconds)
-  return networks.flatMap(({ network }) => assetsOn(network).flatMap((asset) => wayOf(world, asset) ?? []))
+  const { tokens } = world.config
+  return networks.flatMap(({ network }) =>
+    firstOfEach(assetsOn(network, tokens)).flatMap((asset) => wayOf(world, asset) ?? []),
+  )
 }
+
+/** The first token of each currency. */
+const firstOfEach = (tokens: readonly Asset[]): Asset[] =>
+  tokens.filter(({ currency }, i) => tokens.findIndex((other) => other.currency === currency) === i)
 
 function wayOf(world: World, asset: Asset): Way | null {
   const payTo = world.config.payTo[namespaceOf(asset.network)]

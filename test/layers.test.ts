@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
-  ['config', /^(config|brand|facilitators|price-problems|real-money)\.ts$/],
+  ['config', /^(config|brand|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
     /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,

@@ -9,7 +9,6 @@ import { networkVars } from '../stack/offered.ts'
 import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDirectory } from '../stack/paths.ts'
 import { portIsBusy } from '../stack/ports.ts'
 import { localSecrets } from '../stack/secrets.ts'
-import { solanaWallets } from '../stack/solana/wallets.ts'
 import type { Solana } from '../stack/solana.ts'
 import { wallets } from '../stack/wallets.ts'
 import { quietWrangler, startWorker, type Worker } from '../stack/worker.ts'
@@ -78,7 +77,7 @@ async function main(): Promise<void> {
 
   const offered = networkVars([
     { network: `eip155:${chain.chainId}`, payTo: wallets.publisher.address, rpcUrl: chain.rpcUrl },
-    ...(solana ? [{ network: solana.network, payTo: solanaWallets.publisher.address, rpcUrl: solana.rpcUrl }] : []),
+    ...(solana ? [{ network: solana.network, payTo: solana.publisher, rpcUrl: solana.rpcUrl }] : []),
   ])
   await writeDemoWallet(join(stateDirectory, 'demo-wallet.txt'))
   await step('site', 'the paywall, in wrangler dev', async () => {
@@ -131,7 +130,8 @@ Secrets, the admin token among them: .newsstand/secrets.json. Ctrl-C stops every
 }
 
 /** Solana beside the EVM chain; null on a machine that has no binary for it: the site then sells on Base alone. */
-async function startSolana(port: number): Promise<(Solana & { network: string }) | null> {
+async function startSolana(port: number): Promise<(Solana & { network: string; publisher: string }) | null> {
+  const { solanaWallets } = await import('../stack/solana/wallets.ts')
   const { SOLANA_NETWORK, startSolanaIfPossible } = await import('../stack/solana.ts')
   const started = await step('solana', 'Solana Devnet’s USDC, with the real token programs', () =>
     startSolanaIfPossible({ port, confirmedAfter: 1 }),
@@ -144,7 +144,7 @@ async function startSolana(port: number): Promise<(Solana & { network: string })
   stops.push(solana.stop)
   await solana.fund(solanaWallets.payer.address, PAYER_FUNDS)
   await solana.fund(solanaWallets.publisher.address, 0n)
-  return { ...solana, network: SOLANA_NETWORK }
+  return { ...solana, network: SOLANA_NETWORK, publisher: solanaWallets.publisher.address }
 }
 
 /** Runs one part's start and says how long it took. */

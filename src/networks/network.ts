@@ -32,6 +32,8 @@ export type Verification =
 export type Bond = Binding & {
   /** Base URLs of those whose fee payers this site has offered. */
   facilitators: readonly string[]
+  /** Every token that may have been signed for. */
+  tokens: readonly Asset[]
 }
 
 /**
@@ -52,19 +54,20 @@ export async function verifyPayment(
     return fail({ code: 'invalid_payment_requirements', why: 'unknown scheme or network' })
   return transfer.kind === 'svm'
     ? verifyOnSolana(payment, transfer, offers, bond, nowSeconds)
-    : verifyOnEvm(payment, transfer, offers, nowSeconds)
+    : verifyOnEvm(payment, transfer, offers, bond, nowSeconds)
 }
 
 async function verifyOnEvm(
   payment: Payment,
   transfer: Eip3009Transfer,
   offers: readonly Offer[],
+  bond: Bond,
   nowSeconds: number,
 ): Promise<Result<Verification>> {
   const { authorization, signature } = transfer
   const { to, value, validAfter, validBefore } = authorization
   const onNetwork = offersOn(payment, offers)
-  const tokens = tokensFor(payment, value, onNetwork)
+  const tokens = tokensFor(payment, value, onNetwork, bond)
   const signed = await Promise.all(tokens.map((token) => isSignedByPayer(authorization, signature, token)))
   const isProven = signed.includes(true)
   const asset = tokens[Math.max(0, signed.indexOf(true))]
@@ -85,8 +88,13 @@ async function verifyOnEvm(
  * The tokens whose domain may have been signed, the likeliest first: v2 names one. v1 does not, and its signature tells; where
  * only the chain can check that, the price does.
  */
-function tokensFor({ network, accepted }: Payment, amount: bigint, offers: readonly Offer[]): Eip3009Asset[] {
-  const known = assetsOn(network).filter((asset) => asset.kind === 'eip3009')
+function tokensFor(
+  { network, accepted }: Payment,
+  amount: bigint,
+  offers: readonly Offer[],
+  bond: Bond,
+): Eip3009Asset[] {
+  const known = assetsOn(network, bond.tokens).filter((asset) => asset.kind === 'eip3009')
   const isNamed = (asset: Asset) => accepted !== null && isSameAddress(asset.asset, accepted.asset)
   const named = known.filter(isNamed)
   if (named.length > 0) return named

@@ -4,7 +4,7 @@ import { CHECKOUT } from '../browser/checkout.gen.ts'
 import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatAmounts } from '../policy/rules.ts'
-import { assetsOn, type Network, namespaceOf } from '../x402/assets.ts'
+import { type Asset, assetsOn, type Network, namespaceOf } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, data, type Page, render } from './page.tsx'
@@ -20,6 +20,7 @@ export type PaywallView = {
   refused: Refusal
   offers: readonly Sale[]
   networks: readonly Network[]
+  tokens: readonly Asset[]
   /** Canonical address. */
   resourceUrl: string
   /** The `PAYMENT-REQUIRED` header; null where a page cannot ask again as the request did. */
@@ -98,10 +99,10 @@ export const Card = ({ view }: { view: PaywallView }) => {
 }
 
 /** The names of the tokens that what is on sale here can be paid with. */
-const tokensOf = ({ offers, networks }: PaywallView): string => {
+const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
   const currencies = offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))
   const tokens = networks.flatMap(({ network }) =>
-    assetsOn(network).filter(({ currency }) => currencies.includes(currency)),
+    assetsOn(network, known).filter(({ currency }) => currencies.includes(currency)),
   )
   return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 }

@@ -328,7 +328,7 @@ export class Payer extends DurableObject<Env> {
     const { asset } = termsOf(paid)
     return {
       kind: 'granted',
-      settlement: { transaction: state.transaction, network, asset: asset.asset, payer: request.payment.payer, amount },
+      settlement: { transaction: state.transaction, network, asset, payer: request.payment.payer, amount },
       settledAtSeconds: settledAtSeconds ?? claimedAtSeconds,
       scope,
       endsAtSeconds: accessSeconds === 0 ? null : endsAtSeconds(paid),

@@ -5,7 +5,7 @@ import type { LedgerRow } from '../ledger.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
-import { type Asset, assetAt, assetsOn, isSameToken } from '../x402/assets.ts'
+import { assetAt, assetsOn, isSameToken } from '../x402/assets.ts'
 import {
   type Cost,
   type Offer,
@@ -71,9 +71,14 @@ export const personOf = (owner: Owner, network: string): string => (owner === 'k
 
 export type Outbox = 'empty' | 'due' | 'disputed'
 
+type Domain = { name: string; version: string }
+
 /** The signed payment and the offer as sold. */
 export type Terms = {
-  asset: Asset
+  /** The token's address. */
+  asset: string
+  /** Of an EVM token that is not in the table: its EIP-712 domain. */
+  domain: Domain | null
   transfer: Transfer
   /** False once it is not to be sent any more: then its signature is gone. */
   isSigned: boolean
@@ -163,25 +168,29 @@ export function nextLookSeconds(row: PaymentRow, nowSeconds: number, isAnswered:
 /** What the facilitator is sent for a row; null where the signature is gone. */
 export function signedPaymentOf(row: PaymentRow): SignedPayment | null {
   const terms = termsOf(row)
-  const { asset, transfer, payTo, offer } = terms
+  const { payTo, offer, transfer } = terms
   if (!terms.isSigned) return null
   const { amount, accessSeconds, flow } = row
-  const way = { asset, payTo, transfer: transferTermsOf(terms) }
+  const way = { asset: { network: row.network, asset: terms.asset }, payTo, transfer: transferTermsOf(row, terms) }
   const sold = offerOf(way, { amount, name: offer, accessSeconds, scope: null, flow })
   const bought = { url: row.site + pathOf(row.resource), method: row.method }
   return { payer: payerOf(transfer), transfer, offer: sold, bought }
 }
 
-const transferTermsOf = ({ asset, transfer, facilitator }: Terms): TransferTerms =>
-  transfer.kind === 'svm' || asset.kind === 'svm'
-    ? { kind: 'svm', feePayer: transfer.kind === 'svm' ? transfer.feePayer : '', facilitator: facilitator ?? '' }
-    : { kind: 'eip3009', ...asset.eip712 }
+/** Throws where nobody knows the token any more. */
+function transferTermsOf({ network }: PaymentRow, { asset, domain, transfer, facilitator }: Terms): TransferTerms {
+  if (transfer.kind === 'svm') return { kind: 'svm', feePayer: transfer.feePayer, facilitator: facilitator ?? '' }
+  const known = assetAt(network, asset)
+  const signed = domain ?? (known?.kind === 'eip3009' ? known.eip712 : null)
+  if (!signed) throw new Error('a stored payment is of an unknown token')
+  return { kind: 'eip3009', ...signed }
+}
 
 /** What the chain is asked about. */
 export function subjectOf(row: PaymentRow): EvmSubject | SvmSubject {
   const { asset, transfer } = termsOf(row)
   if (transfer.kind === 'svm') return { kind: 'svm', transfer }
-  return { kind: 'eip3009', asset: asset.asset, authorization: transfer.authorization }
+  return { kind: 'eip3009', asset, authorization: transfer.authorization }
 }
 
 /** What is known of a row so far. */
@@ -205,8 +214,8 @@ export function ledgerRowOf(row: PaymentRow): LedgerRow {
     id: row.key,
     site: row.site,
     resource: pathAndQueryOf(row.resource),
-    network: asset.network,
-    asset: asset.asset,
+    network: row.network,
+    asset,
     amount: row.amount,
     payer: payerOf(transfer),
     payTo,
@@ -234,7 +243,9 @@ export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): P
   const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock } = claim
   const { transfer, identifier } = payment
   const facilitator = offer.transfer.kind === 'svm' ? offer.transfer.facilitator : null
-  const signed = { asset: offer.asset, transfer, isSigned: state.status !== 'covered', facilitator }
+  const isKnown = assetAt(offer.network, offer.asset) !== undefined
+  const domain = offer.transfer.kind === 'eip3009' && !isKnown ? domainOf(offer.transfer) : null
+  const signed = { asset: offer.asset, domain, transfer, isSigned: state.status !== 'covered', facilitator }
   return withLook(
     {
       seq: 0,
@@ -267,6 +278,8 @@ export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): P
     nowSeconds,
   )
 }
+
+const domainOf = ({ name, version }: Domain): Domain => ({ name, version })
 
 const withLook = (row: PaymentRow, nowSeconds: number): PaymentRow => ({
   ...row,
@@ -346,6 +359,7 @@ const NO_SIGNATURE = '"signature":null'
 const rest = {
   /** Older rows name none: it is the network's first. */
   asset: z.optional(z.string()),
+  domain: z.optional(z.object({ name: z.string(), version: z.string() })),
   payTo: z.string(),
   offer: z.nullable(z.string()),
   // Older rows, and those without one, say nothing.
@@ -370,20 +384,28 @@ const termsSchema = z.union([
 /** The terms as they are stored, the token by its address; null for a row of the first release. */
 type Stored = Omit<Terms, 'asset'> & { asset: string | null }
 
-function termsText({ asset, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
+function termsText({ asset, domain, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
   const signature = isSigned ? transfer.signature : null
   const signed =
     transfer.kind === 'svm'
       ? { message: transfer.message, signature, facilitator }
       : { ...transfer.authorization, signature }
-  const named = { ...(asset === null ? {} : { asset }), payTo, offer, ...(title === null ? {} : { title }) }
+  const token = { ...(asset === null ? {} : { asset }), ...(domain === null ? {} : { domain }) }
+  const named = { ...token, payTo, offer, ...(title === null ? {} : { title }) }
   return JSON.stringify({ ...signed, ...named }, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
 }
 
 function storedOf(row: PaymentRow): Stored {
-  const { asset = null, payTo, offer, title = null, ...signed } = z.parse(termsSchema, JSON.parse(row.terms))
+  const {
+    asset = null,
+    domain = null,
+    payTo,
+    offer,
+    title = null,
+    ...signed
+  } = z.parse(termsSchema, JSON.parse(row.terms))
   const isSigned = signed.signature !== null
-  const named = { asset, payTo, offer, title, isSigned }
+  const named = { asset, domain, payTo, offer, title, isSigned }
   if ('message' in signed) {
     const transfer = readMessage(signed.message, signed.signature ?? '')
     if (!transfer.ok) throw new Error('a stored message cannot be read')
@@ -393,11 +415,11 @@ function storedOf(row: PaymentRow): Stored {
   return { ...named, transfer: { kind: 'eip3009', authorization, signature: signature ?? '0x' }, facilitator: null }
 }
 
-/** The signed payment and the offer of a row. Throws where the row cannot be read, or its token is not known. */
+/** The signed payment and the offer of a row. Throws where the row cannot be read. */
 export function termsOf(row: PaymentRow): Terms {
   const stored = storedOf(row)
-  const asset = stored.asset === null ? assetsOn(row.network)[0] : assetAt(row.network, stored.asset)
-  if (!asset) throw new Error('a stored payment is of an unknown token')
+  const asset = stored.asset ?? assetsOn(row.network)[0]?.asset
+  if (asset === undefined) throw new Error('a stored payment is of an unknown network')
   return { ...stored, asset }
 }
 
@@ -411,8 +433,7 @@ export function isWithin(row: PaymentRow, costs: readonly Cost[]): boolean {
 /** The token of a row; null where its terms cannot be read. */
 export function tokenOf(row: PaymentRow): { network: string; asset: string } | null {
   try {
-    const { network, asset } = termsOf(row).asset
-    return { network, asset }
+    return { network: row.network, asset: termsOf(row).asset }
   } catch {
     return null
   }

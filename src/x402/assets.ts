@@ -164,8 +164,9 @@ export const NETWORKS: readonly Network[] = ASSETS.filter(
 
 export const networkOf = (network: string): Network | undefined => NETWORKS.find((entry) => entry.network === network)
 
-/** The tokens of a network, the first of each currency before others of it. */
-export const assetsOn = (network: string): Asset[] => ASSETS.filter((entry) => entry.network === network)
+/** The tokens of a network, the first of each currency before others of it; of this table, or of it and a site's own. */
+export const assetsOn = (network: string, tokens: readonly Asset[] = ASSETS): Asset[] =>
+  tokens.filter((entry) => entry.network === network)
 
 /** An address or a transaction in its one spelling: hexadecimal in lower case; in base58 case means something. */
 export const oneSpelling = (text: string): string => (/^0x/i.test(text) ? text.toLowerCase() : text)
@@ -176,8 +177,8 @@ export const isSameToken = (a: Pick<Token, 'network' | 'asset'>, b: Pick<Token, 
   a.network === b.network && isSameAddress(a.asset, b.asset)
 
 /** A token of a network by its address. */
-export const assetAt = (network: string, address: string): Asset | undefined =>
-  assetsOn(network).find(({ asset }) => isSameAddress(asset, address))
+export const assetAt = (network: string, address: string, tokens: readonly Asset[] = ASSETS): Asset | undefined =>
+  assetsOn(network, tokens).find(({ asset }) => isSameAddress(asset, address))
 
 /** The first EIP-3009 token of each of these networks that has one. */
 export const evmTokensOn = (networks: readonly Network[]): Eip3009Asset[] =>

@@ -42,7 +42,10 @@ const PAYMENT_SECONDS = { eip3009: 300, svm: 60 }
 type OfferTerms = Pick<Offer, 'amount' | 'name' | 'accessSeconds' | 'scope' | 'flow'>
 
 /** The offer of these terms, to be paid in this way. Every offer is made here. */
-export const offerOf = ({ asset, transfer, payTo }: Way, terms: OfferTerms): Offer => ({
+export const offerOf = (
+  { asset, transfer, payTo }: Omit<Way, 'asset'> & { asset: Pick<Asset, 'network' | 'asset'> },
+  terms: OfferTerms,
+): Offer => ({
   network: asset.network,
   asset: asset.asset,
   payTo,

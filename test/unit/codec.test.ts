@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { verifyPayment } from '../../src/networks/network.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
 import { decodePayment, encodeChallenge, encodeFailure } from '../../src/x402/codec.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
 import { usdcOn } from '../world/usdc.ts'
@@ -28,7 +29,7 @@ const offer: Offer = {
 }
 
 /** None of these payments carries a memo. */
-const NO_BOND = { context: '', keys: [], facilitators: [] }
+const NO_BOND = { context: '', keys: [], facilitators: [], tokens: ASSETS }
 
 type Wire = Record<string, unknown>
 

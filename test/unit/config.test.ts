@@ -224,6 +224,18 @@ describe('each mistake is answered by what to write instead', () => {
   })
 })
 
+const SOLANA = 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp'
+const USDC_THERE = '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913'
+/** EURC on Avalanche: https://developers.circle.com/stablecoins/eurc-contract-addresses */
+const EURC_THERE = {
+  address: '0xC891EB4cbdEFf6e073e859e987815Ed1505c2ACD',
+  name: 'EURC',
+  version: '2',
+  decimals: 6,
+  symbol: 'EURC',
+  currency: 'EUR',
+}
+
 const DEVELOPMENT_KEYS = [
   ['test test test test test test test test test test test junk', 20],
   ['myth like bonus scare over problem client lizard pioneer submit female collect', 10],
@@ -352,6 +364,43 @@ describe('values arrive as tables or as JSON strings', () => {
     }
     expect(problems({ BRAND })).toEqual([])
     expect(problems({ BRAND: { logo: '//a.example/x', terms: 'javascript:alert(1)' } })).toHaveLength(2)
+  })
+
+  test('a token of one’s own stands behind those that are known', () => {
+    const config = parseConfig({ ...GOOD, ASSETS: { 'eip155:43114': EURC_THERE } })
+    expect(config.ok && config.value.tokens.at(-1)).toMatchObject({
+      kind: 'eip3009',
+      network: 'eip155:43114',
+      asset: EURC_THERE.address,
+      currency: 'EUR',
+      eip712: { name: 'EURC', version: '2' },
+    })
+    expect(problems({ ASSETS: JSON.stringify({ 'eip155:43114': [EURC_THERE] }) })).toEqual([])
+    const euros = { NETWORKS: ['eip155:43114'], ROUTES: [{ path: '/x', price: '€1' }] }
+    expect(problems(euros)).toEqual([
+      expect.stringContaining('ROUTES[0].price: no network in NETWORKS has a token for €1.00'),
+    ])
+    expect(problems({ ...euros, ASSETS: { 'eip155:43114': EURC_THERE } })).toEqual([])
+  })
+
+  test.each<[string, unknown, string]>([
+    ['a network nobody knows', { 'eip155:99': EURC_THERE }, 'ASSETS.eip155:99: this network is not supported'],
+    ['Solana', { [SOLANA]: EURC_THERE }, `ASSETS.${SOLANA}: this network is not supported`],
+    ['18 decimals', { 'eip155:43114': { ...EURC_THERE, decimals: 18 } }, 'ASSETS.eip155:43114.decimals: tokens with 6'],
+    [
+      'another currency',
+      { 'eip155:43114': { ...EURC_THERE, currency: 'GBP' } },
+      'ASSETS.eip155:43114.currency: write "USD"',
+    ],
+    [
+      'a wrong checksum',
+      { 'eip155:43114': { ...EURC_THERE, address: EURC_THERE.address.replace('C8', 'c8') } },
+      'checksum',
+    ],
+    ['a token that is known', { 'eip155:8453': { ...EURC_THERE, address: USDC_THERE } }, 'is known already; remove it'],
+    ['a list', [EURC_THERE], 'ASSETS: write a table by network'],
+  ])('%s is no token: what to write instead', (_, ASSETS, said) => {
+    expect(problems({ ASSETS })).toEqual([expect.stringContaining(said)])
   })
 
   test('a Solana payee may stand ready', () => {

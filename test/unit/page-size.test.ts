@@ -38,6 +38,7 @@ test.each(['en', 'de', 'es'])(`the paywall page in %s, with its script, is at mo
       },
     ],
     networks: ASSETS.slice(0, 2),
+    tokens: ASSETS,
     resourceUrl: 'https://news.example/articles/tides',
     challenge: text(4000),
   })

@@ -20,6 +20,7 @@ import {
   withState,
   withTitle,
 } from '../../src/payer/rows.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
 import { usdcOn } from '../world/usdc.ts'
 
@@ -34,7 +35,7 @@ const LONGEST_WINDOW = 30 * DAY
 const asset = usdcOn(NETWORK)
 
 /** None of these payments carries a memo. */
-const NO_BOND = { context: '', keys: [], facilitators: [] }
+const NO_BOND = { context: '', keys: [], facilitators: [], tokens: ASSETS }
 
 const paymentUntil = (validBefore: number): Payment => ({
   x402Version: 2,

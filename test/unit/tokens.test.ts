@@ -5,6 +5,7 @@ import { identifyingQuery } from '../../src/policy/query.ts'
 import { type Resource, scopeIncludes, scopeOpens } from '../../src/policy/scope.ts'
 import { issueQuote, QUOTE_SECONDS, quotedOffers } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
 
 const SITE = 'https://news.example'
 const NOW = 1_800_000_000
@@ -217,16 +218,18 @@ describe('quotes', () => {
   test('the offers are honoured until the quote expires', async () => {
     const { proof, expiresAtSeconds } = await issue()
     expect(expiresAtSeconds).toBe(NOW + QUOTE_SECONDS)
-    expect(await quotedOffers(proof, resource('/a'), [quoteKey], expiresAtSeconds)).toEqual([offer])
-    expect(await quotedOffers(proof, resource('/a'), [quoteKey], expiresAtSeconds + 1)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a'), [quoteKey], expiresAtSeconds, ASSETS)).toEqual([offer])
+    expect(await quotedOffers(proof, resource('/a'), [quoteKey], expiresAtSeconds + 1, ASSETS)).toEqual([])
   })
 
   test('a quote is for one resource, method and site, and only from us', async () => {
     const { proof } = await issue()
-    expect(await quotedOffers(proof, resource('/b'), [quoteKey], NOW)).toEqual([])
-    expect(await quotedOffers(proof, resource('/a', 'POST'), [quoteKey], NOW)).toEqual([])
-    expect(await quotedOffers(proof, { ...resource('/a'), site: 'https://other.example' }, [quoteKey], NOW)).toEqual([])
-    expect(await quotedOffers(proof, resource('/a'), [key], NOW)).toEqual([])
-    expect(await quotedOffers('nonsense', resource('/a'), [quoteKey], NOW)).toEqual([])
+    expect(await quotedOffers(proof, resource('/b'), [quoteKey], NOW, ASSETS)).toEqual([])
+    expect(await quotedOffers(proof, resource('/a', 'POST'), [quoteKey], NOW, ASSETS)).toEqual([])
+    expect(
+      await quotedOffers(proof, { ...resource('/a'), site: 'https://other.example' }, [quoteKey], NOW, ASSETS),
+    ).toEqual([])
+    expect(await quotedOffers(proof, resource('/a'), [key], NOW, ASSETS)).toEqual([])
+    expect(await quotedOffers('nonsense', resource('/a'), [quoteKey], NOW, ASSETS)).toEqual([])
   })
 })
