@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import * as z from 'zod'
 import { listening } from '../../dev/stack/ports.ts'
-import { termsOf, unpack } from './payer.ts'
+import { decodeHeader } from './answer.ts'
+import { termsOf } from './payer.ts'
 import { PRICE, type Shop } from './shop.ts'
 
 /** What a seller sees of one request. `settle` and `verify` ask the real facilitator. */
@@ -30,7 +31,7 @@ export async function openNaive(
   priceOf: (path: string) => bigint = () => PRICE,
 ): Promise<string> {
   const ask = async (call: 'verify' | 'settle', payment: string, paymentRequirements: unknown): Promise<boolean> => {
-    const body = JSON.stringify({ x402Version: 2, paymentPayload: unpack(payment), paymentRequirements })
+    const body = JSON.stringify({ x402Version: 2, paymentPayload: decodeHeader(payment), paymentRequirements })
     const reply = await fetch(`${stack.facilitator.url}/${call}`, { method: 'POST', body })
     const { isValid, success } = verdict.parse(await reply.json())
     return (call === 'verify' ? isValid : success) ?? false
