@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SolanaWallet, solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import { refuses, says } from '../world/behaviour.ts'
-import { VERSIONS } from '../world/payer.ts'
+import { VERSIONS, type Version } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, PRICE } from '../world/shop.ts'
 import { type SolanaBehaviour, solanaBehaviours } from '../world/solana-behaviour.ts'
 import { arrivals, landSilently } from '../world/solana-on-chain.ts'
@@ -48,77 +48,83 @@ const landing =
     return after(proceed, transaction, path)
   }
 
+/** What a facilitator is sent and says is the same for both versions: each answer is tried with one of them. */
+const versionOf = (text: string): Version => (text.length % 2 === 0 ? 'v1' : 'v2')
+
+test.each([
+  ['invalid_exact_svm_payload_amount_mismatch', 'invalid_exact_svm_payload_amount_mismatch'],
+  ['transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
+  ['unsupported_scheme', 'unexpected_settle_error'],
+])('refused for sure with %s: the content is withheld, with a fresh challenge', async (said, told) => {
+  const version = versionOf(said)
+  const word = said.startsWith('transaction') ? `invalid_exact_svm_${said}` : said
+  const reader = await readerMeeting(refuses(word))
+  const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
+  expect([answer.status, answer.error]).toEqual([402, told])
+  expect(answer.receipt).toMatchObject({ success: false, errorReason: told, transaction: '' })
+  expect(answer.header('PAYMENT-REQUIRED')).not.toBeNull()
+  expect(answer.text).not.toContain(CONTENT)
+  expect(answer.header('Set-Cookie')).toBeNull()
+  expect(cost).toEqual({ ...NOTHING, settles: 1 })
+  expect(await shop.ledger(reader.address)).toEqual([])
+})
+
+test.each(['kyt_risk_detected', 'request_blocked_by_location'])(
+  'refused for policy with %s: 403, and no new challenge',
+  async (reason) => {
+    const version = versionOf(reason)
+    const reader = await readerMeeting(refuses(reason))
+    const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
+    expect([answer.status, answer.error]).toEqual([403, 'payment_refused'])
+    expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+    expect(answer.text + JSON.stringify(answer.receipt)).not.toMatch(/kyt|location/)
+    expect(cost).toEqual({ ...NOTHING, settles: 1 })
+  },
+)
+
+test.each<[string, SolanaBehaviour]>([
+  ['nothing', (proceed) => proceed().then(() => 'drop')],
+  ['an error', (proceed) => proceed().then(says({ error: 'database is locked' }, 500))],
+  ['something that is no JSON', async (proceed) => ({ ...(await proceed()), body: '{"success":tr' })],
+  ['an open outcome', (proceed) => proceed().then(refuses('settlement_pending'))],
+  ['a timeout', (proceed) => proceed().then(refuses('settle_exact_svm_transaction_confirmation_timed_out'))],
+  ['the word that it has it already', landing(refuses('duplicate_settlement'))],
+  ['the word that a simulation failed', landing(refuses('invalid_exact_svm_transaction_simulation_failed'))],
+  ['the word that the transaction failed', landing(refuses('transaction_failed'))],
+  ['its own simulation, which fails by then', landing((proceed) => proceed())],
+  [
+    'the success of another payment',
+    async (proceed) => {
+      const { status, body } = await proceed()
+      const [other] = await arrivals(shop.solana, publisher.address)
+      return { status, body: { ...Object(body), transaction: other?.signature } }
+    },
+  ],
+  [
+    'the success of another payer',
+    async (proceed) => {
+      const { status, body } = await proceed()
+      return { status, body: { ...Object(body), payer: solanaWallets.alice.address } }
+    },
+  ],
+])('landed, but answered with %s: the chain tells, and the content is served', async (said, behaviour) => {
+  const version = versionOf(said)
+  await shop.buyOnSolana(version, ONCE, await shop.readerOnSolana())
+  const reader = await readerMeeting(behaviour)
+  const start = performance.now()
+  const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
+  expect(answer.text).toBe(CONTENT)
+  expect(performance.now() - start).toBeLessThan(15_000)
+  const [arrival, ...more] = await paidBy(reader)
+  expect(more).toEqual([])
+  expect(answer.receipt).toMatchObject({ success: true, network: SOLANA_NETWORK, transaction: arrival?.signature })
+  expect(cost).toEqual(ONE_SALE)
+  await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
+})
+
 describe.each(VERSIONS)('in %s', (version) => {
   const payment = async (path: string, reader: SolanaWallet) =>
     paySolana(version, shop.solana, await shop.challengeOnSolana(path), reader)
-
-  test.each([
-    ['invalid_exact_svm_payload_amount_mismatch', 'invalid_exact_svm_payload_amount_mismatch'],
-    ['transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
-    ['unsupported_scheme', 'unexpected_settle_error'],
-  ])('refused for sure with %s: the content is withheld, with a fresh challenge', async (said, told) => {
-    const word = said.startsWith('transaction') ? `invalid_exact_svm_${said}` : said
-    const reader = await readerMeeting(refuses(word))
-    const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
-    expect([answer.status, answer.error]).toEqual([402, told])
-    expect(answer.receipt).toMatchObject({ success: false, errorReason: told, transaction: '' })
-    expect(answer.header('PAYMENT-REQUIRED')).not.toBeNull()
-    expect(answer.text).not.toContain(CONTENT)
-    expect(answer.header('Set-Cookie')).toBeNull()
-    expect(cost).toEqual({ ...NOTHING, settles: 1 })
-    expect(await shop.ledger(reader.address)).toEqual([])
-  })
-
-  test.each(['kyt_risk_detected', 'request_blocked_by_location'])(
-    'refused for policy with %s: 403, and no new challenge',
-    async (reason) => {
-      const reader = await readerMeeting(refuses(reason))
-      const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
-      expect([answer.status, answer.error]).toEqual([403, 'payment_refused'])
-      expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
-      expect(answer.text + JSON.stringify(answer.receipt)).not.toMatch(/kyt|location/)
-      expect(cost).toEqual({ ...NOTHING, settles: 1 })
-    },
-  )
-
-  test.each<[string, SolanaBehaviour]>([
-    ['nothing', (proceed) => proceed().then(() => 'drop')],
-    ['an error', (proceed) => proceed().then(says({ error: 'database is locked' }, 500))],
-    ['something that is no JSON', async (proceed) => ({ ...(await proceed()), body: '{"success":tr' })],
-    ['an open outcome', (proceed) => proceed().then(refuses('settlement_pending'))],
-    ['a timeout', (proceed) => proceed().then(refuses('settle_exact_svm_transaction_confirmation_timed_out'))],
-    ['the word that it has it already', landing(refuses('duplicate_settlement'))],
-    ['the word that a simulation failed', landing(refuses('invalid_exact_svm_transaction_simulation_failed'))],
-    ['the word that the transaction failed', landing(refuses('transaction_failed'))],
-    ['its own simulation, which fails by then', landing((proceed) => proceed())],
-    [
-      'the success of another payment',
-      async (proceed) => {
-        const { status, body } = await proceed()
-        const [other] = await arrivals(shop.solana, publisher.address)
-        return { status, body: { ...Object(body), transaction: other?.signature } }
-      },
-    ],
-    [
-      'the success of another payer',
-      async (proceed) => {
-        const { status, body } = await proceed()
-        return { status, body: { ...Object(body), payer: solanaWallets.alice.address } }
-      },
-    ],
-  ])('landed, but answered with %s: the chain tells, and the content is served', async (_, behaviour) => {
-    await shop.buyOnSolana(version, ONCE, await shop.readerOnSolana())
-    const reader = await readerMeeting(behaviour)
-    const start = performance.now()
-    const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
-    expect(answer.text).toBe(CONTENT)
-    expect(performance.now() - start).toBeLessThan(15_000)
-    const [arrival, ...more] = await paidBy(reader)
-    expect(more).toEqual([])
-    expect(answer.receipt).toMatchObject({ success: true, network: SOLANA_NETWORK, transaction: arrival?.signature })
-    expect(cost).toEqual(ONE_SALE)
-    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
-  })
 
   test('while nobody answers nothing is charged and no challenge invites another signature; then the same payment is served', async () => {
     const reader = await shop.readerOnSolana()
