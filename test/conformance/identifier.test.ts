@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { otherVersion, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
-import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
+import { NOTHING, ONE_SALE, PRICE } from '../world/shop.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
-let shop: Shop
+let shop: SolanaShop
 
 beforeAll(async () => {
-  shop = await openShop({
+  shop = await openSolanaShop({
     ROUTES: [
       { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
       { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
@@ -22,26 +24,25 @@ afterAll(() => shop.close())
 
 const newIdentifier = () => `pay_${randomBytes(12).toString('hex')}`
 
-describe.each(VERSIONS)('in %s', (version) => {
+describe.each(CELLS)('in $version on $name', ({ version, kind }) => {
   describe.each(['/articles', '/once'])('at %s', (section) => {
     const page = `${section}/hello`
 
     async function bought() {
-      const challenge = await shop.challenge(page)
-      const reader = await shop.reader()
-      const signed = await sign(version, challenge, reader)
+      const reader = await kind.reader(shop)
+      const signed = await reader.sign(version, await shop.ask(page))
       const identifier = newIdentifier()
-      const first = await shop.ask(page, { headers: wrap(version, challenge, signed, { identifier }) })
+      const first = await shop.ask(page, { headers: signed(version, { identifier }) })
       expect(first.status).toBe(200)
-      return { challenge, reader, signed, identifier, first }
+      return { reader, signed, identifier, first }
     }
 
     test.each([
       ['as it was', version],
       ['in the other wrapping', otherVersion(version)],
     ])('the same payment %s gets the content and the receipt again, and again', async (_, wrapping) => {
-      const { challenge, signed, identifier, first } = await bought()
-      const headers = wrap(wrapping, challenge, signed, { identifier })
+      const { signed, identifier, first } = await bought()
+      const headers = signed(wrapping, { identifier })
       const { cost } = await shop.costOf(async () => {
         for (let time = 0; time < 4; time++) {
           const again = await shop.ask(page, { headers })
@@ -57,19 +58,17 @@ describe.each(VERSIONS)('in %s', (version) => {
       ['without its identifier', {}],
       ['with another identifier', { identifier: newIdentifier() }],
     ])('the same payment %s is used up', async (_, change) => {
-      const { challenge, signed } = await bought()
-      const { result: answer, cost } = await shop.costOf(() =>
-        shop.ask(page, { headers: wrap(version, challenge, signed, change) }),
-      )
+      const { signed } = await bought()
+      const { result: answer, cost } = await shop.costOf(() => shop.ask(page, { headers: signed(version, change) }))
       expect(answer.status).toBe(402)
       expect(answer.error).toBe('payment_already_used')
       expect(cost).toEqual(NOTHING)
     })
 
     test('the same payment at another resource is a conflict', async () => {
-      const { challenge, signed, identifier } = await bought()
+      const { signed, identifier } = await bought()
       const { result: answer, cost } = await shop.costOf(() =>
-        shop.ask(`${section}/other`, { headers: wrap(version, challenge, signed, { identifier, echo: false }) }),
+        shop.ask(`${section}/other`, { headers: signed(version, { identifier, echo: false }) }),
       )
       expect(answer.status).toBe(409)
       expect(answer.error).toBe('payment_identifier_conflict')
@@ -83,30 +82,32 @@ describe.each(VERSIONS)('in %s', (version) => {
     ])('another payment with the same identifier %s is a conflict, and stays unspent', async (_, place) => {
       const { reader, identifier } = await bought()
       const path = section + place
-      const challenge = await shop.challenge(path)
-      const signed = await sign(version, challenge, reader)
+      const signed = await reader.sign(version, await shop.ask(path))
       const { result: answer, cost } = await shop.costOf(() =>
-        shop.ask(path, { headers: wrap(version, challenge, signed, { identifier }) }),
+        shop.ask(path, { headers: signed(version, { identifier }) }),
       )
       expect(answer.status).toBe(409)
       expect(answer.error).toBe('payment_identifier_conflict')
       expect(cost).toEqual(NOTHING)
-      const later = await shop.ask(path, { headers: wrap(version, challenge, signed) })
+      const later = await shop.ask(path, { headers: signed(version) })
       expect(later.status).toBe(200)
     })
   })
 
   test('each single answer is charged, when each has an identifier of its own', async () => {
-    const reader = await shop.reader()
+    const reader = await kind.reader(shop)
     const { cost } = await shop.costOf(async () => {
       for (let time = 0; time < 2; time++) {
-        const answer = await shop.buy(version, '/once/hello', reader, { identifier: newIdentifier() })
+        const answer = await reader.buy(version, '/once/hello', { identifier: newIdentifier() })
         expect(answer.status).toBe(200)
       }
     })
     expect(cost).toEqual({ earned: 2n * PRICE, settles: 2, verifies: 0 })
   })
+})
 
+// How an identifier is read does not depend on the network.
+describe.each(VERSIONS)('in %s', (version) => {
   test('an identifier given only the second time comes too late', async () => {
     const challenge = await shop.challenge('/once/hello')
     const signed = await sign(version, challenge, await shop.reader())

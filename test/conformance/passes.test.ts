@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer } from '../world/answer.ts'
 import { send } from '../world/answer.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
-import { NETWORK, NOTHING, openShop, type Shop } from '../world/shop.ts'
+import { NETWORK, NOTHING } from '../world/shop.ts'
 import { type Site, startSite } from '../world/site.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const HELLO = '/articles/hello'
 const OTHER = '/articles/other'
-let shop: Shop
+let shop: SolanaShop
 let localhost: Site
 
 beforeAll(async () => {
@@ -17,7 +19,7 @@ beforeAll(async () => {
     { path: '/brief/*', content: 'kv', price: '$0.05', access: '10m' },
     { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
   ]
-  shop = await openShop({ ROUTES })
+  shop = await openSolanaShop({ ROUTES })
   localhost = await startSite({
     ROUTES,
     SITE_URL: 'http://localhost:8787',
@@ -56,17 +58,45 @@ async function expectClosed(path: string, headers: Record<string, string>) {
   expect(answer.text).not.toContain('the whole of')
 }
 
-describe.each(VERSIONS)('bought in %s', (version) => {
+describe.each(CELLS)('bought in $version on $name', ({ version, kind }) => {
   test('a payment sent beside the pass is not settled, and counts as used', async () => {
-    const reader = await shop.reader()
-    const pass = pairOf(await shop.buy(version, HELLO, reader))
-    const payment = await pay(version, await shop.challenge(HELLO), reader)
+    const reader = await kind.reader(shop)
+    const pass = pairOf(await reader.buy(version, HELLO))
+    const payment = await reader.pay(version, HELLO)
     await expectOpen(HELLO, { ...payment, Cookie: pass })
     const { result: answer, cost } = await shop.costOf(() => shop.ask(OTHER, { headers: payment }))
     expect(answer.error).toBe('payment_already_used')
     expect(cost).toEqual(NOTHING)
   })
 
+  const buy = async (path = HELLO) => (await kind.reader(shop)).buy(version, path)
+
+  test('it opens the article again, as cookie and as bearer token', async () => {
+    const answer = await buy()
+    await expectOpen(HELLO, { Cookie: pairOf(answer) })
+    await expectOpen(HELLO, { Cookie: `a=1; ${pairOf(answer)}; b=2` })
+    await expectOpen(HELLO, { Authorization: `Bearer ${tokenOf(answer)}` })
+    await expectOpen(`${HELLO}?utm_source=letter`, { Cookie: pairOf(answer) })
+    await expectOpen('/articles/h%65llo', { Cookie: pairOf(answer) })
+  })
+
+  test.each([OTHER, '/articles/hello/more', '/brief/hello', '/once/hello'])('it does not open %s', async (path) => {
+    const answer = await buy()
+    await expectClosed(path, { Cookie: pairOf(answer) })
+    await expectClosed(path, { Authorization: `Bearer ${tokenOf(answer)}` })
+  })
+
+  test('a second purchase keeps what the first one opens', async () => {
+    const first = await buy()
+    const payment = await (await kind.reader(shop)).pay(version, OTHER)
+    const second = await shop.ask(OTHER, { headers: { ...payment, Cookie: pairOf(first) } })
+    expect(second.status).toBe(200)
+    for (const path of [HELLO, OTHER]) await expectOpen(path, { Cookie: pairOf(second) })
+  })
+})
+
+// What a pass is does not depend on the network.
+describe.each(VERSIONS)('bought in %s', (version) => {
   const buy = async (path = HELLO) => shop.buy(version, path, await shop.reader())
 
   test.each([
@@ -100,41 +130,11 @@ describe.each(VERSIONS)('bought in %s', (version) => {
     await expectClosed(HELLO, { Authorization: `Bearer ${tokenOf(answer)}` })
   })
 
-  test('it opens the article again, as cookie and as bearer token', async () => {
-    const answer = await buy()
-    await expectOpen(HELLO, { Cookie: pairOf(answer) })
-    await expectOpen(HELLO, { Cookie: `a=1; ${pairOf(answer)}; b=2` })
-    await expectOpen(HELLO, { Authorization: `Bearer ${tokenOf(answer)}` })
-    await expectOpen(`${HELLO}?utm_source=letter`, { Cookie: pairOf(answer) })
-    await expectOpen('/articles/h%65llo', { Cookie: pairOf(answer) })
-  })
-
   test('HEAD with it is the content without its body', async () => {
     const headers = { Cookie: pairOf(await buy()) }
     const answer = await shop.ask(HELLO, { method: 'HEAD', headers })
     expect(answer.status).toBe(200)
     expect(answer.bytes).toHaveLength(0)
-  })
-
-  test.each([OTHER, '/articles/hello/more', '/brief/hello', '/once/hello'])('it does not open %s', async (path) => {
-    const answer = await buy()
-    await expectClosed(path, { Cookie: pairOf(answer) })
-    await expectClosed(path, { Authorization: `Bearer ${tokenOf(answer)}` })
-  })
-
-  test('a second purchase keeps what the first one opens', async () => {
-    const first = await buy()
-    const payment = await pay(version, await shop.challenge(OTHER), await shop.reader())
-    const second = await shop.ask(OTHER, { headers: { ...payment, Cookie: pairOf(first) } })
-    expect(second.status).toBe(200)
-    for (const path of [HELLO, OTHER]) await expectOpen(path, { Cookie: pairOf(second) })
-  })
-
-  test('who holds it and pays again is not charged', async () => {
-    const reader = await shop.reader()
-    const first = await shop.buy(version, HELLO, reader)
-    const payment = await pay(version, await shop.challenge(HELLO), reader)
-    await expectOpen(HELLO, { ...payment, Cookie: pairOf(first) })
   })
 
   test.each<[string, (token: string) => string]>([

@@ -1,13 +1,15 @@
 // A quoted price is honoured until it expires, whatever happens to the price meanwhile; and buys nothing else.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pay, VERSIONS } from '../world/payer.ts'
-import { NOTHING, openShop, type Shop } from '../world/shop.ts'
+import { NOTHING } from '../world/shop.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
-let shop: Shop
+let shop: SolanaShop
 let count = 0
 
 beforeAll(async () => {
-  shop = await openShop()
+  shop = await openSolanaShop()
 })
 
 afterAll(() => shop.close())
@@ -21,13 +23,24 @@ async function article(price: string) {
   return { path, reprice }
 }
 
-describe.each(VERSIONS)('in %s', (version) => {
+async function expectRefused(path: string, payment: Record<string, string>, amount: string, reason: string) {
+  const { result: answer, cost } = await shop.costOf(() => shop.ask(path, { headers: payment }))
+  expect(answer.status).toBe(402)
+  expect(answer.error).toBe(reason)
+  expect(answer.challenge.v2.accepts[0]?.amount).toBe(amount)
+  expect(answer.receipt).toMatchObject({ success: false, errorReason: reason, transaction: '' })
+  expect(cost).toEqual(NOTHING)
+}
+
+describe.each(CELLS)('in $version on $name', ({ version, kind }) => {
+  const reason = version === 'v1' ? kind.amountMismatch : 'invalid_payment_requirements'
+
   test.each([
     ['rises', '$0.08', 50_000n],
     ['falls', '$0.02', 50_000n],
   ])('the quoted price is honoured when the price %s', async (_, next, quoted) => {
     const { path, reprice } = await article('$0.05')
-    const payment = await pay(version, await shop.challenge(path), await shop.reader())
+    const payment = await (await kind.reader(shop)).pay(version, path)
     await reprice(next)
     const { result: answer, cost } = await shop.costOf(() => shop.ask(path, { headers: payment }))
     expect(answer.status).toBe(200)
@@ -35,6 +48,30 @@ describe.each(VERSIONS)('in %s', (version) => {
     expect(cost.earned).toBe(quoted)
   })
 
+  test('a client that echoes nothing pays the current price', async () => {
+    const { path } = await article('$0.05')
+    const payment = await (await kind.reader(shop)).pay(version, path, { echo: false })
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(path, { headers: payment }))
+    expect(answer.status).toBe(200)
+    expect(cost.earned).toBe(50_000n)
+  })
+
+  test('a client that echoes nothing is not sold at an old price', async () => {
+    const { path, reprice } = await article('$0.05')
+    const payment = await (await kind.reader(shop)).pay(version, path, { echo: false })
+    await reprice('$0.08')
+    await expectRefused(path, payment, '80000', reason)
+  })
+
+  test('a quote for one article is worth nothing at another', async () => {
+    const [cheap, dear] = [await article('$0.02'), await article('$0.08')]
+    const payment = await (await kind.reader(shop)).pay(version, cheap.path)
+    await expectRefused(dear.path, payment, '80000', reason)
+  })
+})
+
+// What is in a quote is the same for every network.
+describe.each(VERSIONS)('in %s', (version) => {
   test('the current price is good as well, with an old quote in hand', async () => {
     const { path, reprice } = await article('$0.05')
     const old = await shop.challenge(path)
@@ -46,41 +83,6 @@ describe.each(VERSIONS)('in %s', (version) => {
     )
     expect(answer.status).toBe(200)
     expect(cost.earned).toBe(20_000n)
-  })
-
-  test('a client that echoes nothing pays the current price', async () => {
-    const { path } = await article('$0.05')
-    const payment = await pay(version, await shop.challenge(path), await shop.reader(), { echo: false })
-    const { result: answer, cost } = await shop.costOf(() => shop.ask(path, { headers: payment }))
-    expect(answer.status).toBe(200)
-    expect(cost.earned).toBe(50_000n)
-  })
-
-  const REASON = {
-    v1: 'invalid_exact_evm_payload_authorization_value_mismatch',
-    v2: 'invalid_payment_requirements',
-  }[version]
-
-  async function expectRefused(path: string, payment: Record<string, string>, amount: string) {
-    const { result: answer, cost } = await shop.costOf(() => shop.ask(path, { headers: payment }))
-    expect(answer.status).toBe(402)
-    expect(answer.error).toBe(REASON)
-    expect(answer.challenge.v2.accepts[0]?.amount).toBe(amount)
-    expect(answer.receipt).toMatchObject({ success: false, errorReason: REASON, transaction: '' })
-    expect(cost).toEqual(NOTHING)
-  }
-
-  test('a client that echoes nothing is not sold at an old price', async () => {
-    const { path, reprice } = await article('$0.05')
-    const payment = await pay(version, await shop.challenge(path), await shop.reader(), { echo: false })
-    await reprice('$0.08')
-    await expectRefused(path, payment, '80000')
-  })
-
-  test('a quote for one article is worth nothing at another', async () => {
-    const [cheap, dear] = [await article('$0.02'), await article('$0.08')]
-    const payment = await pay(version, await shop.challenge(cheap.path), await shop.reader())
-    await expectRefused(dear.path, payment, '80000')
   })
 
   test.each([
@@ -109,6 +111,8 @@ describe.each(VERSIONS)('in %s', (version) => {
         extensions: { ...v2.extensions, [own]: { info: { ...v2.extensions[own]?.info, proof }, schema: {} } },
       },
     }
-    await expectRefused(path, await pay(version, cheap, await shop.reader()), '80000')
+    const reason =
+      version === 'v1' ? 'invalid_exact_evm_payload_authorization_value_mismatch' : 'invalid_payment_requirements'
+    await expectRefused(path, await pay(version, cheap, await shop.reader()), '80000', reason)
   })
 })

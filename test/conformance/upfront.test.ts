@@ -1,16 +1,18 @@
 // Methods that do something are paid before they are carried out: settled first, advertised as such, tried three times.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { pay, sign, VERSIONS, wrap } from '../world/payer.ts'
-import { NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
+import { NOTHING, ONE_SALE, PRICE } from '../world/shop.ts'
+import { solanaChallenge } from '../world/solana-payer.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const ASK = '/api/ask'
 let origin: OriginServer
-let shop: Shop
+let shop: SolanaShop
 
 beforeAll(async () => {
   origin = await startOrigin()
-  shop = await openShop({
+  shop = await openSolanaShop({
     ORIGIN_URL: origin.url,
     ROUTES: [
       { path: '/api/*', methods: ['POST'], price: '$0.05', access: 'once', mimeType: 'application/json' },
@@ -33,9 +35,11 @@ const question = (headers: Record<string, string> = {}) => ({
 })
 
 test('it is advertised in both challenges, for such methods alone', async () => {
-  const { v1, v2 } = await shop.challenge(ASK, question())
-  expect(v2.accepts[0]?.extra.paymentFlow).toBe('upfront')
-  expect(v1.accepts[0]?.extra.paymentFlow).toBe('upfront')
+  const unpaid = await shop.ask(ASK, question())
+  for (const { v1, v2 } of [unpaid.challenge, solanaChallenge(unpaid)]) {
+    expect(v2.accepts[0]?.extra.paymentFlow).toBe('upfront')
+    expect(v1.accepts[0]?.extra.paymentFlow).toBe('upfront')
+  }
   expect((await shop.challenge('/pages/a', question())).v2.accepts[0]?.extra.paymentFlow).toBe('upfront')
   expect((await shop.challenge('/pages/a')).v2.accepts[0]?.extra).toEqual({ name: 'USDC', version: '2' })
   expect(origin.seen).toEqual([])
@@ -46,10 +50,10 @@ test('a method that is not on sale is free', async () => {
   expect(origin.seen.map(({ method }) => method)).toEqual(['GET'])
 })
 
-describe.each(VERSIONS)('a POST paid in %s', (version) => {
+describe.each(CELLS)('a POST paid in $version on $name', ({ version, kind }) => {
   test('with a payment-identifier is carried out three times at most', async () => {
-    const challenge = await shop.challenge(ASK, question())
-    const headers = await pay(version, challenge, await shop.reader(), { identifier: 'an-identifier-of-a-post' })
+    const identifier = 'an-identifier-of-a-post'
+    const headers = await (await kind.reader(shop)).pay(version, ASK, { identifier }, question())
     const { result: statuses, cost } = await shop.costOf(async () => {
       const seen: number[] = []
       for (let time = 0; time < 4; time++) seen.push((await shop.ask(ASK, question(headers))).status)
@@ -63,7 +67,7 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
   test('is not another payment’s GET: with its identifier it is a conflict, and nothing is carried out', async () => {
     const page = '/pages/a'
     const identifier = 'an-identifier-of-a-get'
-    const headers = await pay(version, await shop.challenge(page), await shop.reader(), { identifier })
+    const headers = await (await kind.reader(shop)).pay(version, page, { identifier })
     expect((await shop.ask(page, { headers })).status).toBe(200)
     const seen = origin.seen.length
     const { result: answer, cost } = await shop.costOf(() => shop.ask(page, question(headers)))
@@ -74,8 +78,8 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
   })
 })
 
-describe.each(VERSIONS)('a POST paid in %s', (version) => {
-  const payment = async (path = ASK) => pay(version, await shop.challenge(path, question()), await shop.reader())
+describe.each(CELLS)('a POST paid in $version on $name', ({ version, kind }) => {
+  const payment = async (path = ASK) => (await kind.reader(shop)).pay(version, path, {}, question())
 
   test('is settled, then carried out once, with its body', async () => {
     const headers = await payment()
@@ -114,7 +118,7 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
           expect(answer.json).toEqual({ error: 'the archive is closed' })
           expect(answer.receipt).toMatchObject({
             success: true,
-            transaction: expect.stringMatching(/^0x[0-9a-f]{64}$/),
+            transaction: expect.stringMatching(kind.transaction),
           })
           expect(answer.receiptV1?.success).toBe(version === 'v1' ? true : undefined)
           expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
@@ -143,9 +147,8 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
   })
 
   test('that fails is worth three tries to its own payment, and a new payment is a new call', async () => {
-    const reader = await shop.reader()
-    const challenge = await shop.challenge(ASK, question())
-    const [a, b] = [await pay(version, challenge, reader), await pay(version, challenge, reader)]
+    const reader = await kind.reader(shop)
+    const [a, b] = [await reader.pay(version, ASK, {}, question()), await reader.pay(version, ASK, {}, question())]
     origin.tell(() => (origin.seen.length === 1 ? { status: 500, body: 'no' } : { body: 'yes' }))
     const { cost } = await shop.costOf(async () => {
       expect((await shop.ask(ASK, question(a))).status).toBe(500)
@@ -155,7 +158,7 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
     // The first call was carried out and failed: its own payment may try again, and only that.
     expect((await shop.ask(ASK, question(a))).text).toBe('yes')
     for (const headers of [a, b]) expect((await shop.ask(ASK, question(headers))).error).toBe('payment_already_used')
-    expect(await shop.stack.chain.balance(reader.address)).toBe(1_000_000n - 2n * PRICE)
+    expect(await reader.balance()).toBe(1_000_000n - 2n * PRICE)
   })
 
   test('with 204 is answered with its receipt', async () => {
@@ -167,18 +170,16 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
   })
 
   test('that is refused is not carried out', async () => {
-    const bad = { signed: { value: 1n } }
-    const headers = await pay(version, await shop.challenge(ASK, question()), await shop.reader(), bad)
-    const poor = await pay(version, await shop.challenge(ASK, question()), await shop.reader(0n))
-    expect((await shop.ask(ASK, question(headers))).status).toBe(402)
-    expect((await shop.ask(ASK, question(poor))).error).toBe('insufficient_funds')
+    const unpaid = await shop.ask(ASK, question())
+    const bad = await (await kind.reader(shop)).sign(version, unpaid, { less: 1n })
+    const poor = await (await kind.reader(shop, 1n)).sign(version, unpaid)
+    expect((await shop.ask(ASK, question(bad(version)))).error).toBe(kind.amountMismatch)
+    expect((await shop.ask(ASK, question(poor(version)))).error).toBe(kind.insufficient)
     expect(origin.seen).toEqual([])
   })
 
   test('and a GET of the same page are not the same purchase', async () => {
-    const challenge = await shop.challenge('/pages/a', question())
-    const signed = await sign(version, challenge, await shop.reader())
-    const headers = wrap(version, challenge, signed)
+    const headers = await payment('/pages/a')
     expect((await shop.ask('/pages/a', question(headers))).status).toBe(200)
     const { result: answer, cost } = await shop.costOf(() => shop.ask('/pages/a', { headers }))
     expect(answer.status).toBe(402)
@@ -187,7 +188,7 @@ describe.each(VERSIONS)('a POST paid in %s', (version) => {
   })
 
   test('for reading does not open doing', async () => {
-    const bought = await shop.buy(version, '/pages/a', await shop.reader())
+    const bought = await (await kind.reader(shop)).buy(version, '/pages/a')
     const cookie = bought.headers.getSetCookie()[0]?.split(';')[0] ?? ''
     expect((await shop.ask('/pages/a', { headers: { cookie } })).status).toBe(200)
     origin.tell({ body: 'done' })

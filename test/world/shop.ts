@@ -1,7 +1,7 @@
 // The shop of every test: a chain, a facilitator and the built worker, with the questions most tests ask of them.
-import type { Address } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { oneSpelling } from '../../src/x402/assets.ts'
 import { type Answer, type Challenge, type Question, send } from './answer.ts'
 import { type Change, pay, type Signer, type Version } from './payer.ts'
 import { type Json, type Site, type SiteOptions, startSite, type Vars } from './site.ts'
@@ -39,7 +39,7 @@ export type Shop = {
   /** Does something, and tells what it cost. */
   costOf<Result>(act: () => Promise<Result>): Promise<{ result: Result; cost: Cost }>
   /** The ledger's rows of one payer, or all of them, as they were settled. */
-  ledger(payer?: Address): Promise<Record<string, unknown>[]>
+  ledger(payer?: string): Promise<Record<string, unknown>[]>
   /** Something beside the shop that ends with it. */
   onClose(stop: () => Promise<void>): void
   close(): Promise<void>
@@ -92,7 +92,7 @@ export async function openShop(
     async ledger(payer) {
       const rows = await site.db
         .prepare('SELECT * FROM payments WHERE payer = coalesce(?, payer) ORDER BY settled_at_seconds')
-        .bind(payer?.toLowerCase() ?? null)
+        .bind(payer === undefined ? null : oneSpelling(payer))
         .all()
       return rows.results
     },

@@ -10,6 +10,7 @@ import type { Vars } from './site.ts'
 import { paySolana, type SolanaChallenge, type SolanaChange, solanaChallenge, solanaReader } from './solana-payer.ts'
 import { type SolanaStackOptions, startSolanaStack } from './stack.ts'
 
+/** `costOf` counts the money of both chains. */
 export type SolanaShop = Shop & {
   solana: Solana
   /** Asks without paying, and reads what the 402 offers on Solana. */
@@ -56,6 +57,11 @@ export async function openSolanaShop(
           verifies: facilitator.counts.verify - before.verify,
         }
         return { result, cost }
+      },
+      async costOf(act) {
+        const before = await solana.balance(publisher.address)
+        const { result, cost } = await shop.costOf(act)
+        return { result, cost: { ...cost, earned: cost.earned + (await solana.balance(publisher.address)) - before } }
       },
       async close() {
         await shop.close()
