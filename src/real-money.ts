@@ -1,8 +1,8 @@
 // What must not stand beside a real network: each value is right by itself, and together they lose money, or never get any.
 import { type ConfigProblem, isLocalHost } from './settings.ts'
-import type { Network } from './x402/assets.ts'
+import { type Network, oneSpelling } from './x402/assets.ts'
 
-/** Addresses whose private keys everybody has, in lower case: the first of each mnemonic that local chains start with. */
+/** Addresses whose private keys everybody has, in their one spelling: EVM's are the first that local chains start with. */
 const DEVELOPMENT: readonly string[] = [
   // anvil and Hardhat: "test test test test test test test test test test test junk"
   '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266',
@@ -36,6 +36,35 @@ const DEVELOPMENT: readonly string[] = [
   '0x28a8746e75304c0780e011bed21c72cd78cd535e',
   '0xaca94ef8bd5ffee41947b4585a84bda5a3d3da6e',
   '0x1df62f291b2e969fb0849d99d9ce41e2f137006e',
+  // Solana. The local stack of this repository
+  '8BaSSoUkua5ummD8jYgyBBp41TJBsYtzdf79ZLsRZ7Su',
+  '3soCPbY9VQKk6GqvTpQpKMyf1ZM7a2ysBdGte2bmd83z',
+  'J1vfufMkhCz7b8UmejFCfS82xmniBbLtxwzC4XpgmwML',
+  '7NAA3o4f76fcK8DLqd4GiHSwLa736xfRMA7fDbhEYMz3',
+  'HCh1rV7woT5p7f1iHewfqZaYE6iZpi4FUhi3rSkW1jQ6',
+  '6A8Wb7cB6bfWXHCtEmSBvMs3vbMXDfJrAUf8NgTd58N',
+  '8ssw1ERfrDL2xTzzue3CPijLTt3txz71aotcaZ3EgwaW',
+  '4ic8HWxqp9MHpAm3BbSR1EXrLTwTHucBE2DFFdveB2Qi',
+  '67ARNnBDJCAzihobDY2sWFTh2fja6xVmLNK3oRUfj7x5',
+  // Solana, "test … junk" as above: the first three wallets, the paths above them, and the seed itself
+  'oeYf6KAJkLYhBuR8CiGc6L4D4Xtfepr85fuDgA9kq96',
+  'AqynRZwvVqUPRwRJXvm6odUb3t93fDjnWe3p6BeuUFxD',
+  'CqMbRgMuEhQi9BUS8xP44Wk5nENm48FqJnfjEi4eNb1k',
+  'BtELVjZSaWhMat94P9HyasX3Gvpv6C7WHXJGqWdZbwSQ',
+  '9tKf8Q98FsGKJiM4oqMnTxmYH3fU2qJzSwzc76vgzyBT',
+  'G9r1RYmVnXptzCA2an46rNnHsCAQLvjyM6vR2mo3LpG1',
+  // Solana, "abandon … about", the same of it
+  'HAgk14JpMQLgt6rVgv7cBQFJWFto5Dqxi472uT3DKpqk',
+  'Hh8QwFUA6MtVu1qAoq12ucvFHNwCcVTV7hpWjeY1Hztb',
+  '7WktogJEd2wQ9eH2oWusmcoFTgeYi6rS632UviTBJ2jm',
+  'GjJyeC1r2RgkuoCWMyPYkCWSGSGLcz266EaAkLA27AhL',
+  'D2PPQSYFe83nDzk96FqGumVU8JA7J8vj2Rhjc2oXzEi5',
+  'EHqmfkN89RJ7Y33CXM6uCzhVeuywHoJXZZLszBHHZy7o',
+  // Solana, keys of 32 equal bytes: 0 to 3
+  '4zvwRjXUKGfvwnParsHAS3HuSVzV5cA4McphgmoCtajS',
+  'AKnL4NNf3DGWZJS6cPknBuEGnVsV4A4m5tgebLHaRSZ9',
+  '9hSR6S7WPtxmTojgo6GG3k4yDPecgJY292j7xrsUGWBu',
+  'GyGKxMyg1p9SsHfm15MkNUu1u9TN2JtTspcdmrtGUdse',
 ]
 
 /** The facilitator of the protocol's own site, which serves test networks only. */
@@ -44,7 +73,7 @@ const TEST_FACILITATOR = /^(www\.)?x402\.org\.?$/
 /** The settings that matter here, by the name they are written under. */
 type Settings = {
   SITE_URL: string | readonly string[]
-  PAY_TO: { eip155?: string | undefined }
+  PAY_TO: { eip155?: string | undefined; solana?: string | undefined }
   NETWORKS: readonly Network[]
   FACILITATORS?: readonly { url: string }[] | undefined
   FACILITATOR_URL?: string | undefined
@@ -68,8 +97,9 @@ export function realMoneyProblems(settings: Settings): ConfigProblem[] {
       `nobody pays real money at localhost; write your site's origin, such as "https://news.example", ${orTests}`,
     )
   })
-  if (DEVELOPMENT.includes(PAY_TO.eip155?.toLowerCase() ?? '')) {
-    no('PAY_TO.eip155', `everybody has the key of this development address; write your own address, ${orTests}`)
+  for (const [namespace, payee] of Object.entries(PAY_TO)) {
+    if (!DEVELOPMENT.includes(oneSpelling(payee ?? ''))) continue
+    no(`PAY_TO.${namespace}`, `everybody has the key of this development address; write your own address, ${orTests}`)
   }
   NETWORKS.forEach(({ isTest, name }, i) => {
     if (!isTest) return

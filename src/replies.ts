@@ -174,7 +174,7 @@ const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_v
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */
 const ON_CHAIN =
-  /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute/
+  /transaction_failed|invalid_transaction_state|failed_on_?chain|transfer_event|simulation_failed|deployment_failed|failed_to_execute|block_height_exceeded/
 const SIMULATED = /simulation_failed$/
 /** Refusals that come from looking at the payment, before anything is broadcast. */
 const SURE =
@@ -185,9 +185,9 @@ async function readFailure(word: string, named: string, payment: SignedPayment):
   const transaction = await transactionIn(named, payment)
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   if (PENDING.test(word)) return { kind: 'pending', transaction }
-  const reason = publicReason(word)
   // On Solana nothing was broadcast then; what an earlier sending broadcast is still in doubt.
   const isSimulated = payment.transfer.kind === 'svm' && SIMULATED.test(word)
+  const reason = publicReason(word) ?? (isSimulated ? 'invalid_exact_svm_transaction_simulation_failed' : null)
   if (ON_CHAIN.test(word) && !isSimulated)
     return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
   if (reason === null && !SURE.test(word)) return transaction ? { kind: 'pending', transaction } : { kind: 'unknown' }

@@ -1,4 +1,4 @@
-// What each network's RPC says: that it is of that chain, that the token is the one that is signed for, that the payee can
+// What each EVM network's RPC says: that it is of that chain, that the token is the one that is signed for, that the payee can
 // be paid there, and that it answers what reconciliation asks. It asks through the worker's own functions.
 import { randomBytes } from 'node:crypto'
 import { decodeAbiParameters, domainSeparator, type Hex, isHex, toFunctionSelector } from 'viem'
@@ -9,8 +9,7 @@ import {
   blockAt,
   blockCall,
   type ChainFailure,
-  newRpcMemory,
-  Rpc,
+  type Rpc,
   read,
   toHex,
   word,
@@ -20,7 +19,8 @@ import { fail, ok, type Result } from '../../src/errors.ts'
 import { receiptOf } from '../../src/payer/proof.ts'
 import { searchOn, settledBlock } from '../../src/payer/search.ts'
 import { chainIdOf, type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
-import { ANSWER_LIMIT_MS, ask, clockProblem, jsonIn, type Surroundings } from './asking.ts'
+import type { Surroundings } from './asking.ts'
+import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
 
 /** Requests to one network; some public endpoints allow few more a minute. */
@@ -73,38 +73,15 @@ export function payeeFindings(payees: readonly Payee[]): Finding[] {
   ]
 }
 
-const chainIdReply = z.object({ result: z.string().regex(/^0x[0-9a-fA-F]{1,13}$/) })
-
 async function lookAt(asset: Eip3009Asset, config: Config, surroundings: Surroundings): Promise<Looked> {
   const { network, name } = asset
-  const chainId = chainIdOf(network)
   const index = config.networks.findIndex((known) => known.network === network)
   const url = config.rpcUrls[network] ?? asset.rpcUrl
   const host = hostOf(url)
   const at = `RPC_URLS.${network}`
-  const only = (finding: Finding): Looked => ({ findings: [finding], payee: null })
-  const reply = await ask(url, { json: { jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] } }, surroundings)
-  if (!reply.ok) {
-    const advice = 'run doctor again, or write another endpoint'
-    return only(notChecked(at, `${host} did not answer within ${ANSWER_LIMIT_MS / 1000} s; ${advice}`))
-  }
-  const { status, text } = reply.value
-  if (status === 401 || status === 403) {
-    return only(error(at, `${host} refuses the key in its URL (${status}); copy the URL again from your provider`))
-  }
-  const said = chainIdReply.safeParse(jsonIn(text)).data
-  if (!said) {
-    return only(notChecked(at, `${host} answered ${status}, and no chain id; write the URL of a JSON-RPC endpoint`))
-  }
-  const theirs = Number(said.result)
-  if (theirs !== chainId) {
-    return only(
-      error(at, `${host} is of chain ${theirs} and not of ${name} (${chainId}); write an endpoint of ${name}`),
-    )
-  }
-  const clock = clockProblem(host, reply.value)
-  // The chain is known, so nothing is asked, or logged, about it again.
-  const rpc = new Rpc(url, network, { ...newRpcMemory(), network })
+  const opened = await openEndpoint(asset, url, at, surroundings)
+  if (!opened.ok) return { findings: [opened.error], payee: null }
+  const { rpc, clock } = opened.value
   const budget: Budget = { left: MOST_REQUESTS }
   const token = await tokenFindings(rpc, asset, index, config, budget)
   const payee = await payeeOn(rpc, asset, config.payTo.eip155 ?? '', budget)

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { fail, ok, type Result } from '../../src/errors.ts'
+import { oneSpelling } from '../../src/x402/assets.ts'
 import type { Deployment } from './deployment.ts'
 
 /** Runs one wrangler command; tests put another in its place. */
@@ -63,14 +64,14 @@ export async function soldSince(
   where: '--local' | '--remote',
   sinceSeconds: number,
 ): Promise<Result<Sold, string>> {
-  const command = `SELECT lower("transaction") AS "transaction" FROM payments WHERE settled_at_seconds > ${sinceSeconds}; PRAGMA table_info(payments)`
+  const command = `SELECT "transaction" FROM payments WHERE settled_at_seconds > ${sinceSeconds}; PRAGMA table_info(payments)`
   const args = ['d1', 'execute', 'LEDGER_DB', where, '--json', '--command', command, ...selected(file, deployment)]
   const { isGood, text } = await wrangler(args)
   const found = isGood ? rows.safeParse(jsonIn(text)).data : undefined
   if (!found) return fail(`the ledger cannot be read; apply the migrations: ${migrating(where)}`)
   const [{ results: sales }, ...more] = found
   return ok({
-    transactions: sales.map(({ transaction }) => transaction),
+    transactions: sales.map(({ transaction }) => oneSpelling(transaction)),
     columns: more.flatMap(({ results }) => results.map(({ name }) => name)),
   })
 }

@@ -13,7 +13,9 @@ import { error, type Finding, notChecked, type Report, strictly, warning } from 
 import { liveFindings } from './live.ts'
 import { routeFindings } from './routes.ts'
 import { DAY_SECONDS, salesFindings } from './sales.ts'
+import { solanaSalesFindings } from './sales-solana.ts'
 import { sitemapReport } from './sitemap.ts'
+import { solanaFindings } from './solana.ts'
 
 export type Options = {
   /** wrangler.toml. */
@@ -58,9 +60,10 @@ async function examineSite(
 ): Promise<Report> {
   const { file, storage, live, sitemap } = options
   const nowSeconds = Math.floor(machine.nowMs() / 1000)
-  const [facilitators, chains, seen, list, sales, articles] = await Promise.all([
+  const [facilitators, chains, solana, seen, list, sales, articles] = await Promise.all([
     facilitatorFindings(config, deployment.vars, machine),
     chainFindings(config, machine),
+    solanaFindings(config, machine),
     live === null ? [] : liveFindings(config, live, machine),
     sitemap === null ? { findings: [], notes: [] } : sitemapReport(sitemap, config, machine),
     storage === null ? [] : ledgerFindings(config, deployment, file, storage, machine, nowSeconds),
@@ -71,6 +74,7 @@ async function examineSite(
     ...(await challengeFindings(config, nowSeconds)),
     ...facilitators,
     ...chains,
+    ...solana,
     ...seen,
     ...list.findings,
     ...sales,
@@ -98,7 +102,12 @@ async function ledgerFindings(
   const { transactions, columns } = sold.value
   const isOlder = columns.length > 0 && !columns.includes(NEWEST_COLUMN)
   const older = isOlder ? [warning('LEDGER_DB', `${OLDER_LEDGER}: ${migrating(`--${storage}`)}`)] : []
-  return [...older, ...(await salesFindings(config, new Set(transactions), nowSeconds))]
+  const known = new Set(transactions)
+  const sales = await Promise.all([
+    salesFindings(config, known, nowSeconds),
+    solanaSalesFindings(config, known, nowSeconds),
+  ])
+  return [...older, ...sales.flat()]
 }
 
 async function storedFindings(

@@ -1,4 +1,4 @@
-// Sales on the chain that the ledger does not know: the mark of two deployments that share one payee. It looks at the last
+// Sales on EVM chains that the ledger does not know: the mark of two deployments that share one payee. It looks at the last
 // day, as far as one endpoint answers in few calls.
 import { toEventSelector } from 'viem'
 import * as z from 'zod'
@@ -6,22 +6,22 @@ import { type Block, type Budget, blockAt, newRpcMemory, Rpc, read, safeNumber, 
 import type { Config } from '../../src/config.ts'
 import { AUTHORIZATION_USED, type Log, receiptOf, transactionHash } from '../../src/payer/proof.ts'
 import { startSearch } from '../../src/payer/search.ts'
-import { type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
+import { type Eip3009Asset, evmTokensOn, type Network, namespaceOf } from '../../src/x402/assets.ts'
 import { type Finding, hostOf, notChecked, warning } from './findings.ts'
 
 export const DAY_SECONDS = 86_400
 /** A sale may reach the chain before the ledger. */
-const NOT_YET_SECONDS = 600
+export const NOT_YET_SECONDS = 600
 const MOST_REQUESTS = 80
 /** Transactions that are looked at closely. */
-const MOST_UNKNOWN = 10
+export const MOST_UNKNOWN = 10
 
 const SHARED = 'Another deployment seems to share this address; give each its own'
 
 const TRANSFER = toEventSelector('Transfer(address,address,uint256)')
 const transferLogs = z.array(z.object({ transactionHash, blockNumber: safeNumber }))
 
-/** @param known transactions of the ledger, in lower case; more than the last day's do no harm */
+/** @param known transactions of the ledger, in their one spelling; more than the last day's do no harm */
 export async function salesFindings(
   config: Config,
   known: ReadonlySet<string>,
@@ -57,10 +57,15 @@ async function unknownSales(
     const receipt = await receiptOf(rpc, transaction, budget)
     if (receipt.ok && receipt.value !== null && isSale(receipt.value.logs, asset, payTo)) sales += 1
   }
+  return lacking(sales, asset)
+}
+
+/** What to say of sales that the ledger does not know. */
+export function lacking(sales: number, { name, network }: Network): Finding[] {
   if (sales === 0) return []
   const count = sales === MOST_UNKNOWN ? `${sales} or more` : String(sales)
-  const message = `the ledger lacks payments of the last day on ${asset.name}: ${count}. ${SHARED}`
-  return [warning('PAY_TO.eip155', message)]
+  const message = `the ledger lacks payments of the last day on ${name}: ${count}. ${SHARED}`
+  return [warning(`PAY_TO.${namespaceOf(network)}`, message)]
 }
 
 /** Transactions of the last day that moved the token to the payee, and their blocks; null where the chain does not tell. */

@@ -1,7 +1,7 @@
 // The ledger against the chain, in both directions. Pure: it gets rows and transfers, and says what does not fit.
-import { assetAt, type Eip3009Asset } from '../../src/x402/assets.ts'
-import { amountOf, isoTime, linkOf, type Row } from './rows.ts'
-import { keyOf, type Transfer } from './transfers.ts'
+import { type Asset, assetAt, isSameAddress, oneSpelling } from '../../src/x402/assets.ts'
+import { amountOf, isoTime, linkOf, placeIn, type Row } from './rows.ts'
+import { keyOf, oneKey, type Transfer } from './transfers.ts'
 
 export type Kind =
   | 'row_without_transfer'
@@ -41,18 +41,18 @@ export type Findings = {
 
 /** What of one network's chain was read. */
 export type View = {
-  asset: Eip3009Asset
+  asset: Asset
   payees: readonly string[]
-  /** Blocks, both included, of which all transfers to the payees were read. */
+  /** Blocks, both included, of which all transfers to the payees were read; as `Transfer.block` counts them. */
   from: number
   to: number
   /** Unix seconds of the first of these blocks; rows that are older are not asked about. */
   fromSeconds: number
   /** Unix seconds of the chain's newest block: what now is. */
   nowSeconds: number
-  /** What the logs of these blocks show, to these payees. */
+  /** What the chain lists for these blocks, to these payees. */
   transfers: readonly (Transfer & { time: number })[]
-  /** What the receipts of single rows' transactions show besides, to whomever. */
+  /** What single rows' transactions show besides, to whomever. */
   inReceipts: readonly Transfer[]
 }
 
@@ -81,7 +81,7 @@ const TEXTS: Record<Kind, readonly [title: string, advice: string]> = {
     'one transfer pays for one row: keep the row whose payment id the chain shows, and count the others as unpaid',
   ],
   logs_left_out: [
-    'a transfer that the RPC left out of its logs',
+    'a transfer that the RPC left out of its logs or lists',
     'this RPC cannot be relied on: name another one in RPC_URLS, and run again with --afresh',
   ],
   unknown_token: ['a row in a token that is not in the table', 'find out who wrote it; this command cannot check it'],
@@ -126,8 +126,7 @@ const described = (row: Row) =>
   `${amountOf(row)} from ${row.payer} to ${row.payTo} for ${row.site} ${row.resource}, ${isoTime(row.settledAtSeconds)}`
 
 /** Whether a row is in the token that its network's view is about. */
-const isIn = (row: Row, { asset }: View) =>
-  row.network === asset.network && row.asset.toLowerCase() === asset.asset.toLowerCase()
+const isIn = (row: Row, { asset }: View) => row.network === asset.network && isSameAddress(row.asset, asset.asset)
 
 /** Rows of a token that no release of this table knows. */
 export const unknownTokens = (rows: readonly Row[]): Finding[] =>
@@ -137,10 +136,9 @@ export const unknownTokens = (rows: readonly Row[]): Finding[] =>
 export function toLookUp(rows: readonly Row[], view: View): string[] {
   const seen = new Set(view.transfers.map((transfer) => `${keyOf(transfer, view.asset)} ${transfer.transaction}`))
   const missing = rows.filter(
-    (row) =>
-      isIn(row, view) && isAsked(row, view) && !seen.has(`${row.id.toLowerCase()} ${row.transaction.toLowerCase()}`),
+    (row) => isIn(row, view) && isAsked(row, view) && !seen.has(`${oneKey(row.id)} ${oneSpelling(row.transaction)}`),
   )
-  return [...new Set(missing.map((row) => row.transaction.toLowerCase()))]
+  return [...new Set(missing.map((row) => oneSpelling(row.transaction)))]
 }
 
 const isAsked = (row: Row, view: View) => row.settledAtSeconds >= view.fromSeconds
@@ -199,17 +197,17 @@ function claimsOf(rows: readonly Row[], transfers: readonly Transfer[], { asset 
   const byKey = new Map(transfers.map((transfer) => [keyOf(transfer, asset), transfer]))
   const claims = new Map<Row, Transfer>()
   for (const row of rows) {
-    const transfer = byKey.get(row.id.toLowerCase())
+    const transfer = byKey.get(oneKey(row.id))
     if (transfer) claims.set(row, transfer)
   }
   const taken = Map.groupBy(new Set(claims.values()), ({ transaction }) => transaction)
   for (const row of rows) {
     if (claims.has(row) || row.remark === 'unproven') continue
-    const near = taken.get(row.transaction.toLowerCase()) ?? []
+    const near = taken.get(oneSpelling(row.transaction)) ?? []
     const transfer =
       row.position === null
-        ? (near.find(({ payer }) => payer === row.payer.toLowerCase()) ??
-          near.find(({ payTo }) => payTo === row.payTo.toLowerCase()))
+        ? (near.find(({ payer }) => payer === oneSpelling(row.payer)) ??
+          near.find(({ payTo }) => payTo === oneSpelling(row.payTo)))
         : near.find(({ position }) => position === row.position)
     if (transfer) claims.set(row, transfer)
   }
@@ -233,15 +231,21 @@ function differences(row: Row, transfer: Transfer): Finding[] {
   if (row.amount !== transfer.amount) {
     findings.push(aboutRow('wrong_amount', row, `; the chain says ${amountOf({ ...row, amount: transfer.amount })}`))
   }
-  if (row.payTo.toLowerCase() !== transfer.payTo) {
+  if (oneSpelling(row.payTo) !== transfer.payTo) {
     findings.push(aboutRow('wrong_payee', row, `; the chain says ${transfer.payTo}`))
   }
-  if (row.payer.toLowerCase() !== transfer.payer) {
+  if (oneSpelling(row.payer) !== transfer.payer) {
     findings.push(aboutRow('wrong_payer', row, `; the chain says ${transfer.payer}`))
   }
-  const isSameTransaction = row.transaction.toLowerCase() === transfer.transaction
+  const isSameTransaction = oneSpelling(row.transaction) === transfer.transaction
   if (!isSameTransaction || (row.position !== null && row.position !== transfer.position)) {
-    findings.push(aboutRow('wrong_place', row, `; the chain says ${transfer.transaction}, log ${transfer.position}`))
+    findings.push(
+      aboutRow(
+        'wrong_place',
+        row,
+        `; the chain says ${transfer.transaction}, ${placeIn(row.network, transfer.position)}`,
+      ),
+    )
   }
   return findings
 }

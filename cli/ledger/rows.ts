@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { LedgerRow } from '../../src/ledger.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
-import { assetAt, transactionUrl } from '../../src/x402/assets.ts'
+import { assetAt, namespaceOf, transactionUrl } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Query, quoted } from './database.ts'
 
@@ -74,10 +74,12 @@ export async function* rowsOf(query: Query, { fromSeconds, toSeconds }: Span): A
 
 /** The rows that are meant by a transaction, a payment id or a payer's address, in any spelling. */
 export async function rowsNamed(query: Query, name: string): Promise<Row[]> {
-  const same = quoted(name.toLowerCase())
+  // What is hexadecimal means the same in capitals; base58 does not.
+  const isHex = /^(?:0x|3009\|)/i.test(name)
+  const same = quoted(isHex ? name.toLowerCase() : name)
+  const is = (column: string) => `${isHex ? `lower(${column})` : column} = ${same}`
   const found = await query(
-    `SELECT * FROM payments WHERE lower("transaction") = ${same} OR lower(id) = ${same} OR lower(payer) = ${same}
-     ORDER BY settled_at_seconds, id`,
+    `SELECT * FROM payments WHERE ${is('"transaction"')} OR ${is('id')} OR ${is('payer')} ORDER BY settled_at_seconds, id`,
   )
   return found.map(rowOf)
 }
@@ -117,6 +119,10 @@ export function amountOf({ network, asset, amount }: Pick<Row, 'network' | 'asse
 /** Where a row's transaction can be looked up; null for what is none. */
 export const linkOf = (network: string, transaction: string): string | null =>
   /^(?:0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{64,88})$/.test(transaction) ? transactionUrl(network, transaction) : null
+
+/** Where in a transaction a payment stands. */
+export const placeIn = (network: string, position: number): string =>
+  `${namespaceOf(network) === 'solana' ? 'instruction' : 'log'} ${position}`
 
 /** Seconds as ISO 8601 in UTC. */
 export function isoTime(seconds: number): string {

@@ -1,81 +1,29 @@
-// Reads the chain: its newest settled block, the block of a time, receipts, and the transfers to the payees, range by range.
-// An endpoint that refuses a range is asked for half of it. Only the endpoint's host is ever shown.
+// Reads an EVM chain: its newest settled block, the block of a time, receipts, and the transfers to the payees, range by range.
+// An endpoint that refuses a range is asked for half of it.
 import * as z from 'zod'
 import {
   type Block,
-  type Budget,
   blockAt,
   blockCall,
   blockIn,
   type Call,
   type ChainFailure,
-  newRpcMemory,
-  Rpc,
   read,
-  safeNumber,
   toHex,
   word,
 } from '../../src/chain.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
-import { exchange } from '../../src/http.ts'
 import { isHash, type Receipt, receiptOf, TRANSFER } from '../../src/payer/proof.ts'
 import { foundLogs } from '../../src/payer/search.ts'
-import { chainIdOf, type Eip3009Asset } from '../../src/x402/assets.ts'
+import type { Eip3009Asset } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
+import { another, BOUNDLESS, type Chain, persistently, silent } from './endpoint.ts'
 import { type Transfer, transfersIn } from './transfers.ts'
 
-const CHAIN_ID_LIMIT_MS = 10_000
-/** Nothing is short here: who waits is a person with a terminal, or a cron. */
-const BOUNDLESS: Budget = { left: Number.MAX_SAFE_INTEGER }
-/** Between tries of a call that got no answer: longer than the second that rate limits count by. */
-const PAUSES_MS = [500, 2_000, 5_000]
-
-/** One network's chain, as one endpoint tells it. */
-export type Chain = { rpc: Rpc; asset: Eip3009Asset; host: string }
-
-/** Throws a `Refusal` where nobody answers, or another chain does. */
-export async function openChain(asset: Eip3009Asset, url: string): Promise<Chain> {
-  const { host } = new URL(url)
-  const call = { jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] }
-  const reply = await exchange(url, call, CHAIN_ID_LIMIT_MS)
-  const said = z.object({ result: z.string() }).safeParse(reply.ok ? reply.value.json : null)
-  const chainId = said.success ? read(safeNumber, ok(said.data.result)) : null
-  if (!chainId?.ok) {
-    const code = reply.ok ? ` (status ${reply.value.status})` : ''
-    throw new Refusal(`the RPC at ${host} does not say its chain${code}; ${another(asset)}`)
-  }
-  const expected = chainIdOf(asset.network)
-  if (chainId.value !== expected) {
-    throw new Refusal(
-      `the RPC at ${host} is of chain ${chainId.value}, and ${asset.network} is chain ${expected}; ${another(asset)}`,
-    )
-  }
-  return { rpc: new Rpc(url, asset.network, { ...newRpcMemory(), network: asset.network }), asset, host }
-}
-
-const another = ({ network }: Eip3009Asset) =>
-  `set RPC_URLS."${network}" in wrangler.toml, or give --rpc ${network}=URL`
-
-/** Asks again while there is no answer. A refusal is an answer. */
-async function persistently<Value>(
-  ask: () => Promise<Result<Value, ChainFailure>>,
-): Promise<Result<Value, ChainFailure>> {
-  let answer = await ask()
-  for (const pauseMs of PAUSES_MS) {
-    if (answer.ok || answer.error === 'refused') return answer
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    answer = await ask()
-  }
-  return answer
-}
-
-const silent = ({ host, asset }: Chain) =>
-  new Refusal(
-    `the RPC at ${host} does not answer any more; run the command again, which goes on from here, or ${another(asset)}`,
-  )
+type EvmChain = Chain<Eip3009Asset>
 
 /** Throws a `Refusal` where there is no such block, or no answer. */
-export async function blockOf(chain: Chain, at: number | 'latest'): Promise<Block> {
+export async function blockOf(chain: EvmChain, at: number | 'latest'): Promise<Block> {
   const block = await persistently(async () => {
     const found = await blockAt(chain.rpc, at, BOUNDLESS)
     return found ? ok(found) : fail('unreachable' as const)
@@ -110,14 +58,14 @@ export async function newestUpTo(
 }
 
 /** The hash of a block, by which a chain is known again; null where it has no such block. */
-export async function hashOf({ rpc }: Chain, height: number): Promise<string | null> {
+export async function hashOf({ rpc }: EvmChain, height: number): Promise<string | null> {
   const block = z.object({ hash: z.string() })
   const answer = await persistently(() => rpc.ask(blockCall(height), BOUNDLESS))
   return block.safeParse(answer.ok ? answer.value : null).data?.hash.toLowerCase() ?? null
 }
 
 /** Null where the chain knows no such transaction. Throws a `Refusal` where it does not answer. */
-export async function receiptAt(chain: Chain, transaction: string): Promise<Receipt | null> {
+export async function receiptAt(chain: EvmChain, transaction: string): Promise<Receipt | null> {
   if (!isHash(transaction)) return null
   const receipt = await persistently(() => receiptOf(chain.rpc, transaction, BOUNDLESS))
   if (receipt.ok) return receipt.value
@@ -143,7 +91,10 @@ export const answered = ({ blocks, answered }: Step): Step =>
     ? { blocks, answered: answered + 1 }
     : { blocks: Math.min(LONGEST_STEP, blocks * 2), answered: 0 }
 
-/** A range of blocks that was read: what came by authorization with the time of its block, and how many other transfers. */
+/**
+ * A range of the chain that was read (`Transfer.block` says in what): what came as payments with the time of its block, and how
+ * many other transfers. `hash`: by which the chain is known again.
+ */
 export type Scanned = {
   from: number
   to: number
@@ -154,7 +105,7 @@ export type Scanned = {
 
 /** Reads all transfers to the payees from one block to another. Throws a `Refusal`; what came before counts. */
 export async function* scan(
-  chain: Chain,
+  chain: EvmChain,
   payees: readonly string[],
   { from, to }: { from: number; to: number },
 ): AsyncGenerator<Scanned> {
@@ -182,7 +133,7 @@ type FoundLog = z.infer<typeof foundLogs>[number]
 const header = z.object({ hash: z.string() })
 
 async function logsOf(
-  { rpc, asset }: Chain,
+  { rpc, asset }: EvmChain,
   payees: readonly string[],
   from: number,
   to: number,
@@ -208,7 +159,7 @@ async function logsOf(
 
 /** Tells transfers by authorization from others. A transfer of nothing pays for nothing, so nobody asks for its receipt. */
 async function weighed(
-  chain: Chain,
+  chain: EvmChain,
   payees: readonly string[],
   logs: readonly FoundLog[],
 ): Promise<Pick<Scanned, 'transfers' | 'others'>> {

@@ -4,18 +4,22 @@ import { unstable_getVarsForDev } from 'wrangler'
 import { networkOf } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { queryOf } from './database.ts'
-import { amountOf, isoTime, linkOf, printable, type Row, rowsNamed, rowsOfAlias } from './rows.ts'
+import { amountOf, isoTime, linkOf, placeIn, printable, type Row, rowsNamed, rowsOfAlias } from './rows.ts'
 import { SOURCE_FLAGS, type Source, sourceOf } from './source.ts'
 
 const NAMES =
-  'a transaction (0x and 64 digits), a payer (0x and 40 digits), a payment id (3009|…, in quotes) or a name in the log (16 digits)'
+  'a transaction (0x and 64 digits; on Solana 64 to 88 characters), a payer (0x and 40 digits; 32 to 44 characters), ' +
+  'a payment id (3009|… or svm|…, in quotes) or a name in the log (16 digits)'
+const NAMED = /^(?:0x(?:[0-9a-f]{40}|[0-9a-f]{64})|3009\|\S+|svm\|\S+)$/i
+/** An address or a transaction of Solana. */
+const BASE58 = /^(?:[1-9A-HJ-NP-Za-km-z]{32,44}|[1-9A-HJ-NP-Za-km-z]{64,88})$/
 const ALIAS = /^[0-9a-f]{16}$/i
 
 export async function show(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: SOURCE_FLAGS })
   const [name] = positionals
   if (name === undefined || positionals.length > 1) throw new Refusal(`show takes ${NAMES}`)
-  if (!/^(0x([0-9a-f]{40}|[0-9a-f]{64})|3009\|\S+)$/i.test(name) && !ALIAS.test(name)) {
+  if (![NAMED, BASE58, ALIAS].some((form) => form.test(name))) {
     throw new Refusal(`${printable(name)} is not ${NAMES}`)
   }
   const source = sourceOf(values)
@@ -57,7 +61,7 @@ function described(row: Row): string {
     ['Payee', row.payTo],
     ['Transaction', transaction],
     ['', link],
-    ['Proof', position === null ? "the facilitator's word" : `log ${position} of the receipt`],
+    ['Proof', position === null ? "the facilitator's word" : `${placeIn(network, position)} of the transaction`],
     ['Remark', remark],
     ['Payment id', row.id],
   ]

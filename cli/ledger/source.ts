@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import { inCheckout, persistDirectory, readLocal } from '../../dev/stack/paths.ts'
-import { NETWORKS, type Network, networkOf } from '../../src/x402/assets.ts'
+import { NETWORKS, type Network, networkOf, oneSpelling } from '../../src/x402/assets.ts'
+import { isSolanaAddress } from '../../src/x402/base58.ts'
 import { Refusal } from '../command.ts'
 
 /** For `parseArgs`: the flags that say which ledger. */
@@ -66,13 +67,19 @@ const json = z.preprocess((value) => {
 }, z.unknown())
 
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/)
-const payToVar = json.pipe(z.union([address, z.object({ eip155: address }).transform(({ eip155 }) => eip155)]))
+const solanaAddress = z.string().refine(isSolanaAddress)
+const payToVar = json.pipe(
+  z.union([
+    address.transform((eip155) => ({ eip155 })),
+    z.object({ eip155: address.optional(), solana: solanaAddress.optional() }),
+  ]),
+)
 const networksVar = json.pipe(z.array(z.string()))
 const rpcUrlsVar = json.pipe(z.record(z.string(), z.string()))
 
 export type Settings = {
-  /** Lower case; null where none is written. */
-  payTo: string | null
+  /** By CAIP-2 namespace, in their one spelling; only those that are written. */
+  payTo: Readonly<Record<string, string>>
   networks: readonly Network[]
   /** By CAIP-2 network; for each network of the table. They may hold keys: only their hosts are ever shown. */
   rpcUrls: ReadonlyMap<string, string>
@@ -101,11 +108,16 @@ export async function settingsOf(source: Source, rpc: readonly string[]): Promis
     rpcUrls.set(network, checkedUrl(url.join('='), `--rpc ${network}`))
   }
   return {
-    payTo: value('PAY_TO', payToVar, 'write PAY_TO = { eip155 = "0x…" }')?.toLowerCase() ?? null,
+    payTo: payToOf(value('PAY_TO', payToVar, 'write PAY_TO = { eip155 = "0x…", solana = "…" }') ?? {}),
     networks: networks.map((network) => knownNetwork(network, 'NETWORKS')),
     rpcUrls,
   }
 }
+
+const payToOf = (written: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(written).flatMap(([namespace, payee]) => (payee ? [[namespace, oneSpelling(payee)]] : [])),
+  )
 
 const databases = z.array(z.object({ binding: z.string(), database_id: z.string().optional() }))
 

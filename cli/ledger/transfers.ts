@@ -1,16 +1,19 @@
-// What one transaction's receipt says about authorizations: which were used, and what each of them moved. Pure.
+// A payment on the chain, and what makes it that one. And what one transaction's receipt says about authorizations on EVM: which
+// were used, and what each of them moved. Pure.
 import type { Log, Receipt } from '../../src/payer/proof.ts'
 import { AUTHORIZATION_USED, isHash, TRANSFER } from '../../src/payer/proof.ts'
-import { chainIdOf } from '../../src/x402/assets.ts'
+import { type Asset, chainIdOf } from '../../src/x402/assets.ts'
 
-/** A transfer by authorization, by its place on the chain. Addresses and hashes are lower case. */
+/** A payment as the chain has it, by its place there. Addresses and hashes are in their one spelling. */
 export type Transfer = {
   transaction: string
-  /** Place of `AuthorizationUsed` among all logs of the receipt. */
+  /** Place of `AuthorizationUsed` among all logs of the receipt; on Solana of the transfer among the instructions. */
   position: number
+  /** The block's height; on Solana its time (Unix seconds): nothing there asks for transfers by height. */
   block: number
   payer: string
   payTo: string
+  /** What makes it that payment, beside its payer: the authorization's nonce; on Solana the hash of the message. */
   nonce: string
   amount: bigint
 }
@@ -47,5 +50,10 @@ export function transfersIn(transaction: string, { block, isSuccess, logs }: Rec
 }
 
 /** The replay key of a transfer, which is the id of its row in the ledger. */
-export const keyOf = ({ payer, nonce }: Transfer, asset: { network: string; asset: string }): string =>
-  `3009|${chainIdOf(asset.network)}|${asset.asset.toLowerCase()}|${payer}|${nonce}`
+export const keyOf = ({ payer, nonce }: Pick<Transfer, 'payer' | 'nonce'>, { kind, network, asset }: Asset): string =>
+  kind === 'svm'
+    ? `svm|${network.slice('solana:'.length)}|${nonce}`
+    : `3009|${chainIdOf(network)}|${asset.toLowerCase()}|${payer}|${nonce}`
+
+/** A replay key in its one spelling: on Solana the network's name has capitals that mean something. */
+export const oneKey = (id: string): string => (id.startsWith('svm|') ? id : id.toLowerCase())

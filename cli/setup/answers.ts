@@ -1,12 +1,14 @@
 // What setup wants to know: flags, or questions at a terminal. Each answer is checked where it is given.
 import { parseArgs } from 'node:util'
 import { addressProblem } from '../../src/networks/address.ts'
+import { solanaAddressProblem } from '../../src/networks/solana.ts'
 import { formatPrice, parsePrice } from '../../src/policy/rules.ts'
 import { isLocalHost, parseBase } from '../../src/settings.ts'
 import { Refusal } from '../command.ts'
-import type { Money, Sold } from './deployment.ts'
+import type { Money, PayTo, Sold } from './deployment.ts'
 
-export const USAGE = `usage: npm run setup -- [--domain news.example] [--pay-to 0x…] [--path '/articles/*'] [--price 0.05]
+export const USAGE = `usage: npm run setup -- [--domain news.example] [--pay-to ADDRESS] [--path '/articles/*'] [--price 0.05]
+  --pay-to ADDRESS     who is paid: 0x… on Base, or a Solana address (solana:… is the same); twice for both networks
   --money test|real    test money (the default), or real money, after test money
   --content origin|kv|r2   where what is sold lies: your own site (the default), KV or R2
   --facilitator URL    for real money: a base URL, or cdp for Coinbase's; several times for spares
@@ -20,7 +22,8 @@ export const USAGE = `usage: npm run setup -- [--domain news.example] [--pay-to 
 export type Answers = {
   money: Money
   domain: string | null
-  payTo: string | null
+  /** Those that were said; each stands for a network. */
+  payTo: PayTo | null
   sold: { path: string | null; price: string | null; content: Sold['content'] }
   facilitators: readonly string[] | null
   cpuMs: number | null
@@ -35,14 +38,18 @@ type Question = { flag: string; text: string; read: (input: string) => string }
 
 export const QUESTIONS = {
   domain: { flag: '--domain', text: 'Your domain, such as news.example', read: readDomain },
-  payTo: { flag: '--pay-to', text: 'The address that is paid (0x…)', read: readPayTo },
+  payTo: {
+    flag: '--pay-to',
+    text: 'The address that is paid (0x…, or of Solana; with a space between them both)',
+    read: payees,
+  },
   path: { flag: '--path', text: 'What is sold, such as /articles/*', read: readPath },
   price: { flag: '--price', text: 'Its price in dollars, such as 0.05', read: readPrice },
 } satisfies Record<string, Question>
 
 const OPTIONS = {
   domain: { type: 'string' },
-  'pay-to': { type: 'string' },
+  'pay-to': { type: 'string', multiple: true },
   path: { type: 'string' },
   price: { type: 'string' },
   money: { type: 'string' },
@@ -79,7 +86,7 @@ export function readFlags(args: readonly string[]): Answers | null {
   return {
     money,
     domain: read(QUESTIONS.domain, values.domain),
-    payTo: read(QUESTIONS.payTo, values['pay-to']),
+    payTo: values['pay-to'] === undefined ? null : readPayTo(values['pay-to'].join(' ')),
     sold: {
       path: read(QUESTIONS.path, values.path),
       price: read(QUESTIONS.price, values.price),
@@ -118,10 +125,31 @@ function readDomain(input: string): string {
   throw new Refusal(`--domain ${input} is not a domain: write its name alone, such as news.example`)
 }
 
-function readPayTo(input: string): string {
-  const problem = addressProblem(input.trim())
-  if (problem !== null) throw new Refusal(`--pay-to ${input}: ${problem}`)
-  return input.trim()
+/** One address, or one of each kind with a space between: they are told apart by their form, or by `eip155:`, `solana:`. */
+export function readPayTo(input: string): PayTo {
+  const found: { eip155?: string; solana?: string } = {}
+  for (const text of input.split(/[\s,]+/).filter((part) => part !== '')) {
+    const [, named, address = ''] = /^(?:(eip155|solana):)?(.*)$/.exec(text) ?? []
+    // What could be either is read as EVM's, which most have.
+    const namespace = named === 'solana' || (named === undefined && LIKE_SOLANA.test(address)) ? 'solana' : 'eip155'
+    const problem = namespace === 'solana' ? solanaAddressProblem(address) : addressProblem(address)
+    if (problem !== null) throw new Refusal(`--pay-to ${text}: ${problem}`)
+    if (found[namespace] !== undefined) {
+      const kind = namespace === 'solana' ? 'Solana' : 'EVM networks'
+      throw new Refusal(`--pay-to ${text}: there are two addresses for ${kind}; write one for each kind of network`)
+    }
+    found[namespace] = address
+  }
+  if (Object.keys(found).length === 0) throw new Refusal('--pay-to names nobody: write 0x… or a Solana address')
+  return found
+}
+
+/** Base58, and no hexadecimal. */
+const LIKE_SOLANA = /^(?!0x)[1-9A-HJ-NP-Za-km-z]{32,44}$/
+
+/** The same as a text that can be read again. */
+function payees(input: string): string {
+  return Object.values(readPayTo(input)).join(' ')
 }
 
 function readPath(input: string): string {

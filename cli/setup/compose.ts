@@ -1,16 +1,16 @@
 // From answers and wrangler.toml to a deployment: what was asked for, else what stands there, else a question.
 import { isLocalHost } from '../../src/settings.ts'
 import { Refusal } from '../command.ts'
-import { type Answers, type Asker, answerTo, QUESTIONS } from './answers.ts'
+import { type Answers, type Asker, answerTo, QUESTIONS, readPayTo } from './answers.ts'
 import {
   type Deployment,
   datasetName,
-  defaultNetworks,
   type Known,
   ledgerName,
   type Money,
   NO_D1,
   NO_KV,
+  networksFor,
   type Sold,
   storageName,
   workerName,
@@ -46,7 +46,7 @@ export async function compose(
 
   if (known === null && answers.domain === null) answers = { ...answers, domain: await need(QUESTIONS.domain) }
   if (answers.payTo === null && (known?.payTo ?? null) === null) {
-    answers = { ...answers, payTo: await need(QUESTIONS.payTo) }
+    answers = { ...answers, payTo: readPayTo(await need(QUESTIONS.payTo)) }
   }
   const { sold, answers: answered } = await soldOf(money, answers, known, environments, need)
   answers = answered
@@ -59,8 +59,8 @@ export async function compose(
     worker,
     siteUrl,
     route,
-    payTo: answers.payTo ?? known?.payTo ?? '',
-    networks: defaultNetworks(money),
+    payTo: { ...known?.payTo, ...answers.payTo },
+    networks: networksFor(money, answers.payTo ?? {}, known?.networks ?? []),
     facilitators: money === 'live' ? answers.facilitators : null,
     originUrl: money === 'test' && known === null && fromOrigin ? `https://${answers.domain}` : null,
     brand: answers.domain ?? '',

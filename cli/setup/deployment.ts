@@ -1,11 +1,14 @@
 // The two deployments, for test money and for real money: what each is called, and what stands about it in wrangler.toml.
 // Pure. They share the code and nothing else.
 import { fail, ok, type Result } from '../../src/errors.ts'
-import { networkOf } from '../../src/x402/assets.ts'
+import { namespaceOf, networkOf } from '../../src/x402/assets.ts'
 import { copied, type Edit, edited, inserted, quoted } from './toml.ts'
 
 /** The name of a deployment, and of its environment in wrangler.toml. */
 export type Money = 'test' | 'live'
+
+/** Who is paid, by CAIP-2 namespace. */
+export type PayTo = { readonly eip155?: string | undefined; readonly solana?: string | undefined }
 
 /** What a deployment is: what wrangler.toml says about it. */
 export type Deployment = {
@@ -14,7 +17,7 @@ export type Deployment = {
   siteUrl: string
   /** Where it lies in front of a site; null: at workers.dev. */
   route: { pattern: string; zone: string } | null
-  payTo: string
+  payTo: PayTo
   networks: readonly string[]
   /** Base URLs, or `cdp` for Coinbase's; null: as they stand. */
   facilitators: readonly string[] | null
@@ -41,9 +44,22 @@ export const CDP = 'https://api.cdp.coinbase.com/platform/v2/x402'
 
 /** Each deployment counts failed payments by itself: 4021 is the demo's. */
 const RATE_LIMIT: Record<Money, string> = { test: '4022', live: '4023' }
-const DEFAULT_NETWORK: Record<Money, string> = { test: 'eip155:84532', live: 'eip155:8453' }
+/** Base and Solana, and their test networks. EVM stands first: a v1 client with an EVM account takes the first entry it finds. */
+const DEFAULT_NETWORKS: Record<Money, readonly string[]> = {
+  test: ['eip155:84532', 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1'],
+  live: ['eip155:8453', 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp'],
+}
 
-export const defaultNetworks = (money: Money): string[] => [DEFAULT_NETWORK[money]]
+/** The networks that are there, and one for each of these payees that has none yet. */
+export const networksFor = (money: Money, payTo: PayTo, there: readonly string[]): string[] => {
+  const has = (namespace: string) => there.some((network) => namespaceOf(network) === namespace)
+  const isPaid = (namespace: string) => Object.entries(payTo).some(([name, payee]) => name === namespace && payee)
+  const missing = DEFAULT_NETWORKS[money].filter((network) => {
+    const namespace = namespaceOf(network)
+    return isPaid(namespace) && !has(namespace)
+  })
+  return [...there, ...missing]
+}
 export const defaultFacilitators = (money: Money): string[] =>
   money === 'test' ? ['https://x402.org/facilitator'] : ['cdp']
 export const workerName = (base: string, money: Money): string => `${base}-${money}`
@@ -59,7 +75,8 @@ const routesToml = ({ route }: Deployment): string =>
   route === null ? '[]' : `[{ pattern = ${quoted(route.pattern)}, zone_name = ${quoted(route.zone)} }]`
 
 const networksToml = ({ networks }: Deployment): string => `[${networks.map(quoted).join(', ')}]`
-const payToToml = ({ payTo }: Deployment): string => `{ eip155 = ${quoted(payTo)} }`
+const payToToml = ({ payTo: { eip155, solana } }: Deployment): string =>
+  `{ ${[eip155 && `eip155 = ${quoted(eip155)}`, solana && `solana = ${quoted(solana)}`].filter(Boolean).join(', ')} }`
 
 /** What is said at the head of an environment that setup writes. */
 const OPENING: Record<Money, string> = {
@@ -133,7 +150,8 @@ export type Known = {
   sites: readonly string[]
   /** Patterns of the routes in front of a site. */
   patterns: readonly string[]
-  payTo: string | null
+  payTo: PayTo | null
+  networks: readonly string[]
   facilitators: unknown
   originUrl: string | null
   kvId: string | null
@@ -167,7 +185,7 @@ export function written(text: string, deployment: Deployment, known: Known | nul
 }
 
 function editsOf(deployment: Deployment, known: Known): Edit[] {
-  const { money, siteUrl, route, payTo, facilitators, originUrl, kv, d1, sold, cpuMs } = deployment
+  const { money, siteUrl, route, payTo, networks, facilitators, originUrl, kv, d1, sold, cpuMs } = deployment
   const env = { name: `env.${money}` }
   const vars = { name: `env.${money}.vars` }
   const edits: Edit[] = []
@@ -177,7 +195,9 @@ function editsOf(deployment: Deployment, known: Known): Edit[] {
   write(route !== null && !known.patterns.includes(route.pattern), env, 'routes', routesToml(deployment))
   write(cpuMs !== null && cpuMs !== known.cpuMs, env, 'limits', `{ cpu_ms = ${cpuMs} }`)
   write(!known.sites.includes(siteUrl), vars, 'SITE_URL', quoted(siteUrl))
-  write(payTo !== known.payTo, vars, 'PAY_TO', payToToml(deployment))
+  const isSamePayee = payTo.eip155 === known.payTo?.eip155 && payTo.solana === known.payTo?.solana
+  write(!isSamePayee, vars, 'PAY_TO', payToToml(deployment))
+  write(networks.join() !== known.networks.join(), vars, 'NETWORKS', networksToml(deployment))
   if (facilitators !== null) {
     const differs = JSON.stringify(facilitators.map(facilitatorVar)) !== JSON.stringify(known.facilitators)
     write(differs, vars, 'FACILITATORS', facilitatorsToml(facilitators))

@@ -15,7 +15,10 @@ export const WRANGLER_TOML = inCheckout('wrangler.toml')
 
 const Route = z.union([z.string(), z.object({ pattern: z.string() }).transform(({ pattern }) => pattern)])
 const Sites = z.union([z.string().transform((site) => [site]), z.array(z.string())])
-const PayTo = z.union([z.string(), z.object({ eip155: z.string() }).transform(({ eip155 }) => eip155)])
+const PayTo = z.union([
+  z.string().transform((eip155) => ({ eip155 })),
+  z.object({ eip155: z.string().optional(), solana: z.string().optional() }),
+])
 const Sold = z.looseObject({
   path: z.string().default(''),
   price: z.string().default(''),
@@ -116,6 +119,7 @@ export function knownOf(environment: Environment | undefined): Known | null {
     sites: vars.SITE_URL,
     patterns: routes,
     payTo: vars.PAY_TO,
+    networks: vars.NETWORKS,
     facilitators: vars.FACILITATORS,
     originUrl: vars.ORIGIN_URL,
     kvId: kv_namespaces.find(({ binding }) => binding === 'CONTENT_KV')?.id ?? null,

@@ -11,7 +11,7 @@
 /** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} EvmNetwork */
 /** @typedef {{ network: string, name: string, chain: string }} SolanaNetwork `chain`: what wallets call it */
 /** @typedef {EvmNetwork | SolanaNetwork} Network */
-/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string } }} Terms `extra`: name and version on EVM, else the rest */
+/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string, offer?: string } }} Terms `extra`: name and version on EVM, else the rest */
 /**
  * What signs for the reader.
  * @typedef {object} Account
@@ -26,7 +26,7 @@
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
-/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `solana`: the path of the part for Solana */
+/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -123,21 +123,19 @@ const chosen = () =>
     0,
     [...radios()].findIndex((radio) => radio.checked),
   )
-const priceOf = (/** @type {number} */ offer) => dollars(BigInt(termsOf(offer)[0]?.amount ?? 0))
+const priceOf = (/** @type {number} */ offer) =>
+  [...new Set(termsOf(offer).map((terms) => money(terms, BigInt(terms.amount))))].join(' · ')
 
-/** How an offer can be paid: each stands there once for each network. @param {number} offer */
-function termsOf(offer) {
-  const ways = challenge.accepts.length / Math.max(1, page.isLasting.length)
-  return challenge.accepts.slice(offer * ways, (offer + 1) * ways)
-}
+/** How an offer can be paid: each stands there once for each token it is sold for. @param {number} offer */
+const termsOf = (offer) => challenge.accepts.filter(({ extra }) => (extra.offer ?? null) === page.names[offer])
 
-/** @param {bigint} micros */
-function dollars(micros) {
+/** @param {Pick<Terms, 'asset'>} terms @param {bigint} micros */
+function money({ asset }, micros) {
   const fraction = (micros % 1_000_000n)
     .toString()
     .padStart(6, '0')
     .replace(/0{1,4}$/, '')
-  return `$${micros / 1_000_000n}.${fraction}`
+  return `${page.euros.includes(asset) ? '€' : '$'}${micros / 1_000_000n}.${fraction}`
 }
 
 /** The beginning: a button for each wallet. @param {string} [status] */
@@ -383,12 +381,13 @@ async function balanceOf(wallet, account, terms) {
   }
 }
 
-/** Ends the attempt where a wallet holds too little; else it has the word. @param {Wallet} wallet @param {bigint} balance @param {Pick<Terms, 'amount' | 'network'>} terms */
-function weigh(wallet, balance, { amount, network }) {
+/** Ends the attempt where a wallet holds too little; else it has the word. @param {Wallet} wallet @param {bigint} balance @param {Pick<Terms, 'amount' | 'network' | 'asset'>} terms */
+function weigh(wallet, balance, terms) {
+  const { amount, network } = terms
   const missing = BigInt(amount) - balance
   const { name = '' } = networks.find((one) => one.network === network) ?? {}
-  if (missing > 0n) throw new Stop(text('tooLittle', { missing: dollars(missing), network: name }))
-  atWallet(wallet, text('signing', { price: dollars(BigInt(amount)), wallet: wallet.name }))
+  if (missing > 0n) throw new Stop(text('tooLittle', { missing: money(terms, missing), network: name }))
+  atWallet(wallet, text('signing', { price: money(terms, BigInt(amount)), wallet: wallet.name }))
 }
 
 /** @param {Wallet} wallet @param {number} offer */
@@ -414,7 +413,7 @@ async function pay(wallet, offer) {
       ...(quote ? { 'newsstand-quote': { info: quote.info } } : {}),
     },
   }
-  const price = dollars(BigInt(terms.amount))
+  const price = priceOf(offer)
   const isLasting = page.isLasting[offer] ?? true
   await send(keep({ header: encode(payment), offer, price, isLasting, paidAtMs: null }), wallet)
 }

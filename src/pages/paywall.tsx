@@ -97,6 +97,8 @@ export const Card = ({ view }: { view: PaywallView }) => {
             challenge,
             resource: view.resourceUrl,
             isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
+            names: view.offers.map((offer) => offer.name),
+            euros: eurosOf(view),
             networks: view.networks.map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
@@ -115,6 +117,12 @@ const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
   )
   return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 }
+
+/** The tokens on offer that are counted in euros. */
+const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
+  networks
+    .flatMap(({ network }) => assetsOn(network, tokens))
+    .flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
 
 /** What stands there until the script runs, and stays where it does not. */
 const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (

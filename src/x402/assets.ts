@@ -184,6 +184,10 @@ export const assetAt = (network: string, address: string, tokens: readonly Asset
 export const evmTokensOn = (networks: readonly Network[]): Eip3009Asset[] =>
   networks.flatMap(({ network }) => assetsOn(network).find((asset) => asset.kind === 'eip3009') ?? [])
 
+/** The first mint of each of these networks that has one. */
+export const svmTokensOn = (networks: readonly Network[]): SvmAsset[] =>
+  networks.flatMap(({ network }) => assetsOn(network).find((asset) => asset.kind === 'svm') ?? [])
+
 /** Where people can look a transaction up; null for a network this table does not know. */
 export const transactionUrl = (network: string, transaction: string): string | null =>
   networkOf(network)?.explorer.replace('{}', transaction) ?? null

@@ -10,7 +10,7 @@ import { writeDemoWallet } from '../../dev/demo/build-wallet.ts'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { parseConfig } from '../../src/config.ts'
-import { BUILD } from '../world/build.ts'
+import { BUILD } from '../world/plan.ts'
 import { BASE_VARS } from '../world/site.ts'
 
 const textsIn = (folder: string) =>

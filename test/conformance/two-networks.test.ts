@@ -71,8 +71,8 @@ const spent = async (address: Address) => [
 
 async function ledger(payer: Address): Promise<string[]> {
   const query = site.db.prepare('SELECT network FROM payments WHERE payer = ? ORDER BY settled_at_seconds')
-  const { results } = await query.bind(payer.toLowerCase()).all<{ network: string }>()
-  return results.map(({ network }) => network)
+  const { results } = await query.bind(payer.toLowerCase()).all()
+  return results.map(({ network }) => String(network))
 }
 
 test('the tokens are those of the table, on both networks', async () => {

@@ -32,10 +32,10 @@ beforeAll(async () => {
   shop = await openShop({ ROUTES }, { hook: facilitator.hook })
   for (const path of PATHS) await shop.site.kv.put(path, CONTENT)
   const place = { shop, facilitator }
-  await shop.site.db.exec('ALTER TABLE payments RENAME TO gone')
+  await shop.site.db.prepare('ALTER TABLE payments RENAME TO gone').run()
   const meetings = await meetAll(place, PLOTS)
   await Promise.allSettled(meetings.values())
-  await shop.site.db.exec('ALTER TABLE gone RENAME TO payments')
+  await shop.site.db.prepare('ALTER TABLE gone RENAME TO payments').run()
   stories = comeBackAll(place, meetings)
 }, 90_000)
 

@@ -79,7 +79,7 @@ let config: string
 /** Where the chain's money came from an authorization, and where not. */
 const spam = { zeros: 2, topUps: 1 }
 
-const local = () => ['--local', '-c', config, '--persist-to', shop.site.persistTo]
+const local = () => ['--local', '-c', config, '--persist-to', shop.site.database.persistTo]
 const keyed = (url: string) => `${url}/v2/${KEY}`
 let runs = 0
 /** What no run before has written to. */
@@ -99,7 +99,7 @@ async function compared({ url = keyed(rpc.url), file = freshProgress() } = {}) {
   return { checked, ...findings }
 }
 
-const wranglerToml = (more: string, databaseId = '00000000-0000-0000-0000-000000000000') => `
+const wranglerToml = (more: string, databaseId = shop.site.database.id) => `
 name = "newsstand"
 compatibility_date = "2026-08-01"
 [[d1_databases]]
@@ -393,10 +393,13 @@ describe('what stands in the way is said', () => {
     CLOUDFLARE_EMAIL: '',
   }
   let remote: string
+  let unmade: string
 
   beforeAll(async () => {
     remote = join(folder, 'remote.toml')
+    unmade = join(folder, 'unmade.toml')
     await writeFile(remote, wranglerToml('', '6b1ff1c0-5a5b-4c0e-9d57-111111111111'))
+    await writeFile(unmade, wranglerToml('', '00000000-0000-0000-0000-000000000000'))
     await writeFile(join(folder, 'bare.toml'), 'name = "newsstand"\ncompatibility_date = "2026-08-01"\n')
   })
 
@@ -412,7 +415,7 @@ describe('what stands in the way is said', () => {
       /no local state in \/nowhere/,
     ],
     ['two formats', () => ['export', '--csv', '--json', ...local()], /--csv or --json, not both/],
-    ['no database made', () => ['export', '--remote', '-c', config], /names no database of yours: make one/],
+    ['no database made', () => ['export', '--remote', '-c', unmade], /names no database of yours: make one/],
     ['no login', () => ['export', '--remote', '-c', remote], /not logged in.*npx wrangler login/],
     [
       'no binding',

@@ -133,10 +133,10 @@ test.concurrent('content on its way to one reader is not handed to another with 
 
 test.concurrent('a ledger that is down loses nothing', async ({ expect }) => {
   const reader = await shop.reader()
-  await shop.site.db.exec('ALTER TABLE payments RENAME TO gone')
+  await shop.site.db.prepare('ALTER TABLE payments RENAME TO gone').run()
   const answer = await shop.buy('v2', PAGE, reader)
   expect(answer.status).toBe(200)
   expect(answer.receipt?.success).toBe(true)
-  await shop.site.db.exec('ALTER TABLE gone RENAME TO payments')
+  await shop.site.db.prepare('ALTER TABLE gone RENAME TO payments').run()
   await expect.poll(() => shop.ledger(reader.address), { timeout: 40_000 }).toHaveLength(1)
 })

@@ -2,6 +2,7 @@
 // from `next.ts`.
 import type { Fate } from './chain.ts'
 import type { Order, Product } from './orders.ts'
+import { PAID_ACCOUNT } from './solana-orders.ts'
 import { chainOf, rowsOf, type Stage } from './stage.ts'
 import type { Granted, Request } from './worker.ts'
 
@@ -31,7 +32,7 @@ export type Case = {
 
 /** One key on any network; a contract is somebody on its own network only. */
 export const isSamePerson = (a: Order, b: Order) =>
-  a.authorization.from === b.authorization.from && (a.network === b.network || (a.owner === 'key' && b.owner === 'key'))
+  a.from === b.from && (a.network === b.network || (a.owner === 'key' && b.owner === 'key'))
 
 /** Whether who owns the one needs not buy the other. All passes of the catalogue open all pages below `/a/`. */
 export function isWorth(owned: Product, wanted: Product): boolean {
@@ -58,10 +59,19 @@ export const nameOf = ({ order: { product, network, key } }: Case): string =>
   `${product.name} ${product.path} ${network} …${key.slice(-6)}`
 
 /** Where on the chain a payment has paid us, now; null where it has not. */
-export function paidBy(
-  stage: Stage,
-  { network, authorization, product }: Order,
-): Extract<Fate, { kind: 'moved' }> | null {
-  const fate = chainOf(stage, network).truth.fateOf(authorization.from, authorization.nonce)
-  return fate.kind === 'moved' && fate.to === authorization.to && fate.value === product.amount ? fate : null
+export function paidBy(stage: Stage, order: Order): Extract<Fate, { kind: 'moved' }> | null {
+  const fate = fateOf(stage, order)
+  const payee = order.kind === 'svm' ? PAID_ACCOUNT : order.authorization.to
+  return fate.kind === 'moved' && fate.to === payee && fate.value === order.product.amount ? fate : null
 }
+
+const fateOf = ({ chains, solana }: Stage, { network, from, mark, kind }: Order): Fate =>
+  kind === 'svm'
+    ? solana.chain.truth.fateOf(mark)
+    : (chains.get(network)?.truth.fateOf(from, mark) ?? { kind: 'unused' })
+
+/** Whether it could still land. */
+export const mayLand = (stage: Stage, order: Order): boolean =>
+  order.kind === 'svm'
+    ? stage.solana.chain.mayLand(order.mark)
+    : chainOf(stage, order.network).truth.mayLand(order.authorization)

@@ -1,15 +1,24 @@
 // One purchase, and a fault at each of its steps in turn, then at pairs of them: a crash, a lost reply, an error, the
 // death of the worker. Whatever it is, the reader who asks again gets the content and pays once.
 
-import { unrest } from './cases.ts'
+import { paidBy, unrest } from './cases.ts'
 import { run } from './clock.ts'
+import type { Settling } from './facilitator.ts'
 import { createJudge } from './judge.ts'
 import { job, type Order, type Product, pass, single } from './orders.ts'
-import { chainOf, createStage, type Stage } from './stage.ts'
-import { BASE, PAYER } from './tale.ts'
+import { signOnSolana } from './solana-orders.ts'
+import { createStage, knobsOf, type Stage } from './stage.ts'
+import { BASE, PAYER, SOLANA_PAYER } from './tale.ts'
 import { type Answer, ask, sign, type Visit } from './worker.ts'
 
-export type Purchase = { name: string; product: Product; isKnown?: boolean; identifier?: string; isLost?: boolean }
+export type Purchase = {
+  name: string
+  product: Product
+  isKnown?: boolean
+  identifier?: string
+  isLost?: boolean
+  isOnSolana?: boolean
+}
 export type Mishap = 'crash' | 'crash behind a commit' | 'reply lost' | 'error' | 'worker dies'
 export type At = { step: number; mishap: Mishap }
 
@@ -20,6 +29,8 @@ export const PURCHASES: readonly Purchase[] = [
   { name: 'upfront', product: job() },
   { name: 'with an identifier', product: single(), identifier: 'a-name-of-sixteen' },
   { name: 'whose reply is lost', product: single(), isLost: true },
+  { name: 'on Solana', product: single(), isOnSolana: true },
+  { name: 'on Solana, whose reply is lost', product: single(), isOnSolana: true, isLost: true },
 ]
 export const MISHAPS: readonly Mishap[] = ['crash', 'crash behind a commit', 'reply lost', 'error', 'worker dies']
 
@@ -40,6 +51,7 @@ export async function playPurchase(purchase: Purchase, mishaps: readonly At[]): 
   const { world, facilitators, ledger } = stage
   const judge = createJudge(stage)
   for (const chain of stage.chains.values()) chain.fund(PAYER, 10n ** 12n)
+  stage.solana.chain.fund(SOLANA_PAYER.source, 10n ** 12n)
   let steps = 0
   let order: Order | null = null
   try {
@@ -49,11 +61,16 @@ export async function playPurchase(purchase: Purchase, mishaps: readonly At[]): 
         if (purchase.isKnown) await ask(stage, known(stage, judge.caseOf), {}, judge)
         await world.wait(2_000)
         const { product, identifier = null } = purchase
-        const mine = sign(stage, { from: PAYER, network: BASE, product, identifier })
+        const mine = purchase.isOnSolana
+          ? signOnSolana(world, stage.solana.chain, { reader: SOLANA_PAYER, product, identifier })
+          : sign(stage, { from: PAYER, network: BASE, product, identifier })
         order = mine
         judge.caseOf(mine)
         const [first] = facilitators
-        if (purchase.isLost && first) first.settling = ({ number }) => (number > 1 ? { kind: 'honest' } : LOST)
+        if (purchase.isLost && first) {
+          const isLost = ({ number }: { number: number }): Settling => (number > 1 ? { kind: 'honest' } : LOST)
+          Object.assign(first, { settling: isLost, settlingMessage: isLost })
+        }
         const before = world.steps
         const visit = befall(stage, mishaps, before)
         let answer: Answer = { kind: 'nothing' }
@@ -69,9 +86,8 @@ export async function playPurchase(purchase: Purchase, mishaps: readonly At[]): 
         await judge.collect()
         await world.wait(AFTER_MS)
         judge.weigh(true)
-        judge.problems.push(...unrest(stage, PAYER))
-        const fate = chainOf(stage, BASE).truth.fateOf(PAYER, mine.authorization.nonce)
-        if (fate.kind !== 'moved') judge.problems.push('never paid')
+        judge.problems.push(...unrest(stage, mine.from))
+        if (!paidBy(stage, mine)) judge.problems.push('never paid')
         const { length } = ledger.read('SELECT 1 FROM payments')
         if (length !== (purchase.isKnown ? 2 : 1)) judge.problems.push(`${length} entries in the ledger`)
       },
@@ -95,22 +111,25 @@ function known(stage: Stage, caseOf: (order: Order) => unknown): Order {
 
 /** Lets mishaps happen at their steps. The worker of a visit dies with the mishap that says so. */
 function befall(stage: Stage, mishaps: readonly At[], before: number): Visit {
-  const { world, facilitators, rpcs, ledger, objects } = stage
+  const { world, facilitators, ledger, objects } = stage
+  const providers = knobsOf(stage)
   /** The next reply of any service is lost, or an error. */
   let next: 'reply lost' | 'error' | null = null
   const take = () => {
     const taken = next
     next = null
-    for (const { knobs } of rpcs.values()) knobs.state = 'up'
+    for (const knobs of providers) knobs.state = 'up'
     return taken
   }
   for (const facilitator of facilitators) {
-    const honest = facilitator.settling
-    facilitator.settling = (call) => {
+    const { settling, settlingMessage } = facilitator
+    const befallen = (honest: () => Settling): Settling => {
       const taken = take()
       if (taken === 'reply lost') return LOST
-      return taken === 'error' ? { kind: 'nothing', reply: { status: 502 } } : honest(call)
+      return taken === 'error' ? { kind: 'nothing', reply: { status: 502 } } : honest()
     }
+    facilitator.settling = (call) => befallen(() => settling(call))
+    facilitator.settlingMessage = (call) => befallen(() => settlingMessage(call))
   }
   ledger.behave = () => {
     const taken = take()
@@ -128,7 +147,7 @@ function befall(stage: Stage, mishaps: readonly At[], before: number): Visit {
       } else if (mishap === 'worker dies') kill?.()
       else {
         next = mishap
-        for (const { knobs } of rpcs.values()) knobs.state = mishap === 'error' ? 'page' : 'lost'
+        for (const knobs of providers) knobs.state = mishap === 'error' ? 'page' : 'lost'
       }
     }
   }

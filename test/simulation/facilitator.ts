@@ -3,6 +3,8 @@
 import type { Authorization } from '../../src/x402/payment.ts'
 import type { Chain, Receipt } from './chain.ts'
 import type { World } from './clock.ts'
+import type { SolanaChain } from './solana-chain.ts'
+import { isOnSolana, type Memory, solanaSettling } from './solana-facilitator.ts'
 import { json, serve, type WireReply } from './wire.ts'
 
 /** How one `POST /settle` goes. */
@@ -23,6 +25,8 @@ export type Settling =
   /** The payment verifies, and reverts on chain; the transaction is named. */
   | { kind: 'fails on chain' }
 
+export type MessageCall = { number: number; message: string; from: string }
+
 export type Verifying = 'honest' | 'silent' | 'lost' | { refuses: string }
 
 export type FacilitatorCall = { number: number; authorization: Authorization; chain: Chain }
@@ -32,9 +36,13 @@ export type Facilitator = {
   /** Whether it answers `/supported` (and anything else, unless `settling` says otherwise). */
   state: 'up' | 'lost' | 'silent' | 'page'
   settling: (call: FacilitatorCall) => Settling
+  /** The same for a message of Solana. */
+  settlingMessage: (call: MessageCall) => Settling
+  /** What it answers to a message that it has had before. */
+  memory: Memory
   verifying: (call: FacilitatorCall) => Verifying
   /** What came to `/settle`, in order, whatever became of it. */
-  readonly settles: { atMs: number; authorization: Authorization; network: string }[]
+  readonly settles: { atMs: number; from: string; mark: string; network: string }[]
   readonly counts: { settle: number; verify: number; supported: number }
 }
 
@@ -46,7 +54,12 @@ const PAGE: WireReply = { kind: 'reply', status: 502, body: PAGE_TEXT }
 type Asked = { authorization: Authorization; network: string; payTo: string; amount: bigint }
 
 /** Serves `/settle`, `/verify` and `/supported` at an address without a slash at its end. */
-export function serveFacilitator(world: World, chains: readonly Chain[], url: string): Facilitator {
+export function serveFacilitator(
+  world: World,
+  chains: readonly Chain[],
+  url: string,
+  solana: SolanaChain,
+): Facilitator {
   /** Its own store of what is under way, by authorization: sent again, it waits for the same transaction. */
   const sent = new Map<string, string>()
   const base = new URL(url).pathname.replace(/\/$/, '')
@@ -85,7 +98,7 @@ export function serveFacilitator(world: World, chains: readonly Chain[], url: st
   const settle = async (chain: Chain, asked: Asked): Promise<WireReply> => {
     const { authorization, network } = asked
     facilitator.counts.settle += 1
-    facilitator.settles.push({ atMs: world.now(), authorization, network })
+    facilitator.settles.push({ atMs: world.now(), from: authorization.from, mark: authorization.nonce, network })
     const how = facilitator.settling({ number: facilitator.counts.settle, authorization, chain })
     world.note(`${url} settles: ${JSON.stringify(how)}`)
     switch (how.kind) {
@@ -130,20 +143,24 @@ export function serveFacilitator(world: World, chains: readonly Chain[], url: st
     url,
     state: 'up',
     settling: () => ({ kind: 'honest' }),
+    settlingMessage: () => ({ kind: 'honest' }),
+    memory: 'remembers',
     verifying: () => 'honest',
     settles: [],
     counts: { settle: 0, verify: 0, supported: 0 },
   }
 
+  const settleMessage = solanaSettling(world, solana, facilitator)
   serve(world, new URL(url).origin, async ({ path, text }) => {
     const { state } = facilitator
     if (state === 'lost' || state === 'silent') return { kind: state }
     if (state === 'page') return PAGE
     if (path === `${base}/supported`) {
       facilitator.counts.supported += 1
-      const kinds = chains.map(({ network }) => ({ x402Version: 2, scheme: 'exact', network }))
+      const kinds = [...chains, solana].map(({ network }) => ({ x402Version: 2, scheme: 'exact', network }))
       return json({ kinds, extensions: [], signers: {} })
     }
+    if (path === `${base}/settle` && isOnSolana(text)) return settleMessage(text)
     const asked = readEnvelope(text)
     const chain = chains.find(({ network }) => network === asked?.network)
     if (!asked || !chain)

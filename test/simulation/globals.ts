@@ -2,6 +2,7 @@
 // any other code in the process keeps the real ones. What would leave for the thread pool is refused.
 import { createHash } from 'node:crypto'
 import { type Context, context, type Timer } from './clock.ts'
+import { ed25519 } from './ed25519.ts'
 import { virtualFetch } from './wire.ts'
 
 type Restore = () => void
@@ -160,6 +161,8 @@ function replaceChance(replace: Replace): void {
     const realOne: unknown = Reflect.get(subtle, name)
     if (typeof realOne !== 'function') continue
     replace(subtle, name, (...given: unknown[]) => {
+      const done = context() ? ed25519(name, given) : null
+      if (done) return done
       if (context()) throw new Error(`the simulator has no crypto.subtle.${name}: it would leave for the thread pool`)
       return Reflect.apply(realOne, subtle, given)
     })

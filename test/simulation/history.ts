@@ -6,9 +6,10 @@ import { run } from './clock.ts'
 import type { Settling } from './facilitator.ts'
 import { crashAll, heal } from './faults.ts'
 import { createJudge, type Judge } from './judge.ts'
-import { month, NETWORKS, type Order, single } from './orders.ts'
-import { drawPlan, drawSettling, FAULTS_MS, type Plan, type Reader } from './plan.ts'
+import { month, NETWORKS, type Order, type Product, single } from './orders.ts'
+import { drawMessageSettling, drawPlan, drawSettling, FAULTS_MS, type Plan, type Reader } from './plan.ts'
 import type { Random } from './random.ts'
+import { signOnSolana, solanaReader } from './solana-orders.ts'
 import { createStage, objectOf, rowsOf, type Stage } from './stage.ts'
 import { type Answer, ask, sign } from './worker.ts'
 
@@ -41,8 +42,10 @@ export async function playHistory(seed: string, keepsLines = false): Promise<Out
   const judge = createJudge(stage)
   for (const [i, funds] of plan.payers.entries()) {
     for (const chain of stage.chains.values()) chain.fund(payerOf(i), funds)
+    stage.solana.chain.fund(solanaReader(i).source, funds)
   }
-  const payers = plan.payers.map((_, i) => payerOf(i))
+  for (const facilitator of stage.facilitators) facilitator.memory = plan.memory
+  const payers = plan.payers.map((_, i) => (plan.onSolana[i] ? solanaReader(i).address : payerOf(i)))
   try {
     await run(
       world,
@@ -51,7 +54,9 @@ export async function playHistory(seed: string, keepsLines = false): Promise<Out
         for (const fault of plan.faults) world.after(fault.atMs, fault.name, () => fault.act(stage, judge))
         crashSometimes(stage, plan, random)
         settleBadly(stage, judge, plan, random)
-        const readers = plan.readers.map((reader) => read(stage, judge, payerOf(reader.payer), reader, random))
+        const readers = plan.readers.map((reader) =>
+          read(stage, judge, signerOf(stage, plan, reader, random), reader, random),
+        )
         await world.wait(FAULTS_MS)
         heal(stage)
         await Promise.all(readers)
@@ -96,21 +101,36 @@ export async function playHistory(seed: string, keepsLines = false): Promise<Out
 
 const payerOf = (i: number): `0x${string}` => `0x${(0xa1 + i).toString(16).repeat(20)}`
 
+type Signer = (product: Product, network: string, identifier: string | null) => Order
+
+/** How a reader signs: with a key of one kind of network, never of two. */
+function signerOf(stage: Stage, plan: Plan, reader: Reader, random: Random): Signer {
+  const { payer, windowSeconds, owner } = reader
+  if (!plan.onSolana[payer]) {
+    const from = payerOf(payer)
+    return (product, network, identifier) => sign(stage, { from, network, product, windowSeconds, owner, identifier })
+  }
+  const draw = random.fork(`signatures ${reader.startMs}`)
+  const urls = stage.facilitators.map(({ url }) => url)
+  return (product, _, identifier) =>
+    signOnSolana(stage.world, stage.solana.chain, {
+      reader: solanaReader(payer),
+      product,
+      windowSeconds,
+      identifier,
+      facilitator: urls[draw.between(0, urls.length - 1)] ?? '',
+      ageBlocks: draw.pick([0, 5, 60]),
+    })
+}
+
 /** One reader: asks, and goes on as the answers are, until the content is there or patience is over. */
-async function read(stage: Stage, judge: Judge, payer: `0x${string}`, reader: Reader, random: Random): Promise<void> {
+async function read(stage: Stage, judge: Judge, signer: Signer, reader: Reader, random: Random): Promise<void> {
   const { world } = stage
   await world.wait(reader.startMs)
   let { product, network } = reader
-  const { identifier, windowSeconds, owner } = reader
+  const { identifier } = reader
   const signAnew = (): Order => {
-    const order = sign(stage, {
-      from: payer,
-      network,
-      product,
-      windowSeconds,
-      owner,
-      identifier: identifier && `${identifier}-${random.hex(4)}`,
-    })
+    const order = signer(product, network, identifier && `${identifier}-${random.hex(4)}`)
     judge.caseOf(order)
     return order
   }
@@ -148,7 +168,7 @@ async function read(stage: Stage, judge: Judge, payer: `0x${string}`, reader: Re
         break
       case 'other page':
         // What was never claimed may still be shown for the first time anywhere.
-        if (product.method === 'GET' && rowsOf(stage, payer).some(({ key }) => key === order.key)) at = '/a/3'
+        if (product.method === 'GET' && rowsOf(stage, order.from).some(({ key }) => key === order.key)) at = '/a/3'
         break
       default: {
         // A refusal that asks for another signature gets one.
@@ -185,11 +205,22 @@ function settleBadly(stage: Stage, judge: Judge, { badness }: Plan, random: Rand
       // Another payment's transaction: that is not believed, so it needs no excuse.
       const how: Settling = isClaimed && paid ? { kind: 'claims', transaction: String(paid.tx) } : drawSettling(draw)
       const lies = how.kind === 'refuses' && how.settlesAfterMs !== undefined
-      const one = [...judge.cases.values()].find(({ order }) => order.authorization.nonce === authorization.nonce)
+      const one = [...judge.cases.values()].find(({ order }) => order.mark === authorization.nonce)
       if (one && lies) one.isExcused = true
       const isTurnedAway = how.kind === 'nothing' && typeof how.reply === 'object' && how.reply.status === 429
       if (one && isTurnedAway) judge.turnedAway(one)
       // It may be wrong about what is to come: then its word was a lie.
+      if (one && how.kind === 'answers before it settles') one.isWord = true
+      return how
+    }
+    facilitator.settlingMessage = ({ message }) => {
+      if (!draw.chance(badness.settle)) return { kind: 'honest', afterMs: draw.pick([0, 0, 5_000]) }
+      const how = drawMessageSettling(draw)
+      const one = [...judge.cases.values()].find(({ order }) => order.mark === message)
+      const lies = how.kind === 'refuses' && how.settlesAfterMs !== undefined
+      if (one && lies && how.reason === 'insufficient_funds') one.isExcused = true
+      const isTurnedAway = how.kind === 'nothing' && typeof how.reply === 'object' && how.reply.status === 429
+      if (one && isTurnedAway) judge.turnedAway(one)
       if (one && how.kind === 'answers before it settles') one.isWord = true
       return how
     }

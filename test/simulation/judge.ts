@@ -58,7 +58,7 @@ export function createJudge(stage: Stage): Judge {
     cases.set(order.key, made)
     return made
   }
-  const rowOf = ({ order }: Case) => rowsOf(stage, order.authorization.from).find((row) => row.key === order.key)
+  const rowOf = ({ order }: Case) => rowsOf(stage, order.from).find((row) => row.key === order.key)
   const name = nameOf
   const isPaid = (order: Order) => paidBy(stage, order)
   /** The same transaction may have another place for it, once the chain has thought again. */
@@ -78,12 +78,9 @@ export function createJudge(stage: Stage): Judge {
     const { settles } = facilitator
     const push = settles.push.bind(settles)
     settles.push = (...given) => {
-      for (const { authorization, network } of given) {
+      for (const { from, mark, network } of given) {
         const found = [...cases.values()].find(
-          ({ order }) =>
-            order.network === network &&
-            order.authorization.nonce === authorization.nonce &&
-            order.authorization.from === authorization.from,
+          ({ order }) => order.network === network && order.mark === mark && order.from === from,
         )
         if (found) onSending(found)
         else say('a facilitator got a payment that nobody has shown us')
@@ -148,8 +145,8 @@ export function createJudge(stage: Stage): Judge {
       gone.add(key)
       // Heard for sure only where neither worker nor object died on the way.
       world.after(2_000, 'a handout is over', () => {
-        const row = rowsOf(stage, request.order.authorization.from).find((one) => one.key === key)
-        const name = objectOf(request.order.authorization.from)
+        const row = rowsOf(stage, request.order.from).find((one) => one.key === key)
+        const name = objectOf(request.order.from)
         if (row?.delivered === 1 && stage.objects.disk(name).unconfirmed() === 0) takenAt.set(key, world.now())
       })
     },

@@ -4,6 +4,7 @@
 import type { Resource } from '../../src/policy/scope.ts'
 import { chainIdOf } from '../../src/x402/assets.ts'
 import type { Authorization, Offer, Owner, VerifiedPayment } from '../../src/x402/payment.ts'
+import type { SvmTransfer } from '../../src/x402/svm.ts'
 import { usdcOn } from '../world/usdc.ts'
 import type { World } from './clock.ts'
 
@@ -59,10 +60,17 @@ export const job = (path = '/api/run', amount = 60_000n): Product => ({
 })
 
 /** One signed payment. */
-export type Order = {
+export type Order = EvmOrder | SolanaOrder
+export type EvmOrder = Signed & { kind: 'eip3009'; authorization: Authorization }
+export type SolanaOrder = Signed & { kind: 'svm'; transfer: SvmTransfer }
+type Signed = {
   product: Product
   network: string
-  authorization: Authorization
+  /** The payer's address. */
+  from: string
+  /** What tells it from the payer's others on this network: its nonce, or its message. */
+  mark: string
+  endsAtSeconds: number
   key: string
   owner: Owner
   identifier: string | null
@@ -82,7 +90,7 @@ export type Signing = {
 }
 
 /** A payment its payer has signed; nobody has been shown it. */
-export function signOrder(world: World, signing: Signing): Order {
+export function signOrder(world: World, signing: Signing): EvmOrder {
   const { from, network, product, windowSeconds = 300, identifier = null, owner = 'key', payTo = PAY_TO } = signing
   const asset = usdcOn(network)
   const nowSeconds = Math.floor(world.now() / 1000)
@@ -124,16 +132,22 @@ export function signOrder(world: World, signing: Signing): Order {
     quote: null,
   }
   return {
+    kind: 'eip3009',
     product,
     network,
+    from,
+    mark: nonce,
+    endsAtSeconds: nowSeconds + windowSeconds,
     authorization,
     key,
     owner,
     identifier,
-    verified: proven({ payment, offer, window: 'open', owner, key }),
+    verified: proven({ payment, offer, costs: [offer], window: 'open', owner, key }),
     resource: { site: SITE, method, path, id: path },
   }
 }
 
 /** The brand of a verified payment is made by `networks/network.ts` alone; here a signature is taken as good. */
-const proven = (fields: object): VerifiedPayment => fields as VerifiedPayment
+export const proven = (
+  fields: Pick<VerifiedPayment, 'payment' | 'offer' | 'costs' | 'window' | 'owner' | 'key'>,
+): VerifiedPayment => fields as VerifiedPayment

@@ -1,16 +1,20 @@
 // The plan of a history, drawn from its seed before anything happens: readers, their moods, and faults.
 import type { Facilitator, Settling } from './facilitator.ts'
-import { beClever, crashAll, healRpc, reorganise, sendPast } from './faults.ts'
+import { beClever, crashAll, healRpc, healSolana, reorganise, reorganiseSolana, sendPast } from './faults.ts'
 import type { Judge } from './judge.ts'
 import { job, month, NETWORKS, type Product, page, pass, single } from './orders.ts'
 import { createRandom, type Random } from './random.ts'
 import type { RpcKnobs } from './rpc.ts'
+import type { Memory } from './solana-facilitator.ts'
+import type { SolanaKnobs } from './solana-rpc.ts'
 import { chainOf, rpcOf, type Stage } from './stage.ts'
 import type { Visit } from './worker.ts'
 
 /** Faults happen within this time. */
 export const FAULTS_MS = 120_000
 export const MOST_VISITS = 5
+/** As many payers of a kind that one in three histories or so has one. */
+const ON_SOLANA = 0.35
 
 export type Reader = {
   payer: number
@@ -29,6 +33,10 @@ export type Reader = {
 export type Fault = { atMs: number; name: string; act: (stage: Stage, judge: Judge) => void }
 export type Plan = {
   payers: bigint[]
+  /** Which of them have their money on Solana; nobody has both. */
+  onSolana: boolean[]
+  /** What facilitators answer to a message that comes again. */
+  memory: Memory
   readers: Reader[]
   faults: Fault[]
   facilitators: 1 | 2
@@ -53,6 +61,8 @@ export function drawPlan(seed: string): Plan {
       () => job(),
     ])()
   }
+  const solana = createRandom(`${seed}/plan/solana`)
+  const onSolana = Array.from({ length: payers }, () => solana.chance(ON_SOLANA))
   const spread = random.pick([500, 3_000, 30_000, 60_000])
   const readers = Array.from(
     { length: random.between(2, 4) },
@@ -60,8 +70,10 @@ export function drawPlan(seed: string): Plan {
   )
   return {
     payers: Array.from({ length: payers }, () => (random.chance(0.1) ? 100_000n : 10n ** 12n)),
+    onSolana,
+    memory: solana.pick(['remembers', 'waits', 'simulates'] as const),
     readers,
-    faults: drawFaults(random),
+    faults: [...drawFaults(random), ...(onSolana.includes(true) ? drawSolanaFaults(solana) : [])],
     facilitators: random.chance(0.6) ? 2 : 1,
     quickMs: random.pick([250, 2_000]),
     badness: {
@@ -192,6 +204,82 @@ function drawRpc(random: Random): Partial<RpcKnobs> {
       return { dropsLogs: true }
     default:
       return { beyondHead: 'error' }
+  }
+}
+
+function drawSolanaFaults(random: Random): Fault[] {
+  const faults: Fault[] = []
+  const add = (name: string, act: Fault['act'], atMs = random.between(0, FAULTS_MS - 20_000)) =>
+    faults.push({ atMs, name, act })
+  for (let i = random.pick([0, 1, 2, 4]); i > 0; i--) {
+    const draw = random.fork(`fault ${i}`)
+    switch (random.between(0, 4)) {
+      case 0:
+      case 1: {
+        const knobs = drawSolanaRpc(draw)
+        const atMs = random.chance(0.3) ? 0 : random.between(0, 60_000)
+        add('the RPC of Solana changes', ({ solana }) => void Object.assign(solana.rpc.knobs, knobs), atMs)
+        add(
+          'the RPC of Solana recovers',
+          ({ solana }) => healSolana(solana.rpc.knobs),
+          atMs + draw.between(2_000, 59_000),
+        )
+        break
+      }
+      case 2:
+      case 3:
+        add('Solana thinks again', ({ solana }, judge) => reorganiseSolana(solana.chain, judge, draw))
+        break
+      default:
+        add('a stranger sends dust', ({ solana }, judge) => {
+          for (const { order } of judge.cases.values())
+            if (order.kind === 'svm') solana.chain.dust(order.transfer.source, draw.between(1, 12))
+        })
+    }
+  }
+  return faults
+}
+
+function drawSolanaRpc(random: Random): Partial<SolanaKnobs> {
+  switch (random.between(0, 7)) {
+    case 0:
+      return { state: 'lost' }
+    case 1:
+      return { state: random.pick(['silent', 'busy', 'page'] as const) }
+    case 2:
+      return { lags: [random.pick([5, 50, 500])] }
+    case 3:
+      return { lags: [0, 8, 40] }
+    case 4:
+      return { leavesOutMemos: true }
+    case 5:
+      return { hasNoTimes: true }
+    case 6:
+      return { keepsSlots: random.pick([20, 200]) }
+    default:
+      return { mostListed: 1 }
+  }
+}
+
+/** As on EVM; and what would be a lie there is none where a facilitator cannot know better. */
+export function drawMessageSettling(random: Random): Settling {
+  switch (random.between(0, 3)) {
+    case 0:
+      return {
+        kind: 'refuses',
+        reason: random.pick([
+          'transaction_failed',
+          'invalid_exact_svm_transaction_failed',
+          'settle_exact_svm_block_height_exceeded',
+          'duplicate_settlement',
+          'unexpected_settle_error',
+        ] as const),
+        ...(random.chance(0.6) ? { settlesAfterMs: random.pick([0, 3_000, 20_000]) } : {}),
+      }
+    case 1:
+      return { kind: 'refuses', reason: 'invalid_exact_svm_transaction_simulation_failed' }
+    default:
+      return drawSettling(random)
   }
 }
 

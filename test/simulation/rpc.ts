@@ -4,12 +4,15 @@ import type { Chain, PlacedLog } from './chain.ts'
 import type { World } from './clock.ts'
 import { json, serve, type WireReply, type WireRequest } from './wire.ts'
 
-/** How the provider is right now; all of it may be changed at any time. */
-export type RpcKnobs = {
+/** What every provider has. */
+export type ServedKnobs = {
   /** `busy`: 429; `page`: a 502 in HTML. */
   state: 'up' | 'lost' | 'silent' | 'busy' | 'page'
   /** How many blocks each node is behind; requests go to them in turn. */
   lags: number[]
+}
+/** How the provider is right now; all of it may be changed at any time. */
+export type RpcKnobs = ServedKnobs & {
   /** How many blocks the nodes are behind that are asked for a state, at least. */
   stateLag: number
   /** Whether the calls of one batch are answered by different nodes. */
@@ -31,10 +34,10 @@ export type RpcKnobs = {
 
 export type Rpc = { knobs: RpcKnobs; readonly url: string; requests(): number; calls(): number }
 
-type RpcCall = { id: unknown; method: string; params: unknown[] }
-type Answer = { result: unknown } | { error: { code: number; message: string } }
+export type RpcCall = { id: unknown; method: string; params: unknown[] }
+export type Answer = { result: unknown } | { error: { code: number; message: string } }
 
-const refuse = (message: string, code = -32000): Answer => ({ error: { code, message } })
+export const refuse = (message: string, code = -32000): Answer => ({ error: { code, message } })
 const quantity = (value: number) => `0x${value.toString(16)}`
 
 /** Serves a chain at an address, such as `https://rpc-8453.example/`. */
@@ -53,7 +56,6 @@ export function serveRpc(world: World, chain: Chain, url: string, given: Partial
     crowd: 0,
     ...given,
   }
-  let requests = 0
   let calls = 0
   let turn = 0
   const nextLag = () => knobs.lags[turn++ % knobs.lags.length] ?? 0
@@ -63,6 +65,23 @@ export function serveRpc(world: World, chain: Chain, url: string, given: Partial
     const behind = call.method === 'eth_call' ? Math.max(lag, knobs.stateLag) : lag
     return { jsonrpc: '2.0', id: call.id, ...answerOf(chain, knobs, call, Math.max(0, chain.headNumber() - behind)) }
   }
+  const requests = serveCalls(world, url, knobs, (parsed, isBatch) => {
+    if (!isBatch) return parsed.map((call) => answer(call, nextLag()))[0]
+    if (knobs.refusesBatches) return { jsonrpc: '2.0', id: null, ...refuse('batches are not supported', -32600) }
+    const shared = nextLag()
+    return parsed.map((call) => answer(call, knobs.splitsBatches ? nextLag() : shared))
+  })
+  return { knobs, url, requests, calls: () => calls }
+}
+
+/** Serves calls at an address while its provider is up. How many requests came, whatever became of them. */
+export function serveCalls(
+  world: World,
+  url: string,
+  knobs: ServedKnobs,
+  answer: (calls: RpcCall[], isBatch: boolean) => unknown,
+): () => number {
+  let requests = 0
   serve(world, new URL(url).origin, async (request: WireRequest): Promise<WireReply> => {
     requests += 1
     switch (knobs.state) {
@@ -77,12 +96,9 @@ export function serveRpc(world: World, chain: Chain, url: string, given: Partial
       case 'up':
     }
     const parsed: unknown = JSON.parse(request.text)
-    if (!Array.isArray(parsed)) return json(answer(callOf(parsed), nextLag()))
-    if (knobs.refusesBatches) return json({ jsonrpc: '2.0', id: null, ...refuse('batches are not supported', -32600) })
-    const shared = nextLag()
-    return json(parsed.map((one: unknown) => answer(callOf(one), knobs.splitsBatches ? nextLag() : shared)))
+    return json(answer([parsed].flat().map(callOf), Array.isArray(parsed)))
   })
-  return { knobs, url, requests: () => requests, calls: () => calls }
+  return () => requests
 }
 
 function callOf(value: unknown): RpcCall {

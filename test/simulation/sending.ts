@@ -1,7 +1,7 @@
 // What may not be sent to a facilitator: a payment beside an earlier one that makes it paying twice and is settled, or may
 // still land. It goes by what was so before any request began that may be behind the sending.
-import { type Case, isSamePerson, isWorth, nameOf, paidBy } from './cases.ts'
-import { chainOf, rowsOf, type Stage } from './stage.ts'
+import { type Case, isSamePerson, isWorth, mayLand, nameOf, paidBy } from './cases.ts'
+import { rowsOf, type Stage } from './stage.ts'
 
 /** Whatever was begun by then is over: a settlement runs on for so long when its reader is gone. */
 const LONGEST_RUN_MS = 60_000
@@ -13,7 +13,7 @@ type Row = Record<string, unknown>
 /** What is wrong with the sending of a payment, now. */
 export function sendingProblems(stage: Stage, cases: readonly Case[], one: Case): string[] {
   const { order } = one
-  const { from } = order.authorization
+  const { from } = order
   const rows = rowsOf(stage, from)
   const own = rows.find((row) => row.key === order.key)
   if (!own) return [`sent without a row: ${nameOf(one)}`]
@@ -35,8 +35,8 @@ export function sendingProblems(stage: Stage, cases: readonly Case[], one: Case)
 
 /** Since when the requests go back that may be behind what happens now. */
 function activeSinceMs({ world }: Stage, cases: readonly Case[], one: Case): number {
-  const { from } = one.order.authorization
-  const mine = cases.filter(({ order }) => order.authorization.from === from).flatMap(({ requests }) => requests)
+  const { from } = one.order
+  const mine = cases.filter(({ order }) => order.from === from).flatMap(({ requests }) => requests)
   const active = mine.filter(({ endMs }) => endMs === null || endMs > world.now() - LONGEST_RUN_MS)
   return Math.min(world.now(), ...[...active, ...one.requests.slice(-1)].map(({ startMs }) => startMs))
 }
@@ -44,7 +44,7 @@ function activeSinceMs({ world }: Stage, cases: readonly Case[], one: Case): num
 /** Why nothing may be sent beside this one; null where it may. */
 function objectionTo(stage: Stage, other: Case, row: Row, sinceMs: number): string | null {
   const { world } = stage
-  const { product, network, authorization } = other.order
+  const { product, endsAtSeconds } = other.order
   const isLasting = product.accessSeconds > 0
   const endsMs = (Number(row.settled_at ?? row.claimed_at) + product.accessSeconds) * 1000
   switch (row.status) {
@@ -64,9 +64,8 @@ function objectionTo(stage: Stage, other: Case, row: Row, sinceMs: number): stri
       const isAwaited = other.requests.some(({ awaitedUntilMs }) => awaitedUntilMs >= sinceMs)
       if (!isLasting && isAwaited) return null
       // Nobody could say for so long: it holds up nothing any more.
-      if (world.now() / 1000 > Number(authorization.validBefore) + UNRESOLVED_SECONDS) return null
-      const mayLand = chainOf(stage, network).truth.mayLand(authorization)
-      return paidBy(stage, other.order) || mayLand ? 'may have been paid' : null
+      if (world.now() / 1000 > endsAtSeconds + UNRESOLVED_SECONDS) return null
+      return paidBy(stage, other.order) || mayLand(stage, other.order) ? 'may have been paid' : null
     }
     default:
       return null

@@ -1,4 +1,4 @@
-// One world with everything in it: two chains, their RPCs, two facilitators, the ledger and the payers' objects.
+// One world with everything in it: two EVM chains and a Solana, their RPCs, two facilitators, the ledger and the payers' objects.
 import { Payer } from '../../src/payer/payer.ts'
 import { type Chain, createChain } from './chain.ts'
 import { createWorld, type World } from './clock.ts'
@@ -6,7 +6,10 @@ import { type Facilitator, serveFacilitator } from './facilitator.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createNamespace, type Namespace, type ObjectContext } from './objects.ts'
 import { NETWORKS, PAY_TO, SITE } from './orders.ts'
-import { type Rpc, serveRpc } from './rpc.ts'
+import { type Rpc, type ServedKnobs, serveRpc } from './rpc.ts'
+import { createSolanaChain, SOLANA, type SolanaChain } from './solana-chain.ts'
+import { SOLANA_PAY_TO } from './solana-orders.ts'
+import { type SolanaRpc, serveSolanaRpc } from './solana-rpc.ts'
 
 export type StageOptions = {
   seed: string
@@ -28,6 +31,7 @@ export type Stage = {
   env: StageEnv
   chains: ReadonlyMap<string, Chain>
   rpcs: ReadonlyMap<string, Rpc>
+  solana: { chain: SolanaChain; rpc: SolanaRpc }
   facilitators: readonly Facilitator[]
   ledger: Ledger
   objects: Namespace
@@ -49,15 +53,17 @@ export function createStage(options: StageOptions): Stage {
   const rpcs = new Map(
     [...chains].map(([network, chain]) => [network, serveRpc(world, chain, `https://rpc-${chain.chainId}.example/`)]),
   )
+  const solanaChain = createSolanaChain(world)
+  const solana = { chain: solanaChain, rpc: serveSolanaRpc(world, solanaChain, 'https://rpc-solana.example/') }
   const urls = ['https://one.example', 'https://two.example'].slice(0, options.facilitators ?? 2)
-  const facilitators = urls.map((url) => serveFacilitator(world, [...chains.values()], url))
+  const facilitators = urls.map((url) => serveFacilitator(world, [...chains.values()], url, solanaChain))
   const ledger = createLedger(world)
   const env: StageEnv = {
     SITE_URL: SITE,
-    PAY_TO: { eip155: PAY_TO },
-    NETWORKS: [...NETWORKS],
+    PAY_TO: { eip155: PAY_TO, solana: SOLANA_PAY_TO },
+    NETWORKS: [...NETWORKS, SOLANA],
     FACILITATORS: urls,
-    RPC_URLS: Object.fromEntries([...rpcs].map(([network, { url }]) => [network, url])),
+    RPC_URLS: Object.fromEntries([...rpcs, [SOLANA, solana.rpc] as const].map(([network, { url }]) => [network, url])),
     PASS_SECRET: 'a secret for tests, long enough',
     ROUTES: [{ path: '/a/*', content: 'kv', price: '$0.05' }],
     CONTENT_KV: {},
@@ -65,7 +71,7 @@ export function createStage(options: StageOptions): Stage {
   }
   const objects = createNamespace({ world, label: 'payer', create: (ctx) => newPayer(ctx, stage.env), sleepsAfterMs })
   env.PAYERS = objects.binding
-  const stage: Stage = { world, env, chains, rpcs, facilitators, ledger, objects, logged: [] }
+  const stage: Stage = { world, env, chains, rpcs, solana, facilitators, ledger, objects, logged: [] }
   listen(stage)
   return stage
 }
@@ -111,7 +117,12 @@ export function rpcOf({ rpcs }: Stage, network: string): Rpc {
 }
 
 /** The name of a payer's object. */
-export const objectOf = (address: string) => `eip155:${address.toLowerCase()}`
+export const objectOf = (address: string) =>
+  address.startsWith('0x') ? `eip155:${address.toLowerCase()}` : `solana:${address}`
+
+/** How each RPC is. */
+export const knobsOf = ({ rpcs, solana }: Stage): ServedKnobs[] =>
+  [...rpcs.values(), solana.rpc].map(({ knobs }) => knobs)
 
 /** A payer's rows as they are on disk, or about to be; none where there are no tables. */
 export function rowsOf({ objects }: Stage, address: string): Record<string, unknown>[] {

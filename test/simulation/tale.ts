@@ -1,18 +1,20 @@
 // A directed story: one payer, honest parts unless the story says otherwise, and at the end the same calm and the same
 // judge as in the histories.
 
-import { unrest } from './cases.ts'
+import { paidBy, unrest } from './cases.ts'
 import type { Chain } from './chain.ts'
 import { run } from './clock.ts'
 import type { Facilitator } from './facilitator.ts'
 import { createJudge, type Judge } from './judge.ts'
-import type { Order, Product, Signing } from './orders.ts'
+import type { EvmOrder, Order, Product, Signing, SolanaOrder } from './orders.ts'
 import type { Rpc } from './rpc.ts'
+import { type SolanaSigning, signOnSolana, solanaReader } from './solana-orders.ts'
 import { chainOf, createStage, rowsOf, rpcOf, type Stage, type StageOptions } from './stage.ts'
 import { type Answer, ask, sign, type Visit } from './worker.ts'
 
 export const BASE = 'eip155:8453'
 export const POLYGON = 'eip155:137'
+export const SOLANA_PAYER = solanaReader(0)
 export const PAYER = `0x${'a1'.repeat(20)}` as const
 
 export type Tale = {
@@ -23,7 +25,9 @@ export type Tale = {
   first: Facilitator
   second: Facilitator
   /** A payment on Base, unless it says otherwise. */
-  sign(product: Product, signing?: Partial<Signing>): Order
+  sign(product: Product, signing?: Partial<Signing>): EvmOrder
+  /** A payment on Solana, of the one reader there. */
+  signOnSolana(product: Product, signing?: Partial<SolanaSigning>): SolanaOrder
   ask(order: Order, visit?: Visit): Promise<Answer>
   wait(ms: number): Promise<void>
   /** How often a payment, or any, came to a facilitator. */
@@ -56,6 +60,7 @@ export async function tell(
   const [first, second = facilitators[0]] = facilitators
   if (!first || !second) throw new Error('a stage has a facilitator')
   for (const chain of stage.chains.values()) chain.fund(PAYER, 10n ** 12n)
+  stage.solana.chain.fund(SOLANA_PAYER.source, 10n ** 12n)
   const tale: Tale = {
     stage,
     judge,
@@ -68,15 +73,17 @@ export async function tell(
       judge.caseOf(order)
       return order
     },
+    signOnSolana(product, signing = {}) {
+      const order = signOnSolana(world, stage.solana.chain, { reader: SOLANA_PAYER, product, ...signing })
+      judge.caseOf(order)
+      return order
+    },
     ask: (order, visit = {}) => ask(stage, order, visit, judge),
     wait: (ms) => world.wait(ms),
     sent: (order) =>
-      facilitators
-        .flatMap(({ settles }) => settles)
-        .filter(({ authorization: { nonce } }) => !order || nonce === order.authorization.nonce).length,
-    isPaid: ({ network, authorization: { from, nonce } }) =>
-      chainOf(stage, network).truth.fateOf(from, nonce).kind === 'moved',
-    row: (order) => rowsOf(stage, order.authorization.from).find(({ key }) => key === order.key),
+      facilitators.flatMap(({ settles }) => settles).filter(({ mark }) => !order || mark === order.mark).length,
+    isPaid: (order) => paidBy(stage, order) !== null,
+    row: (order) => rowsOf(stage, order.from).find(({ key }) => key === order.key),
     entries: ({ key }) => ledger.read('SELECT * FROM payments WHERE id = ?', key),
   }
   await run(world, async () => {
@@ -86,7 +93,7 @@ export async function tell(
     if (collects) await judge.collect()
     await world.wait(120_000)
     judge.weigh(true)
-    judge.problems.push(...unrest(stage, PAYER))
+    judge.problems.push(...unrest(stage, PAYER), ...unrest(stage, SOLANA_PAYER.address))
   })
   return judge.problems
 }

@@ -6,7 +6,7 @@ import { handingOut, lookFirst, redeem } from '../../src/purchase.ts'
 import { worldOf } from '../../src/site.ts'
 import type { FirstLook } from '../../src/x402/payment.ts'
 import type { Process } from './clock.ts'
-import { type Order, signOrder } from './orders.ts'
+import { type EvmOrder, type Order, signOrder } from './orders.ts'
 import type { Stage, StageEnv } from './stage.ts'
 
 /** What a reader, the origin and the worker's machine do to one request; milliseconds. */
@@ -62,7 +62,7 @@ export type Request = {
 
 /** After so long a request that nobody reports as ended has ended. */
 const LONGEST_HOLD_MS = 26_000
-const SETTLE_MARGIN_SECONDS = 8n
+const SETTLE_MARGIN_SECONDS = 8
 /** A body that is there at once. */
 const QUICK_MS = 20
 
@@ -161,9 +161,9 @@ const hungUp = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 
 /** The window, as the worker reads it. */
-function objectionOf({ authorization }: Order, nowMs: number): Refusal | null {
-  const left = authorization.validBefore - BigInt(Math.floor(nowMs / 1000))
-  return left < SETTLE_MARGIN_SECONDS ? { code: 'invalid_exact_evm_payload_authorization_valid_before' } : null
+function objectionOf({ kind, endsAtSeconds }: Order, nowMs: number): Refusal | null {
+  if (endsAtSeconds - Math.floor(nowMs / 1000) >= SETTLE_MARGIN_SECONDS) return null
+  return { code: kind === 'svm' ? 'payment_expired' : 'invalid_exact_evm_payload_authorization_valid_before' }
 }
 
 async function lookAt(env: StageEnv, { verified }: Order): Promise<FirstLook | null> {
@@ -177,7 +177,7 @@ const realEnv = (env: StageEnv): Env => env as unknown as Env
 export function sign(
   stage: Stage,
   ...given: Parameters<typeof signOrder> extends [unknown, ...infer Rest] ? Rest : never
-): Order {
+): EvmOrder {
   const order = signOrder(stage.world, ...given)
   stage.chains.get(order.network)?.authorize(order.authorization)
   return order

@@ -11,6 +11,7 @@ import { type Chain, createChain } from './chain.ts'
 import { createWorld, run, type World } from './clock.ts'
 import { serveFacilitator } from './facilitator.ts'
 import { serveRpc } from './rpc.ts'
+import { createSolanaChain } from './solana-chain.ts'
 
 const NETWORK = 'eip155:8453'
 const RPC_URL = 'https://rpc.example/v1'
@@ -31,7 +32,7 @@ function scene(seed: string, options: { isReversed?: boolean } = {}) {
   const world = createWorld({ seed })
   const chain = createChain(world, { network: NETWORK, blockMs: 2_000, ...options })
   const rpc = serveRpc(world, chain, RPC_URL)
-  const facilitator = serveFacilitator(world, [chain], FACILITATOR)
+  const facilitator = serveFacilitator(world, [chain], FACILITATOR, createSolanaChain(world))
   return { world, chain, rpc, facilitator, asked: new Rpc(RPC_URL, NETWORK) }
 }
 

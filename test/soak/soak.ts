@@ -67,7 +67,7 @@ async function main(): Promise<void> {
     return press(request)
   })
   stops.push(origin.stop)
-  await build()
+  stops.push(await build())
   const shop = await openShop({ RPC_URLS: { [NETWORK]: rpc.url }, ORIGIN_URL: origin.url, ROUTES }, { stack })
   stops.push(shop.close)
   const { site } = shop

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { articleFindings } from '../../cli/doctor/articles.ts'
 import { payeeFindings } from '../../cli/doctor/chains.ts'
 import { leadsTo } from '../../cli/doctor/configuration.ts'
-import { cheapestOf } from '../../cli/doctor/facilitators.ts'
 import {
   asJson,
   asText,
@@ -16,6 +15,7 @@ import {
 } from '../../cli/doctor/findings.ts'
 import { routeFindings } from '../../cli/doctor/routes.ts'
 import { compared } from '../../cli/doctor/sitemap.ts'
+import { cheapestOf } from '../../cli/doctor/trial.ts'
 import { type Config, parseConfig } from '../../src/config.ts'
 import { usdcOn } from '../world/usdc.ts'
 

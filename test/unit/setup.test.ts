@@ -1,21 +1,33 @@
 // What setup decides, without asking anybody: answers, the two deployments, what is to be done, and the sentences of failures.
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { answerTo, QUESTIONS, readFlags } from '../../cli/setup/answers.ts'
-import { type Deployment, NO_D1, NO_KV, type Separate, sharedProblems, written } from '../../cli/setup/deployment.ts'
+import { answerTo, QUESTIONS, readFlags, readPayTo } from '../../cli/setup/answers.ts'
+import {
+  type Deployment,
+  NO_D1,
+  NO_KV,
+  networksFor,
+  type Separate,
+  sharedProblems,
+  written,
+} from '../../cli/setup/deployment.ts'
 import { sentenceFor } from '../../cli/setup/failures.ts'
 import { knownOf, mustBeDemo, mustLeaveTheRest, problemsOf, reading } from '../../cli/setup/file.ts'
 import { type Found, linesOf, planOf } from '../../cli/setup/plan.ts'
 import { inCheckout } from '../../dev/stack/paths.ts'
+import { wallet } from '../world/svm.ts'
 
 const SHIPPED = readFileSync(inCheckout('wrangler.toml'), 'utf8')
+
+/** A wallet, and not one that real money is refused to. */
+const SOLANA_PAYEE = wallet(99).address
 
 const TEST: Deployment = {
   money: 'test',
   worker: 'newsstand-test',
   siteUrl: 'https://newsstand-test.daily.workers.dev',
   route: null,
-  payTo: `0x${'1'.repeat(40)}`,
+  payTo: { eip155: `0x${'1'.repeat(40)}` },
   networks: ['eip155:84532'],
   facilitators: null,
   originUrl: null,
@@ -88,6 +100,35 @@ describe('wrangler.toml', () => {
     expect(limits).toEqual({ cpu_ms: 500 })
     expect(text).toContain('# By hand.')
     expect(text.startsWith(SHIPPED)).toBe(true)
+  })
+
+  test('Solana beside Base: the payee and the network are added, and what stands there stays', () => {
+    const BOTH = { eip155: TEST.payTo.eip155, solana: SOLANA_PAYEE }
+    const networks = networksFor('test', { solana: SOLANA_PAYEE }, TEST.networks)
+    expect(networks).toEqual(['eip155:84532', 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1'])
+    const text = textOf(textOf(SHIPPED, TEST), { ...TEST, payTo: BOTH, networks })
+    expect(text).toContain(`PAY_TO = { eip155 = "${BOTH.eip155}", solana = "${SOLANA_PAYEE}" }\n`)
+    const { vars } = environmentOf(text, 'test')
+    expect(vars).toMatchObject({ PAY_TO: BOTH, NETWORKS: networks })
+    expect(problemsOf(environmentOf(text, 'test'))).toEqual([])
+    expect(textOf(text, { ...TEST, payTo: BOTH, networks })).toBe(text)
+  })
+
+  test('Solana alone', () => {
+    const payTo = { solana: SOLANA_PAYEE }
+    const networks = networksFor('live', payTo, [])
+    expect(networks).toEqual(['solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp'])
+    const text = textOf(SHIPPED, { ...LIVE, payTo, networks, sold: TEST.sold })
+    expect(text).toContain(`PAY_TO = { solana = "${SOLANA_PAYEE}" }\n`)
+    expect(problemsOf(environmentOf(text, 'live'))).toEqual([])
+  })
+
+  test('a payee that stands ready adds no network, and networks by hand stay', () => {
+    expect(networksFor('live', {}, ['eip155:137'])).toEqual(['eip155:137'])
+    expect(networksFor('live', { eip155: 'a', solana: 'b' }, ['eip155:137'])).toEqual([
+      'eip155:137',
+      'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp',
+    ])
   })
 
   test('a new route comes behind the others, and a bucket with the first that lies in R2', () => {
@@ -262,7 +303,22 @@ describe('answers', () => {
     })
   })
 
+  test('an address says by its form which network it is for, or by a word in front; both may be given', () => {
+    const [evm, solana] = [`0x${'1'.repeat(40)}`, SOLANA_PAYEE]
+    const payTo = (...given: string[]) => readFlags(given.flatMap((address) => ['--pay-to', address]))?.payTo
+    expect(payTo(evm)).toEqual({ eip155: evm })
+    expect(payTo(solana)).toEqual({ solana })
+    expect(payTo(`solana:${solana}`, evm)).toEqual({ eip155: evm, solana })
+    expect(payTo(`eip155:${evm}, ${solana}`)).toEqual({ eip155: evm, solana })
+    expect(readPayTo(QUESTIONS.payTo.read(`${solana} ${evm}`))).toEqual({ eip155: evm, solana })
+  })
+
   test.each([
+    [['--pay-to', SOLANA_PAYEE, '--pay-to', `solana:${SOLANA_PAYEE}`], 'there are two addresses for Solana'],
+    [['--pay-to', `0x${'1'.repeat(40)} 0x${'2'.repeat(40)}`], 'there are two addresses for EVM networks'],
+    [['--pay-to', ' '], '--pay-to names nobody: write 0x… or a Solana address'],
+    [['--pay-to', `solana:0x${'1'.repeat(40)}`], 'write a Solana address: 32 bytes in base58'],
+    [['--pay-to', '11111111111111111111111111111111'], 'this is the system program, not a wallet'],
     [['--domain', 'localhost'], '--domain localhost is not a domain'],
     [['--domain', 'news.example/a'], '--domain news.example/a is not a domain'],
     [['--pay-to', '0x123'], '--pay-to 0x123: write an EVM address: 0x and 40 hexadecimal digits'],

@@ -93,7 +93,7 @@ export async function openShop(
       const rows = await site.db
         .prepare('SELECT * FROM payments WHERE payer = coalesce(?, payer) ORDER BY settled_at_seconds')
         .bind(payer?.toLowerCase() ?? null)
-        .all<Record<string, unknown>>()
+        .all()
       return rows.results
     },
     onClose: (stop) => void stops.unshift(stop),

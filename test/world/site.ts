@@ -1,17 +1,17 @@
 // A paywall to test against: the built worker in workerd, set up as wrangler.toml has it, with real KV, R2, D1 and Durable
 // Objects on disk, and settings of its own. Readers talk to workerd itself: nothing in between tidies up an address or
 // hides a hang-up.
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { D1Database, KVNamespace, R2Bucket } from '@cloudflare/workers-types'
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
-import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+import type { Service, Worker_Binding } from 'miniflare'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
-import { BUILD } from './build.ts'
+import { type Bindings, bindingsAt, bindingsBeside } from './bindings.ts'
+import { BUILD, onDisk, planned } from './plan.ts'
+import { servicesFor, store } from './store.ts'
+import { ENTRY, newWorkerd } from './workerd.ts'
 
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
 
@@ -27,16 +27,13 @@ export const BASE_VARS = {
   PASS_SECRET: 'a secret for tests, long enough',
 } satisfies Vars
 
-export type Site = {
+/** With content and ledger, as the publisher sees them. */
+export type Site = Bindings & {
   /** Where workerd listens; requests to it are for whatever SITE_URL says. */
   readonly url: string
   readonly port: number
-  /** Content and ledger, as the publisher sees them. */
-  readonly kv: KVNamespace
-  readonly r2: R2Bucket
-  readonly db: D1Database
-  /** What `wrangler --persist-to` is given to see them too. */
-  readonly persistTo: string
+  /** What wrangler needs to see the ledger too: its `--persist-to`, and the `database_id`. */
+  readonly database: { persistTo: string; id: string }
   /** What the worker wrote to its log. */
   readonly logs: readonly string[]
   /** Ends workerd with SIGKILL, at once; resolves when a new one answers on the same port and disk. */
@@ -47,8 +44,6 @@ export type Site = {
   become(change: Vars): Promise<void>
   /** Resolves when workerd, one thread, has gone on from all that it did before. */
   turn(): Promise<void>
-  /** Has the worker do what its cron does. */
-  tick(): Promise<void>
   /** How many payers have an object that has stored anything. */
   objects(): Promise<number>
   /** Takes the ledger's table away, or gives it back. */
@@ -79,86 +74,88 @@ export const built = async (): Promise<Code> => {
 /** Starts the built worker. `vars` lie over `BASE_VARS`; FACILITATORS and RPC_URLS have to be given. */
 export async function startSite(vars: Vars, { origin, code: given }: SiteOptions = {}): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), 'newsstand-'))
-  const port = await freePort()
-  // Nobody asks there; it tells this workerd from others.
-  const entry = await freePort()
-  const url = `http://${LOOPBACK}:${port}`
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(inCheckout('wrangler.toml'))
-  let code = given ?? (await built())
+  const name = basename(folder)
+  const address = `${LOOPBACK}:${await freePort()}`
+  const url = `http://${address}`
+  const { services, extensions } = await planned()
+  const planOf = (part: string) => services.filter((service) => service.name === part)
+  const around = [
+    ...(await onDisk(planOf('do:storage'), folder)),
+    ...['outbound:0', 'loopback'].flatMap(planOf),
+    { name: 'internet', network: { allow: ['public', 'private'] } },
+    ...servicesFor(name),
+  ]
+  const [{ worker: plannedWorker } = {}] = planOf('core:user:newsstand')
+  /** Bindings to what is stored. Variables and the payers' objects depend on the test. */
+  const bound =
+    plannedWorker?.bindings?.filter((each) => !('json' in each || 'text' in each || each.name === 'PAYERS')) ?? []
   const logs: string[] = []
-  let bindings: Vars = { ...BASE_VARS, ...vars }
-  const options = () =>
-    convertV4MiniflareOptions({
-      host: LOOPBACK,
-      port: entry,
-      log: new Log(LogLevel.NONE),
-      logRequests: false,
-      cf: false,
-      telemetry: { enabled: false },
-      // `wrangler dev --persist-to DIR` keeps its state in DIR/v3.
-      resourcePersistencePath: join(folder, 'v3'),
-      handleStructuredLogs: ({ message }) => void logs.push(message),
-      workers: [
-        {
-          ...workerOptions,
-          name: 'newsstand',
-          ...moduleOf(code.worker),
-          bindings,
-          unsafeDirectSockets: [{ host: LOOPBACK, port }],
-          ...(origin === undefined ? {} : { serviceBindings: { ORIGIN: 'origin' } }),
-          ...(code.objects === code.worker ? {} : { durableObjects: { PAYERS: { ...PAYERS, scriptName: 'objects' } } }),
+  let code = given ?? (await built())
+  let settings: Vars = { ...BASE_VARS, ...vars }
+  const workerd = newWorkerd((message) => void logs.push(message))
+  let bindingsUrl = ''
+  const start = async () => {
+    const objects = code.objects === code.worker ? SITE : 'objects'
+    const own: Worker_Binding[] = [
+      ...bound,
+      { name: 'PAYERS', durableObjectNamespace: { className: 'Payer', serviceName: objects } },
+      ...Object.entries(settings).map(([name, value]) =>
+        typeof value === 'string' ? { name, text: value } : { name, json: JSON.stringify(value) },
+      ),
+      ...(origin === undefined ? [] : [{ name: 'ORIGIN', service: { name: 'origin' } }]),
+    ]
+    const serviceOf = (name: string, text: string): Service => {
+      const { cacheApiOutbound, durableObjectNamespaces, durableObjectStorage, ...worker } = plannedWorker ?? {}
+      return {
+        name,
+        worker: {
+          ...worker,
+          ...(name === objects ? { durableObjectNamespaces, durableObjectStorage } : {}),
+          modules: [{ name: 'index.js', esModule: text }],
+          bindings: own,
         },
-        ...(code.objects === code.worker
-          ? []
-          : [{ ...workerOptions, name: 'objects', ...moduleOf(code.objects), bindings, durableObjects: { PAYERS } }]),
-        ...(origin === undefined
-          ? []
-          : [{ name: 'origin', modules: true, script: origin, compatibilityDate: '2026-08-01' }]),
+      }
+    }
+    const ports = await workerd.start({
+      services: [
+        serviceOf(SITE, code.worker),
+        ...(objects === SITE ? [] : [serviceOf(objects, code.objects)]),
+        ...(origin === undefined ? [] : [originOf(origin)]),
+        await bindingsBeside(SITE, bound),
+        ...around,
+      ],
+      extensions,
+      sockets: [
+        { name: ENTRY, service: { name: 'bindings' }, http: {} },
+        { name: 'direct', address, service: { name: SITE }, http: { cfBlobHeader: 'MF-CF-Blob' } },
       ],
     })
-  const miniflare = new Miniflare(options())
-  const bound = async () => {
-    const { CONTENT_KV, CONTENT_R2, LEDGER_DB } = await miniflare.getBindings<Bindings>()
-    return { kv: CONTENT_KV, r2: CONTENT_R2, db: LEDGER_DB }
+    bindingsUrl = `http://${LOOPBACK}:${ports.get(ENTRY)}`
   }
-  let { kv, r2, db } = await bound()
-  await migrate(db)
+  await start()
+  const stored = bindingsAt(() => bindingsUrl)
+  await migrate(stored.db)
   const restart: Site['restart'] = async (change, next = code) => {
-    bindings = { ...bindings, ...change }
+    settings = { ...settings, ...change }
     code = next
-    // It ends workerd with SIGKILL itself. One that is killed from outside is started once more, as it was.
-    await miniflare.setOptions(options())
-    ;({ kv, r2, db } = await bound())
+    await start()
   }
   return {
+    ...stored,
     url,
-    port,
-    persistTo: folder,
+    port: Number(new URL(url).port),
+    database: { persistTo: store().folder, id: name },
     logs,
-    get kv() {
-      return kv
-    },
-    get r2() {
-      return r2
-    },
-    get db() {
-      return db
-    },
-    async kill() {
-      for (const pid of workerdsAt(entry)) process.kill(pid, 'SIGKILL')
-      await untilItAnswers(url)
-      ;({ kv, r2, db } = await bound())
-    },
+    kill: start,
     restart,
     async become(change) {
-      if (!isDeepStrictEqual({ ...bindings, ...change }, bindings)) await restart(change)
+      if (!isDeepStrictEqual({ ...settings, ...change }, settings)) await restart(change)
     },
     async turn() {
-      for (let turns = 0; turns < TURNS; turns++) await untilItAnswers(url)
-    },
-    async tick() {
-      const { outcome } = await (await miniflare.getWorker('newsstand')).scheduled({ cron: '*/5 * * * *' })
-      if (outcome !== 'ok') throw new Error(`the cron ended with ${outcome}`)
+      for (let turns = 0; turns < TURNS; turns++) {
+        await untilItAnswers(url)
+        await stored.kv.get('nothing')
+      }
     },
     async objects() {
       const files = await readdir(folder, { recursive: true })
@@ -167,24 +164,23 @@ export async function startSite(vars: Vars, { origin, code: given }: SiteOptions
       return filled.filter(Boolean).length
     },
     async hideLedger(isHidden) {
-      const found = await db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).first()
-      if ((found !== null) === isHidden) return
+      const { results } = await stored.db.prepare(`SELECT name FROM sqlite_master WHERE name = 'payments_hidden'`).all()
+      if (results.length > 0 === isHidden) return
       const [from, to] = isHidden ? ['payments', 'payments_hidden'] : ['payments_hidden', 'payments']
-      await db.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run()
+      await stored.db.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run()
     },
     async stop() {
-      await miniflare.dispose()
+      await workerd.stop()
       await rm(folder, { recursive: true, force: true })
     },
   }
 }
 
-/** Whichever script has the class, the storage is the same. */
-const PAYERS = { className: 'Payer', useSQLite: true, unsafeUniqueKey: 'newsstand-Payer' } as const
+const SITE = 'core:user:newsstand'
 
-const moduleOf = (contents: string) => ({
-  modules: [{ type: 'ESModule' as const, path: join(BUILD, 'index.js'), contents }],
-  modulesRoot: BUILD,
+const originOf = (esModule: string): Service => ({
+  name: 'origin',
+  worker: { modules: [{ name: 'origin.js', esModule }], compatibilityDate: '2026-08-01' },
 })
 
 /** Whether a database has a table. What is in its log moves to the file itself, so the log is read first; it may be gone. */
@@ -193,20 +189,11 @@ async function hasTables(file: string): Promise<boolean> {
   return log.includes('CREATE TABLE') || (await readFile(file)).includes('CREATE TABLE')
 }
 
-type Bindings = { CONTENT_KV: KVNamespace; CONTENT_R2: R2Bucket; LEDGER_DB: D1Database }
-
-async function migrate(db: D1Database): Promise<void> {
+async function migrate(db: Bindings['db']): Promise<void> {
   const files = (await readdir(inCheckout('migrations'))).sort()
   const migrations = await Promise.all(files.map((file) => readFile(inCheckout(`migrations/${file}`), 'utf8')))
   const statements = migrations.flatMap((migration) => migration.replace(/--.*$/gm, '').split(';'))
   await db.batch(statements.filter((text) => text.trim() !== '').map((text) => db.prepare(text)))
-}
-
-/** The workerd processes that were told to listen on this port. */
-function workerdsAt(port: number): number[] {
-  const lines = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' }).split('\n')
-  const own = lines.filter((line) => /\bworkerd\b/.test(line) && line.includes(`${LOOPBACK}:${port}`))
-  return own.map((line) => Number.parseInt(line, 10))
 }
 
 async function untilItAnswers(url: string): Promise<void> {

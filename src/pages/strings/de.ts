@@ -13,7 +13,7 @@ export const de: Strings = {
     once: 'einmal',
     lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
-      `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis in USDC an ${publisher} zu unterschreiben. Sie gilt höchstens fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
+      `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis an ${publisher} zu unterschreiben. Sie gilt höchstens fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
     networks: (tokens, names) => `${tokens} auf ${names}.`,
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',

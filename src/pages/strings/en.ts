@@ -11,7 +11,7 @@ export const en: Strings = {
     once: 'one time',
     lasting: (count, unit) => `for ${count} ${unit}${count === 1 ? '' : 's'}`,
     terms: (publisher) =>
-      `Your wallet asks you to sign one payment of exactly this price in USDC to ${publisher}, valid for five minutes at most. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
+      `Your wallet asks you to sign one payment of exactly this price to ${publisher}, valid for five minutes at most. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
     networks: (tokens, names) => `${tokens} on ${names}.`,
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
     reload: 'Load again',

@@ -13,7 +13,7 @@ export const es: Strings = {
     once: 'una vez',
     lasting: (count, unit) => `durante ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
     terms: (publisher) =>
-      `Su monedero le pedirá que firme un solo pago de exactamente este precio en USDC a ${publisher}, válido durante cinco minutos como máximo. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
+      `Su monedero le pedirá que firme un solo pago de exactamente este precio a ${publisher}, válido durante cinco minutos como máximo. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
     networks: (tokens, names) => `${tokens} en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     reload: 'Recargar',

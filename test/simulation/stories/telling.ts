@@ -1,6 +1,7 @@
 // What the stories are told with. They run in vitest and without it, so they bring their own few expectations.
 import { deepStrictEqual, ok } from 'node:assert'
 import type { Order } from '../orders.ts'
+import { knobsOf } from '../stage.ts'
 import type { Tale, TaleOptions } from '../tale.ts'
 import type { Answer } from '../worker.ts'
 
@@ -47,7 +48,7 @@ export const beHonest = ({ first, second }: Tale): void => {
   for (const facilitator of [first, second]) facilitator.settling = () => ({ kind: 'honest' })
 }
 export const setRpcs = ({ stage }: Tale, state: 'down' | 'up'): void => {
-  for (const { knobs } of stage.rpcs.values()) knobs.state = state === 'down' ? 'lost' : 'up'
+  for (const knobs of knobsOf(stage)) knobs.state = state === 'down' ? 'lost' : 'up'
 }
 
 /** Paid, but nobody could say so: the RPC was down from the claim on. */

@@ -1,5 +1,6 @@
 // Stories of what becomes true while a payment waits: for its turn, for a look, for a facilitator.
 import { page, single } from '../orders.ts'
+import { SOLANA_PAY_TO } from '../solana-orders.ts'
 import { objectOf } from '../stage.ts'
 import { PAYER, type Tale } from '../tale.ts'
 import { beHonest, code, codes, expect, group, story } from './telling.ts'
@@ -200,7 +201,10 @@ group('what may not be sent today', () => {
       const before = tale.sent(earlier)
       beHonest(tale)
       const payTo = `0x${'c3'.repeat(20)}` as const
-      tale.stage.env = { ...tale.stage.env, [change]: change === 'PAY_TO' ? { eip155: payTo } : ['eip155:8453'] }
+      tale.stage.env = {
+        ...tale.stage.env,
+        [change]: change === 'PAY_TO' ? { eip155: payTo, solana: SOLANA_PAY_TO } : ['eip155:8453'],
+      }
       tale.stage.objects.crash(objectOf(PAYER))
       await tale.wait(1_000)
       expect(code(await tale.ask(earlier, { isOffTerms: true }))).toBe('invalid_payment_requirements')
