@@ -7,7 +7,7 @@ import type { Facilitator } from './facilitators.ts'
 import { log, nameOf } from './log.ts'
 import type { Supported } from './replies.ts'
 import type { World } from './site.ts'
-import { within } from './waiting.ts'
+import { pause, within } from './waiting.ts'
 import { type Asset, assetsOn, type Network, namespaceOf, networkOf } from './x402/assets.ts'
 import type { Way } from './x402/payment.ts'
 
@@ -27,13 +27,14 @@ export type Listings = Readonly<Record<string, Listing>>
 /** What was read, and when (Unix seconds); null where nobody knows. */
 type Known = { value: Listings; readAtSeconds: number | null }
 /** What an isolate knows of them, and when it last looked (milliseconds). */
-export type ListingsMemory = Known & { lookedAtMs: number; silentUntilSeconds: number }
+export type ListingsMemory = Known & { lookedAtMs: number; silentUntilSeconds: number; askingUntilMs: number }
 
 export const newListingsMemory = (): ListingsMemory => ({
   value: {},
   readAtSeconds: null,
   lookedAtMs: Number.NEGATIVE_INFINITY,
   silentUntilSeconds: Number.NEGATIVE_INFINITY,
+  askingUntilMs: 0,
 })
 
 /** Keys of articles begin with a slash. */
@@ -141,20 +142,29 @@ function feePayerOn({ config, isolate }: World, network: string): { feePayer: st
 
 /** So long a visitor waits at most for what a new isolate does not know yet. */
 const LEARN_MS = 2_500
+const LEARN_PAUSE_MS = 50
 
-/** Reads what is stored, else asks the facilitators: one visitor at a time, and not again right after nobody has answered. */
+/**
+ * Reads what is stored, else asks the facilitators: one visitor for all that come meanwhile, and not again right after nobody has
+ * answered.
+ */
 async function learn(world: World, nowSeconds: number): Promise<void> {
   const { listings } = world.isolate
   const isUnknown = () =>
     networksOnOffer(world, nowSeconds).some(
       ({ network }) => namespaceOf(network) === 'solana' && feePayerOn(world, network) === null,
     )
-  if (nowSeconds < listings.silentUntilSeconds) return
+  // A promise belongs to the request that made it, so the others look again and again.
+  while (isUnknown() && Date.now() < listings.askingUntilMs) await pause(LEARN_PAUSE_MS)
+  if (!isUnknown() || nowSeconds < listings.silentUntilSeconds) return
   const stored = await storedListings(world.env)
   if (stored) Object.assign(listings, stored)
   if (!isUnknown()) return
   listings.silentUntilSeconds = nowSeconds + SILENT_SECONDS
-  const reading = readListings(world, nowSeconds)
+  listings.askingUntilMs = Date.now() + LEARN_MS
+  const reading = readListings(world, nowSeconds).finally(() => {
+    listings.askingUntilMs = 0
+  })
   world.waitUntil(reading)
   await within(reading, LEARN_MS)
 }
