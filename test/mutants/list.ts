@@ -300,7 +300,6 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (!epoch.ok && epoch.error === 'unreachable')", 'if (!epoch.ok)', unit('solana-look')],
     ["found.kind === 'unreachable' || !epoch.ok", "found.kind === 'unreachable'", unit('solana-look')],
     ['z.base64(), z.literal', 'z.string(), z.literal', unit('solana-look')],
-    ['const RESERVED_REQUESTS = 3', 'const RESERVED_REQUESTS = 0', unit('solana-look')],
     [
       'shareOf(budget, LOOK_REQUESTS)\n  const { transfer, transaction',
       'budget\n  const { transfer, transaction',
