@@ -1,0 +1,62 @@
+// A client that signs in with a wallet of Solana, written by hand from the extension's text: it shares no code with the
+// worker or the reference packages, and can do any one thing wrong.
+import * as z from 'zod'
+import type { SolanaWallet } from '../../dev/stack/solana/wallets.ts'
+import { encodeBase58 } from '../../src/x402/base58.ts'
+import { type Answer, decodeHeader } from './answer.ts'
+import { pack } from './payer.ts'
+
+const declaration = z.looseObject({
+  info: z.strictObject({
+    domain: z.string(),
+    uri: z.url(),
+    version: z.literal('1'),
+    nonce: z.string().regex(/^[0-9a-f]{32}$/),
+    issuedAt: z.iso.datetime(),
+  }),
+  supportedChains: z.array(z.strictObject({ chainId: z.string(), type: z.enum(['eip191', 'ed25519']) })),
+})
+const challenge = z.looseObject({ extensions: z.looseObject({ 'sign-in-with-x': declaration }) })
+
+export type SolanaDeclaration = z.infer<typeof declaration>
+
+/** What a 402 declares; throws where signing in is not offered. */
+export const solanaSignInOf = (answer: Answer): SolanaDeclaration =>
+  challenge.parse(decodeHeader(answer.header('PAYMENT-REQUIRED') ?? '')).extensions['sign-in-with-x']
+
+/** What an honest client would not do. */
+export type SolanaSignInChange = {
+  /** Fields that are signed otherwise than they were declared. */
+  signed?: Partial<Record<string, string>>
+  /** Fields changed after signing. */
+  sent?: Record<string, unknown>
+  /** The text, changed before it is signed. */
+  text?: (honest: string) => string
+  /** The signature, changed after it was made. */
+  signature?: (honest: Uint8Array, text: string) => Uint8Array
+}
+
+/** Signs what was declared for Solana: the header that signs in. */
+export function signInOnSolana(
+  { info, supportedChains }: SolanaDeclaration,
+  wallet: Pick<SolanaWallet, 'address' | 'sign'>,
+  change: SolanaSignInChange = {},
+): Record<string, string> {
+  const chain = supportedChains.find(({ type }) => type === 'ed25519')
+  if (!chain) throw new Error('the challenge offers no sign-in with Solana')
+  const proof: Record<string, string | undefined> = { ...info, ...chain, address: wallet.address, ...change.signed }
+  const honest = [
+    `${proof.domain} wants you to sign in with your Solana account:`,
+    proof.address,
+    '',
+    `URI: ${proof.uri}`,
+    `Version: ${proof.version}`,
+    `Chain ID: ${proof.chainId?.replace('solana:', '')}`,
+    `Nonce: ${proof.nonce}`,
+    `Issued At: ${proof.issuedAt}`,
+  ].join('\n')
+  const text = change.text?.(honest) ?? honest
+  const own = wallet.sign(new TextEncoder().encode(text))
+  const signature = encodeBase58(change.signature?.(own, text) ?? own)
+  return { 'SIGN-IN-WITH-X': pack({ ...proof, signature, ...change.sent }) }
+}
