@@ -3,6 +3,7 @@ import { type Hex, serializeErc6492Signature } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { innerSignature, isSignedMessage } from '../../src/networks/evm.ts'
+import { isSignedText } from '../../src/networks/solana.ts'
 import { issueNonce, nonceEndsAtSeconds } from '../../src/nonce.ts'
 import { deriveKey } from '../../src/token.ts'
 import {
@@ -118,6 +119,70 @@ Resources:
   ])('with another %s it is not signed', async (_, change) => {
     const { address, signature, ...rest } = decoded(changed(change))
     expect(await isSignedMessage(signInMessage({ address, signature, ...rest }), address, signature)).toBe(false)
+  })
+})
+
+/** The same wallet text as in dev/stack/solana/wallets.ts: alice. */
+const onSolana: SignIn = {
+  ...plain,
+  address: '8ssw1ERfrDL2xTzzue3CPijLTt3txz71aotcaZ3EgwaW',
+  chainId: 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1',
+  type: 'ed25519',
+  // By createSIWxPayload of @x402/extensions 2.27.0.
+  signature: '2pHPCuKzsD5TndhSseTtQXn58WUHFg7LomSAswfVLNSZJMjCP2NvbYzXXUrZvUrihcLF2k5yM1CM7iLCEmBjbxxX',
+}
+const fullOnSolana: SignIn = {
+  ...full,
+  address: onSolana.address,
+  chainId: onSolana.chainId,
+  type: 'ed25519',
+  // By the same function.
+  signature: '49eqrHQCfFosCYoYCNifHP2vHPJ4n4hAeYTt6QimqB5c7yBh1cRUT5rzR2VEHBjPshNcFR7XfvroojQx6skqwkS2',
+}
+
+describe('the message for Solana is what the reference package writes, byte for byte', () => {
+  const HEAD = `news.example wants you to sign in with your Solana account:\n${onSolana.address}\n\n`
+  const SAID = FIELDS.replace('84532', 'EtWTRABZaYq6iMfeYKouRu166VU2xqa1')
+
+  test.each<[string, SignIn, string]>([
+    ['the fields that must be there', onSolana, HEAD + SAID],
+    [
+      'all fields',
+      fullOnSolana,
+      `${HEAD}Sign in to read on.\n\n${SAID}
+Expiration Time: 2027-01-15T08:05:00Z
+Not Before: 2027-01-15T08:00:00Z
+Request ID: r-1
+Resources:
+- https://news.example/articles/hello
+- https://news.example/`,
+    ],
+    ['no resources in the list', { ...onSolana, resources: [] }, HEAD + SAID],
+    ['an empty request', { ...onSolana, requestId: '' }, HEAD + SAID],
+  ])('with %s', async (_, signIn, message) => {
+    expect(signInMessage(signIn)).toBe(message)
+    const read = decoded(base64(signIn))
+    expect(read).toEqual(signIn)
+    expect(await isSignedText(signInMessage(read), read.address, read.signature)).toBe(true)
+  })
+
+  test.each<[string, Partial<SignIn>]>([
+    ['address', { address: '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU' }],
+    ['address in other letters', { address: onSolana.address.replace('w', 'W') }],
+    ['cluster', { chainId: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp' }],
+    ['statement', { statement: 'Sign in.' }],
+    ['resource', { resources: ['https://news.example/'] }],
+  ])('with another %s it is not signed', async (_, change) => {
+    const { address, signature, ...rest } = { ...onSolana, ...change }
+    expect(await isSignedText(signInMessage({ address, signature, ...rest }), address, signature)).toBe(false)
+  })
+
+  test.each<[string, Partial<SignIn>]>([
+    ['an address of EVM', { address: plain.address }],
+    ['a signature of EVM', { signature: plain.signature }],
+    ['a network of EVM', { chainId: NETWORK }],
+  ])('%s does not belong to it', (_, change) => {
+    expect(decodeSignIn(base64({ ...onSolana, ...change })).ok).toBe(false)
   })
 })
 

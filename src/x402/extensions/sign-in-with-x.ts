@@ -1,7 +1,7 @@
 // The `sign-in-with-x` extension: a reader who has paid comes back without a pass and proves the address with a
 // signed message.
-// Shape and checks: specs/extensions/sign-in-with-x.md of the protocol; the message is EIP-4361's, or Solana's twin of it. What was bought, and
-// whether the signature is good, is not known here.
+// Shape and checks: specs/extensions/sign-in-with-x.md of the protocol; the message is EIP-4361's, or Solana's twin of it. What
+// was bought, and whether the signature is good, is not known here.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from '../../errors.ts'
 import { namespaceOf } from '../assets.ts'
@@ -98,8 +98,11 @@ export function signInMessage(signIn: SignIn): string {
   )
   if (signIn.expirationTime !== undefined) lines.push(`Expiration Time: ${signIn.expirationTime}`)
   if (signIn.notBefore !== undefined) lines.push(`Not Before: ${signIn.notBefore}`)
-  if (signIn.requestId !== undefined) lines.push(`Request ID: ${signIn.requestId}`)
-  if (resources !== undefined) lines.push('Resources:', ...resources.map((resource) => `- ${resource}`))
+  // EIP-4361 keeps what is there and empty, and the text for Solana does not.
+  const isThere = (value: { length: number } | undefined) => value !== undefined && (value.length > 0 || !isSolana)
+  if (isThere(signIn.requestId)) lines.push(`Request ID: ${signIn.requestId}`)
+  if (resources !== undefined && isThere(resources))
+    lines.push('Resources:', ...resources.map((resource) => `- ${resource}`))
   return lines.join('\n')
 }
 
