@@ -297,7 +297,7 @@ describe('each mistake in the settings meets its sentence', () => {
     [
       'a challenge over 2 KiB',
       only(() => shop(routes({ mimeType: `text/html; profile=${'x'.repeat(900)}` }))),
-      'error: ROUTES[0]: its challenge takes 2716 characters, 2048 are the most; shorten mimeType, or the path',
+      'error: ROUTES[0]: its challenge takes 2700 characters, 2048 are the most; shorten mimeType, or the path',
     ],
     [
       'a misspelt key',

@@ -309,6 +309,7 @@ describe('the receipt page', () => {
           resource: SITE + HELLO,
           offer: '',
           amount: '50000',
+          currency: 'USD',
           paidAt: expect.stringMatching(/Z$/),
           receipt: receiptPath(mine),
         },
