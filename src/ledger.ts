@@ -26,41 +26,73 @@ export type LedgerRow = {
   remark: 'refund_due' | 'unproven' | null
   /** What the delivered content is called; null where nobody has read it, or not yet. */
   title: string | null
+  /** What the token is called and counted in; null where nobody knows. */
+  token: { symbol: string; currency: string; decimals: number } | null
 }
+
+const COLUMNS = [
+  'id',
+  'site',
+  'resource',
+  'scheme',
+  'network',
+  'asset',
+  'amount',
+  'payer',
+  'pay_to',
+  '"transaction"',
+  'position',
+  'offer',
+  'access_seconds',
+  'settled_at_seconds',
+  'remark',
+]
+const TOKEN_COLUMNS = ['symbol', 'currency', 'decimals']
 
 /**
  * `disputed`: another payment is in the ledger with the same proof. Throws when D1 does not answer; the caller keeps the
  * row and tries again.
  */
 export async function recordPayment(db: D1Database, row: LedgerRow): Promise<'stored' | 'disputed'> {
-  const { meta } = await db
-    .prepare(
-      `INSERT INTO payments (id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", position,
-         offer, access_seconds, settled_at_seconds, remark)
-       VALUES (?, ?, ?, 'exact', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO NOTHING`,
-    )
-    .bind(
-      row.id,
-      row.site,
-      row.resource,
-      row.network,
-      row.asset,
-      row.amount.toString(),
-      row.payer,
-      row.payTo,
-      row.transaction,
-      row.position,
-      row.offer,
-      row.accessSeconds,
-      row.settledAtSeconds,
-      row.remark,
-    )
-    .run()
+  const insert = (columns: readonly string[], values: readonly (string | number | null)[]) =>
+    db
+      .prepare(`INSERT INTO payments (${columns.join(', ')}) VALUES (${marks(columns)}) ON CONFLICT DO NOTHING`)
+      .bind(...values)
+      .run()
+  const plain = valuesOf(row)
+  const { symbol, currency, decimals } = row.token ?? { symbol: null, currency: null, decimals: null }
+  const { meta } = await insert([...COLUMNS, ...TOKEN_COLUMNS], [...plain, symbol, currency, decimals]).catch(
+    (fault: unknown) => {
+      if (!isOfOlderTable(fault)) throw fault
+      return insert(COLUMNS, plain)
+    },
+  )
   if (meta.changes > 0 && row.title === null) return 'stored'
   // The row is there already, since a remark or a title is new or a reply was lost; or another row holds its proof.
   return (await noteOn(db, row)) ? 'stored' : 'disputed'
 }
+
+const valuesOf = (row: LedgerRow): (string | number | null)[] => [
+  row.id,
+  row.site,
+  row.resource,
+  'exact',
+  row.network,
+  row.asset,
+  row.amount.toString(),
+  row.payer,
+  row.payTo,
+  row.transaction,
+  row.position,
+  row.offer,
+  row.accessSeconds,
+  row.settledAtSeconds,
+  row.remark,
+]
+
+/** The table of an older release lacks a column: the books go on without it. */
+const isOfOlderTable = (fault: unknown): boolean =>
+  fault instanceof Error && /no such column|has no column/i.test(fault.message)
 
 /** Writes what may be learnt of a payment after it was stored. False where it is not there. The first title stays. */
 async function noteOn(db: D1Database, { id, remark, title }: LedgerRow): Promise<boolean> {
@@ -72,8 +104,7 @@ async function noteOn(db: D1Database, { id, remark, title }: LedgerRow): Promise
   try {
     return (await titled.run()).meta.changes > 0
   } catch (fault) {
-    // The table of an older release: the books go on without titles.
-    if (!(fault instanceof Error && /no such column/i.test(fault.message))) throw fault
+    if (!isOfOlderTable(fault)) throw fault
     return (await plain.run()).meta.changes > 0
   }
 }
@@ -119,10 +150,14 @@ const entry = z.pipe(
     offer: z.string(),
     settled_at_seconds: z.number(),
     title: z.optional(z.nullable(z.string())),
+    symbol: z.optional(z.nullable(z.string())),
+    currency: z.optional(z.nullable(z.enum(['USD', 'EUR']))),
   }),
-  z.transform(({ pay_to, amount, settled_at_seconds, title, ...row }) => ({
+  z.transform(({ pay_to, amount, settled_at_seconds, title, symbol, currency, ...row }) => ({
     ...row,
     title: title ?? null,
+    symbol: symbol ?? null,
+    currency: currency ?? null,
     amount: BigInt(amount),
     payTo: pay_to,
     settledAtSeconds: settled_at_seconds,

@@ -2,7 +2,7 @@
 import { payersIn } from './access.ts'
 import type { Config } from './config.ts'
 import type { Refusal } from './errors.ts'
-import { findPayment, paymentsOf } from './ledger.ts'
+import { findPayment, type LedgerEntry, paymentsOf } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { receiptPage, receiptsPage } from './pages/receipt.tsx'
 import type { Strings } from './pages/strings/strings.ts'
@@ -38,11 +38,11 @@ export async function answerReceipts(request: Request, world: World): Promise<An
   if (payers.length === 0) return no('not_found')
   const found = await paymentsOf(world.env.LEDGER_DB, payers, site)
   if (!found.ok) return no(found.error.code)
-  const rows = found.value.map(({ resource, title, offer, network, asset, amount, transaction, settledAtSeconds }) => ({
+  const rows = found.value.map(({ resource, title, offer, transaction, settledAtSeconds, ...paid }) => ({
     resource: site + resource,
     ...named(title),
     offer,
-    price: moneyOf(config, network, asset, amount),
+    price: paidIn(config, paid),
     paidAt: isoTime(settledAtSeconds),
     receipt: `${RECEIPTS}/${transaction}`,
   }))
@@ -57,6 +57,12 @@ export const moneyOf = ({ tokens }: Pick<Config, 'tokens'>, network: string, ass
   currency: assetAt(network, asset, tokens)?.currency ?? 'USD',
   micros,
 })
+
+/** What was paid, as the sale has it; older rows as their token is counted today. */
+const paidIn = (
+  config: Config,
+  { network, asset, amount, currency }: Pick<LedgerEntry, 'network' | 'asset' | 'amount' | 'currency'>,
+): Money => (currency ? { currency, micros: amount } : moneyOf(config, network, asset, amount))
 
 /** What was bought by its name, where it has one. */
 const named = (title: string | null) => (title === null ? {} : { title })
@@ -101,8 +107,8 @@ export async function answerReceipt(request: Request, world: World, transaction:
       ...shown,
       strings,
       brand: config.brand,
-      price: moneyOf(config, network, asset, amount),
-      symbol: assetAt(network, asset, config.tokens)?.symbol ?? '',
+      price: paidIn(config, purchase),
+      symbol: purchase.symbol ?? assetAt(network, asset, config.tokens)?.symbol ?? '',
       networkName: networkOf(network)?.name ?? network,
       transactionUrl: transactionUrl(network, purchase.transaction),
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },

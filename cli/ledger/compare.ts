@@ -255,7 +255,7 @@ const aboutTransfer = (kind: Kind, transfer: Transfer, { asset }: View, seconds:
   transaction: transfer.transaction,
   ids: [keyOf(transfer, asset)],
   what:
-    `${amountOf({ ...asset, amount: transfer.amount })} from ${transfer.payer} to ${transfer.payTo}` +
+    `${amountOf({ ...asset, token: null, amount: transfer.amount })} from ${transfer.payer} to ${transfer.payTo}` +
     (seconds === null ? '' : `, ${isoTime(seconds)}`),
   link: linkOf(asset.network, transfer.transaction),
 })

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { LedgerRow } from '../../src/ledger.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
-import { assetAt, namespaceOf, transactionUrl } from '../../src/x402/assets.ts'
+import { assetAt, DECIMALS, namespaceOf, transactionUrl } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Query, quoted } from './database.ts'
 
@@ -33,6 +33,9 @@ const storedRow = z.object({
     .string()
     .nullish()
     .transform((title) => title ?? null),
+  symbol: z.string().nullish(),
+  currency: z.string().nullish(),
+  decimals: z.int().nullish(),
 })
 
 /** A row as anything may have written it: a table that was filled by hand has its own remarks. */
@@ -41,8 +44,9 @@ export type Row = Omit<LedgerRow, 'remark'> & { scheme: string; remark: string |
 function rowOf(stored: unknown): Row {
   const parsed = storedRow.safeParse(stored)
   if (parsed.success) {
-    const { pay_to, access_seconds, settled_at_seconds, ...row } = parsed.data
-    return { ...row, payTo: pay_to, accessSeconds: access_seconds, settledAtSeconds: settled_at_seconds }
+    const { pay_to, access_seconds, settled_at_seconds, symbol, currency, decimals, ...row } = parsed.data
+    const token = symbol && currency && decimals === DECIMALS ? { symbol, currency, decimals } : null
+    return { ...row, token, payTo: pay_to, accessSeconds: access_seconds, settledAtSeconds: settled_at_seconds }
   }
   const id = z.object({ id: z.string() }).safeParse(stored).data?.id ?? 'without an id'
   const columns = [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].join(', ')
@@ -97,11 +101,11 @@ export async function rowsOfAlias(query: Query, alias: string, secrets: readonly
   return found
 }
 
-/** All entries of the table have as many. */
-const DECIMALS = 6
+type Paid = Pick<Row, 'network' | 'asset' | 'token'>
 
-/** The symbol of a token we know, else null. */
-export const symbolOf = (network: string, asset: string): string | null => assetAt(network, asset)?.symbol ?? null
+/** What the token was called at the sale; of older rows, what a token we know is called; else null. */
+export const symbolOf = ({ network, asset, token }: Paid): string | null =>
+  token?.symbol ?? assetAt(network, asset)?.symbol ?? null
 
 /** Whole units as exact decimal text, with at least two decimals: `50000n` is `0.05`. */
 export function wholeUnits(amount: bigint): string {
@@ -111,9 +115,9 @@ export function wholeUnits(amount: bigint): string {
 }
 
 /** An amount for people; atomic units where the token is not known. */
-export function amountOf({ network, asset, amount }: Pick<Row, 'network' | 'asset' | 'amount'>): string {
-  const symbol = symbolOf(network, asset)
-  return symbol === null ? `${amount} units of ${printable(asset)}` : `${wholeUnits(amount)} ${symbol}`
+export function amountOf({ amount, ...paid }: Paid & Pick<Row, 'amount'>): string {
+  const symbol = symbolOf(paid)
+  return symbol === null ? `${amount} units of ${printable(paid.asset)}` : `${wholeUnits(amount)} ${symbol}`
 }
 
 /** Where a row's transaction can be looked up; null for what is none. */

@@ -5,6 +5,7 @@ import { log, nameOf, type PaymentEvent } from '../log.ts'
 import { paymentAlias } from '../networks/alias.ts'
 import { isolateOf, nowSeconds } from '../site.ts'
 import { within } from '../waiting.ts'
+import { ASSETS } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
@@ -180,7 +181,8 @@ export class Book {
   /** Null where the row cannot be read: it is set aside. */
   #entryOf(row: PaymentRow): LedgerRow | null {
     try {
-      return ledgerRowOf(row)
+      const { config } = isolateOf(this.#env)
+      return ledgerRowOf(row, config.ok ? config.value.tokens : ASSETS)
     } catch {
       this.tell('payment_unreadable', row.key)
       this.records.dispute(row.key)

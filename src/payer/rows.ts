@@ -5,7 +5,7 @@ import type { LedgerRow } from '../ledger.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
-import { assetAt, assetsOn, isSameToken } from '../x402/assets.ts'
+import { ASSETS, type Asset, assetAt, assetsOn, DECIMALS, isSameToken } from '../x402/assets.ts'
 import {
   type Cost,
   type Offer,
@@ -208,7 +208,7 @@ export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
   state.status === 'settled' && state.position === null && lookAtSeconds === null
 
 /** What the ledger is told of a settled payment. */
-export function ledgerRowOf(row: PaymentRow): LedgerRow {
+export function ledgerRowOf(row: PaymentRow, tokens: readonly Asset[] = ASSETS): LedgerRow {
   const { asset, transfer, payTo, offer, title } = termsOf(row)
   return {
     id: row.key,
@@ -226,7 +226,13 @@ export function ledgerRowOf(row: PaymentRow): LedgerRow {
     settledAtSeconds: row.settledAtSeconds ?? row.claimedAtSeconds,
     remark: row.state.coveredBy !== null ? 'refund_due' : isUnproven(row) ? 'unproven' : null,
     title,
+    token: tokenAt(row.network, asset, tokens),
   }
+}
+
+function tokenAt(network: string, address: string, tokens: readonly Asset[]): LedgerRow['token'] {
+  const known = assetAt(network, address, tokens)
+  return known ? { symbol: known.symbol, currency: known.currency, decimals: DECIMALS } : null
 }
 
 export type Claim = Wish & {

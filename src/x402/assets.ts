@@ -16,6 +16,9 @@ export type Network = {
   explorer: string
 }
 
+/** All tokens have as many: prices are kept in millionths. */
+export const DECIMALS = 6
+
 /** What a token is counted in. */
 export type Currency = 'USD' | 'EUR'
 

@@ -81,6 +81,13 @@ test('a second purchase of what is owned is not settled, and the ledger has one 
   expect(cost.settles).toBe(0)
   const { results } = await shop.site.db.prepare('SELECT * FROM payments WHERE payer = ?').bind(reader.address).all()
   expect(results).toMatchObject([
-    { network: SOLANA_NETWORK, amount: PRICE.toString(), pay_to: solanaWallets.publisher.address },
+    {
+      network: SOLANA_NETWORK,
+      amount: PRICE.toString(),
+      pay_to: solanaWallets.publisher.address,
+      symbol: 'USDC',
+      currency: 'USD',
+      decimals: 6,
+    },
   ])
 })

@@ -125,6 +125,7 @@ describe('the ledger against Solana', () => {
     settledAtSeconds: NOW - 3_600,
     remark: null,
     title: null,
+    token: null,
   }
   const view: View = {
     asset: ASSET,

@@ -43,6 +43,7 @@ const ROW: Row = {
   settledAtSeconds: NOW - 3_600,
   remark: null,
   title: null,
+  token: null,
 }
 const VIEW: View = {
   asset: ASSET,
