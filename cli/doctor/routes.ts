@@ -2,7 +2,7 @@
 import type { Config } from '../../src/config.ts'
 import { covers, type Pattern } from '../../src/policy/paths.ts'
 import { decide } from '../../src/policy/policy.ts'
-import { formatAmounts, isSameAmount, type Rule } from '../../src/policy/rules.ts'
+import { amountIn, formatAmounts, isSameAmount, type Rule } from '../../src/policy/rules.ts'
 import { error, type Finding, warning } from './findings.ts'
 
 export function routeFindings({ rules, sites }: Config): Finding[] {
@@ -15,6 +15,7 @@ export function routeFindings({ rules, sites }: Config): Finding[] {
       ...unsold(rule, at),
       ...samePrices(rule, at),
       ...oneAnswer(rule, at),
+      ...withoutDollars(rule, at),
       ...observed(rule, at),
       ...withYourKey(rule, at),
     ]
@@ -111,6 +112,13 @@ function samePrices(rule: Rule, at: string): Finding[] {
     const message = `${formatAmounts(price)} is the price of "${offer.name}" too, which is then sold for it; make them differ`
     return error(`${at}.prices[${i}].price`, message)
   })
+}
+
+/** Stock clients pay in the dollars they know, and in another token only when they are told to. */
+function withoutDollars(rule: Rule, at: string): Finding[] {
+  if (rule.price === 'free' || amountIn(rule.price, 'USD') !== null) return []
+  const message = `${formatAmounts(rule.price)} is no price in dollars: most programs pay in USDC alone, unless they are told otherwise`
+  return [warning(`${at}.price`, `${message}; write a price in dollars beside it`)]
 }
 
 /** What observing does beside counting. */

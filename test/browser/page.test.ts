@@ -19,7 +19,7 @@ describe('before paying', () => {
       'Day pass',
       'Everything under /articles/',
       '$0.50',
-      'exactly this price in USDC',
+      'exactly this price',
     ]) {
       expect(text).toContain(said)
     }

@@ -184,6 +184,11 @@ describe('a payee on two networks', () => {
   })
 })
 
+test('what is sold in euros alone is told of', () => {
+  const found = routeFindings(configOf({ path: '/a', price: '€0.05' }, { path: '/b', price: ['$0.05', '€0.05'] }))
+  expect(found).toMatchObject([{ level: 'warning', path: 'ROUTES[0].price' }])
+})
+
 test('an observed route is told of, with what it gives away; in a sitemap it counts as free', () => {
   const config = configOf({ path: '/articles/*', price: '$0.05', mode: 'observe' }, { path: '/dear', price: '$1' })
   const found = routeFindings(config)
