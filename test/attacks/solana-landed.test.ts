@@ -93,6 +93,14 @@ describe('free riding', () => {
     expect(await rowsOf(payment.reader)).toEqual([])
   })
 
+  test.each(['HEAD', 'OPTIONS'])('%s takes no payment that it carries, and it is good for the page', async (method) => {
+    const payment = await signed()
+    const headers = wrapSolana('v2', payment.challenge, payment.transaction)
+    const { result, cost } = await shop.costOnSolana(() => shop.ask(ARTICLE, { method, headers }))
+    expect([result.text, cost]).toEqual(['', NOTHING])
+    expect((await show(payment)).text).toBe(CONTENT)
+  })
+
   test('what is public once it has landed opens nothing for those who copy it', async () => {
     const payment = await signed()
     expect((await show(payment)).text).toBe(CONTENT)
