@@ -278,3 +278,18 @@ describe('a facilitator that lies, or does not know', () => {
     await expect.poll(() => rowsOf(payment.reader), { timeout: 10_000 }).toHaveLength(1)
   })
 })
+
+test('the log of all this names no wallet, memo, message, transaction or article', async () => {
+  const { challenge, transaction, reader } = await signed()
+  await show({ challenge, transaction, reader })
+  const log = shop.site.logs.join('\n')
+  expect(log).toContain('"decision"')
+  const landed = shop.solana.ledger.landed.flatMap(({ transaction: { keys }, signature }) => [...keys, signature])
+  const secret = [
+    ...landed.filter((text) => text.length > 40),
+    challenge.v2.accepts[0]?.extra.memo ?? '-',
+    Buffer.from(messageOf(transaction)).toString('base64').slice(0, 40),
+    ARTICLE,
+  ]
+  expect(secret.filter((text) => log.includes(text))).toEqual([])
+})
