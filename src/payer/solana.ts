@@ -5,6 +5,7 @@ import * as z from 'zod/mini'
 import { type Answer, type Budget, type ChainFailure, type Rpc, read, shareOf } from '../chain.ts'
 import { ok, type Result } from '../errors.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
+import { associatedTokenAccount } from '../networks/solana.ts'
 import { QUOTE_SECONDS } from '../quote.ts'
 import type { SvmTransfer } from '../x402/svm.ts'
 import { type Known, LOOK_REQUESTS, LOST_SECONDS, type Look, type Proof, type Truth } from './reconcile.ts'
@@ -190,6 +191,7 @@ async function searchOn(
 ): Promise<Searched> {
   const sinceSeconds = earliestSeconds(transfer)
   const commitment: Commitment = finalSlot === null ? 'confirmed' : 'finalized'
+  const account = await searchedAccount(transfer)
   let at: SvmSearch | null = finalSlot === null ? null : known
   while (budget.left > RESERVED_REQUESTS) {
     const options = {
@@ -198,7 +200,7 @@ async function searchOn(
       ...(at === null ? {} : { before: at.before }),
       ...(finalSlot === null ? {} : { minContextSlot: Math.max(finalSlot, at?.slot ?? 0) }),
     }
-    const call = { method: 'getSignaturesForAddress', params: [transfer.source, options] }
+    const call = { method: 'getSignaturesForAddress', params: [account, options] }
     const answer: Answer = await rpc.ask(call, budget)
     const listed = read(page, answer)
     if (!listed.ok) return { kind: 'unreachable', search: at }
@@ -222,6 +224,14 @@ async function searchOn(
     if (isEnd) return { kind: 'nothing' }
   }
   return { kind: 'searching', search: at }
+}
+
+/**
+ * The account that pays, where it is the payer's own; else the payer, who signs. Anybody can name an account of somebody else,
+ * which may have so many transactions that the search never ends.
+ */
+async function searchedAccount({ source, mint, payer }: SvmTransfer): Promise<string> {
+  return source === (await associatedTokenAccount(payer, mint)) ? source : payer
 }
 
 /** `[43] memo`, several joined by `; `. A node that leaves memos out says nothing of any. */

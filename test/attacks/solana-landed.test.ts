@@ -93,6 +93,14 @@ describe('free riding', () => {
     expect(await rowsOf(payment.reader)).toEqual([])
   })
 
+  test.each(['HEAD', 'OPTIONS'])('%s takes no payment that it carries, and it is good for the page', async (method) => {
+    const payment = await signed()
+    const headers = wrapSolana('v2', payment.challenge, payment.transaction)
+    const { result, cost } = await shop.costOnSolana(() => shop.ask(ARTICLE, { method, headers }))
+    expect([result.text, cost]).toEqual(['', NOTHING])
+    expect((await show(payment)).text).toBe(CONTENT)
+  })
+
   test('what is public once it has landed opens nothing for those who copy it', async () => {
     const payment = await signed()
     expect((await show(payment)).text).toBe(CONTENT)
@@ -269,4 +277,19 @@ describe('a facilitator that lies, or does not know', () => {
     expect(await cameFrom(payment.reader)).toHaveLength(1)
     await expect.poll(() => rowsOf(payment.reader), { timeout: 10_000 }).toHaveLength(1)
   })
+})
+
+test('the log of all this names no wallet, memo, message, transaction or article', async () => {
+  const { challenge, transaction, reader } = await signed()
+  await show({ challenge, transaction, reader })
+  const log = shop.site.logs.join('\n')
+  expect(log).toContain('"decision"')
+  const landed = shop.solana.ledger.landed.flatMap(({ transaction: { keys }, signature }) => [...keys, signature])
+  const secret = [
+    ...landed.filter((text) => text.length > 40),
+    challenge.v2.accepts[0]?.extra.memo ?? '-',
+    Buffer.from(messageOf(transaction)).toString('base64').slice(0, 40),
+    ARTICLE,
+  ]
+  expect(secret.filter((text) => log.includes(text))).toEqual([])
 })

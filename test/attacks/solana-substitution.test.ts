@@ -325,6 +325,23 @@ describe('the memo', () => {
   })
 })
 
+test('one payment-identifier is for one payment at one place: another is told so, and nothing is sent', async () => {
+  const identifier = 'an-identifier-of-one-purchase'
+  const reader = await shop.readerOnSolana()
+  const challenge = await shop.challengeOnSolana(ONE)
+  const transaction = await signSolana(shop.solana, challenge, reader)
+  const own = { headers: wrapSolana('v2', challenge, transaction, { identifier }) }
+  expect((await shop.ask(ONE, own)).text).toBe('article one')
+  const { result: answers, cost } = await shop.costOnSolana(async () => [
+    await shop.buyOnSolana('v2', ONE, reader, { identifier, unitLimit: 20_001 }),
+    await shop.buyOnSolana('v2', TWO, reader, { identifier }),
+    await shop.ask(TWO, own),
+  ])
+  expect(answers.map(({ status }) => status)).toEqual([409, 409, 409])
+  expect(cost).toEqual(NOTHING)
+  expect((await shop.ask(ONE, own)).text).toBe('article one')
+})
+
 describe('two payments in one request', () => {
   test('are refused, whichever could pay', async () => {
     const headersOf = async (version: 'v1' | 'v2', path: string) => {

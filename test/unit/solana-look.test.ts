@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Budget, Rpc } from '../../src/chain.ts'
+import { associatedTokenAccount } from '../../src/networks/solana.ts'
 import { type Known, LOOK_REQUESTS, LOST_SECONDS, type Look } from '../../src/payer/reconcile.ts'
 import { lookOnSolana, proofOnSolana, type SvmSearch, type SvmSubject } from '../../src/payer/solana.ts'
 import { CLUSTER, imitatedSolana, OUT_OF_MONEY, type Signed, signedFor } from '../world/imitated-solana.ts'
+import { AT, DRAFT, USDC } from '../world/svm.ts'
 
 type Chain = ReturnType<typeof imitatedSolana>
 type Question = SvmSubject & Known<SvmSearch>
@@ -430,8 +432,34 @@ describe('a long list', () => {
     chain.pass(2)
     expect((await lookOnce(chain, questionOf(chain, signed))).truth).toEqual(paidBy(transaction))
     const pages = chain.counts.calls.filter(({ method }) => method === 'getSignaturesForAddress')
-    expect(pages.map(({ params: [address] }) => address)).toEqual(pages.map(() => signed.transfer.source))
+    expect(pages.map(({ params: [address] }) => address)).toEqual(pages.map(() => signed.transfer.payer))
     expect(pages).toHaveLength(5)
+  })
+
+  test('of the account that pays is looked through, where it is the payer’s own', async () => {
+    const chain = imitatedSolana()
+    const source = await associatedTokenAccount(DRAFT.keys[AT.payer] ?? '', USDC)
+    const signed = signedFor(chain.nowSeconds() + 600, 'quote', (draft) => ({
+      ...draft,
+      keys: draft.keys.map((key, place) => (place === AT.source ? source : key)),
+    }))
+    const transaction = chain.land(signed)
+    chain.pass(2)
+    expect((await lookOnce(chain, questionOf(chain, signed))).truth).toEqual(paidBy(transaction))
+    const pages = chain.counts.calls.filter(({ method }) => method === 'getSignaturesForAddress')
+    expect(pages.map(({ params: [address] }) => address)).toEqual([source])
+  })
+
+  test('of somebody else’s busy account, which a stranger names as the one that pays, is not looked through', async () => {
+    const chain = imitatedSolana()
+    const signed = signedNow(chain)
+    const question = questionOf(chain, signed)
+    const first = await lookOnce(chain, question)
+    chain.dust(END_BLOCKS + FINAL_SLOTS, null, 1, signed.transfer.source)
+    const before = chain.counts.requests
+    expect((await lookOnce(chain, goingOn(question, first))).truth).toEqual(TOO_LATE)
+    expect(chain.counts.calls.filter(({ method }) => method === 'getTransaction')).toEqual([])
+    expect(chain.counts.requests - before).toBeLessThan(LOOK_REQUESTS)
   })
 
   test('the search ends where nobody could have had the memo yet', async () => {

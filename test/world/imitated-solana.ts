@@ -38,7 +38,15 @@ export function signedFor(
   }
 }
 
-type Landed = { signature: string; slot: number; err: unknown; memo: string | null; bytes: string }
+/** `names`: the only account it is listed for; null: whichever is asked for. */
+type Landed = {
+  signature: string
+  slot: number
+  err: unknown
+  memo: string | null
+  bytes: string
+  names: string | null
+}
 const callSchema = z.object({ id: z.number(), method: z.string(), params: z.array(z.unknown()) })
 type Call = z.infer<typeof callSchema>
 const optionsSchema = z.object({
@@ -112,7 +120,9 @@ export function imitatedSolana({ slot = 1_000_000 } = {}) {
         if (reached(commitment) < minContextSlot && !knobs.ignoresMinContextSlot) {
           return error('Minimum context slot has not been reached', -32016)
         }
-        const newest = known.filter((one) => one.slot <= reached(commitment)).toReversed()
+        const isListed = ({ slot: at, names }: Landed) =>
+          at <= reached(commitment) && (names === null || names === first)
+        const newest = known.filter(isListed).toReversed()
         const from = before === undefined ? 0 : newest.findIndex(({ signature }) => signature === before) + 1
         // What it does not know is the end of the list, as for Agave.
         const listed =
@@ -151,8 +161,8 @@ export function imitatedSolana({ slot = 1_000_000 } = {}) {
     return Response.json({ jsonrpc: '2.0', id: call.id, ...body })
   })
 
-  const add = (one: Omit<Landed, 'slot'>, at: number) => {
-    landed = [...landed, { ...one, slot: at }].toSorted((a, b) => a.slot - b.slot)
+  const add = (one: Omit<Landed, 'slot' | 'names'>, at: number) => {
+    landed = [...landed, { ...one, slot: at, names: null }].toSorted((a, b) => a.slot - b.slot)
     head = Math.max(head, at)
     return one.signature
   }
@@ -175,11 +185,12 @@ export function imitatedSolana({ slot = 1_000_000 } = {}) {
       { transfer, transaction: signature, bytes }: Signed,
       { at = head + 1, err = null }: { at?: number; err?: unknown } = {},
     ): string => add({ signature, err, memo: `[${transfer.memo.length}] ${transfer.memo}`, bytes }, at),
-    /** So many transactions that only name the payer's account, each in a new slot. */
-    dust: (count: number, memo: string | null = null, slotsApart = 1): void => {
+    /** So many transactions that only name the payer's account, or the one given, each in a new slot. */
+    dust: (count: number, memo: string | null = null, slotsApart = 1, names: string | null = null): void => {
       for (let i = 0; i < count; i++) {
         const signature = encodeBase58(Uint8Array.of(...Buffer.alloc(56, 7), ...Buffer.from(`${1e7 + landed.length}`)))
-        landed.push({ signature, slot: head + slotsApart, err: null, memo, bytes: base64(new Uint8Array(100)) })
+        const bytes = base64(new Uint8Array(100))
+        landed.push({ signature, slot: head + slotsApart, err: null, memo, bytes, names })
         head += slotsApart
       }
     },
