@@ -1,15 +1,18 @@
 // `GET /_newsstand/health`. Strangers hear whether the site can sell, from this isolate's memory alone: asking costs nobody a
 // call. The publisher hears what it depends on.
 import { isAdmin } from './admin.ts'
+import type { Budget, Rpc } from './chain.ts'
 import { allUnresolved } from './ledger.ts'
+import { newestTimeOnSolana } from './payer/solana.ts'
 import { type Answer, report } from './respond.ts'
 import { nowSeconds, rpcOf, sellingIn, type World, worldOf } from './site.ts'
 import { listingsAgeSeconds } from './supported.ts'
 import { VERSION } from './version.ts'
+import { namespaceOf } from './x402/assets.ts'
 
 const BINDINGS = ['PAYERS', 'LEDGER_DB', 'CONTENT_KV', 'CONTENT_R2', 'FAILED_PAYMENTS', 'ORIGIN'] as const
-/** Chain id and head. */
-const MOST_CALLS = 2
+/** Which chain it is, and its head; on Solana the head's time besides. */
+const MOST_CALLS = 3
 
 /** 200 or 503, `{ ok }`; with `ADMIN_TOKEN`, why. */
 export async function answerHealth(
@@ -62,12 +65,16 @@ async function detailsOf(world: World) {
 /** How far an endpoint is behind the clock; null where it does not answer. */
 async function lagOf({ isolate, config }: World, network: string) {
   const rpc = rpcOf(isolate, config, network)
-  const head = rpc && (await rpc.head({ left: MOST_CALLS }))
+  const newest = rpc && (await newestTimeOf(rpc, { left: MOST_CALLS }))
   return {
     network,
     host: rpc && new URL(rpc.url).host,
-    lagSeconds: head ? Math.max(0, nowSeconds() - head.time) : null,
+    lagSeconds: newest === null ? null : Math.max(0, nowSeconds() - newest),
   }
 }
+
+/** Unix seconds of the newest block. */
+const newestTimeOf = async (rpc: Rpc, budget: Budget): Promise<number | null> =>
+  namespaceOf(rpc.network) === 'solana' ? newestTimeOnSolana(rpc, budget) : ((await rpc.head(budget))?.time ?? null)
 
 const isoOf = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())

@@ -153,6 +153,12 @@ const timeOf = async (rpc: Rpc, at: number, budget: Budget): Promise<number | nu
   return time.ok ? time.value : null
 }
 
+/** When the newest confirmed block was made (Unix seconds); null where the node does not say. */
+export async function newestTimeOnSolana(rpc: Rpc, budget: Budget): Promise<number | null> {
+  const epoch = await epochAt(rpc, 'confirmed', budget)
+  return epoch.ok ? timeOf(rpc, epoch.value.absoluteSlot, budget) : null
+}
+
 /** Whether the node still has all that happened since a time (Unix seconds); null where it does not say. */
 async function keepsSince(rpc: Rpc, sinceSeconds: number, budget: Budget): Promise<boolean | null> {
   const first = read(slot, await rpc.ask({ method: 'getFirstAvailableBlock', params: [] }, budget))
