@@ -27,13 +27,19 @@ export type Listings = Readonly<Record<string, Listing>>
 /** What was read, and when (Unix seconds); null where nobody knows. */
 type Known = { value: Listings; readAtSeconds: number | null }
 /** What an isolate knows of them, and when it last looked (milliseconds). */
-export type ListingsMemory = Known & { lookedAtMs: number; silentUntilSeconds: number }
+export type ListingsMemory = Known & {
+  lookedAtMs: number
+  silentUntilSeconds: number
+  /** Under way for a visitor, until `silentUntilSeconds`; the others wait for it too. */
+  reading: Promise<void> | null
+}
 
 export const newListingsMemory = (): ListingsMemory => ({
   value: {},
   readAtSeconds: null,
   lookedAtMs: Number.NEGATIVE_INFINITY,
   silentUntilSeconds: Number.NEGATIVE_INFINITY,
+  reading: null,
 })
 
 /** Keys of articles begin with a slash. */
@@ -135,21 +141,28 @@ function feePayerOn({ config, isolate }: World, network: string): { feePayer: st
 /** So long a visitor waits at most for what a new isolate does not know yet. */
 const LEARN_MS = 2_500
 
-/** Reads what is stored, else asks the facilitators: one visitor at a time, and not again right after nobody has answered. */
+/** Reads what is stored, else asks the facilitators: one visitor for all, and not again right after nobody has answered. */
 async function learn(world: World, nowSeconds: number): Promise<void> {
   const { listings } = world.isolate
   const isUnknown = () =>
     networksOnOffer(world, nowSeconds).some(
       ({ network }) => namespaceOf(network) === 'solana' && feePayerOn(world, network) === null,
     )
-  if (nowSeconds < listings.silentUntilSeconds) return
-  const stored = await storedListings(world.env)
-  if (stored) Object.assign(listings, stored)
-  if (!isUnknown()) return
-  listings.silentUntilSeconds = nowSeconds + SILENT_SECONDS
-  const reading = readListings(world, nowSeconds)
-  world.waitUntil(reading)
-  await within(reading, LEARN_MS)
+  if (nowSeconds >= listings.silentUntilSeconds) {
+    const stored = await storedListings(world.env)
+    if (stored) Object.assign(listings, stored)
+    if (!isUnknown()) return
+  }
+  // Somebody else may have begun meanwhile.
+  if (nowSeconds >= listings.silentUntilSeconds) {
+    listings.silentUntilSeconds = nowSeconds + SILENT_SECONDS
+    const reading = readListings(world, nowSeconds).finally(() => {
+      if (listings.reading === reading) listings.reading = null
+    })
+    listings.reading = reading
+    world.waitUntil(reading)
+  }
+  if (listings.reading) await within(listings.reading, LEARN_MS)
 }
 
 /** How old what is known of facilitators is, in seconds: an hour at most where the cron runs and they answer; null for never. */
