@@ -160,6 +160,8 @@ async function learn(world: World, nowSeconds: number): Promise<void> {
   const stored = await storedListings(world.env)
   if (stored) Object.assign(listings, stored)
   if (!isUnknown()) return
+  // Somebody else may have begun meanwhile.
+  if (Date.now() < listings.askingUntilMs) return learn(world, nowSeconds)
   listings.silentUntilSeconds = nowSeconds + SILENT_SECONDS
   listings.askingUntilMs = Date.now() + LEARN_MS
   const reading = readListings(world, nowSeconds).finally(() => {

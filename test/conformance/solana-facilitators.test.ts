@@ -64,6 +64,15 @@ test('the fee payer of the first facilitator is offered, and it alone gets the p
   expect(second.counts.settle).toBe(asked)
 })
 
+test('visitors who come together to a site that knows no fee payer yet are all offered one, and it is asked for once', async () => {
+  await shop.site.kv.delete(KEY)
+  await shop.site.restart({})
+  const before = shop.stack.facilitator.counts.supported
+  const challenges = await Promise.all(Array.from({ length: 6 }, () => shop.challengeOnSolana(PAGE)))
+  expect(challenges.map(({ v2 }) => v2.accepts[0]?.extra.feePayer)).toEqual(Array(6).fill(ONE))
+  expect(shop.stack.facilitator.counts.supported).toBe(before + 1)
+})
+
 test('v1 has the EVM entry first, whatever the publisher prefers', async () => {
   await shop.site.restart({ NETWORKS: [SOLANA_NETWORK, NETWORK] })
   const answer = await shop.ask(PAGE)

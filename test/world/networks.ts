@@ -36,8 +36,11 @@ const rpcReply = z.object({ result: z.unknown() })
 
 /** Starts a chain with this CAIP-2 id. */
 export async function startNetwork(network: string): Promise<Network> {
-  const asset = usdcOn(network)
-  const chain = await startChain({ chainId: chainIdOf(network) })
+  return placeToken(await startChain({ chainId: chainIdOf(network) }), usdcOn(network))
+}
+
+/** Puts a token of the site's table onto a chain that has USDC of Base Sepolia. */
+export async function placeToken(chain: Chain, asset: Eip3009Asset): Promise<Network> {
   const ask = async (method: string, ...params: unknown[]): Promise<unknown> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
     const headers = { 'Content-Type': 'application/json' }
@@ -49,16 +52,16 @@ export async function startNetwork(network: string): Promise<Network> {
     await ask('anvil_setStorageAt', asset.asset, slot, await ask('eth_getStorageAt', USDC, slot, 'latest'))
   }
   const owner = wallets.deployer.address
-  const { name } = asset.eip712
+  const { symbol, currency, eip712 } = asset
   for (const data of [
     encodeFunctionData({
       abi,
       functionName: 'initialize',
-      args: ['USD Coin', 'USDC', 'USD', 6, owner, owner, owner, owner],
+      args: [eip712.name, symbol, currency, 6, owner, owner, owner, owner],
     }),
-    encodeFunctionData({ abi, functionName: 'initializeV2', args: [name] }),
+    encodeFunctionData({ abi, functionName: 'initializeV2', args: [eip712.name] }),
     encodeFunctionData({ abi, functionName: 'initializeV2_1', args: [owner] }),
-    encodeFunctionData({ abi, functionName: 'initializeV2_2', args: [[], 'USDC'] }),
+    encodeFunctionData({ abi, functionName: 'initializeV2_2', args: [[], symbol] }),
     encodeFunctionData({ abi, functionName: 'configureMinter', args: [owner, 2n ** 128n] }),
   ]) {
     await chain.send({ to: asset.asset, data })

@@ -1,8 +1,8 @@
 // A client that signs in with a wallet of Solana, written by hand from the extension's text: it shares no code with the
 // worker or the reference packages, and can do any one thing wrong.
+import { getBase58Decoder } from '@solana/kit'
 import * as z from 'zod'
 import type { SolanaWallet } from '../../dev/stack/solana/wallets.ts'
-import { encodeBase58 } from '../../src/x402/base58.ts'
 import { type Answer, decodeHeader } from './answer.ts'
 import { pack } from './payer.ts'
 
@@ -34,6 +34,8 @@ export type SolanaSignInChange = {
   text?: (honest: string) => string
   /** The signature, changed after it was made. */
   signature?: (honest: Uint8Array, text: string) => Uint8Array
+  /** Who signs in the place of the one who is named. */
+  signer?: SolanaWallet
 }
 
 /** Signs what was declared for Solana: the header that signs in. */
@@ -56,7 +58,7 @@ export function signInOnSolana(
     `Issued At: ${proof.issuedAt}`,
   ].join('\n')
   const text = change.text?.(honest) ?? honest
-  const own = wallet.sign(new TextEncoder().encode(text))
-  const signature = encodeBase58(change.signature?.(own, text) ?? own)
+  const own = (change.signer ?? wallet).sign(new TextEncoder().encode(text))
+  const signature = getBase58Decoder().decode(change.signature?.(own, text) ?? own)
   return { 'SIGN-IN-WITH-X': pack({ ...proof, signature, ...change.sent }) }
 }
