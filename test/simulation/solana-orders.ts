@@ -1,5 +1,5 @@
 // Payments that readers sign for the imitated site on Solana: real messages and signatures, under keys made of a byte.
-import { svmReplayKey } from '../../src/networks/solana.ts'
+import { associatedTokenAccount, svmReplayKey } from '../../src/networks/solana.ts'
 import { assetsOn } from '../../src/x402/assets.ts'
 import type { Offer } from '../../src/x402/payment.ts'
 import { readTransaction } from '../../src/x402/svm.ts'
@@ -12,13 +12,25 @@ import { feeWalletOf, SOLANA, type SolanaChain } from './solana-chain.ts'
 export const SOLANA_PAY_TO = wallet(90).address
 export const PAID_ACCOUNT = wallet(91).address
 
+function tokenOnSolana() {
+  const [token] = assetsOn(SOLANA)
+  if (!token) throw new Error('the table has no token on Solana')
+  return token
+}
+const TOKEN = tokenOnSolana()
+const MOST_READERS = 40
+/** Each reader's own account of the token. Made beforehand: an address is derived in the thread pool. */
+const SOURCES = await Promise.all(
+  Array.from({ length: MOST_READERS }, (_, i) => associatedTokenAccount(wallet(20 + i).address, TOKEN.asset)),
+)
+
 /** A reader's wallet and token account. */
 export type SolanaReader = ReturnType<typeof solanaReader>
-export const solanaReader = (i: number) => ({
-  wallet: wallet(20 + i),
-  address: wallet(20 + i).address,
-  source: wallet(60 + i).address,
-})
+export function solanaReader(i: number) {
+  const source = SOURCES[i]
+  if (!source) throw new Error(`there are ${MOST_READERS} readers on Solana`)
+  return { wallet: wallet(20 + i), address: wallet(20 + i).address, source }
+}
 
 export type SolanaSigning = {
   reader: SolanaReader
@@ -35,8 +47,7 @@ export type SolanaSigning = {
 export function signOnSolana(world: World, chain: SolanaChain, signing: SolanaSigning): SolanaOrder {
   const { reader, product, windowSeconds = 300, identifier = null } = signing
   const { facilitator = 'https://one.example', ageBlocks = 5 } = signing
-  const [asset] = assetsOn(SOLANA)
-  if (!asset) throw new Error('the table has no token on Solana')
+  const asset = TOKEN
   const fee = feeWalletOf(facilitator)
   const endsAtSeconds = Math.floor(world.now() / 1000) + Math.min(windowSeconds, 600)
   const memo = `${world.random.hex(8).slice(2)}.${endsAtSeconds.toString(36)}.${'m'.repeat(22)}`
