@@ -4,18 +4,20 @@ import { deployContractWallet } from '../../dev/stack/chain.ts'
 import type { Answer } from '../world/answer.ts'
 import { broadcast } from '../world/on-chain.ts'
 import { startOrigin } from '../world/origin.ts'
-import { pay, sign, VERSIONS, wrap } from '../world/payer.ts'
-import { NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
+import { pay, sign, wrap } from '../world/payer.ts'
+import { NOTHING, ONE_SALE } from '../world/shop.ts'
 import { signIn, signInOf } from '../world/sign-in.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const PAGE = '/articles/hello'
 const CONTENT = 'the whole article'
-let shop: Shop
+let shop: SolanaShop
 
 beforeAll(async () => {
   const origin = await startOrigin()
   origin.tell({ body: CONTENT })
-  shop = await openShop({
+  shop = await openSolanaShop({
     ORIGIN_URL: origin.url,
     ROUTES: [
       { path: '/free', price: 'free' },
@@ -56,17 +58,19 @@ test.each([true, 'true'])('PAUSED may be %o', async (PAUSED) => {
   expectPaused(await shop.ask(PAGE))
 })
 
-test.each(VERSIONS)('a payment in %s is neither claimed nor sent, and good afterwards', async (version) => {
-  const reader = await shop.reader()
-  const headers = await pay(version, await shop.challenge(PAGE), reader)
-  await shop.site.restart({ PAUSED: true })
-  const { cost } = await shop.costOf(async () => expectPaused(await shop.ask(PAGE, { headers })))
-  expect(cost).toEqual(NOTHING)
-  await shop.site.restart({ PAUSED: false })
-  const { result, cost: later } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-  expect(result.text).toBe(CONTENT)
-  expect(later).toEqual(ONE_SALE)
-})
+test.each(CELLS)(
+  'a payment in $version on $name is neither claimed nor sent, and good afterwards',
+  async ({ version, kind }) => {
+    const headers = await (await kind.reader(shop)).pay(version, PAGE)
+    await shop.site.restart({ PAUSED: true })
+    const { cost } = await shop.costOf(async () => expectPaused(await shop.ask(PAGE, { headers })))
+    expect(cost).toEqual(NOTHING)
+    await shop.site.restart({ PAUSED: false })
+    const { result, cost: later } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+    expect(result.text).toBe(CONTENT)
+    expect(later).toEqual(ONE_SALE)
+  },
+)
 
 test('so is one of a contract wallet: nobody is asked about its signature', async () => {
   const owner = await shop.reader(0n)

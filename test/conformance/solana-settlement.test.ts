@@ -53,12 +53,11 @@ const versionOf = (text: string): Version => (text.length % 2 === 0 ? 'v1' : 'v2
 
 test.each([
   ['invalid_exact_svm_payload_amount_mismatch', 'invalid_exact_svm_payload_amount_mismatch'],
-  ['transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
+  ['invalid_exact_svm_payload_transaction_simulation_failed', 'invalid_exact_svm_transaction_simulation_failed'],
   ['unsupported_scheme', 'unexpected_settle_error'],
 ])('refused for sure with %s: the content is withheld, with a fresh challenge', async (said, told) => {
   const version = versionOf(said)
-  const word = said.startsWith('transaction') ? `invalid_exact_svm_${said}` : said
-  const reader = await readerMeeting(refuses(word))
+  const reader = await readerMeeting(refuses(said))
   const { result: answer, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
   expect([answer.status, answer.error]).toEqual([402, told])
   expect(answer.receipt).toMatchObject({ success: false, errorReason: told, transaction: '' })

@@ -55,7 +55,7 @@ async function lost(version: 'v1' | 'v2') {
 }
 
 describe.concurrent.each(VERSIONS)('in %s', (version) => {
-  test.concurrent('held, then pending; the same payment is sent again and served', async () => {
+  test.concurrent('held, then pending; the same payment is sent again and served', async ({ expect }) => {
     const { reader, headers } = await lost(version)
     facilitator.set(reader.address, null)
     expect((await shop.ask(PAGE, { headers })).text).toBe(CONTENT)
@@ -65,7 +65,7 @@ describe.concurrent.each(VERSIONS)('in %s', (version) => {
 
   test.concurrent(
     'pending, then landed after all: the alarm finds it, and a new payment is not settled',
-    async () => {
+    async ({ expect }) => {
       const { reader, land } = await lost(version)
       expect(await land()).toBeNull()
       // Nobody asks for it: only the alarm does.
@@ -81,7 +81,7 @@ describe.concurrent.each(VERSIONS)('in %s', (version) => {
 
   test.concurrent(
     'never landed: the alarm refuses it for good, and a new payment is sold once',
-    async () => {
+    async ({ expect }) => {
       const { reader, headers } = await lost(version)
       // The end of what the node keeps is asked for by no look but the one that refuses.
       const before = shop.solana.calls.getFirstAvailableBlock ?? 0

@@ -14,8 +14,10 @@ const declaration = z.strictObject({
     issuedAt: z.iso.datetime(),
   }),
   supportedChains: z
-    .array(z.strictObject({ chainId: z.string().regex(/^eip155:\d+$/), type: z.literal('eip191') }))
-    .min(1),
+    .array(z.strictObject({ chainId: z.string(), type: z.string() }))
+    // Those of Solana are for solana-sign-in.ts.
+    .transform((all) => all.filter(({ type }) => type !== 'ed25519'))
+    .pipe(z.array(z.strictObject({ chainId: z.string().regex(/^eip155:\d+$/), type: z.literal('eip191') })).min(1)),
   schema: z.looseObject({}),
 })
 

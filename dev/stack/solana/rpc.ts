@@ -66,6 +66,8 @@ const SLOTS_IN_EPOCH = 432_000
 const HEALTHY_SLOTS_BEHIND = 128
 /** Without `searchTransactionHistory` only the newest slots are looked at. */
 const RECENT_SLOTS = 300
+/** An hour before the chain began: whoever asks whether all of the last minutes is kept has to hear that it is. */
+const SLOTS_BEFORE = 9_000
 const MAX_SIGNATURES_ASKED = 256
 const MAX_ACCOUNTS_ASKED = 100
 const MAX_BASE58_BYTES = 128
@@ -88,7 +90,7 @@ export function methodsOf(node: Node): Methods {
     return bank(commitment, minContextSlot)
   }
   const inContext = (slot: number, value: unknown) => ({ context: { apiVersion: VERSION, slot }, value })
-  const firstBlock = () => Math.max(clock.firstSlot - RECENT_SLOTS, faults.prunedBelow)
+  const firstBlock = () => Math.max(clock.firstSlot - SLOTS_BEFORE, faults.prunedBelow)
   const decimals: Decimals = (mint) => readMint(vm.account(mint))?.decimals ?? 0
 
   function history(commitment: Commitment, minContextSlot?: number): Landed[] {
