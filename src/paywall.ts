@@ -263,8 +263,14 @@ async function proofOf(
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
   const isAstray = named !== null && namesAnother(named, resource, found !== null)
-  const objection = world.config.isPaused ? PAUSED : (verification.value.objection ?? (isAstray ? ASTRAY : null))
-  const proof = await prove(world, request, payment, { ...verification.value, objection })
+  const { value } = verification
+  const objected = <Found extends { objection: Refusal | null }>(found: Found): Found => ({
+    ...found,
+    objection: world.config.isPaused ? PAUSED : (found.objection ?? (isAstray ? ASTRAY : null)),
+  })
+  const objecting =
+    value.kind === 'proven' ? objected(value) : { ...objected(value), others: value.others.map(objected) }
+  const proof = await prove(world, request, payment, objecting)
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }
