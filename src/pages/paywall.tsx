@@ -99,6 +99,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
             names: view.offers.map((offer) => offer.name),
             euros: eurosOf(view),
+            symbols: symbolsOf(view),
             networks: view.networks.map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
@@ -123,6 +124,12 @@ const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
   networks
     .flatMap(({ network }) => offeredOn(network, tokens))
     .flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
+
+/** What the tokens on offer are called. */
+const symbolsOf = ({ networks, tokens }: PaywallView): Record<string, string> =>
+  Object.fromEntries(
+    networks.flatMap(({ network }) => offeredOn(network, tokens)).map(({ asset, symbol }) => [asset, symbol]),
+  )
 
 /** What stands there until the script runs, and stays where it does not. */
 const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (

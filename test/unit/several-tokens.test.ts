@@ -3,6 +3,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { describe, expect, test } from 'vitest'
 import { TRANSFER_WITH_AUTHORIZATION } from '../../src/networks/evm.ts'
 import { type Bond, verifyPayment } from '../../src/networks/network.ts'
+import { stringsFor } from '../../src/pages/strings/strings.ts'
 import { ASSETS, type Asset, chainIdOf, type Eip3009Asset } from '../../src/x402/assets.ts'
 import { type Offer, offerOf, type Payment } from '../../src/x402/payment.ts'
 
@@ -134,4 +135,10 @@ describe('a contract wallet’s payment of v1, which names no token,', () => {
     const found = await verify(byCode(await paymentIn(eurc, 40_000n, 2)), [offerIn(eurc, 40_000n)])
     expect(found).toMatchObject({ kind: 'unproven', keys: [found.key], asset: eurc.asset, objection: null })
   })
+})
+
+test.each(['en', 'de', 'es'])('in %s, what a wallet lacks is called by its own token', (lang) => {
+  const { tooLittle } = stringsFor(lang).checkout
+  expect(tooLittle).toContain('{missing} {token}')
+  expect(tooLittle).not.toMatch(/USDC|EURC/)
 })
