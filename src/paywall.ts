@@ -12,7 +12,7 @@ import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
 import { LONGEST_PATH } from './policy/paths.ts'
-import { decide, priceHeaders, pricingHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
+import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
@@ -39,7 +39,7 @@ import { waysToPay } from './supported.ts'
 import { isOpen, maySubscribe, teaserOf } from './teaser.ts'
 import type { Teaser } from './wall.ts'
 import { isSameAddress } from './x402/assets.ts'
-import { encodeFailure, encodeSettlement } from './x402/codec.ts'
+import { encodeFailure, encodeSettlement, MOST_OFFERS } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** One request at one gated resource, as the later steps see it. */
@@ -107,8 +107,9 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   }
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, target.value, query.value + variant)
-  const sales = salesAt(path, price, rule)
-  const offers = saleOffers(sales, await waysToPay(world, nowSeconds()), isSafe(request.method))
+  const ways = await waysToPay(world, nowSeconds())
+  const sales = payableSales(salesAt(path, price, rule), ways, MOST_OFFERS)
+  const offers = saleOffers(sales, ways, isSafe(request.method))
   const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
 
   // Pass: what this request may open already.
@@ -263,8 +264,14 @@ async function proofOf(
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
   const isAstray = named !== null && namesAnother(named, resource, found !== null)
-  const objection = world.config.isPaused ? PAUSED : (verification.value.objection ?? (isAstray ? ASTRAY : null))
-  const proof = await prove(world, request, payment, { ...verification.value, objection })
+  const { value } = verification
+  const objected = <Found extends { objection: Refusal | null }>(found: Found): Found => ({
+    ...found,
+    objection: world.config.isPaused ? PAUSED : (found.objection ?? (isAstray ? ASTRAY : null)),
+  })
+  const objecting =
+    value.kind === 'proven' ? objected(value) : { ...objected(value), others: value.others.map(objected) }
+  const proof = await prove(world, request, payment, objecting)
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }

@@ -80,16 +80,23 @@ export async function prove(
   verification: Verification,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   if (verification.kind === 'proven') return ok(verification)
-  const { key, confirm, offer, objection } = verification
-  const recognised = await orUnavailable(() => recognise(world, payment, key))
-  if (!recognised.ok) return recognised
-  if (!recognised.value) {
-    if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
-    if (objection || !offer) return fail(objection ?? { code: 'invalid_payment_requirements' })
-    const confirmed = await askFacilitator(world, request, payment, offer)
-    if (!confirmed.ok) return confirmed
+  const readings = [verification, ...verification.others]
+  for (const { key, confirm, objection } of readings) {
+    const recognised = await orUnavailable(() => recognise(world, payment, key))
+    if (!recognised.ok) return recognised
+    if (recognised.value) return ok({ verified: confirm(), objection })
   }
-  return ok({ verified: confirm(), objection })
+  if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
+  let refusal = verification.objection
+  for (const { confirm, offer, objection } of readings) {
+    if (objection || !offer) continue
+    const confirmed = await askFacilitator(world, request, payment, offer)
+    if (confirmed.ok) return ok({ verified: confirm(), objection })
+    refusal = confirmed.error
+    // Whoever could not be asked about one token is not asked about the next.
+    if (!isClientsDoing(refusal)) break
+  }
+  return fail(refusal ?? { code: 'invalid_payment_requirements' })
 }
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
@@ -107,15 +114,10 @@ async function askFacilitator(
   offer: Offer,
 ): Promise<Result<null>> {
   const { limits } = world.isolate
-  const hash = await fingerprint([offer.network, textOf(transfer)].join('|'))
+  const hash = await fingerprint([offer.network, offer.asset, textOf(transfer)].join('|'))
   const known = limits.refused.get(hash, Date.now())
   if (known) return fail(known)
-  const reply = await verify(world.config.facilitators, world.isolate, {
-    payer,
-    transfer,
-    offer,
-    bought: null,
-  })
+  const reply = await verify(world.config.facilitators, world.isolate, { payer, transfer, offer, bought: null })
   switch (reply.kind) {
     case 'valid':
       return ok(null)

@@ -8,7 +8,7 @@ import { log, nameOf } from './log.ts'
 import type { Supported } from './replies.ts'
 import type { World } from './site.ts'
 import { pause, within } from './waiting.ts'
-import { type Asset, assetsOn, type Network, namespaceOf, networkOf } from './x402/assets.ts'
+import { type Asset, type Network, namespaceOf, networkOf, offeredOn } from './x402/assets.ts'
 import type { Way } from './x402/payment.ts'
 
 const listing = z.object({
@@ -110,14 +110,8 @@ export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]
   const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
   if (!networks.every(isKnown)) await learn(world, nowSeconds)
   const { tokens } = world.config
-  return networks.flatMap(({ network }) =>
-    firstOfEach(assetsOn(network, tokens)).flatMap((asset) => wayOf(world, asset) ?? []),
-  )
+  return networks.flatMap(({ network }) => offeredOn(network, tokens).flatMap((asset) => wayOf(world, asset) ?? []))
 }
-
-/** The first token of each currency. */
-const firstOfEach = (tokens: readonly Asset[]): Asset[] =>
-  tokens.filter(({ currency }, i) => tokens.findIndex((other) => other.currency === currency) === i)
 
 function wayOf(world: World, asset: Asset): Way | null {
   const payTo = world.config.payTo[namespaceOf(asset.network)]

@@ -7,7 +7,7 @@ import type { Rule } from '../../src/policy/rules.ts'
 import { type Resource, urlOf } from '../../src/policy/scope.ts'
 import { issueQuote } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
-import { type Asset, assetsOn, namespaceOf } from '../../src/x402/assets.ts'
+import { type Asset, namespaceOf, offeredOn } from '../../src/x402/assets.ts'
 import { encodeChallenge } from '../../src/x402/codec.ts'
 import type { Offer, TransferTerms, Way } from '../../src/x402/payment.ts'
 import { error, type Finding, warning } from './findings.ts'
@@ -60,9 +60,7 @@ const FEE_PAYER = '1'.repeat(44)
 /** Every way to pay that is configured. */
 const waysOf = ({ networks, payTo, tokens }: Config): Way[] =>
   networks.flatMap(({ network }) =>
-    assetsOn(network, tokens)
-      .filter(({ currency }, i, all) => all.findIndex((other) => other.currency === currency) === i)
-      .map((asset) => wayOf(asset, payTo[namespaceOf(network)] ?? '')),
+    offeredOn(network, tokens).map((asset) => wayOf(asset, payTo[namespaceOf(network)] ?? '')),
   )
 
 function wayOf(asset: Asset, payTo: string): Way {

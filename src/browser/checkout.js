@@ -26,7 +26,7 @@
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
-/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `solana`: the path of the part for Solana */
+/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], symbols: Record<string, string>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `symbols`: what tokens are called; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -126,8 +126,17 @@ const chosen = () =>
 const priceOf = (/** @type {number} */ offer) =>
   [...new Set(termsOf(offer).map((terms) => money(terms, BigInt(terms.amount))))].join(' · ')
 
-/** How an offer can be paid: each stands there once for each token it is sold for. @param {number} offer */
-const termsOf = (offer) => challenge.accepts.filter(({ extra }) => (extra.offer ?? null) === page.names[offer])
+/** How an offer can be paid: each stands there once for each token it is sold for; two of one name, one after the other. @param {number} offer */
+function termsOf(offer) {
+  const name = page.names[offer]
+  const before = page.names.slice(0, offer).filter((other) => other === name).length
+  return challenge.accepts
+    .filter(({ extra }) => (extra.offer ?? null) === name)
+    .filter(({ network, asset }, i, all) => {
+      const earlier = all.slice(0, i).filter((other) => other.network === network && other.asset === asset)
+      return earlier.length === before
+    })
+}
 
 /** @param {Pick<Terms, 'asset'>} terms @param {bigint} micros */
 function money({ asset }, micros) {
@@ -386,7 +395,10 @@ function weigh(wallet, balance, terms) {
   const { amount, network } = terms
   const missing = BigInt(amount) - balance
   const { name = '' } = networks.find((one) => one.network === network) ?? {}
-  if (missing > 0n) throw new Stop(text('tooLittle', { missing: money(terms, missing), network: name }))
+  if (missing > 0n)
+    throw new Stop(
+      text('tooLittle', { missing: money(terms, missing), token: page.symbols[terms.asset] ?? '', network: name }),
+    )
   atWallet(wallet, text('signing', { price: money(terms, BigInt(amount)), wallet: wallet.name }))
 }
 

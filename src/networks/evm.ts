@@ -1,6 +1,6 @@
 // `exact` on EVM (EIP-3009): the typed-data signature of an authorization, and its replay key. And signed messages.
 import { hashMessage, hashTypedData, recoverAddress } from 'viem/utils'
-import { chainIdOf, type Eip3009Asset } from '../x402/assets.ts'
+import { type Asset, chainIdOf, type Eip3009Asset } from '../x402/assets.ts'
 import type { Authorization } from '../x402/payment.ts'
 
 /** The typed data of `transferWithAuthorization` (EIP-3009). */
@@ -79,5 +79,5 @@ async function isSignedHash(hash: `0x${string}`, signer: string, signature: stri
 }
 
 /** One key per authorization: chain, token, payer and nonce, all of them signed. */
-export const replayKey = ({ from, nonce }: Authorization, asset: Eip3009Asset) =>
-  `3009|${chainIdOf(asset.network)}|${asset.asset.toLowerCase()}|${from}|${nonce}`
+export const replayKey = ({ from, nonce }: Authorization, { network, asset }: Pick<Asset, 'network' | 'asset'>) =>
+  `3009|${chainIdOf(network)}|${asset.toLowerCase()}|${from}|${nonce}`

@@ -25,8 +25,19 @@ const LONGEST_WINDOW_SECONDS = 30n * 86_400n
 export type Verification =
   /** Signed by the payer's own key. */
   | { kind: 'proven'; verified: VerifiedPayment; objection: Refusal | null }
-  /** Perhaps signed by a contract: it is recognised from an earlier request, or confirmed by `/verify`. */
-  | { kind: 'unproven'; key: string; confirm: () => VerifiedPayment; offer: Offer | null; objection: Refusal | null }
+  /**
+   * Perhaps signed by a contract: it is recognised from an earlier request, or confirmed by `/verify`. v1 names no token:
+   * then it may be for each of them, and the likeliest stands before the others.
+   */
+  | ({ kind: 'unproven'; others: readonly Reading[] } & Reading)
+
+/** What a payment that is not proven here would be, in one token. */
+export type Reading = {
+  key: string
+  confirm: () => VerifiedPayment
+  offer: Offer | null
+  objection: Refusal | null
+}
 
 /** What binds a payment to this site beside its amount, where its network has room for that (Solana). */
 export type Bond = Binding & {
@@ -69,19 +80,40 @@ async function verifyOnEvm(
   const onNetwork = offersOn(payment, offers)
   const tokens = tokensFor(payment, value, onNetwork, bond)
   const signed = await Promise.all(tokens.map((token) => isSignedByPayer(authorization, signature, token)))
-  const isProven = signed.includes(true)
-  const asset = tokens[Math.max(0, signed.indexOf(true))]
-  if (!asset) return fail({ code: 'invalid_payment_requirements', why: 'no token of this kind on this network' })
-  const key = replayKey(authorization, asset)
-  const inToken = onNetwork.filter((candidate) => isSameAddress(candidate.asset, asset.asset))
-  const terms = matchTerms(payment, to, value, inToken)
   const window = windowOf(validAfter, validBefore, nowSeconds)
-  const objection = terms.ok ? WINDOW_OBJECTIONS.eip3009[window] : terms.error
-  const offer = terms.ok ? terms.value : null
-  const verifiedBy = (owner: Owner) =>
-    ({ payment, offer, costs: costsOf(offer, offers), window, owner, key }) as VerifiedPayment
-  if (isProven) return ok({ kind: 'proven', verified: verifiedBy('key'), objection })
-  return ok({ kind: 'unproven', key, confirm: () => verifiedBy('code'), offer, objection })
+  const readAs = (asset: string) => {
+    const inToken = onNetwork.filter((candidate) => isSameAddress(candidate.asset, asset))
+    const terms = matchTerms(payment, to, value, inToken)
+    const offer = terms.ok ? terms.value : null
+    const key = replayKey(authorization, { network: payment.network, asset })
+    const verifiedBy = (owner: Owner) =>
+      ({ payment, offer, costs: costsOf(offer, offers), window, owner, key }) as VerifiedPayment
+    return { key, offer, objection: terms.ok ? WINDOW_OBJECTIONS.eip3009[window] : terms.error, verifiedBy }
+  }
+  const proven = tokens[signed.indexOf(true)]
+  if (proven) {
+    const { objection, verifiedBy } = readAs(proven.asset)
+    return ok({ kind: 'proven', verified: verifiedBy('key'), objection })
+  }
+  const unlisted = unlistedToken(payment, tokens)
+  const [first, ...others] = (unlisted === null ? tokens.map(({ asset }) => asset) : [unlisted]).map(
+    (asset): Reading => {
+      const { verifiedBy, ...reading } = readAs(asset)
+      return { ...reading, confirm: () => verifiedBy('code') }
+    },
+  )
+  if (!first) return fail({ code: 'invalid_payment_requirements', why: 'no token of this kind on this network' })
+  return ok({ kind: 'unproven', ...first, others })
+}
+
+/**
+ * The token that a payment names where none of these is it: one that was in the settings when it was paid may be. Nobody
+ * here knows its domain any more, but the payer's record knows the signature.
+ */
+function unlistedToken({ accepted }: Payment, tokens: readonly Asset[]): string | null {
+  const named = accepted?.asset ?? ''
+  const isListed = tokens.some(({ asset }) => isSameAddress(asset, named))
+  return !isListed && /^0x[0-9a-f]{40}$/i.test(named) ? named : null
 }
 
 /**

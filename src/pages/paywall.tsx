@@ -6,7 +6,7 @@ import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatAmounts } from '../policy/rules.ts'
 import { scriptAddress } from '../wall/csp.ts'
-import { type Asset, assetsOn, type Network, namespaceOf } from '../x402/assets.ts'
+import { type Asset, type Network, namespaceOf, offeredOn } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, data, type Page, render } from './page.tsx'
@@ -99,6 +99,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
             names: view.offers.map((offer) => offer.name),
             euros: eurosOf(view),
+            symbols: symbolsOf(view),
             networks: view.networks.map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
@@ -113,7 +114,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
 const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
   const currencies = offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))
   const tokens = networks.flatMap(({ network }) =>
-    assetsOn(network, known).filter(({ currency }) => currencies.includes(currency)),
+    offeredOn(network, known).filter(({ currency }) => currencies.includes(currency)),
   )
   return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 }
@@ -121,8 +122,14 @@ const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
 /** The tokens on offer that are counted in euros. */
 const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
   networks
-    .flatMap(({ network }) => assetsOn(network, tokens))
+    .flatMap(({ network }) => offeredOn(network, tokens))
     .flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
+
+/** What the tokens on offer are called. */
+const symbolsOf = ({ networks, tokens }: PaywallView): Record<string, string> =>
+  Object.fromEntries(
+    networks.flatMap(({ network }) => offeredOn(network, tokens)).map(({ asset, symbol }) => [asset, symbol]),
+  )
 
 /** What stands there until the script runs, and stays where it does not. */
 const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (

@@ -249,10 +249,12 @@ export class Settling {
   isSendable(row: PaymentRow): boolean {
     const { config } = isolateOf(this.#env)
     if (!config.ok || !isInTime(row)) return false
-    const { networks, payTo } = config.value
+    const { networks, payTo, facilitators } = config.value
     if (!networks.some(({ network }) => network === row.network)) return false
     try {
-      return isSameAddress(termsOf(row).payTo, payTo[namespaceOf(row.network)] ?? '')
+      const terms = termsOf(row)
+      const isServed = terms.facilitator === null || facilitators.some(({ url }) => url === terms.facilitator)
+      return isServed && isSameAddress(terms.payTo, payTo[namespaceOf(row.network)] ?? '')
     } catch {
       return false
     }

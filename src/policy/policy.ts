@@ -11,7 +11,7 @@ import {
   readingsOf,
 } from './paths.ts'
 import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
-import { type Amounts, type ExtraOffer, isSameAmount, type Price, type Rule } from './rules.ts'
+import { type Amounts, type ExtraOffer, isSameAmount, type Money, type Price, type Rule } from './rules.ts'
 
 /** What policy may look at. `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
 export type RequestFacts = {
@@ -145,6 +145,30 @@ const saleOfOffer = (offer: ExtraOffer): Sale => ({
   accessSeconds: offer.accessSeconds,
   scope: offer.scope.text,
 })
+
+/**
+ * The sales as they can be paid: without currencies that no way takes, and no more than `most` offers. Each sale keeps its
+ * first price before any has a second one, so that an article's own list of prices takes no other offer away.
+ */
+export function payableSales(sales: readonly Sale[], ways: readonly Way[], most: number): Sale[] {
+  const counted = sales.flatMap(({ amounts }) =>
+    amounts
+      .map((amount) => ({ amount, offers: ways.filter(({ asset }) => asset.currency === amount.currency).length }))
+      .filter(({ offers }) => offers > 0)
+      .map((entry, rank) => ({ ...entry, rank })),
+  )
+  let left = most
+  const kept = new Set<Money>()
+  for (const { amount, offers } of counted.toSorted((a, b) => a.rank - b.rank)) {
+    if (offers > left) continue
+    left -= offers
+    kept.add(amount)
+  }
+  return sales.flatMap((sale) => {
+    const [first, ...others] = sale.amounts.filter((amount) => kept.has(amount))
+    return first ? [{ ...sale, amounts: [first, ...others] }] : []
+  })
+}
 
 /**
  * The sales in each way they can be paid: currency by currency as the price has them, in each the networks in their order. All

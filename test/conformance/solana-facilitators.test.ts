@@ -142,6 +142,22 @@ test('its facilitator is gone from the list: refused and sent nowhere; back as t
   expect(second.counts.settle).toBe(asked)
 })
 
+test('a payment that its facilitator never got, and that is gone from the list, holds up no other one', async () => {
+  const { reader, headers } = await payment('v2')
+  shop.stack.facilitator.setHook(async () => ({ status: 521, body: {} }))
+  for (let time = 0; time < 3; time++) expect((await shop.ask(PAGE, { headers })).status).toBe(503)
+  await shop.site.restart({ FACILITATORS: [second.url] })
+  expect(await feePayerNow()).toBe(TWO)
+  const { result, cost } = await shop.costOf(async () => shop.buyOnSolana('v2', PAGE, reader))
+  expect(result.text).toBe(CONTENT)
+  expect(cost.earned).toBe(PRICE)
+  // The first one counts as used, and is not settled as well.
+  shop.stack.facilitator.setHook(listing(ONE))
+  await shop.site.restart({ FACILITATORS: [second.url, shop.stack.facilitator.url] })
+  await shop.ask(PAGE, { headers })
+  expect(await shop.solana.balance(reader.address)).toBe(1_000_000n - PRICE)
+})
+
 test.each<[string, Vars | null]>([
   ['the price', null],
   ['PAY_TO', { PAY_TO: { eip155: wallets.publisher.address, solana: carol.address } }],

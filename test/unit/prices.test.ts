@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parsePattern } from '../../src/policy/paths.ts'
-import { salesAt } from '../../src/policy/policy.ts'
+import { payableSales, type Sale, saleOffers, salesAt } from '../../src/policy/policy.ts'
 import {
   type Amounts,
   formatAmounts,
@@ -10,6 +10,8 @@ import {
   parseAmounts,
   parsePrice,
 } from '../../src/policy/rules.ts'
+import { ASSETS, offeredOn } from '../../src/x402/assets.ts'
+import type { Way } from '../../src/x402/payment.ts'
 
 describe('a price is read without floating point', () => {
   test.each([
@@ -82,6 +84,47 @@ test.each([
 
 test.each(['', '0m', '10', '1w', '10M', '-1d', '99999d', '1.5h'])('access %s is an error', (text) => {
   expect(parseAccess(text).ok).toBe(false)
+})
+
+describe('what is on sale can be paid', () => {
+  const payTo = 'nobody'
+  const waysOn = (...networks: string[]): Way[] =>
+    ASSETS.filter(({ network }) => networks.includes(network)).map((asset) => ({
+      asset,
+      payTo,
+      transfer:
+        asset.kind === 'svm'
+          ? { kind: 'svm', feePayer: payTo, facilitator: payTo }
+          : { kind: 'eip3009', ...asset.eip712 },
+    }))
+  const [inDollars, inEuros] = [
+    { currency: 'USD', micros: 50_000n },
+    { currency: 'EUR', micros: 40_000n },
+  ] as const
+  const article: Sale = { name: null, amounts: [inDollars, inEuros], accessSeconds: 0, scope: null }
+  const day: Sale = { ...article, name: 'Day pass', amounts: [{ currency: 'USD', micros: 500_000n }] }
+
+  test('a price in a currency that no token is there for now is left out, and so is what has no other', () => {
+    const onPolygon = waysOn('eip155:137')
+    expect(payableSales([article, day], onPolygon, 8)).toEqual([{ ...article, amounts: [inDollars] }, day])
+    expect(payableSales([{ ...article, amounts: [inEuros] }, day], onPolygon, 8)).toEqual([day])
+    expect(payableSales([article, day], [], 8)).toEqual([])
+    expect(payableSales([article, day], waysOn('eip155:8453'), 8)).toEqual([article, day])
+  })
+
+  test('a further token of a currency that the network has is neither offered nor named', () => {
+    const [usdc, ...others] = ASSETS
+    const tokens = usdc ? [usdc, ...others, { ...usdc, symbol: 'XUSD' }] : []
+    expect(offeredOn('eip155:8453', tokens).map(({ symbol }) => symbol)).toEqual(['USDC', 'EURC'])
+  })
+
+  test('an article’s own list of prices makes no header too long, and takes no other offer away', () => {
+    const ways = waysOn('eip155:8453', 'eip155:137', 'eip155:42161', 'eip155:43114')
+    expect(saleOffers([article, day], ways, true)).toHaveLength(9)
+    const sales = payableSales([article, day], ways, 8)
+    expect(sales).toEqual([{ ...article, amounts: [inDollars] }, day])
+    expect(saleOffers(sales, ways, true)).toHaveLength(8)
+  })
 })
 
 describe('amounts at one resource differ, so that an amount names its offer', () => {

@@ -50,7 +50,7 @@ export const de: Strings = {
     otherAccount:
       'Ein anderes Konto hat unterschrieben als das gefragte. Wählen Sie in {wallet} ein Konto und versuchen Sie es noch einmal. Es wurde nichts abgebucht.',
     tooLittle:
-      'Dieser Wallet fehlen {missing} USDC auf {network}. Laden Sie sie auf, oder wählen Sie ein anderes Konto, und versuchen Sie es noch einmal.',
+      'Dieser Wallet fehlen {missing} {token} auf {network}. Laden Sie sie auf, oder wählen Sie ein anderes Konto, und versuchen Sie es noch einmal.',
     priceChanged:
       'Der Preis ist jetzt {price}. Es wurde nichts abgebucht. Fahren Sie nur fort, wenn Ihnen das recht ist.',
     quoteExpired: 'Dieses Angebot war abgelaufen, ein neues ist da: {price}. Es wurde nichts abgebucht.',

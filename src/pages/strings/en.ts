@@ -46,7 +46,7 @@ export const en: Strings = {
     otherAccount:
       'Another account signed than the one that was asked. Choose one account in {wallet} and try again. Nothing was charged.',
     tooLittle:
-      'This wallet is short of {missing} USDC on {network}. Top it up, or choose another account, and try again.',
+      'This wallet is short of {missing} {token} on {network}. Top it up, or choose another account, and try again.',
     priceChanged: 'The price is now {price}. Nothing was charged. Go on only if that suits you.',
     quoteExpired: 'This offer had expired, and a new one was fetched: {price}. Nothing was charged.',
     settling: 'Paying … this takes a few seconds.',

@@ -48,7 +48,7 @@ export const es: Strings = {
     otherAccount:
       'Firmó otra cuenta distinta de la solicitada. Elija una cuenta en {wallet} e inténtelo de nuevo. No se ha cobrado nada.',
     tooLittle:
-      'A este monedero le faltan {missing} USDC en {network}. Recárguelo o elija otra cuenta e inténtelo de nuevo.',
+      'A este monedero le faltan {missing} {token} en {network}. Recárguelo o elija otra cuenta e inténtelo de nuevo.',
     priceChanged: 'El precio es ahora {price}. No se ha cobrado nada. Siga solo si le parece bien.',
     quoteExpired: 'Esta oferta había caducado y hay una nueva: {price}. No se ha cobrado nada.',
     settling: 'Pagando … tarda unos segundos.',
