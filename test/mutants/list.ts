@@ -116,7 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...in_('purchase.ts', [
-    ['if (!recognised.value) {', 'if (true) {', site('conformance/contract-wallets')],
+    ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ['if (known) return fail(known)', '', long('strangers')],
     ['if (isLast || !isRetryable(fault)) break', 'break', told('content')],
