@@ -1,4 +1,4 @@
-// The durable truth about one payer's money on all EVM networks: gather a view, ask `next`, do what it says. Nothing is
+// The durable truth about one payer's money on all networks of a kind: gather a view, ask `next`, do what it says. Nothing is
 // stored without a proven signature. Between two awaits nothing else runs, so gathering, deciding and the first write are
 // one step.
 import { DurableObject } from 'cloudflare:workers'
