@@ -144,8 +144,11 @@ async function withLedger(sql: string, act: () => Promise<void>): Promise<void> 
 }
 
 const FIRST = `(SELECT min(id) FROM payments WHERE network = '${SOLANA_NETWORK}')`
+/** What a row has had since there are titles; later columns may be empty. */
+const COLUMNS = `id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", offer, access_seconds,
+  settled_at_seconds, position, remark, title`
 const copied = (id: string, transaction: string) =>
-  `INSERT INTO payments SELECT ${id}, site, resource, scheme, network, asset, amount, payer, pay_to, ${transaction}, offer,
+  `INSERT INTO payments (${COLUMNS}) SELECT ${id}, site, resource, scheme, network, asset, amount, payer, pay_to, ${transaction}, offer,
    access_seconds, settled_at_seconds, ${transaction === '"transaction"' ? 'NULL' : 'position'}, remark, title FROM payments WHERE id = ${FIRST}`
 const OTHER_ID = `substr(id, 1, length(id) - 8) || 'deadbeef'`
 const NO_TRANSACTION = `'${'5'.repeat(88)}'`

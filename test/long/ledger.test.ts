@@ -166,8 +166,11 @@ async function withLedger(sql: string, act: () => Promise<void>): Promise<void> 
 }
 
 const FIRST = '(SELECT min(id) FROM payments)'
+/** What a row has had since there are titles; later columns may be empty. */
+const COLUMNS = `id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", offer, access_seconds,
+  settled_at_seconds, position, remark, title`
 const copied = (id: string, transaction: string) =>
-  `INSERT INTO payments SELECT ${id}, site, resource, scheme, network, asset, amount, payer, pay_to, ${transaction}, offer,
+  `INSERT INTO payments (${COLUMNS}) SELECT ${id}, site, resource, scheme, network, asset, amount, payer, pay_to, ${transaction}, offer,
    access_seconds, settled_at_seconds, position, remark, title FROM payments WHERE id = ${FIRST}`
 const OTHER_ID = `substr(id, 1, length(id) - 8) || 'deadbeef'`
 const NO_TRANSACTION = `'0x${'ab'.repeat(32)}'`
@@ -458,7 +461,7 @@ describe('what stands in the way is said', () => {
     expect((await ledger(['export', '--json', ...place])).out).toBe('[]\n')
     // Many of one second, so that a page ends between them.
     const many = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-      INSERT INTO payments SELECT '3009|''' || i, 's', 'r', 'exact', '${NETWORK}', 'a', i, 'p', 'q', 't', 'o', 0, i / 700, NULL, NULL, NULL FROM n`
+      INSERT INTO payments (${COLUMNS}) SELECT '3009|''' || i, 's', 'r', 'exact', '${NETWORK}', 'a', i, 'p', 'q', 't', 'o', 0, i / 700, NULL, NULL, NULL FROM n`
     await wrangler('d1', 'execute', 'LEDGER_DB', ...place, '--command', many)
     const { out } = await ledger(['export', '--json', ...place])
     const amounts = z.array(z.object({ amountAtomic: z.coerce.number() })).parse(JSON.parse(out))
