@@ -1,5 +1,5 @@
 // Releases beside each other: what one has stored the other reads, whichever comes first; workers and objects of two releases
-
+// side by side take nothing they cannot hand out; and a release that has stored something new is not overtaken by an older one.
 import { readdirSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
