@@ -1,6 +1,6 @@
 // What the chain says about a payment. A used nonce proves nothing by itself, and a verdict against the payer is read
 // at one numbered block well behind the head. It asks and concludes; it stores nothing.
-import { type Block, type Budget, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
+import { type Block, type Budget, blockAt, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
 import type { PaymentReason } from '../errors.ts'
 import type { Authorization, FirstLook } from '../x402/payment.ts'
 import { isHash, type Receipt, readReceipt, receiptOf } from './proof.ts'
@@ -40,8 +40,10 @@ export type Truth =
    * named or nobody knows it.
    */
   | { kind: 'unused'; pinnedSeconds: number | null; reverted: boolean | null }
-  /** Used, but not certain: not found so far, too fresh for a verdict, or an order of logs that proves nothing. */
-  | { kind: 'unclear'; why: 'searching' | 'too fresh' | 'strange logs' }
+  /** Used, but not certain: not found so far, an order of logs that proves nothing, or too fresh for a verdict. */
+  | { kind: 'unclear'; why: 'searching' | 'strange logs' }
+  /** `inSeconds`: when it will be old enough. */
+  | { kind: 'unclear'; why: 'too fresh'; inSeconds: number }
   /** The RPC does not answer, or leaves out what it must know: unknown stays unknown. */
   | { kind: 'unreachable' }
 
@@ -55,10 +57,12 @@ const SECOND_SEARCH_SECONDS = 600
 /** A transaction that nobody knows by then was never broadcast, or is lost. */
 export const LOST_SECONDS = 600
 
+/** Where nodes do not agree. */
+const LATER_SECONDS = 10
+
 const UNREACHABLE: Truth = { kind: 'unreachable' }
 const EXPIRED: Truth = { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }
 const SEARCHING: Truth = { kind: 'unclear', why: 'searching' }
-const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh' }
 
 type Place = { head: Block; settled: Block }
 
@@ -184,7 +188,7 @@ async function weigh(
   { asset, authorization }: Question,
   transaction: string,
   receipt: Receipt,
-  { settled }: Place,
+  { head, settled }: Place,
   budget: Budget,
 ): Promise<Truth> {
   const reading = readReceipt(receipt, asset, authorization)
@@ -196,13 +200,19 @@ async function weigh(
     case 'absent':
       return UNREACHABLE
     case 'spent': {
-      if (receipt.block > settled.number) return TOO_FRESH
-      const isUsed = await isNonceUsed(rpc, asset, authorization, settled.number, budget)
+      // Its own block may be old enough before the settled one has come so far.
+      const own = receipt.block > settled.number ? await blockAt(rpc, receipt.block, budget) : settled
+      if (!own) return UNREACHABLE
+      const waitSeconds = SETTLED_SECONDS - (head.time - own.time)
+      if (waitSeconds > 0) return tooFresh(waitSeconds)
+      const isUsed = await isNonceUsed(rpc, asset, authorization, own.number, budget)
       if (isUsed === null) return UNREACHABLE
-      return isUsed ? { kind: 'void', transaction } : TOO_FRESH
+      return isUsed ? { kind: 'void', transaction } : tooFresh(LATER_SECONDS)
     }
   }
 }
+
+const tooFresh = (inSeconds: number): Truth => ({ kind: 'unclear', why: 'too fresh', inSeconds })
 
 /** Whether a nonce is unused when a payment first comes; null where there is no answer. */
 export async function firstLook(

@@ -32,7 +32,8 @@ const RUN_MS = 24_000
 const PATIENCE_MS = 4_000
 /** Between two looks of a held request: 1, 1, 2, 3 and then 5 seconds. */
 const PAUSES_MS = [1_000, 1_000, 2_000, 3_000, 5_000]
-const FRESH_PAUSE_MS = 10_000
+/** Where a verdict is only too fresh. It is looked at once on the way: what was there a moment ago may be undone. */
+const FRESH_PAUSES_MS = { least: 1_000, most: 10_000 }
 /** An authorization that ends sooner is no longer sent by a facilitator, or no longer taken by the chain. */
 const SEND_MARGIN_SECONDS = 8
 /** Settlements of one payer under way at once; more would only wait for one of the platform's six connections. */
@@ -375,7 +376,9 @@ function proofAt(rpc: Rpc, row: PaymentRow, budget: Budget): Promise<Proof> {
 /** A search costs more than a look at the state, and a verdict against the payer needs twenty seconds anyway. */
 function pauseFor(truth: Truth, looks: number): number {
   if (truth.kind !== 'unclear') return pauseAfter(looks)
-  return truth.why === 'too fresh' ? FRESH_PAUSE_MS : pauseAfter(looks + 2)
+  if (truth.why !== 'too fresh') return pauseAfter(looks + 2)
+  const { least, most } = FRESH_PAUSES_MS
+  return Math.min(most, Math.max(least, truth.inSeconds * 1_000))
 }
 
 const isInTime = ({ validBeforeSeconds }: PaymentRow) => validBeforeSeconds >= nowSeconds() + SEND_MARGIN_SECONDS

@@ -39,7 +39,8 @@ const RESERVED_REQUESTS = 3
 
 const UNREACHABLE: Truth = { kind: 'unreachable' }
 const NOTHING: Truth = { kind: 'unused', pinnedSeconds: null, reverted: null }
-const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh' }
+/** A slot is final some 13 s later: the second look finds it so. */
+const TOO_FRESH: Truth = { kind: 'unclear', why: 'too fresh', inSeconds: 7 }
 const NOT_CONFIRMED: Truth = { kind: 'unclear', why: 'searching' }
 const FAILED: Truth = { kind: 'expired', reason: 'invalid_exact_svm_transaction_failed' }
 const TOO_LATE: Truth = { kind: 'expired', reason: 'settle_exact_svm_block_height_exceeded' }

@@ -206,8 +206,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'void at the head',
     file: 'payer/reconcile.ts',
-    from: 'if (receipt.block > settled.number) return TOO_FRESH',
-    to: "if (receipt.block > settled.number) return { kind: 'void', transaction }",
+    from: 'if (waitSeconds > 0) return tooFresh(waitSeconds)',
+    to: "if (waitSeconds > 0) return { kind: 'void', transaction }",
     plays: story('a cancellation is undone'),
   },
   {

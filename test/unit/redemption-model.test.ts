@@ -86,7 +86,7 @@ function truthOf({ chain, state, nowSeconds, usedAtSeconds, overAtSeconds }: Wor
   if (chain === 'spent otherwise') {
     return (usedAtSeconds ?? 0) <= settledSeconds
       ? { kind: 'void', transaction: THEIRS }
-      : { kind: 'unclear', why: 'too fresh' }
+      : { kind: 'unclear', why: 'too fresh', inSeconds: 1 }
   }
   if (overAtSeconds !== null && settledSeconds > overAtSeconds)
     return { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }

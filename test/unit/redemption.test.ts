@@ -200,7 +200,7 @@ describe('what is remembered of it', () => {
     ],
     [
       'nor is a claim unsent that somebody else has broadcast: it is not left alone any more',
-      [truth({ kind: 'unclear', why: 'too fresh' }), send, refused],
+      [truth({ kind: 'unclear', why: 'too fresh', inSeconds: 1 }), send, refused],
       { status: 'unknown', sent: 2, doubt: 1 },
     ],
     [
@@ -237,7 +237,7 @@ const truths = fc.oneof(
     { kind: 'void', transaction: OTHER },
     { kind: 'used_before' },
     { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' },
-    { kind: 'unclear', why: 'too fresh' },
+    { kind: 'unclear', why: 'too fresh', inSeconds: 1 },
     { kind: 'unreachable' },
   ),
   fc.record({

@@ -69,7 +69,7 @@ const NOTHING = { kind: 'unused', pinnedSeconds: null, reverted: null }
 const UNREACHABLE = { kind: 'unreachable' }
 const TOO_LATE = { kind: 'expired', reason: 'settle_exact_svm_block_height_exceeded' }
 const FAILED = { kind: 'expired', reason: 'invalid_exact_svm_transaction_failed' }
-const TOO_FRESH = { kind: 'unclear', why: 'too fresh' }
+const TOO_FRESH = { kind: 'unclear', why: 'too fresh', inSeconds: 7 }
 const NOT_CONFIRMED = { kind: 'unclear', why: 'searching' }
 const paidBy = (transaction: string) => ({ kind: 'settled', transaction, position: 2 })
 
