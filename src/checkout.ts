@@ -10,7 +10,7 @@ import { siteOf } from './request.ts'
 import { type Answer, PRIVATE, refuse, toPage } from './respond.ts'
 import { rpcOf, type World } from './site.ts'
 import { within } from './waiting.ts'
-import { assetAt, namespaceOf } from './x402/assets.ts'
+import { assetAt, DECIMALS, namespaceOf } from './x402/assets.ts'
 import { isSolanaAddress } from './x402/base58.ts'
 
 /** Where the page asks: `?network=…&asset=…&payer=…`. */
@@ -20,8 +20,6 @@ export const LOOK = '/_newsstand/checkout/solana'
 const MOST_CALLS = 4
 /** A reader waits with a finger on the button. */
 const MOST_MS = 6_000
-/** All tokens of the table have as many. */
-const DECIMALS = 6
 /** Of a token account: the amount stands behind mint and owner. */
 const AMOUNT = { offset: 64, length: 8 }
 

@@ -14,7 +14,7 @@ import type { RedeemOutcome } from './payer/protocol.ts'
 import { LONGEST_PATH } from './policy/paths.ts'
 import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
-import type { Rule } from './policy/rules.ts'
+import type { Amounts, Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import {
   countFailure,
@@ -42,7 +42,7 @@ import { isSameAddress } from './x402/assets.ts'
 import { encodeFailure, encodeSettlement, MOST_OFFERS } from './x402/codec.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
-/** One request at one gated resource, as the later steps see it. */
+/** One request at one gated resource. */
 type Visit = {
   request: Request
   world: SellingWorld
@@ -51,9 +51,11 @@ type Visit = {
   resource: Resource
   /** What is stored for it; null where it is the origin's. */
   found: StoredContent | null
-  sales: readonly Sale[]
-  offers: readonly Offer[]
+  price: Amounts
 }
+
+/** With what is on offer, for whoever has to pay or does. */
+type Sold = Visit & { sales: readonly Sale[]; offers: readonly Offer[] }
 
 /** Answers one request. */
 export async function paywall(request: Request, world: World): Promise<Answer> {
@@ -107,14 +109,12 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   }
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, target.value, query.value + variant)
-  const ways = await waysToPay(world, nowSeconds())
-  const sales = payableSales(salesAt(path, price, rule), ways, MOST_OFFERS)
-  const offers = saleOffers(sales, ways, isSafe(request.method))
-  const visit: Visit = { request, world: selling.value, target: target.value, rule, resource, found, sales, offers }
+  const holding: Visit = { request, world: selling.value, target: target.value, rule, resource, found, price }
 
   // Pass: what this request may open already.
   const access = await accessOf(request, world, resource)
-  if (access.opening) return serveHolder(visit, access, access.opening)
+  if (access.opening) return serveHolder(holding, access, access.opening)
+  const visit = await offered(holding)
 
   // Payment. HEAD and a WebSocket never redeem one: they could not deliver what was paid for.
   const reason: Refusal = access.objection ?? { code: 'payment_required' }
@@ -155,6 +155,14 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     report(false)
     throw fault
   })
+}
+
+/** What is on offer here and now. Where nobody knows yet who pays the fee on Solana, it is waited for. */
+async function offered(visit: Visit): Promise<Sold> {
+  const { request, world, target, rule, price } = visit
+  const ways = await waysToPay(world, nowSeconds())
+  const sales = payableSales(salesAt(target.facts.path, price, rule), ways, MOST_OFFERS)
+  return { ...visit, sales, offers: saleOffers(sales, ways, isSafe(request.method)) }
 }
 
 /** Content that this request does not pay for. */
@@ -220,7 +228,10 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
   note(visit.world, { decision: 'held' })
   await useUpPayment(visit, grant)
   const content = await contentOf(visit, 'holder')
-  if (!content.ok) return challengeOrRefuse(visit, content.error, {})
+  if (!content.ok) {
+    await visit.found?.discard()
+    return refuse(visit.request, visit.world.config.brand, content.error)
+  }
   const isFile = visit.rule.content === 'r2'
   const { response: whole } = content.value
   const response = isReadable(whole, isFile) ? withBar(visit.request, whole, grant) : whole
@@ -229,10 +240,12 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
 }
 
 /** A payment sent beside its payer's own pass is not settled: nobody pays twice. It counts as used all the same. */
-async function useUpPayment({ request, world, resource, offers }: Visit, { payer }: Grant): Promise<void> {
+async function useUpPayment(visit: Visit, { payer }: Grant): Promise<void> {
+  const { request, world, resource } = visit
   const payment = readPayment(request)
   if (request.method === 'HEAD' || world.config.isPaused || !payment.ok || !payment.value) return
   if (!isSameAddress(payment.value.payer, payer)) return
+  const { offers } = await offered(visit)
   const verification = await verifyPayment(payment.value, offers, await bondOf(world, resource), nowSeconds())
   if (!verification.ok || verification.value.kind !== 'proven' || verification.value.objection) return
   await useUp(world, verification.value.verified, resource)
@@ -252,7 +265,7 @@ const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.u
 
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
 async function proofOf(
-  { request, world, resource, found, offers }: Visit,
+  { request, world, resource, found, offers }: Sold,
   payment: Payment,
 ): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
   const quoteKeys = await readKeysOf(world, 'quote')
@@ -337,7 +350,7 @@ async function deliver(
 }
 
 /** Nothing that claims to be a payment was sent. */
-async function unpaid(visit: Visit, refusal: Refusal): Promise<Answer> {
+async function unpaid(visit: Sold, refusal: Refusal): Promise<Answer> {
   const { request, world, target, rule, found, offers } = visit
   const { site, originPath, facts } = target
   const teaser = await teaserOf({
@@ -368,7 +381,7 @@ function subscribed({ world }: Visit, response: Response, isHeard: () => void = 
 }
 
 /** A payment that buys nothing, or what cannot be read as one. */
-async function declined(visit: Visit, payment: Payment | null, refusal: Refusal): Promise<Answer> {
+async function declined(visit: Sold, payment: Payment | null, refusal: Refusal): Promise<Answer> {
   note(visit.world, { decision: 'declined' })
   // Where nothing is for sale it is not the client's doing.
   const isOurs = visit.world.config.isPaused || visit.offers.length === 0
@@ -378,7 +391,7 @@ async function declined(visit: Visit, payment: Payment | null, refusal: Refusal)
 
 /** 402 with a fresh challenge where paying (again) can help, else the refusal alone. */
 async function challengeOrRefuse(
-  visit: Visit,
+  visit: Sold,
   refusal: Refusal,
   outcome: Record<string, string>,
   teaser: Teaser | null = null,

@@ -2,7 +2,7 @@
 import type { Route } from './policy/routes.ts'
 import { formatPrice, isSameAmount, type Money, type Price } from './policy/rules.ts'
 import type { ConfigProblem } from './settings.ts'
-import { type Asset, assetsOn, type Network } from './x402/assets.ts'
+import { type Asset, type Network, offeredOn } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
 
 /** `at`: where the route is written. */
@@ -49,6 +49,4 @@ export function priceProblems(
 
 /** The tokens these amounts can be paid in. */
 const tokensFor = (amounts: readonly Money[], networks: readonly Network[], tokens: readonly Asset[]) =>
-  amounts.flatMap(({ currency }) =>
-    networks.flatMap(({ network }) => assetsOn(network, tokens).find((asset) => asset.currency === currency) ?? []),
-  )
+  offeredOn(networks, tokens).filter((asset) => amounts.some(({ currency }) => currency === asset.currency))

@@ -107,10 +107,9 @@ export function networksOnOffer(world: World, nowSeconds: number): Network[] {
 /** The ways in which can be paid now. On Solana it takes somebody who pays the fee: where none is known, they are asked. */
 export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]> {
   const networks = networksOnOffer(world, nowSeconds)
-  const isKnown = ({ network }: Network) => namespaceOf(network) !== 'solana' || feePayerOn(world, network) !== null
-  if (!networks.every(isKnown)) await learn(world, nowSeconds)
+  await learn(world, nowSeconds)
   const { tokens } = world.config
-  return networks.flatMap(({ network }) => offeredOn(network, tokens).flatMap((asset) => wayOf(world, asset) ?? []))
+  return offeredOn(networks, tokens).flatMap((asset) => wayOf(world, asset) ?? [])
 }
 
 function wayOf(world: World, asset: Asset): Way | null {
@@ -139,8 +138,8 @@ const LEARN_MS = 2_500
 const LEARN_PAUSE_MS = 50
 
 /**
- * Reads what is stored, else asks the facilitators: one visitor for all that come meanwhile, and not again right after nobody has
- * answered.
+ * Where nobody is known who pays the fee: reads what is stored, else asks the facilitators. One visitor for all that come
+ * meanwhile, and not again right after nobody has answered.
  */
 async function learn(world: World, nowSeconds: number): Promise<void> {
   const { listings } = world.isolate

@@ -18,7 +18,7 @@ import type { Config } from '../../src/config.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
 import { receiptOf } from '../../src/payer/proof.ts'
 import { searchOn, settledBlock } from '../../src/payer/search.ts'
-import { chainIdOf, type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
+import { chainIdOf, DECIMALS, type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
@@ -31,7 +31,6 @@ const OLDEST_HEAD_SECONDS = 120
 const LOG_BLOCKS = 1_000
 /** With fewer blocks at once, a search takes more calls than a request has. */
 const LEAST_LOG_BLOCKS = 100
-const DECIMALS = 6
 
 /** What the token is asked, and the type of its answer. */
 const TOKEN = {

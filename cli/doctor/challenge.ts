@@ -59,9 +59,7 @@ const FEE_PAYER = '1'.repeat(44)
 
 /** Every way to pay that is configured. */
 const waysOf = ({ networks, payTo, tokens }: Config): Way[] =>
-  networks.flatMap(({ network }) =>
-    offeredOn(network, tokens).map((asset) => wayOf(asset, payTo[namespaceOf(network)] ?? '')),
-  )
+  offeredOn(networks, tokens).map((asset) => wayOf(asset, payTo[namespaceOf(asset.network)] ?? ''))
 
 function wayOf(asset: Asset, payTo: string): Way {
   const transfer: TransferTerms =

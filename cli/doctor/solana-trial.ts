@@ -3,6 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import * as z from 'zod'
 import { associatedTokenAccount } from '../../src/networks/solana.ts'
 import type { SignedPayment } from '../../src/replies.ts'
+import { DECIMALS } from '../../src/x402/assets.ts'
 import { decodeBase58, encodeBase58 } from '../../src/x402/base58.ts'
 import type { Offer } from '../../src/x402/payment.ts'
 import { COMPUTE_BUDGET_PROGRAM, MEMO_PROGRAM, readTransaction, TOKEN_PROGRAM } from '../../src/x402/svm.ts'
@@ -21,7 +22,6 @@ export async function latestBlockhash(url: string, surroundings: Surroundings): 
 const SPKI_HEAD = 12
 /** What stock clients ask for. */
 const UNIT_LIMIT = 20_000
-const DECIMALS = 6
 const VERSION_0 = 0x80
 /** Two signers; the second, and the last four accounts, are only read. */
 const HEADER = [2, 1, 4]

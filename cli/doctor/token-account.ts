@@ -1,6 +1,6 @@
 // Whether a payee on Solana can be paid: what the wallet, the mint and the wallet's associated token account are. Pure.
 
-import type { SvmAsset } from '../../src/x402/assets.ts'
+import { DECIMALS, type SvmAsset } from '../../src/x402/assets.ts'
 import { encodeBase58 } from '../../src/x402/base58.ts'
 import { TOKEN_PROGRAM } from '../../src/x402/svm.ts'
 import { error, type Finding, warning } from './findings.ts'
@@ -20,7 +20,6 @@ export type Accounts = {
 
 const SYSTEM_PROGRAM = '11111111111111111111111111111111'
 const TOKEN_2022_PROGRAM = 'TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb'
-const DECIMALS = 6
 /** Of a mint, where its decimals stand. */
 const DECIMALS_AT = 44
 const MINT_BYTES = 82

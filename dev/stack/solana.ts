@@ -8,6 +8,7 @@ import {
   getTokenEncoder,
   TOKEN_PROGRAM_ADDRESS,
 } from '@solana-program/token'
+import { DECIMALS } from '../../src/x402/assets.ts'
 import { agreeable } from './solana/agreeable.ts'
 import { RpcError } from './solana/asked.ts'
 import { type Clock, startClock } from './solana/clock.ts'
@@ -62,7 +63,6 @@ export type SolanaOptions = {
   lighthouse?: boolean
 }
 
-const DECIMALS = 6
 const LAMPORTS_PER_WALLET = 1_000_000_000_000n
 const SYSTEM_PROGRAM = '11111111111111111111111111111111'
 

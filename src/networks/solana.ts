@@ -11,6 +11,7 @@ import {
   signersOf,
   TOKEN_PROGRAM,
 } from '../x402/svm.ts'
+import { SIGNATURE_BYTES } from '../x402/svm-message.ts'
 
 /** The prime of the field that Ed25519's curve is over (RFC 8032, section 5.1). */
 const P = 2n ** 255n - 19n
@@ -25,7 +26,6 @@ const Y8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n
 /** The y of every point whose order is 8 or less. As a key such a point has signatures that fit many messages. */
 const SMALL_ORDERS: readonly bigint[] = [0n, 1n, P - 1n, Y8, P - Y8]
 
-const SIGNATURE_BYTES = 64
 const POINT_BYTES = 32
 
 const ASSOCIATED_TOKEN_PROGRAM = 'ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL'

@@ -113,23 +113,17 @@ export const Card = ({ view }: { view: PaywallView }) => {
 /** The names of the tokens that what is on sale here can be paid with. */
 const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
   const currencies = offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))
-  const tokens = networks.flatMap(({ network }) =>
-    offeredOn(network, known).filter(({ currency }) => currencies.includes(currency)),
-  )
+  const tokens = offeredOn(networks, known).filter(({ currency }) => currencies.includes(currency))
   return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 }
 
 /** The tokens on offer that are counted in euros. */
 const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
-  networks
-    .flatMap(({ network }) => offeredOn(network, tokens))
-    .flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
+  offeredOn(networks, tokens).flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
 
 /** What the tokens on offer are called. */
 const symbolsOf = ({ networks, tokens }: PaywallView): Record<string, string> =>
-  Object.fromEntries(
-    networks.flatMap(({ network }) => offeredOn(network, tokens)).map(({ asset, symbol }) => [asset, symbol]),
-  )
+  Object.fromEntries(offeredOn(networks, tokens).map(({ asset, symbol }) => [asset, symbol]))
 
 /** What stands there until the script runs, and stays where it does not. */
 const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (

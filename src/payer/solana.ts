@@ -7,7 +7,9 @@ import { ok, type Result } from '../errors.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { associatedTokenAccount } from '../networks/solana.ts'
 import { QUOTE_SECONDS } from '../quote.ts'
+import { decodeBytes, encodePadded } from '../x402/base64.ts'
 import type { SvmTransfer } from '../x402/svm.ts'
+import { splitTransaction } from '../x402/svm-message.ts'
 import { type Known, LOOK_REQUESTS, LOST_SECONDS, type Look, type Proof, type Truth } from './reconcile.ts'
 
 /** What is asked about. */
@@ -252,13 +254,7 @@ async function isMessageOf(
   const found = read(transactionReply, await rpc.ask({ method: 'getTransaction', params }, budget))
   if (!found.ok || found.value === null) return null
   const [transaction] = found.value.transaction
-  return messageIn(transaction) === message
-}
-
-const SIGNATURE_BYTES = 64
-
-/** The message of a transaction, in base64: what follows its signatures, of which there are at most 19. */
-function messageIn(transaction: string): string {
-  const bytes = atob(transaction)
-  return btoa(bytes.slice(1 + bytes.charCodeAt(0) * SIGNATURE_BYTES))
+  const bytes = decodeBytes(transaction)
+  const split = bytes && splitTransaction(bytes)
+  return split?.ok ? encodePadded(split.value.message) === message : null
 }

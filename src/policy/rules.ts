@@ -3,7 +3,7 @@
 import { fail, ok, type Result } from '../errors.ts'
 import type { ConfigProblem } from '../settings.ts'
 import type { Selector } from '../wall/select.ts'
-import type { Currency } from '../x402/assets.ts'
+import { type Currency, DECIMALS } from '../x402/assets.ts'
 import type { Pattern } from './paths.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -54,9 +54,6 @@ export type Rule = {
   offers: readonly ExtraOffer[]
 }
 
-/** All supported assets have six decimals. */
-export const PRICE_DECIMALS = 6
-
 const SIGNS: Readonly<Record<Currency, string>> = { USD: '$', EUR: '€' }
 /** What to write where a price cannot be read. */
 export const PRICE_ADVICE = 'write a price such as "$0.05" or "€0.05", a list with one for each currency, or "free"'
@@ -88,13 +85,13 @@ function parseMoney(text: string): Result<Money, string> {
   if (!match) return fail(PRICE_ADVICE)
   const [, sign, whole = '0', fraction = ''] = match
   const currency = sign === '€' ? 'EUR' : 'USD'
-  if (fraction.length > PRICE_DECIMALS) {
+  if (fraction.length > DECIMALS) {
     const token = currency === 'EUR' ? 'EURC' : 'USDC'
     return fail(
-      `${token} has ${PRICE_DECIMALS} decimals, this price has ${fraction.length}; write fewer, e.g. "${sign}0.000001"`,
+      `${token} has ${DECIMALS} decimals, this price has ${fraction.length}; write fewer, e.g. "${sign}0.000001"`,
     )
   }
-  const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(PRICE_DECIMALS, '0'))
+  const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(DECIMALS, '0'))
   return micros === 0n ? fail('a price of zero is written "free"') : ok({ currency, micros })
 }
 
@@ -114,7 +111,7 @@ export function formatPrice({ currency, micros }: Money): string {
   const whole = micros / 1_000_000n
   const fraction = (micros % 1_000_000n)
     .toString()
-    .padStart(PRICE_DECIMALS, '0')
+    .padStart(DECIMALS, '0')
     .replace(/0{1,4}$/, '')
   return `${SIGNS[currency]}${whole}.${fraction}`
 }

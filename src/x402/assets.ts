@@ -171,10 +171,12 @@ export const networkOf = (network: string): Network | undefined => NETWORKS.find
 export const assetsOn = (network: string, tokens: readonly Asset[] = ASSETS): Asset[] =>
   tokens.filter((entry) => entry.network === network)
 
-/** What is offered on a network: its first token of each currency. */
-export const offeredOn = (network: string, tokens: readonly Asset[] = ASSETS): Asset[] =>
-  assetsOn(network, tokens).filter(
-    ({ currency }, i, all) => all.findIndex((other) => other.currency === currency) === i,
+/** What is offered on these networks: on each its first token of each currency. */
+export const offeredOn = (networks: readonly Network[], tokens: readonly Asset[] = ASSETS): Asset[] =>
+  networks.flatMap(({ network }) =>
+    assetsOn(network, tokens).filter(
+      ({ currency }, i, all) => all.findIndex((other) => other.currency === currency) === i,
+    ),
   )
 
 /** An address or a transaction in its one spelling: hexadecimal in lower case; in base58 case means something. */

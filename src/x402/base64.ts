@@ -1,4 +1,4 @@
-// Base64 as x402 headers use it: written standard and padded; read in both alphabets, padded or not.
+// Base64 as x402 uses it: written standard and padded; read in both alphabets, padded or not.
 import { fail, ok, type Result } from '../errors.ts'
 
 /** Standard padded base64 of ASCII-only JSON, so that Latin-1 decoders read it unharmed (x402 v2 http §3). */
@@ -10,22 +10,23 @@ export function encodeJson(value: unknown): string {
   return btoa(ascii)
 }
 
-/** Base64 in either alphabet → text; strict about alphabet, padding, trailing bits and UTF-8. */
+/** Base64 in either alphabet → bytes; null for anything else. Strict about alphabet, padding and trailing bits. */
+export function decodeBytes(base64: string): Uint8Array<ArrayBuffer> | null {
+  const match = /^([A-Za-z0-9+/]+|[A-Za-z0-9_-]+)(={0,2})$/.exec(base64)
+  const digits = match?.[1]?.replaceAll('-', '+').replaceAll('_', '/')
+  if (digits === undefined || digits.length % 4 === 1) return null
+  const padded = digits.padEnd(Math.ceil(digits.length / 4) * 4, '=')
+  if (match?.[2] && digits + match[2] !== padded) return null
+  const binary = atob(padded)
+  return btoa(binary) === padded ? Uint8Array.from(binary, (char) => char.charCodeAt(0)) : null
+}
+
+/** Base64 in either alphabet → text; strict about UTF-8 too. */
 export function decodeText(base64: string): Result<string, 'not base64 text'> {
   const refused = fail('not base64 text' as const)
-  const match = /^(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})$/.exec(base64)
-  if (!match || base64.length === 0) return refused
-  const padding = match[1]?.length ?? 0
-  const digits = base64
-    .slice(0, base64.length - padding)
-    .replaceAll('-', '+')
-    .replaceAll('_', '/')
-  const tail = digits.length % 4
-  if (tail === 1 || (padding > 0 && tail + padding !== 4)) return refused
-  const binary = atob(digits)
-  if (btoa(binary).replace(/=+$/, '') !== digits) return refused
+  const bytes = decodeBytes(base64)
+  if (bytes === null) return refused
   try {
-    const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0))
     return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch {
     return refused
@@ -61,10 +62,9 @@ function isDeep(json: string): boolean {
   return false
 }
 
+/** Standard base64, padded. */
+export const encodePadded = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes))
+
 /** Base64url without padding, for tokens. */
-export function encodeBytes(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '')
-}
+export const encodeBytes = (bytes: Uint8Array): string =>
+  encodePadded(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')

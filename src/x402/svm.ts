@@ -1,6 +1,7 @@
 // The payload of `exact` on Solana (scheme_exact_svm.md): one transfer of tokens, read strictly from the bytes of a
 // transaction. One payment has one spelling. Nothing is proven here: `networks/solana.ts` checks the signatures.
 import { fail, ok, type Result } from '../errors.ts'
+import { decodeBytes, encodePadded } from './base64.ts'
 import { type Instruction, type Message, parseMessage, SIGNATURE_BYTES, splitTransaction } from './svm-message.ts'
 
 /** A transfer of tokens on Solana, partially signed: well-formed, nothing about it proven. */
@@ -75,7 +76,10 @@ export function readTransaction(base64: string): Result<SvmTransfer, string> {
 export function readMessage(message: string, signature: string): Result<SvmTransfer, string> {
   const signed = bytesOf(message)
   if (signed === null) return fail('the message is not base64')
-  if (signature === '') return readSigned(signed, '')
+  if (signature === '') {
+    const parsed = parseMessage(signed)
+    return parsed.ok ? readSigned(signed, parsed.value, '') : parsed
+  }
   const signatures = bytesOf(signature)
   return signatures === null ? fail('the signatures are not base64') : readParts(signatures, signed)
 }
@@ -84,7 +88,7 @@ export function readMessage(message: string, signature: string): Result<SvmTrans
 export function transactionOf({ message, signature }: Pick<SvmTransfer, 'message' | 'signature'>): string {
   const signatures = storedBytes(signature)
   // The number of signatures is below 128, so that it is one byte.
-  return base64Of(Uint8Array.of(signatures.length / SIGNATURE_BYTES, ...signatures, ...storedBytes(message)))
+  return encodePadded(Uint8Array.of(signatures.length / SIGNATURE_BYTES, ...signatures, ...storedBytes(message)))
 }
 
 /** The bytes that are signed. */
@@ -125,13 +129,12 @@ function readParts(given: Uint8Array, signed: Uint8Array): Result<SvmTransfer, s
     const own = signatures.subarray(i * SIGNATURE_BYTES, (i + 1) * SIGNATURE_BYTES)
     if (own.every((byte) => byte === 0)) return fail('a signer other than the fee payer has not signed')
   }
-  return readSigned(signed, base64Of(signatures))
+  return readSigned(signed, parsed.value, encodePadded(signatures))
 }
 
-function readSigned(signed: Uint8Array, signature: string): Result<SvmTransfer, string> {
-  const parsed = parseMessage(signed)
-  const transfer = parsed.ok ? transferIn(parsed.value) : parsed
-  return transfer.ok ? ok({ kind: 'svm', message: base64Of(signed), signature, ...transfer.value }) : transfer
+function readSigned(signed: Uint8Array, message: Message, signature: string): Result<SvmTransfer, string> {
+  const transfer = transferIn(message)
+  return transfer.ok ? ok({ kind: 'svm', message: encodePadded(signed), signature, ...transfer.value }) : transfer
 }
 
 /** The one transfer, between a compute budget and a memo, where nothing else is done. */
@@ -212,16 +215,6 @@ function memoIn(behind: readonly Instruction[], signers: number): Result<string,
 const bigAt = (data: Uint8Array, at: number): bigint =>
   new DataView(data.buffer, data.byteOffset, data.byteLength).getBigUint64(at, true)
 
-/** Base64 in either alphabet, padded or not, as `base64.ts` reads it. Null for anything else, and for what is too long. */
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> | null {
-  if (base64.length > LONGEST_BASE64) return null
-  const match = /^([A-Za-z0-9+/]+|[A-Za-z0-9_-]+)(={0,2})$/.exec(base64)
-  const digits = match?.[1]?.replaceAll('-', '+').replaceAll('_', '/')
-  if (digits === undefined || digits.length % 4 === 1) return null
-  const padded = digits.padEnd(Math.ceil(digits.length / 4) * 4, '=')
-  if (match?.[2] && digits + match[2] !== padded) return null
-  const binary = atob(padded)
-  return btoa(binary) === padded ? Uint8Array.from(binary, (char) => char.charCodeAt(0)) : null
-}
-
-const base64Of = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes))
+/** Null for what is no base64, and for what is too long. */
+const bytesOf = (base64: string): Uint8Array<ArrayBuffer> | null =>
+  base64.length > LONGEST_BASE64 ? null : decodeBytes(base64)

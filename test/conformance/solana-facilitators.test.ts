@@ -73,6 +73,17 @@ test('visitors who come together to a site that knows no fee payer yet are all o
   expect(shop.stack.facilitator.counts.supported).toBe(before + 1)
 })
 
+test('a holder reads on at a site that knows no fee payer yet, and nobody is asked for one', async () => {
+  const bought = await shop.buyOnSolana('v2', PAGE, await shop.readerOnSolana())
+  await shop.site.kv.delete(KEY)
+  await shop.site.restart({})
+  const before = shop.stack.facilitator.counts.supported
+  const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers: { Cookie: bought.pass } }))
+  expect(result.text).toBe(CONTENT)
+  expect(cost).toEqual(NOTHING)
+  expect(shop.stack.facilitator.counts.supported).toBe(before)
+})
+
 test('v1 has the EVM entry first, whatever the publisher prefers', async () => {
   await shop.site.restart({ NETWORKS: [SOLANA_NETWORK, NETWORK] })
   const answer = await shop.ask(PAGE)

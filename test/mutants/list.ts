@@ -280,7 +280,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['- QUOTE_SECONDS - MARGIN_SECONDS', '- MARGIN_SECONDS', unit('solana-look')],
     ['said === null || said.includes(memo)', 'said !== null && said.includes(memo)', unit('solana-look')],
     ['said === null || said.includes(memo)', 'true', unit('solana-look')],
-    ['messageIn(transaction) === message', 'true', unit('solana-look')],
+    ['encodePadded(split.value.message) === message', 'true', unit('solana-look')],
     ['if (isKept === null || !isKept) return', 'if (isKept === false) return', unit('solana-look')],
     ['time === null ? null : time <= sinceSeconds', 'time === null ? null : true', unit('solana-look')],
     [
