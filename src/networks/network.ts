@@ -153,7 +153,7 @@ async function verifyPermit(
   const verifiedBy = (owner: Owner) =>
     ({ payment, offer, costs: costsOf(offer, offers), window, owner, key }) as VerifiedPayment
   if (await isPermitSigned(permit, signature, payment.network))
-    return ok({ kind: 'proven', verified: verifiedBy('key'), objection })
+    return ok({ kind: 'proven', objection, verified: verifiedBy('key') })
   return ok({ kind: 'unproven', key, offer, objection, confirm: () => verifiedBy('code'), others: [] })
 }
 
