@@ -39,9 +39,10 @@ const clientOf = ({ rpcUrl }: Chain) =>
   createTestClient({ mode: 'anvil', transport: http(rpcUrl), pollingInterval: 15, cacheTime: 0 }).extend(publicActions)
 
 /** A transaction of somebody's own, who gets the gas for it; resolves once it is in a block. */
-async function sendAs(chain: Chain, account: PrivateKeyAccount, to: Address, data: Hex): Promise<void> {
+async function sendAs(chain: Chain, account: PrivateKeyAccount | Address, to: Address, data: Hex): Promise<void> {
   const client = clientOf(chain)
-  await client.setBalance({ address: account.address, value: parseEther('1') })
+  const address = typeof account === 'string' ? account : account.address
+  await client.setBalance({ address, value: parseEther('1') })
   const wallet = createWalletClient({ account, transport: http(chain.rpcUrl) })
   const hash = await wallet.sendTransaction({ chain: null, to, data, gas: GAS })
   const { status } = await client.waitForTransactionReceipt({ hash, timeout: 30_000 })
@@ -57,6 +58,15 @@ export const approve = (
 ): Promise<void> => {
   const data = encodeFunctionData({ abi, functionName: 'approve', args: [PERMIT2, amount] })
   return sendAs(chain, account, addressOf(token), data)
+}
+
+/** A wallet with code approves Permit2: its owners have agreed to that in their own way. */
+export async function approveByCode(chain: Chain, address: Address): Promise<void> {
+  const client = clientOf(chain)
+  await client.impersonateAccount({ address })
+  const data = encodeFunctionData({ abi, functionName: 'approve', args: [PERMIT2, maxUint256] })
+  await sendAs(chain, address, addressOf(PLAIN_TOKEN), data)
+  await client.stopImpersonatingAccount({ address })
 }
 
 /** The call that settles a permit. */
