@@ -7,7 +7,11 @@ import { PROTOCOL } from './payer/protocol.ts'
 import { countFailure, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
 import type { VerifyReply } from './replies.ts'
 import type { World } from './site.ts'
+import { within } from './waiting.ts'
 import { type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
+
+/** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
+const VERDICT_MS = 6_000
 
 /**
  * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A new permit
@@ -55,9 +59,9 @@ async function objectionToPermit(
   if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request)) return null
   const recognised = await orUnavailable(() => recognise(world, payment, key))
   if (!recognised.ok || recognised.value) return null
-  const verdict = await verdictOf(world, payment, offer)
+  const verdict = await within(verdictOf(world, payment, offer), VERDICT_MS)
   // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
-  return verdict.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error' ? verdict.refusal : null
+  return verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error' ? verdict.refusal : null
 }
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */

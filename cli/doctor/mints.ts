@@ -1,14 +1,17 @@
-// The mints that a site's prices are paid in on Solana: the first of each currency. Pure.
+// The tokens that a site's prices are paid in: of each network the first of each currency. Pure.
 import type { Config } from '../../src/config.ts'
-import { assetsOn, type SvmAsset } from '../../src/x402/assets.ts'
+import { type Asset, assetsOn, type Permit2Asset, type SvmAsset } from '../../src/x402/assets.ts'
 
-export function mintsSold({ networks, tokens, rules }: Config): SvmAsset[] {
+function tokensSold({ networks, tokens, rules }: Config): Asset[] {
   const prices = rules.flatMap((rule) => [rule.price, ...[...rule.offers, ...rule.prices].map(({ price }) => price)])
   const currencies = new Set(prices.flatMap((price) => (price === 'free' ? [] : price.map(({ currency }) => currency))))
   return networks.flatMap(({ network }) =>
-    [...currencies].flatMap((currency) => {
-      const first = assetsOn(network, tokens).find((asset) => asset.currency === currency)
-      return first?.kind === 'svm' ? first : []
-    }),
+    [...currencies].flatMap((currency) => assetsOn(network, tokens).find((asset) => asset.currency === currency) ?? []),
   )
 }
+
+export const mintsSold = (config: Config): SvmAsset[] =>
+  tokensSold(config).flatMap((asset) => (asset.kind === 'svm' ? asset : []))
+
+export const permitTokensSold = (config: Config): Permit2Asset[] =>
+  tokensSold(config).flatMap((asset) => (asset.kind === 'permit2' ? asset : []))

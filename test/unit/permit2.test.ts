@@ -7,8 +7,11 @@ import { publicError } from '../../src/errors.ts'
 import { envelope } from '../../src/facilitator.ts'
 import { verifyPayment } from '../../src/networks/network.ts'
 import { EXACT_PROXY, PERMIT2, permitKey, permitTypedData } from '../../src/networks/permit2.ts'
+import { paywallPage } from '../../src/pages/paywall.tsx'
+import { stringsFor } from '../../src/pages/strings/strings.ts'
 import { CLAIMED } from '../../src/payer/redemption.ts'
 import { claimRow, ledgerRowOf, signedPaymentOf, subjectOf, termsOf, withState } from '../../src/payer/rows.ts'
+import type { Sale } from '../../src/policy/policy.ts'
 import { readSettlement, readVerification } from '../../src/replies.ts'
 import { ASSETS, type Asset, assetsOn, type Permit2Asset } from '../../src/x402/assets.ts'
 import { decodePayment, encodeChallenge } from '../../src/x402/codec.ts'
@@ -325,5 +328,42 @@ describe('its row', async () => {
       position: 3,
       token: { symbol: 'PEUR', currency: 'EUR', decimals: 6 },
     })
+  })
+})
+
+const NO_BRAND = { name: '', logo: '', accent: '', terms: '', support: '', why: '', login: '' }
+
+describe('the page', () => {
+  const sale = (...currencies: ('USD' | 'EUR')[]): Sale => {
+    const [first = 'EUR', ...others] = currencies
+    const amountIn = (currency: 'USD' | 'EUR') => ({ currency, micros: 50_000n })
+    return { name: null, amounts: [amountIn(first), ...others.map(amountIn)], accessSeconds: 0, scope: null }
+  }
+  const pageOf = async (lang: string, offers: Sale[]) => {
+    const { html } = await paywallPage({
+      brand: NO_BRAND,
+      strings: stringsFor(lang),
+      title: 'Tides',
+      description: '',
+      teaser: null,
+      refused: { code: 'payment_required' },
+      offers,
+      networks: [token],
+      tokens,
+      resourceUrl: 'https://news.example/a',
+      origin: 'https://news.example',
+      challenge: 'a challenge',
+    })
+    return html
+  }
+
+  test.each([
+    ['en', 'PEUR is for programs: it takes an x402 v2 client, and a wallet that has approved Permit2 for it.'],
+    ['de', 'PEUR ist für Programme'],
+    ['es', 'PEUR es para programas'],
+  ])('in %s says that it cannot pay by Permit2, and with what it can be done', async (lang, said) => {
+    expect(await pageOf(lang, [sale('EUR')])).toContain(said)
+    expect(await pageOf(lang, [sale('USD', 'EUR')])).toContain(said)
+    expect(await pageOf(lang, [sale('USD')])).not.toContain('Permit2')
   })
 })
