@@ -36,6 +36,8 @@ const unpaid = (message: string): RefusalRow => ({ ...row(402, message), blame: 
 const unread = (message: string): RefusalRow => ({ ...row(402, message), blame: 'noted' })
 /** A payment that did not go through. */
 const unsettled = (message: string): RefusalRow => ({ ...unpaid(message), isReported: true })
+/** A payment that cannot go through before its payer has done something else (x402 v2, transports: 412). */
+const unprepared = (message: string): RefusalRow => ({ ...unsettled(message), status: 412 })
 
 /**
  * Why a payment did not go through, as its payer may see it: the `errorReason` of `PAYMENT-RESPONSE` and the `error` of
@@ -50,6 +52,16 @@ const PAYMENT_REASONS = {
   ),
   invalid_exact_evm_payload_recipient_mismatch: unsettled('The payment is made out to another address than payTo.'),
   invalid_exact_evm_payload_signature: unsettled('The signature does not belong to this authorization and payer.'),
+  invalid_permit2_spender: unsettled('The permit is made out to another spender than the exact proxy of x402.'),
+  invalid_permit2_recipient_mismatch: unsettled('The permit is made out to another address than payTo.'),
+  invalid_permit2_signature: unsettled('The signature does not belong to this permit and payer.'),
+  permit2_token_mismatch: unsettled('The permit is for another token than the one quoted.'),
+  permit2_amount_mismatch: unsettled('The permitted amount is not the price. Sign exactly the amount quoted.'),
+  permit2_not_yet_valid: unsettled('The permit is not valid yet. Sign a new one.'),
+  permit2_deadline_expired: unsettled('The permit has expired. Sign a new one.'),
+  permit2_allowance_required: unprepared(
+    'The wallet has not approved Permit2 for this token. Approve it, then send the same payment again; nothing was charged.',
+  ),
   invalid_exact_svm_payload_signature_invalid: unsettled('The transaction is not signed by the one who is to pay.'),
   invalid_exact_svm_payload_mint_mismatch: unsettled('The transaction moves another token than the one quoted.'),
   invalid_exact_svm_payload_recipient_mismatch: unsettled(
@@ -165,6 +177,12 @@ export const isPaymentReason = (code: string): code is PaymentReason => Object.h
  */
 export const errorReason = (code: Refusal['code'], transaction: string): string =>
   code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code
+
+/** Whether paying, or paying again, may help: then the refusal comes with a challenge. */
+export const invites = ({ code }: Refusal): boolean => {
+  const { status } = REFUSALS[code]
+  return status === 402 || status === 412
+}
 
 /** Whether a refused payment counts as a failure of its client's address: the client caused it, and it caused work. */
 export const isCounted = ({ code, isRepeat, isCostly }: Refusal): boolean =>

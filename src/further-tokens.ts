@@ -1,5 +1,5 @@
-// `ASSETS` in the configuration: EIP-3009 tokens beside those of the table, by CAIP-2 network. Nobody here has tested their
-// bytecode: where its logs come in another order, what became of a payment stays unknown.
+// `ASSETS` in the configuration: tokens on EVM beside those of the table, by CAIP-2 network, with EIP-3009 or by Permit2. Nobody
+// here has tested their bytecode: where its logs come in another order, what became of a payment stays unknown.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { addressProblem } from './networks/address.ts'
@@ -16,14 +16,30 @@ function parseToken(input: string): Result<string, string> {
 
 const short = text.check(z.regex(/^[\x20-\x7e]{1,32}$/, { error: 'write 1 to 32 characters of plain text' }))
 
-const token = table({
+const IN_DOMAIN = {
+  name: 'write the name in the EIP-712 domain of the token',
+  version: 'write the version in the EIP-712 domain of the token, such as "2"',
+} as const
+
+const settings = table({
   address: parsed(parseToken, 'write the address of the token contract: 0x and 40 hexadecimal digits'),
+  transfer: z.optional(z.enum(['eip3009', 'permit2'], { error: 'write "eip3009" or "permit2", or leave it out' })),
   // The domain that is signed, which may differ from what the token is called.
-  name: text.check(z.minLength(1, { error: 'write the name in the EIP-712 domain of the token' })),
-  version: text.check(z.minLength(1, { error: 'write the version in the EIP-712 domain of the token, such as "2"' })),
+  name: z.optional(text),
+  version: z.optional(text),
   decimals: z.literal(6, { error: 'tokens with 6 decimals alone can be taken; write 6, or leave the token out' }),
   symbol: short,
   currency: z.enum(['USD', 'EUR'], { error: 'write "USD" or "EUR"' }),
+})
+
+/** With Permit2 the domain is Permit2's own, whatever the token. */
+const token = settings.check(({ value, issues }) => {
+  for (const key of ['name', 'version'] as const) {
+    const isThere = value[key] !== undefined && value[key] !== ''
+    const isWanted = value.transfer !== 'permit2'
+    const message = isWanted ? IN_DOMAIN[key] : `Permit2 signs no ${key} of the token; remove it`
+    if (isThere !== isWanted) issues.push({ code: 'custom', message, input: value, path: [key] })
+  }
 })
 
 const isHex = (address: string): address is `0x${string}` => address.startsWith('0x')
@@ -40,13 +56,18 @@ export const furtherTokens = z.pipe(
         context.issues.push({ code: 'custom', message, input: network, path: [network] })
         return []
       }
-      return [tokens].flat().flatMap(({ address, name, version, symbol, currency }): Asset[] => {
+      return [tokens].flat().flatMap(({ address, transfer, name = '', version = '', symbol, currency }): Asset[] => {
         if (assetAt(network, address)) {
           const message = `${symbol} at ${address} is known already; remove it`
           context.issues.push({ code: 'custom', message, input: address, path: [network] })
         }
         if (!isHex(address)) return []
-        return [{ ...known, kind: 'eip3009', asset: address, symbol, currency, eip712: { name, version } }]
+        const base = { ...known, asset: address, symbol, currency }
+        return [
+          transfer === 'permit2'
+            ? { ...base, kind: 'permit2' }
+            : { ...base, kind: 'eip3009', eip712: { name, version } },
+        ]
       })
     }),
   ),

@@ -4,7 +4,7 @@ import { type Access, accessOf, passHeaders, passTokenOf } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
 import { type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
-import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
+import { fail, invites, ok, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
 import { type Bond, verifyPayment } from './networks/network.ts'
@@ -16,6 +16,7 @@ import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffe
 import { identifyingQuery } from './policy/query.ts'
 import type { Amounts, Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
+import { prove } from './proving.ts'
 import {
   countFailure,
   countHangUp,
@@ -25,7 +26,6 @@ import {
   lookFirst,
   noteRefusal,
   objectionTo,
-  prove,
   type Report,
   redeem,
   useUp,
@@ -389,7 +389,7 @@ async function declined(visit: Sold, payment: Payment | null, refusal: Refusal):
   return challengeOrRefuse(visit, refusal, payment ? encodeFailure(refusal, payment) : {})
 }
 
-/** 402 with a fresh challenge where paying (again) can help, else the refusal alone. */
+/** A fresh challenge where paying (again) can help (402, 412), else the refusal alone. */
 async function challengeOrRefuse(
   visit: Sold,
   refusal: Refusal,
@@ -398,7 +398,7 @@ async function challengeOrRefuse(
 ): Promise<Answer> {
   const { request, world, rule, resource, found, sales, offers } = visit
   await found?.discard()
-  if (publicError(refusal.code).status !== 402) return refuse(request, world.config.brand, refusal, outcome)
+  if (!invites(refusal)) return refuse(request, world.config.brand, refusal, outcome)
   if (world.config.isPaused) return refuse(request, world.config.brand, PAUSED)
   if (offers.length === 0) return refuse(request, world.config.brand, { code: 'facilitator_unavailable' })
   const item = { rule, resource, article: found?.article ?? null, sales, offers }

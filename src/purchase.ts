@@ -1,18 +1,16 @@
-// The worker's side of the payer's object, and what strangers may cost: prove, look, redeem with one repetition, tell of
+// The worker's side of the payer's object, and what strangers may cost: look, redeem with one repetition, tell of
 // hang-ups, report what became of the content, count failures. Decides nothing about money.
 import { fail, isClientsDoing, isCounted, ok, type Refusal, type Result } from './errors.ts'
-import { verify } from './facilitator.ts'
 import { addressOf } from './limits.ts'
 import { log, nameOf } from './log.ts'
-import type { Verification } from './networks/network.ts'
 import { type Handout, PROTOCOL, type RedeemOutcome, type RedeemRequest, refused } from './payer/protocol.ts'
-import { firstLook } from './payer/reconcile.ts'
+import { evmSubjectOf, firstLook } from './payer/reconcile.ts'
 import { type Resource, scopeOf } from './policy/scope.ts'
 import { rpcOf, type World } from './site.ts'
 import { within } from './waiting.ts'
 import { namespaceOf, oneSpelling } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
-import { type FirstLook, type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
+import type { FirstLook, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** A proven payment, and what it is sent for. */
 export type Purchase = {
@@ -72,69 +70,6 @@ export async function noteRefusal({ env, isolate }: World, request: Request, ref
   await isolate.limits.failed(counter, addressOf(request), Date.now())
 }
 
-/** The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. */
-export async function prove(
-  world: World,
-  request: Request,
-  payment: Payment,
-  verification: Verification,
-): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
-  if (verification.kind === 'proven') return ok(verification)
-  const readings = [verification, ...verification.others]
-  for (const { key, confirm, objection } of readings) {
-    const recognised = await orUnavailable(() => recognise(world, payment, key))
-    if (!recognised.ok) return recognised
-    if (recognised.value) return ok({ verified: confirm(), objection })
-  }
-  if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
-  let refusal = verification.objection
-  for (const { confirm, offer, objection } of readings) {
-    if (objection || !offer) continue
-    const confirmed = await askFacilitator(world, request, payment, offer)
-    if (confirmed.ok) return ok({ verified: confirm(), objection })
-    refusal = confirmed.error
-    // Whoever could not be asked about one token is not asked about the next.
-    if (!isClientsDoing(refusal)) break
-  }
-  return fail(refusal ?? { code: 'invalid_payment_requirements' })
-}
-
-/** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
-async function recognise(world: World, payment: Payment, key: string): Promise<Result<boolean>> {
-  const signatureHash = await fingerprint(payment.transfer.signature)
-  const known = await objectOf(world, { payment }).recognise({ protocol: PROTOCOL, key, signatureHash })
-  return known === null ? fail({ code: 'unavailable' }) : ok(known)
-}
-
-/** Asks a facilitator whether a payment that cannot be proven here is good. What it refuses is remembered for a minute. */
-async function askFacilitator(
-  world: World,
-  request: Request,
-  { payer, transfer }: Payment,
-  offer: Offer,
-): Promise<Result<null>> {
-  const { limits } = world.isolate
-  const hash = await fingerprint([offer.network, offer.asset, textOf(transfer)].join('|'))
-  const known = limits.refused.get(hash, Date.now())
-  if (known) return fail(known)
-  const reply = await verify(world.config.facilitators, world.isolate, { payer, transfer, offer, bought: null })
-  switch (reply.kind) {
-    case 'valid':
-      return ok(null)
-    case 'nonce_used':
-      return fail({ code: 'payment_already_used' })
-    case 'unavailable':
-      // An unproven payment made a facilitator work, and perhaps fail: it counts like one that is refused.
-      if (reply.hasWorked) await countFailure(world, request)
-      return fail({ code: 'facilitator_unavailable' })
-    case 'refused': {
-      const refusal = { code: reply.reason }
-      limits.refused.set(hash, refusal, Date.now())
-      return fail(refusal)
-    }
-  }
-}
-
 /**
  * What the chain says of a payment that nobody has sent yet; null where it does not answer in time. On Solana it is not asked:
  * what carries this site's memo has bought nothing elsewhere.
@@ -143,7 +78,7 @@ export async function lookFirst(world: World, { payment, offer }: VerifiedPaymen
   const { network, transfer } = payment
   const rpc = rpcOf(world.isolate, world.config, network)
   if (transfer.kind === 'svm' || !offer || !rpc) return null
-  return within(firstLook(rpc, offer.asset, transfer.authorization, { left: MOST_LOOK_CALLS }), LOOK_TIMEOUT_MS)
+  return within(firstLook(rpc, evmSubjectOf(transfer, offer.asset), { left: MOST_LOOK_CALLS }), LOOK_TIMEOUT_MS)
 }
 
 /** What the payment would be refused with, from what is known already. Null: nothing. */
@@ -273,7 +208,7 @@ async function requestOf({ verified, objection, resource, look }: Purchase): Pro
 }
 
 /** SHA-256 of a signature or of a whole payment, by which it is recognised. */
-async function fingerprint(text: string): Promise<string> {
+export async function fingerprint(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return encodeBytes(new Uint8Array(digest))
 }

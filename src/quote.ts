@@ -5,7 +5,7 @@ import { type Resource, scopeOf } from './policy/scope.ts'
 import { openToken, sealToken } from './token.ts'
 import { type Asset, assetsOn, isSameAddress } from './x402/assets.ts'
 import { encodeBytes } from './x402/base64.ts'
-import { type Offer, offerOf, type TransferTerms } from './x402/payment.ts'
+import { evmTermsOf, type Offer, offerOf, type TransferTerms } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
 /** How long a quote is honoured: time to read the page, find the wallet and sign. */
@@ -87,4 +87,4 @@ function tokenText({ network, asset }: Offer): string {
 
 /** Which fee payer an offer on Solana named stands in the payment, and its memo shows that it is the one. */
 const termsOf = (asset: Asset): TransferTerms =>
-  asset.kind === 'svm' ? { kind: 'svm', feePayer: '', facilitator: '' } : { kind: 'eip3009', ...asset.eip712 }
+  asset.kind === 'svm' ? { kind: 'svm', feePayer: '', facilitator: '' } : evmTermsOf(asset)

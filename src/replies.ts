@@ -151,6 +151,23 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
   ['invalid_exact_evm_signature', 'invalid_exact_evm_payload_signature'],
   ['invalid_exact_evm_failed_to_parse_signature', 'invalid_exact_evm_payload_signature'],
   ['invalid_exact_evm_payload_undeployed_smart_wallet', 'invalid_exact_evm_payload_signature'],
+  ['permit2_insufficient_balance', 'insufficient_funds'],
+  ['invalid_permit2_spender', 'invalid_permit2_spender'],
+  ['invalid_permit2_recipient_mismatch', 'invalid_permit2_recipient_mismatch'],
+  ['invalid_permit2_signature', 'invalid_permit2_signature'],
+  ['permit2_token_mismatch', 'permit2_token_mismatch'],
+  ['permit2_amount_mismatch', 'permit2_amount_mismatch'],
+  ['permit2_not_yet_valid', 'permit2_not_yet_valid'],
+  ['permit2_payment_too_early', 'permit2_not_yet_valid'],
+  ['permit2_deadline_expired', 'permit2_deadline_expired'],
+  ['permit2_allowance_required', 'permit2_allowance_required'],
+  ['invalid_exact_evm_permit2_payload_spender', 'invalid_permit2_spender'],
+  ['invalid_exact_evm_permit2_payload_recipient', 'invalid_permit2_recipient_mismatch'],
+  ['invalid_exact_evm_permit2_payload_signature', 'invalid_permit2_signature'],
+  ['invalid_exact_evm_permit2_payload_amount', 'permit2_amount_mismatch'],
+  ['invalid_exact_evm_permit2_payload_valid_after', 'permit2_not_yet_valid'],
+  ['invalid_exact_evm_permit2_payload_deadline', 'permit2_deadline_expired'],
+  ['invalid_exact_evm_permit2_payload_allowance_required', 'permit2_allowance_required'],
   ['invalid_exact_svm_payload_signature_invalid', 'invalid_exact_svm_payload_signature_invalid'],
   ['invalid_exact_svm_payload_mint_mismatch', 'invalid_exact_svm_payload_mint_mismatch'],
   ['invalid_exact_svm_payload_recipient_mismatch', 'invalid_exact_svm_payload_recipient_mismatch'],
@@ -165,7 +182,8 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
 ])
 
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
-const NONCE_USED = /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used/
+const NONCE_USED =
+  /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used|^permit2_invalid_nonce$/
 /** The facilitator itself does not know yet. */
 const PENDING = /pending|timed_out/
 /** It serves another network, scheme or version, or puts other wallets on the chain (ERC-6492). */
@@ -178,7 +196,7 @@ const ON_CHAIN =
 const SIMULATED = /simulation_failed$/
 /** Refusals that come from looking at the payment, before anything is broadcast. */
 const SURE =
-  /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_disabled$|preflight_)/
+  /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_(?:disabled|proxy_not_deployed|invalid_\w+)$|preflight_)/
 
 /** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
 async function readFailure(word: string, named: string, payment: SignedPayment): Promise<SettleReply> {

@@ -9,7 +9,7 @@ import type { Supported } from './replies.ts'
 import type { World } from './site.ts'
 import { pause, within } from './waiting.ts'
 import { type Asset, type Network, namespaceOf, networkOf, offeredOn } from './x402/assets.ts'
-import type { Way } from './x402/payment.ts'
+import { evmTermsOf, type Way } from './x402/payment.ts'
 
 const listing = z.object({
   /** Networks of this site that it did not name: since when, and when last (Unix seconds). */
@@ -115,7 +115,7 @@ export async function waysToPay(world: World, nowSeconds: number): Promise<Way[]
 function wayOf(world: World, asset: Asset): Way | null {
   const payTo = world.config.payTo[namespaceOf(asset.network)]
   if (payTo === undefined) return null
-  if (asset.kind === 'eip3009') return { asset, payTo, transfer: { kind: 'eip3009', ...asset.eip712 } }
+  if (asset.kind !== 'svm') return { asset, payTo, transfer: evmTermsOf(asset) }
   const found = feePayerOn(world, asset.network)
   return found && { asset, payTo, transfer: { kind: 'svm', ...found } }
 }

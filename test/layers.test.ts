@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
     /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
-  ['purchase', /^purchase\.ts$/],
+  ['purchase, proving', /^(purchase|proving)\.ts$/],
   ['access', /^access\.ts$/],
   ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|receipt|bar|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],

@@ -17,7 +17,7 @@ import {
 import type { Config } from '../../src/config.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
 import { receiptOf } from '../../src/payer/proof.ts'
-import { searchOn, settledBlock } from '../../src/payer/search.ts'
+import { searchOn, settledBlock, usesTrail } from '../../src/payer/search.ts'
 import { chainIdOf, DECIMALS, type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
@@ -236,7 +236,7 @@ async function logFindings(
   const fromBlock = Math.max(0, place.head.number - LOG_BLOCKS)
   const search = { fromBlock, searchedTo: fromBlock - 1, emptySinceSeconds: null }
   const endless = { ...nobody, validBefore: BigInt(Number.MAX_SAFE_INTEGER) }
-  const result = await searchOn(rpc, asset, endless, search, place, budget)
+  const result = await searchOn(rpc, usesTrail(asset, endless), search, place, budget)
   const other = 'write another endpoint'
   if (result.kind === 'unreachable') {
     return [

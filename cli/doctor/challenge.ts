@@ -9,7 +9,7 @@ import { issueQuote } from '../../src/quote.ts'
 import { deriveKey } from '../../src/token.ts'
 import { type Asset, namespaceOf, offeredOn } from '../../src/x402/assets.ts'
 import { encodeChallenge } from '../../src/x402/codec.ts'
-import type { Offer, TransferTerms, Way } from '../../src/x402/payment.ts'
+import { evmTermsOf, type Offer, type TransferTerms, type Way } from '../../src/x402/payment.ts'
 import { error, type Finding, warning } from './findings.ts'
 import { exampleOf } from './routes.ts'
 
@@ -63,7 +63,7 @@ const waysOf = ({ networks, payTo, tokens }: Config): Way[] =>
 
 function wayOf(asset: Asset, payTo: string): Way {
   const transfer: TransferTerms =
-    asset.kind === 'svm' ? { kind: 'svm', feePayer: FEE_PAYER, facilitator: '' } : { kind: 'eip3009', ...asset.eip712 }
+    asset.kind === 'svm' ? { kind: 'svm', feePayer: FEE_PAYER, facilitator: '' } : evmTermsOf(asset)
   return { asset, transfer, payTo }
 }
 

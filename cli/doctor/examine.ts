@@ -11,6 +11,7 @@ import { type Deployment, localSecrets, readDeployment } from './deployment.ts'
 import { facilitatorFindings } from './facilitators.ts'
 import { error, type Finding, notChecked, type Report, strictly, warning } from './findings.ts'
 import { liveFindings } from './live.ts'
+import { permitFindings } from './permits.ts'
 import { routeFindings } from './routes.ts'
 import { DAY_SECONDS, salesFindings } from './sales.ts'
 import { solanaSalesFindings } from './sales-solana.ts'
@@ -60,9 +61,10 @@ async function examineSite(
 ): Promise<Report> {
   const { file, storage, live, sitemap } = options
   const nowSeconds = Math.floor(machine.nowMs() / 1000)
-  const [facilitators, chains, solana, seen, list, sales, articles] = await Promise.all([
+  const [facilitators, chains, permits, solana, seen, list, sales, articles] = await Promise.all([
     facilitatorFindings(config, deployment.vars, machine),
     chainFindings(config, machine),
+    permitFindings(config, machine),
     solanaFindings(config, machine),
     live === null ? [] : liveFindings(config, live, machine),
     sitemap === null ? { findings: [], notes: [] } : sitemapReport(sitemap, config, machine),
@@ -74,6 +76,7 @@ async function examineSite(
     ...(await challengeFindings(config, nowSeconds)),
     ...facilitators,
     ...chains,
+    ...permits,
     ...solana,
     ...seen,
     ...list.findings,

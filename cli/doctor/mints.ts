@@ -1,11 +1,15 @@
-// The mints that a site's prices are paid in on Solana: the first of each currency. Pure.
+// The tokens that a site's prices are paid in: of each network the first of each currency. Pure.
 import type { Config } from '../../src/config.ts'
-import { offeredOn, type SvmAsset } from '../../src/x402/assets.ts'
+import { type Asset, offeredOn, type Permit2Asset, type SvmAsset } from '../../src/x402/assets.ts'
 
-export function mintsSold({ networks, tokens, rules }: Config): SvmAsset[] {
+function tokensSold({ networks, tokens, rules }: Config): Asset[] {
   const prices = rules.flatMap((rule) => [rule.price, ...[...rule.offers, ...rule.prices].map(({ price }) => price)])
   const currencies = new Set(prices.flatMap((price) => (price === 'free' ? [] : price.map(({ currency }) => currency))))
-  return offeredOn(networks, tokens)
-    .filter((asset) => asset.kind === 'svm')
-    .filter(({ currency }) => currencies.has(currency))
+  return offeredOn(networks, tokens).filter(({ currency }) => currencies.has(currency))
 }
+
+export const mintsSold = (config: Config): SvmAsset[] =>
+  tokensSold(config).flatMap((asset) => (asset.kind === 'svm' ? asset : []))
+
+export const permitTokensSold = (config: Config): Permit2Asset[] =>
+  tokensSold(config).flatMap((asset) => (asset.kind === 'permit2' ? asset : []))

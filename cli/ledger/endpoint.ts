@@ -17,15 +17,15 @@ const PAUSES_MS = [500, 2_000, 5_000]
 export type Chain<Token extends Asset = Asset> = { rpc: Rpc; asset: Token; host: string }
 
 /** How a node is asked which chain it is of, and what it says; null for what is no answer. */
-const IDENTITY: Record<Asset['kind'], { call: Call; read: (said: string) => string | null }> = {
-  eip3009: {
+const IDENTITY: Record<'eip155' | 'solana', { call: Call; read: (said: string) => string | null }> = {
+  eip155: {
     call: { method: 'eth_chainId', params: [] },
     read: (said) => {
       const id = read(safeNumber, ok(said))
       return id.ok ? `eip155:${id.value}` : null
     },
   },
-  svm: {
+  solana: {
     call: { method: 'getGenesisHash', params: [] },
     // CAIP-2 takes the first 32 characters.
     read: (said) => (/^[1-9A-HJ-NP-Za-km-z]{32,44}$/.test(said) ? `solana:${said.slice(0, 32)}` : null),
@@ -35,7 +35,7 @@ const IDENTITY: Record<Asset['kind'], { call: Call; read: (said: string) => stri
 /** Throws a `Refusal` where nobody answers, or another chain does. */
 export async function openChain<Token extends Asset>(asset: Token, url: string): Promise<Chain<Token>> {
   const { host } = new URL(url)
-  const { call, read: readIn } = IDENTITY[asset.kind]
+  const { call, read: readIn } = IDENTITY[asset.kind === 'svm' ? 'solana' : 'eip155']
   const reply = await exchange(url, { jsonrpc: '2.0', id: 1, ...call }, IDENTITY_LIMIT_MS)
   const said = z.object({ result: z.string() }).safeParse(reply.ok ? reply.value.json : null)
   const theirs = said.success ? readIn(said.data.result) : null
@@ -45,7 +45,7 @@ export async function openChain<Token extends Asset>(asset: Token, url: string):
   }
   if (theirs !== asset.network) {
     const of =
-      asset.kind === 'eip3009'
+      asset.kind !== 'svm'
         ? `chain ${chainIdOf(theirs)}, and ${asset.network} is chain ${chainIdOf(asset.network)}`
         : `${theirs}, and not of ${asset.network}`
     throw new Refusal(`the RPC at ${host} is of ${of}; ${another(asset)}`)

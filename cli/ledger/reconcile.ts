@@ -134,6 +134,8 @@ async function readOne(
     const lookUp = (transactions: readonly string[]) => lookUpSolana(chain, transactions)
     return { host: chain.host, lookUp, ...(await readSolana(chain, payees, own, wish, progress)) }
   }
+  // Its transfers say nothing of what they pay for: that is in the calls.
+  if (asset.kind === 'permit2') throw new Refusal(`${asset.symbol} is paid by Permit2, which is not compared yet`)
   const chain = await openChain(asset, url)
   const lookUp = (transactions: readonly string[]) => lookUpEvm(chain, transactions)
   return { host: chain.host, lookUp, ...(await readEvm(chain, payees, own, wish, progress)) }

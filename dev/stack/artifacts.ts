@@ -63,6 +63,14 @@ export const passkeyContract = (name: 'SafeWebAuthnSignerFactory' | 'verifiers/F
 export const simple7702Account = (): Hex =>
   creationCodeIn('@account-abstraction/contracts/artifacts/Simple7702Account.json')
 
+/** A contract that Uniswap's SDK carries beside its ABI: Permit2 as it was deployed everywhere, or a plain ERC-20. */
+export function uniswapContract(name: 'Permit2' | 'MockERC20'): Hex {
+  // Only the main file can be resolved, and this one cannot be loaded: it wants a library that is not installed.
+  const file = join(dirname(require.resolve('@uniswap/uniswapx-sdk')), 'contracts', 'factories', `${name}__factory.js`)
+  const [, code] = /_bytecode\s*=\s*["'](0x[0-9a-f]+)["']/.exec(readFileSync(file, 'utf8')) ?? []
+  return hex.parse(code)
+}
+
 /** Multicall3's creation code, which viem carries but does not export. */
 export function multicall3(): Hex {
   const file = join(dirname(require.resolve('viem')), 'constants', 'contracts.js')

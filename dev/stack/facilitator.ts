@@ -52,7 +52,7 @@ export type Facilitator = {
 const CONFIRMATION_LIMIT_MS = 10_000
 const MAX_BODY_BYTES = 256 * 1024
 /** The names x402 v1 has for chains; others are served in v2 only. */
-const V1_NAMES: Record<number, string> = { 84532: 'base-sepolia', 8453: 'base' }
+const V1_NAMES: Record<number, string> = { 84532: 'base-sepolia', 8453: 'base', 137: 'polygon' }
 
 const Envelope = z.object({
   paymentPayload: z.custom<PaymentPayload>(isPaymentPayload),

@@ -11,7 +11,7 @@
 /** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} EvmNetwork */
 /** @typedef {{ network: string, name: string, chain: string }} SolanaNetwork `chain`: what wallets call it */
 /** @typedef {EvmNetwork | SolanaNetwork} Network */
-/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string, offer?: string } }} Terms `extra`: name and version on EVM, else the rest */
+/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string, assetTransferMethod?: string, offer?: string } }} Terms `extra`: name and version on EVM, else the rest */
 /**
  * What signs for the reader.
  * @typedef {object} Account
@@ -126,8 +126,12 @@ const chosen = () =>
 const priceOf = (/** @type {number} */ offer) =>
   [...new Set(termsOf(offer).map((terms) => money(terms, BigInt(terms.amount))))].join(' · ')
 
+/** Permit2 asks for an approval first, and is left to programs. @param {Terms} terms */
+const isForPrograms = ({ extra }) => extra.assetTransferMethod === 'permit2'
+const termsOf = (/** @type {number} */ offer) => allTermsOf(offer).filter((terms) => !isForPrograms(terms))
+
 /** How an offer can be paid: each stands there once for each token it is sold for; two of one name, one after the other. @param {number} offer */
-function termsOf(offer) {
+function allTermsOf(offer) {
   const name = page.names[offer]
   const before = page.names.slice(0, offer).filter((other) => other === name).length
   return challenge.accepts
@@ -152,7 +156,8 @@ function home(status = '') {
   radios().forEach((radio, offer) => {
     radio.disabled = false
     const shown = radio.closest('label')?.querySelector('.price')
-    if (shown) shown.textContent = priceOf(offer)
+    const price = priceOf(offer)
+    if (shown && price) shown.textContent = price
   })
   const found = listed()
   const pays = found.map((wallet) => ({
@@ -160,6 +165,8 @@ function home(status = '') {
     icon: wallet.icon,
     act: () => attempt(wallet, (mine) => pay(mine, chosen())),
   }))
+  const isElsewhere = termsOf(chosen()).length === 0 && allTermsOf(chosen()).length > 0
+  if (isElsewhere) return show(status || text('notHere'), [])
   const back = { text: text('signIn'), isPlain: true, act: chooseSignIn }
   if (found.length > 0) return show(status, challenge.extensions[SIGN_IN] ? [...pays, back] : pays)
   show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [{ text: text('checkAgain'), act: look }])
@@ -177,7 +184,7 @@ const listed = () =>
 
 /** @param {string} network */
 function offers(network) {
-  return termsOf(0).some((terms) => terms.network.startsWith(network))
+  return termsOf(chosen()).some((terms) => terms.network.startsWith(network))
 }
 
 /** The network on offer that a wallet knows. @param {SolanaWallet} wallet */

@@ -67,7 +67,8 @@ export function innerSignature(signature: string): string {
   return end <= body.length ? `0x${body.slice(start, end)}` : signature
 }
 
-async function isSignedHash(hash: `0x${string}`, signer: string, signature: string): Promise<boolean> {
+/** Whether a key signed a hash, with the one signature in 65 bytes that tokens take. */
+export async function isSignedHash(hash: `0x${string}`, signer: string, signature: string): Promise<boolean> {
   if (!isRecoverable(signature)) return false
   if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false
   try {

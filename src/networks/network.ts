@@ -1,25 +1,21 @@
 // Proof that a payment is good: signature → terms → window. Makes every VerifiedPayment.
 import { fail, ok, type Refusal, type Result } from '../errors.ts'
-import { type Asset, assetsOn, type Eip3009Asset, isSameAddress, isSameToken, networkOf } from '../x402/assets.ts'
+import { type Asset, assetsOn, type Eip3009Asset, isSameAddress, namespaceOf, networkOf } from '../x402/assets.ts'
 import type {
-  Cost,
   Eip3009Transfer,
   Offer,
   Owner,
   Payment,
-  Transfer,
+  Permit,
+  Permit2Transfer,
   VerifiedPayment,
-  Window,
 } from '../x402/payment.ts'
 import type { SvmTransfer } from '../x402/svm.ts'
 import { isSignedByPayer, replayKey } from './evm.ts'
 import { type Binding, isMemoOf, memoEndsAtSeconds } from './memo.ts'
+import { EXACT_PROXY, isPermitSigned, permitKey } from './permit2.ts'
 import { associatedTokenAccount, isSignedBySigners, svmReplayKey } from './solana.ts'
-
-/** Time a settlement needs before the payment ends: the facilitator's own margin is 6 s; a block and a reply on top. */
-const SETTLE_MARGIN_SECONDS = 8n
-/** Longest time an authorization may remain spendable. Longer ones would have to be remembered that long. */
-const LONGEST_WINDOW_SECONDS = 30n * 86_400n
+import { costsOf, matchTerms, offersOn, WINDOW_OBJECTIONS, windowOf } from './terms.ts'
 
 /** A payment with an objection may not be sent, but may be recognised as one that was redeemed before. */
 export type Verification =
@@ -63,9 +59,14 @@ export async function verifyPayment(
   const known = networkOf(payment.network)
   if (payment.scheme !== 'exact' || !known)
     return fail({ code: 'invalid_payment_requirements', why: 'unknown scheme or network' })
-  return transfer.kind === 'svm'
-    ? verifyOnSolana(payment, transfer, offers, bond, nowSeconds)
-    : verifyOnEvm(payment, transfer, offers, bond, nowSeconds)
+  switch (transfer.kind) {
+    case 'svm':
+      return verifyOnSolana(payment, transfer, offers, bond, nowSeconds)
+    case 'permit2':
+      return verifyPermit(payment, transfer, offers, nowSeconds)
+    case 'eip3009':
+      return verifyOnEvm(payment, transfer, offers, bond, nowSeconds)
+  }
 }
 
 async function verifyOnEvm(
@@ -135,6 +136,27 @@ function tokensFor(
   return known.toSorted((a, b) => Number(isPriced(b)) - Number(isPriced(a)))
 }
 
+/** A permit names its token, and is signed for Permit2's domain whatever the token. */
+async function verifyPermit(
+  payment: Payment,
+  { permit, signature }: Permit2Transfer,
+  offers: readonly Offer[],
+  nowSeconds: number,
+): Promise<Result<Verification>> {
+  if (namespaceOf(payment.network) !== 'eip155')
+    return fail({ code: 'invalid_payment_requirements', why: 'Permit2 is not on this network' })
+  const terms = matchPermitTerms(payment, permit, offersOn(payment, offers))
+  const window = windowOf(permit.validAfter, permit.deadline, nowSeconds)
+  const objection = terms.ok ? WINDOW_OBJECTIONS.permit2[window] : terms.error
+  const offer = terms.ok ? terms.value : null
+  const key = permitKey(permit, payment.network)
+  const verifiedBy = (owner: Owner) =>
+    ({ payment, offer, costs: costsOf(offer, offers), window, owner, key }) as VerifiedPayment
+  if (await isPermitSigned(permit, signature, payment.network))
+    return ok({ kind: 'proven', objection, verified: verifiedBy('key') })
+  return ok({ kind: 'unproven', key, offer, objection, confirm: () => verifiedBy('code'), others: [] })
+}
+
 /** Only keys sign here, and whoever is named as the payer has signed the whole message. */
 async function verifyOnSolana(
   payment: Payment,
@@ -155,56 +177,14 @@ async function verifyOnSolana(
   return ok({ kind: 'proven', verified: facts as VerifiedPayment, objection })
 }
 
-const offersOn = ({ network, transfer }: Payment, offers: readonly Offer[]): Offer[] =>
-  offers.filter((offer) => offer.network === network && offer.transfer.kind === transfer.kind)
-
-/** What the same thing costs in every token it is sold for. */
-function costsOf(bought: Offer | null, offers: readonly Offer[]): readonly Cost[] {
-  if (bought === null) return []
-  const isSame = ({ name, scope, accessSeconds }: Offer) =>
-    name === bought.name && scope === bought.scope && accessSeconds === bought.accessSeconds
-  const costs = [bought, ...offers.filter(isSame)].map(({ network, asset, amount }) => ({ network, asset, amount }))
-  return costs.filter((cost, i) => costs.findIndex((other) => isSameToken(other, cost)) === i)
-}
-
-const WINDOW_OBJECTIONS: Record<Transfer['kind'], Record<Window, Refusal | null>> = {
-  eip3009: {
-    open: null,
-    not_yet: { code: 'invalid_exact_evm_payload_authorization_valid_after' },
-    over: { code: 'invalid_exact_evm_payload_authorization_valid_before' },
-  },
-  svm: { open: null, not_yet: null, over: { code: 'payment_expired' } },
-}
-
-/** What each kind of network calls it. */
-const MISMATCH = {
-  eip3009: {
-    recipient: 'invalid_exact_evm_payload_recipient_mismatch',
-    amount: 'invalid_exact_evm_payload_authorization_value_mismatch',
-  },
-  svm: {
-    recipient: 'invalid_exact_svm_payload_recipient_mismatch',
-    amount: 'invalid_exact_svm_payload_amount_mismatch',
-  },
-} as const
-
-/** The offer a payment of `amount` to `paid` is for. Amounts at a resource differ, so the amount names it. */
-function matchTerms(payment: Payment, paid: string, amount: bigint, offers: readonly Offer[]): Result<Offer> {
-  const { accepted, transfer } = payment
-  const agreed = accepted
-    ? offers.filter(
-        (offer) =>
-          offer.amount === accepted.amount &&
-          isSameAddress(offer.asset, accepted.asset) &&
-          isSameAddress(offer.payTo, accepted.payTo),
-      )
-    : offers
-  if (offers.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'nothing is sold on this network' })
-  if (agreed.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'accepted is none of the offers' })
-  const payable = agreed.filter((offer) => isSameAddress(offer.payTo, paid))
-  if (payable.length === 0) return fail({ code: MISMATCH[transfer.kind].recipient })
-  const match = payable.find((candidate) => candidate.amount === amount)
-  return match ? ok(match) : fail({ code: MISMATCH[transfer.kind].amount })
+/** As `matchTerms`. The spender is x402's proxy, and the token that of the offer. */
+function matchPermitTerms(payment: Payment, permit: Permit, offers: readonly Offer[]): Result<Offer> {
+  const { accepted } = payment
+  if (permit.spender !== EXACT_PROXY) return fail({ code: 'invalid_permit2_spender' })
+  const inToken = offers.filter(({ asset }) => isSameAddress(asset, permit.asset))
+  const isOther = accepted !== null && !isSameAddress(accepted.asset, permit.asset)
+  if (isOther || (offers.length > 0 && inToken.length === 0)) return fail({ code: 'permit2_token_mismatch' })
+  return matchTerms(payment, permit.to, permit.value, inToken)
 }
 
 /**
@@ -239,11 +219,4 @@ async function payeeOf({ destination, mint }: SvmTransfer, offers: readonly Offe
   for (const payTo of new Set(offers.map((offer) => offer.payTo)))
     if ((await associatedTokenAccount(payTo, mint)) === destination) return payTo
   return null
-}
-
-function windowOf(validAfter: bigint, validBefore: bigint, nowSeconds: number): Window {
-  const now = BigInt(nowSeconds)
-  if (validAfter > now) return 'not_yet'
-  const left = validBefore - now
-  return left < SETTLE_MARGIN_SECONDS || left > LONGEST_WINDOW_SECONDS ? 'over' : 'open'
 }

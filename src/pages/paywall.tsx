@@ -73,6 +73,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
   const { strings, refused, challenge } = view
   const { pay } = strings
   const publisher = publisherOf(view)
+  const forPrograms = tokensOf(view).filter(({ kind }) => kind === 'permit2')
   return (
     <>
       <section class="card paywall" aria-labelledby="offers">
@@ -88,7 +89,9 @@ export const Card = ({ view }: { view: PaywallView }) => {
         {challenge === null ? <p>{pay.notByPage}</p> : null}
         <p class="quiet">
           {challenge === null ? '' : `${pay.terms(publisher)} `}
-          {pay.networks(tokensOf(view), view.networks.map((network) => network.name).join(', '))} {pay.programs}
+          {pay.networks(symbolsIn(tokensOf(view)), view.networks.map((network) => network.name).join(', '))}{' '}
+          {forPrograms.length === 0 ? '' : `${pay.permit2(symbolsIn(forPrograms))} `}
+          {pay.programs}
         </p>
       </section>
       {challenge === null ? null : (
@@ -100,7 +103,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             names: view.offers.map((offer) => offer.name),
             euros: eurosOf(view),
             symbols: symbolsOf(view),
-            networks: view.networks.map(forWallets),
+            networks: view.networks.filter((network) => isForWallets(network, view)).map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
           })}
@@ -110,12 +113,13 @@ export const Card = ({ view }: { view: PaywallView }) => {
   )
 }
 
-/** The names of the tokens that what is on sale here can be paid with. */
-const tokensOf = ({ offers, networks, tokens: known }: PaywallView): string => {
+/** The tokens that what is on sale here can be paid with. */
+const tokensOf = ({ offers, networks, tokens: known }: PaywallView): Asset[] => {
   const currencies = offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))
-  const tokens = offeredOn(networks, known).filter(({ currency }) => currencies.includes(currency))
-  return [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
+  return offeredOn(networks, known).filter(({ currency }) => currencies.includes(currency))
 }
+
+const symbolsIn = (tokens: readonly Asset[]): string => [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 
 /** The tokens on offer that are counted in euros. */
 const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
@@ -134,6 +138,10 @@ const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (
     </a>
   </div>
 )
+
+/** Whether the page can pay in a token of a network; by Permit2 it cannot. */
+const isForWallets = (network: Network, { tokens }: PaywallView): boolean =>
+  offeredOn([network], tokens).some(({ kind }) => kind !== 'permit2')
 
 /** What a wallet has to be told of a network; on Solana the name by which it knows it (wallet-standard). */
 const forWallets = ({ network, name, isTest, rpcUrl }: Network) =>

@@ -1,7 +1,7 @@
 // What the logs of a transaction prove about an authorization. Only the order of the token's own logs counts: "some
 // transfer in the same transaction" is no payment. It weighs one receipt, and does not say whether it can be undone.
 import * as z from 'zod/mini'
-import { type Budget, type ChainFailure, type Rpc, read, safeNumber, word } from '../chain.ts'
+import { type Answer, type Budget, type Call, type ChainFailure, type Rpc, read, safeNumber, word } from '../chain.ts'
 import { fail, ok, type Result } from '../errors.ts'
 import type { Authorization } from '../x402/payment.ts'
 
@@ -45,13 +45,20 @@ const storedReceipt = z.nullable(
   }),
 )
 
+export const receiptCall = (transaction: string): Call => ({
+  method: 'eth_getTransactionReceipt',
+  params: [transaction],
+})
+
 /** A transaction's receipt; null where the node knows none. */
-export async function receiptOf(
+export const receiptOf = async (
   rpc: Rpc,
   transaction: string,
   budget: Budget,
-): Promise<Result<Receipt | null, ChainFailure>> {
-  const answer = await rpc.ask({ method: 'eth_getTransactionReceipt', params: [transaction] }, budget)
+): Promise<Result<Receipt | null, ChainFailure>> =>
+  receiptIn(await rpc.ask(receiptCall(transaction), budget), transaction)
+
+export function receiptIn(answer: Answer | undefined, transaction: string): Result<Receipt | null, ChainFailure> {
   const found = read(storedReceipt, answer)
   if (!found.ok) return found
   if (found.value === null) return ok(null)
@@ -63,7 +70,7 @@ export async function receiptOf(
 
 /** What a receipt says of one authorization. */
 export type Reading =
-  /** The token's next log is the transfer. `position`: place of `AuthorizationUsed` among all logs of the receipt. */
+  /** It paid. `position`: place of the proof among all logs of the receipt, here that of `AuthorizationUsed`. */
   | { kind: 'paid'; position: number }
   /** Cancelled, or the next log is a transfer of another payee or value: this authorization can never pay. */
   | { kind: 'spent' }

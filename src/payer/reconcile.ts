@@ -1,15 +1,51 @@
 // What the chain says about a payment. A used nonce proves nothing by itself, and a verdict against the payer is read
 // at one numbered block well behind the head. It asks and concludes; it stores nothing.
-import { type Block, type Budget, blockAt, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
-import type { PaymentReason } from '../errors.ts'
-import type { Authorization, FirstLook } from '../x402/payment.ts'
-import { isHash, type Receipt, readReceipt, receiptOf } from './proof.ts'
-import { SETTLED_SECONDS, type Search, searchOn, settledBlock, startSearch } from './search.ts'
+import { type Block, type Budget, blockAt, type ChainFailure, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
+import { ok, type PaymentReason, type Result } from '../errors.ts'
+import type { Authorization, EvmTransfer, FirstLook, Permit } from '../x402/payment.ts'
+import { isPermitUsed, permitEvidence, permitTrail } from './permit.ts'
+import { isHash, type Reading, type Receipt, readReceipt, receiptOf } from './proof.ts'
+import { SETTLED_SECONDS, type Search, searchOn, settledBlock, startSearch, type Trail, usesTrail } from './search.ts'
 
 export type { Search } from './search.ts'
 
-/** What is asked about: an authorization of a token. */
-export type EvmSubject = { kind: 'eip3009'; asset: string; authorization: Authorization }
+/** What is asked about: an authorization of a token, or a permit, which names its own. */
+export type EvmSubject =
+  | { kind: 'eip3009'; asset: string; authorization: Authorization }
+  | { kind: 'permit2'; permit: Permit }
+
+export const evmSubjectOf = (transfer: EvmTransfer, asset: string): EvmSubject =>
+  transfer.kind === 'permit2'
+    ? { kind: 'permit2', permit: transfer.permit }
+    : { kind: 'eip3009', asset, authorization: transfer.authorization }
+
+/** Whether its nonce was used as of a block, for whatever; null where there is no answer. */
+const isUsedAt = (rpc: Rpc, subject: EvmSubject, at: number | 'latest', budget: Budget): Promise<boolean | null> =>
+  subject.kind === 'permit2'
+    ? isPermitUsed(rpc, subject.permit, at, budget)
+    : isNonceUsed(rpc, subject.asset, subject.authorization, at, budget)
+
+/** The last second at which it may be used, for all that counts here. */
+const endOf = (subject: EvmSubject): bigint =>
+  subject.kind === 'permit2' ? subject.permit.deadline : subject.authorization.validBefore
+
+const trailOf = (rpc: Rpc, subject: EvmSubject): Trail =>
+  subject.kind === 'permit2' ? permitTrail(rpc, subject.permit) : usesTrail(subject.asset, subject.authorization)
+
+type Evidence = { receipt: Receipt; reading: Reading }
+
+/** What a transaction proves of it; null where nobody knows the transaction. */
+async function evidenceOf(
+  rpc: Rpc,
+  subject: EvmSubject,
+  transaction: string,
+  budget: Budget,
+): Promise<Result<Evidence | null, ChainFailure>> {
+  if (subject.kind === 'permit2') return permitEvidence(rpc, subject.permit, transaction, budget)
+  const receipt = await receiptOf(rpc, transaction, budget)
+  if (!receipt.ok || receipt.value === null) return receipt.ok ? ok(null) : receipt
+  return ok({ receipt: receipt.value, reading: readReceipt(receipt.value, subject.asset, subject.authorization) })
+}
 
 /** What is known of it so far. */
 export type Known<Place = Search> = {
@@ -26,7 +62,7 @@ export type Known<Place = Search> = {
 export type Question = EvmSubject & Known
 
 export type Truth =
-  /** `position`: place of `AuthorizationUsed` among all logs of the receipt. */
+  /** `position`: place of the proof among all logs of the receipt. */
   | { kind: 'settled'; transaction: string; position: number }
   /** Pinned: cancelled, or the token's next log is a transfer of another payee or value. */
   | { kind: 'void'; transaction: string }
@@ -61,7 +97,10 @@ export const LOST_SECONDS = 600
 const LATER_SECONDS = 10
 
 const UNREACHABLE: Truth = { kind: 'unreachable' }
-const EXPIRED: Truth = { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' }
+const EXPIRED: Record<EvmSubject['kind'], Truth> = {
+  eip3009: { kind: 'expired', reason: 'invalid_exact_evm_payload_authorization_valid_before' },
+  permit2: { kind: 'expired', reason: 'permit2_deadline_expired' },
+}
 const SEARCHING: Truth = { kind: 'unclear', why: 'searching' }
 
 type Place = { head: Block; settled: Block }
@@ -69,20 +108,19 @@ type Place = { head: Block; settled: Block }
 /** What became of a payment. Makes `LOOK_REQUESTS` requests at most, and never throws. */
 export async function look(rpc: Rpc, question: Question, nowSeconds: number, budget: Budget): Promise<Look> {
   const own = shareOf(budget, LOOK_REQUESTS)
-  const { asset, authorization, search } = question
+  const { search } = question
   // One spelling: the proof's place is unique by it.
   const transaction = question.transaction.toLowerCase()
-  const [head, isUsed, receipt] = await Promise.all([
+  const [head, isUsed, evidence] = await Promise.all([
     rpc.head(own),
-    isNonceUsed(rpc, asset, authorization, 'latest', own),
-    isHash(transaction) ? receiptOf(rpc, transaction, own) : null,
+    isUsedAt(rpc, question, 'latest', own),
+    isHash(transaction) ? evidenceOf(rpc, question, transaction, own) : null,
   ])
-  const named = receipt?.ok ? receipt.value : null
-  const reading = named && readReceipt(named, asset, authorization)
+  const named = evidence?.ok ? evidence.value : null
   // A payment that is found counts at once.
-  if (reading?.kind === 'paid') {
+  if (named?.reading.kind === 'paid') {
     return {
-      truth: { kind: 'settled', transaction, position: reading.position },
+      truth: { kind: 'settled', transaction, position: named.reading.position },
       seenBlock: question.seenBlock,
       search,
     }
@@ -90,11 +128,11 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
   if (!head || isUsed === null) return { truth: UNREACHABLE, seenBlock: question.seenBlock, search }
 
   if (!isUsed) {
-    const unused = await lookUnused(rpc, question, head, named && !named.isSuccess, own)
+    const unused = await lookUnused(rpc, question, head, named && !named.receipt.isSuccess, own)
     // Nodes that disagree, or lag so far, have not shown that it is unused.
     if (unused?.kind === 'unreachable') return { truth: unused, seenBlock: question.seenBlock, search }
     if (unused) {
-      const truth = receipt?.ok === false ? UNREACHABLE : unused
+      const truth = evidence?.ok === false ? UNREACHABLE : unused
       return { truth, seenBlock: Math.max(question.seenBlock ?? 0, head.number), search }
     }
   }
@@ -104,11 +142,11 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
     seenBlock: question.seenBlock,
     search: at,
   })
-  if (receipt?.ok === false) return used(UNREACHABLE)
+  if (evidence?.ok === false) return used(UNREACHABLE)
   const settled = await settledBlock(rpc, head, own)
   if (!settled) return used(UNREACHABLE)
   const place = { head, settled }
-  if (named && reading && reading.kind !== 'absent') {
+  if (named && named.reading.kind !== 'absent') {
     return used(await weigh(rpc, question, transaction, named, place, own))
   }
   const found = await lookForUse(rpc, question, place, nowSeconds, own)
@@ -118,20 +156,20 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
 /** What an unused nonce means; null where it turns out to be used well behind the head. */
 async function lookUnused(
   rpc: Rpc,
-  { asset, authorization, wantsPinned }: Question,
+  question: Question,
   head: Block,
   reverted: boolean | null,
   budget: Budget,
 ): Promise<Truth | null> {
-  const mayBeExpired = BigInt(head.time - SETTLED_SECONDS) > authorization.validBefore
-  if (!wantsPinned && !mayBeExpired) return { kind: 'unused', pinnedSeconds: null, reverted }
+  const mayBeExpired = BigInt(head.time - SETTLED_SECONDS) > endOf(question)
+  if (!question.wantsPinned && !mayBeExpired) return { kind: 'unused', pinnedSeconds: null, reverted }
   const settled = await settledBlock(rpc, head, budget)
   if (!settled) return UNREACHABLE
   if (settled.number < 0) return { kind: 'unused', pinnedSeconds: null, reverted }
-  const isUsed = await isNonceUsed(rpc, asset, authorization, settled.number, budget)
+  const isUsed = await isUsedAt(rpc, question, settled.number, budget)
   if (isUsed === null) return UNREACHABLE
   if (isUsed) return null
-  if (BigInt(settled.time) > authorization.validBefore) return EXPIRED
+  if (BigInt(settled.time) > endOf(question)) return EXPIRED[question.kind]
   return { kind: 'unused', pinnedSeconds: settled.time, reverted }
 }
 
@@ -143,10 +181,9 @@ async function lookForUse(
   nowSeconds: number,
   budget: Budget,
 ): Promise<{ truth: Truth; search: Search | null }> {
-  const { asset, authorization } = question
   const before = question.search ?? (await startSearch(rpc, place.head, question, budget))
   if (!before) return { truth: UNREACHABLE, search: null }
-  const found = await searchOn(rpc, asset, authorization, before, place, budget)
+  const found = await searchOn(rpc, trailOf(rpc, question), before, place, budget)
   const { emptySinceSeconds } = before
   // The second search counts from ten minutes after the first: until then an empty search is not a second one.
   const isWaiting = emptySinceSeconds !== null && nowSeconds - emptySinceSeconds < SECOND_SEARCH_SECONDS
@@ -164,20 +201,20 @@ async function lookForUse(
       }
     }
     case 'found': {
-      const receipt = await receiptOf(rpc, found.transaction, budget)
+      const evidence = await evidenceOf(rpc, question, found.transaction, budget)
       // A log without a known transaction was undone a moment ago.
-      if (!receipt.ok || !receipt.value) return { truth: UNREACHABLE, search }
-      return { truth: await weigh(rpc, question, found.transaction, receipt.value, place, budget), search }
+      if (!evidence.ok || !evidence.value) return { truth: UNREACHABLE, search }
+      return { truth: await weigh(rpc, question, found.transaction, evidence.value, place, budget), search }
     }
     case 'nothing': {
       const again = { ...before, searchedTo: anew, emptySinceSeconds: emptySinceSeconds ?? nowSeconds }
       if (emptySinceSeconds === null || isWaiting) {
         return { truth: { kind: 'unclear', why: 'searching' }, search: again }
       }
-      const isUsed = await isNonceUsed(rpc, asset, authorization, place.settled.number, budget)
+      const isUsed = await isUsedAt(rpc, question, place.settled.number, budget)
       if (isUsed === null) return { truth: UNREACHABLE, search: again }
       // Unused at a block past `validBefore`, it can never pay: it was cancelled after that.
-      return { truth: isUsed ? { kind: 'used_before' } : EXPIRED, search: again }
+      return { truth: isUsed ? { kind: 'used_before' } : EXPIRED[question.kind], search: again }
     }
   }
 }
@@ -185,13 +222,12 @@ async function lookForUse(
 /** What the transaction that used the nonce proves. Only what can no longer be undone counts against the payer. */
 async function weigh(
   rpc: Rpc,
-  { asset, authorization }: Question,
+  question: Question,
   transaction: string,
-  receipt: Receipt,
+  { receipt, reading }: Evidence,
   { head, settled }: Place,
   budget: Budget,
 ): Promise<Truth> {
-  const reading = readReceipt(receipt, asset, authorization)
   switch (reading.kind) {
     case 'paid':
       return { kind: 'settled', transaction, position: reading.position }
@@ -205,7 +241,7 @@ async function weigh(
       if (!own) return UNREACHABLE
       const waitSeconds = SETTLED_SECONDS - (head.time - own.time)
       if (waitSeconds > 0) return tooFresh(waitSeconds)
-      const isUsed = await isNonceUsed(rpc, asset, authorization, own.number, budget)
+      const isUsed = await isUsedAt(rpc, question, own.number, budget)
       if (isUsed === null) return UNREACHABLE
       return isUsed ? { kind: 'void', transaction } : tooFresh(LATER_SECONDS)
     }
@@ -215,13 +251,8 @@ async function weigh(
 const tooFresh = (inSeconds: number): Truth => ({ kind: 'unclear', why: 'too fresh', inSeconds })
 
 /** Whether a nonce is unused when a payment first comes; null where there is no answer. */
-export async function firstLook(
-  rpc: Rpc,
-  asset: string,
-  authorization: Pick<Authorization, 'from' | 'nonce'>,
-  budget: Budget,
-): Promise<FirstLook | null> {
-  const [head, isUsed] = await Promise.all([rpc.head(budget), isNonceUsed(rpc, asset, authorization, 'latest', budget)])
+export async function firstLook(rpc: Rpc, subject: EvmSubject, budget: Budget): Promise<FirstLook | null> {
+  const [head, isUsed] = await Promise.all([rpc.head(budget), isUsedAt(rpc, subject, 'latest', budget)])
   if (isUsed === true) return { kind: 'used' }
   return head && isUsed === false ? { kind: 'unused', block: head.number } : null
 }
@@ -236,23 +267,23 @@ export type Proof =
 
 export async function proofOf(
   rpc: Rpc,
-  question: { asset: string; authorization: Authorization; transaction: string; settledAtSeconds: number },
+  question: EvmSubject & { transaction: string; settledAtSeconds: number },
   nowSeconds: number,
   budget: Budget,
 ): Promise<Proof> {
   const own = shareOf(budget, LOOK_REQUESTS)
-  const { asset, authorization, transaction, settledAtSeconds } = question
-  const [head, receipt] = await Promise.all([rpc.head(own), receiptOf(rpc, transaction, own)])
-  if (!receipt.ok) return { kind: 'unreachable' }
-  const reading = receipt.value && readReceipt(receipt.value, asset, authorization)
+  const { transaction, settledAtSeconds } = question
+  const [head, evidence] = await Promise.all([rpc.head(own), evidenceOf(rpc, question, transaction, own)])
+  if (!evidence.ok) return { kind: 'unreachable' }
+  const { receipt = null, reading = null } = evidence.value ?? {}
   if (reading?.kind === 'paid') return { kind: 'proven', position: reading.position }
   if (!head) return { kind: 'unreachable' }
-  if (!receipt.value?.isSuccess) {
+  if (!receipt?.isSuccess) {
     // By both clocks: a chain that stands still has not lost it.
     const isLost = Math.min(head.time, nowSeconds) >= settledAtSeconds + LOST_SECONDS
     return { kind: isLost ? 'missing' : 'unclear' }
   }
   const settled = await settledBlock(rpc, head, own)
   if (!settled) return { kind: 'unreachable' }
-  return { kind: receipt.value.block <= settled.number ? 'missing' : 'unclear' }
+  return { kind: receipt.block <= settled.number ? 'missing' : 'unclear' }
 }

@@ -17,7 +17,7 @@ import {
   type TransferTerms,
 } from '../x402/payment.ts'
 import { readMessage } from '../x402/svm.ts'
-import type { EvmSubject, Known, Look, Search } from './reconcile.ts'
+import { type EvmSubject, evmSubjectOf, type Known, type Look, type Search } from './reconcile.ts'
 import { isOpen, type Redemption, step, wasSent } from './redemption.ts'
 import { SETTLED_SECONDS } from './search.ts'
 import type { SvmSearch, SvmSubject } from './solana.ts'
@@ -180,6 +180,7 @@ export function signedPaymentOf(row: PaymentRow): SignedPayment | null {
 /** Throws where nobody knows the token any more. */
 function transferTermsOf({ network }: PaymentRow, { asset, domain, transfer, facilitator }: Terms): TransferTerms {
   if (transfer.kind === 'svm') return { kind: 'svm', feePayer: transfer.feePayer, facilitator: facilitator ?? '' }
+  if (transfer.kind === 'permit2') return { kind: 'permit2' }
   const known = assetAt(network, asset)
   const signed = domain ?? (known?.kind === 'eip3009' ? known.eip712 : null)
   if (!signed) throw new Error('a stored payment is of an unknown token')
@@ -189,8 +190,7 @@ function transferTermsOf({ network }: PaymentRow, { asset, domain, transfer, fac
 /** What the chain is asked about. */
 export function subjectOf(row: PaymentRow): EvmSubject | SvmSubject {
   const { asset, transfer } = termsOf(row)
-  if (transfer.kind === 'svm') return { kind: 'svm', transfer }
-  return { kind: 'eip3009', asset, authorization: transfer.authorization }
+  return transfer.kind === 'svm' ? { kind: 'svm', transfer } : evmSubjectOf(transfer, asset)
 }
 
 /** What is known of a row so far. */
@@ -372,8 +372,22 @@ const rest = {
   title: z.optional(z.string()),
 }
 
-/** An authorization lies flat beside the rest, as the first release wrote it. */
+/** An authorization lies flat beside the rest, as the first release wrote it. A permit has a place of its own. */
 const termsSchema = z.union([
+  z.object({
+    permit: z.object({
+      from: hex,
+      asset: hex,
+      value: amountText,
+      spender: hex,
+      nonce: amountText,
+      deadline: amountText,
+      to: hex,
+      validAfter: amountText,
+    }),
+    signature: z.nullable(hex),
+    ...rest,
+  }),
   z.object({
     from: hex,
     to: hex,
@@ -392,13 +406,17 @@ type Stored = Omit<Terms, 'asset'> & { asset: string | null }
 
 function termsText({ asset, domain, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
   const signature = isSigned ? transfer.signature : null
-  const signed =
-    transfer.kind === 'svm'
-      ? { message: transfer.message, signature, facilitator }
-      : { ...transfer.authorization, signature }
   const token = { ...(asset === null ? {} : { asset }), ...(domain === null ? {} : { domain }) }
   const named = { ...token, payTo, offer, ...(title === null ? {} : { title }) }
-  return JSON.stringify({ ...signed, ...named }, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
+  return JSON.stringify({ ...signedIn(transfer, facilitator), signature, ...named }, (_, value) =>
+    typeof value === 'bigint' ? value.toString() : value,
+  )
+}
+
+/** What was signed, as it is stored. */
+function signedIn(transfer: Transfer, facilitator: string | null): object {
+  if (transfer.kind === 'svm') return { message: transfer.message, facilitator }
+  return transfer.kind === 'permit2' ? { permit: transfer.permit } : transfer.authorization
 }
 
 function storedOf(row: PaymentRow): Stored {
@@ -416,6 +434,10 @@ function storedOf(row: PaymentRow): Stored {
     const transfer = readMessage(signed.message, signed.signature ?? '')
     if (!transfer.ok) throw new Error('a stored message cannot be read')
     return { ...named, transfer: transfer.value, facilitator: signed.facilitator }
+  }
+  if ('permit' in signed) {
+    const { permit, signature } = signed
+    return { ...named, transfer: { kind: 'permit2', permit, signature: signature ?? '0x' }, facilitator: null }
   }
   const { signature, ...authorization } = signed
   return { ...named, transfer: { kind: 'eip3009', authorization, signature: signature ?? '0x' }, facilitator: null }
@@ -446,5 +468,7 @@ export function tokenOf(row: PaymentRow): { network: string; asset: string } | n
 }
 
 /** When a payment ends (Unix seconds): after that it is neither sent nor taken. */
-const endsAtSecondsOf = (transfer: Transfer): number =>
-  transfer.kind === 'svm' ? (memoEndsAtSeconds(transfer.memo) ?? 0) : Number(transfer.authorization.validBefore)
+function endsAtSecondsOf(transfer: Transfer): number {
+  if (transfer.kind === 'svm') return memoEndsAtSeconds(transfer.memo) ?? 0
+  return Number(transfer.kind === 'permit2' ? transfer.permit.deadline : transfer.authorization.validBefore)
+}

@@ -1,4 +1,4 @@
-// Finds the transaction that used an authorization, and the newest block that is not undone any more. It reports how far
+// Finds the transaction that used an authorization or a permit, and the newest block that is not undone any more. It reports how far
 // it came and what it found; what that means for the payment is not decided here.
 import * as z from 'zod/mini'
 import {
@@ -17,7 +17,15 @@ import {
   word,
 } from '../chain.ts'
 import { ok, type Result } from '../errors.ts'
-import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, isUse, logEntry, type Nonce, transactionHash } from './proof.ts'
+import {
+  AUTHORIZATION_CANCELED,
+  AUTHORIZATION_USED,
+  isUse,
+  type Log,
+  logEntry,
+  type Nonce,
+  transactionHash,
+} from './proof.ts'
 
 export type Search = {
   /** First block of the window to search. */
@@ -129,9 +137,32 @@ async function blockBefore(rpc: Rpc, head: Block, seconds: number, budget: Budge
   return Math.max(0, low.number < 0 ? number : low.number)
 }
 
+/** What is searched for. */
+export type Trail = {
+  /** Nothing that comes later (Unix seconds) can be it. */
+  endsAtSeconds: bigint
+  /** The logs that are asked for. */
+  filter: { address: string; topics: readonly (string | readonly string[])[] }
+  /** Whether a log is one of these: nodes may answer with others. */
+  isOnIt: (log: Log) => boolean
+  /** Whether the transaction of such a log is the one, and null from it where nobody says. Without it each is. */
+  isIt: ((transaction: string, budget: Budget) => Promise<boolean | null>) | null
+}
+
+/** The use or cancellation of an authorization: a log that only it can have. */
+export const usesTrail = (asset: string, authorization: Nonce & { validBefore: bigint }): Trail => ({
+  endsAtSeconds: authorization.validBefore,
+  filter: {
+    address: asset,
+    topics: [[AUTHORIZATION_USED, AUTHORIZATION_CANCELED], `0x${word(authorization.from)}`, authorization.nonce],
+  },
+  isOnIt: (log) => isUse(log, asset, authorization),
+  isIt: null,
+})
+
 export type SearchResult =
   | { kind: 'found'; transaction: string; searchedTo: number }
-  /** No log of a use: the window is over, and all of it lies behind the settled block. */
+  /** No trace of it: the window is over, and all of it lies behind the settled block. */
   | { kind: 'nothing'; searchedTo: number }
   /** Not the whole window yet; `searchedTo` is how far absence is proven. */
   | { kind: 'searching'; searchedTo: number }
@@ -142,33 +173,40 @@ type Part = { from: number; to: number }
 /** Goes forward from where the search stands: finds count up to the head, absence up to the settled block. */
 export async function searchOn(
   rpc: Rpc,
-  asset: string,
-  authorization: Nonce & { validBefore: bigint },
+  trail: Trail,
   search: Search,
   { head, settled }: { head: Block; settled: Block },
   budget: Budget,
 ): Promise<SearchResult> {
   let at = search.searchedTo
   const soFar = () => ({ searchedTo: Math.max(search.searchedTo, Math.min(at, settled.number)) })
-  const isOver = (block: Block) => block.number <= settled.number && BigInt(block.time) > authorization.validBefore
+  const isOver = (block: Block) => block.number <= settled.number && BigInt(block.time) > trail.endsAtSeconds
   const isWhole = () => at >= settled.number && isOver(settled)
   while (at < head.number && !isWhole() && budget.left > RESERVED_REQUESTS) {
     const parts = partsOf(at + 1, head.number, rpc)
     const answers = await rpc.askAll(
-      parts.flatMap(({ from, to }) => [usesCall(asset, authorization, from, to), blockCall(to)]),
+      parts.flatMap(({ from, to }) => [logsCall(trail, from, to), blockCall(to)]),
       budget,
     )
     for (const [i, { from, to }] of parts.entries()) {
-      const use = useIn(answers[2 * i], asset, authorization, { from, to })
-      if (use.ok && use.value !== null) return { kind: 'found', transaction: use.value, ...soFar() }
-      if (!use.ok && use.error === 'refused') {
+      const traces = tracesIn(answers[2 * i], trail, { from, to })
+      for (const { transactionHash, blockNumber } of traces.ok ? traces.value : []) {
+        if (trail.isIt === null) return { kind: 'found', transaction: transactionHash, ...soFar() }
+        // What comes before it has been looked at.
+        at = Math.max(at, blockNumber - 1)
+        if (budget.left <= RESERVED_REQUESTS) return { kind: 'searching', ...soFar() }
+        const isIt = await trail.isIt(transactionHash, budget)
+        if (isIt) return { kind: 'found', transaction: transactionHash, ...soFar() }
+        if (isIt === null) return { kind: 'unreachable', ...soFar() }
+      }
+      if (!traces.ok && traces.error === 'refused') {
         // Refused after others that were answered: it is asked again, as the first.
         if (i > 0 || rpc.refuseLogs(to - from + 1)) break
         return { kind: 'unreachable', ...soFar() }
       }
       // Nodes answer a range beyond their head with an empty list, so this one must show the last block of the range.
       const last = blockIn(answers[2 * i + 1], to)
-      if (!use.ok || !last) return { kind: budget.left <= 0 ? 'searching' : 'unreachable', ...soFar() }
+      if (!traces.ok || !last) return { kind: budget.left <= 0 ? 'searching' : 'unreachable', ...soFar() }
       at = to
       if (isOver(last)) return { kind: 'nothing', ...soFar() }
     }
@@ -187,16 +225,9 @@ function partsOf(from: number, head: number, rpc: Rpc): Part[] {
   return parts
 }
 
-const usesCall = (asset: string, { from, nonce }: Nonce, fromBlock: number, toBlock: number): Call => ({
+const logsCall = ({ filter }: Trail, fromBlock: number, toBlock: number): Call => ({
   method: 'eth_getLogs',
-  params: [
-    {
-      address: asset,
-      topics: [[AUTHORIZATION_USED, AUTHORIZATION_CANCELED], `0x${word(from)}`, nonce],
-      fromBlock: toHex(fromBlock),
-      toBlock: toHex(toBlock),
-    },
-  ],
+  params: [{ ...filter, fromBlock: toHex(fromBlock), toBlock: toHex(toBlock) }],
 })
 
 /** What `eth_getLogs` answers. */
@@ -204,17 +235,16 @@ export const foundLogs = z.array(
   z.extend(logEntry, { transactionHash, blockNumber: safeNumber, removed: z.optional(z.boolean()) }),
 )
 
-/** The transaction that used or cancelled the authorization, null where no log of this range tells. */
-function useIn(
+/** The logs of this range that may lead to it, each transaction once, the earliest first. */
+function tracesIn(
   answer: Answer | undefined,
-  asset: string,
-  nonce: Nonce,
+  { isOnIt }: Trail,
   { from, to }: Part,
-): Result<string | null, ChainFailure> {
+): Result<z.infer<typeof foundLogs>, ChainFailure> {
   const logs = read(foundLogs, answer)
   if (!logs.ok) return logs
-  const found = logs.value.find(
-    (log) => log.removed !== true && log.blockNumber >= from && log.blockNumber <= to && isUse(log, asset, nonce),
-  )
-  return ok(found?.transactionHash ?? null)
+  const found = logs.value
+    .filter((log) => log.removed !== true && log.blockNumber >= from && log.blockNumber <= to && isOnIt(log))
+    .toSorted((a, b) => a.blockNumber - b.blockNumber)
+  return ok(found.filter((log, i) => found.findIndex((o) => o.transactionHash === log.transactionHash) === i))
 }

@@ -38,10 +38,15 @@ export type Eip3009Asset = Token & {
   eip712: { name: string; version: string }
 }
 
+/** An ERC-20 that is paid by Permit2. */
+export type Permit2Asset = Token & { kind: 'permit2'; asset: `0x${string}` }
+
 /** A mint of Solana's classic token program. */
 export type SvmAsset = Token & { kind: 'svm' }
 
-export type Asset = Eip3009Asset | SvmAsset
+export type EvmAsset = Eip3009Asset | Permit2Asset
+
+export type Asset = EvmAsset | SvmAsset
 
 /** The namespace of a CAIP-2 id: networks that share addresses and keys. */
 export const namespaceOf = (network: string): string => network.split(':')[0] ?? ''

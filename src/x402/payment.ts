@@ -1,7 +1,7 @@
 // The vocabulary of a payment, free of wire versions: Offer → Payment → VerifiedPayment → Settlement.
 // Each stage is made in one file; skipping one does not compile.
 
-import type { Asset } from './assets.ts'
+import type { Asset, EvmAsset } from './assets.ts'
 import type { SvmTransfer } from './svm.ts'
 
 /** One entry of `accepts`, with what it buys (x402 v2 §5.1). Amounts are atomic units. */
@@ -25,18 +25,23 @@ export type Offer = {
 }
 
 /**
- * What a payment has to say beside amount and payee: on EVM the token's EIP-712 domain; on Solana who pays the fee, and the
- * facilitator (base URL) whose key that is. Nobody else can settle it.
+ * What a payment has to say beside amount and payee: of EIP-3009 the token's EIP-712 domain; of Permit2 nothing; on Solana who
+ * pays the fee, and the facilitator (base URL) whose key that is. Nobody else can settle it.
  */
 export type TransferTerms =
   | { kind: 'eip3009'; name: string; version: string }
+  | { kind: 'permit2' }
   | { kind: 'svm'; feePayer: string; facilitator: string }
+
+/** The terms of a token on EVM, which follow from the token alone. */
+export const evmTermsOf = (asset: EvmAsset): Exclude<TransferTerms, { kind: 'svm' }> =>
+  asset.kind === 'permit2' ? { kind: 'permit2' } : { kind: 'eip3009', ...asset.eip712 }
 
 /** A token that can be paid with now, and who is paid. */
 export type Way = { asset: Asset; transfer: TransferTerms; payTo: string }
 
 /** `maxTimeoutSeconds`: how long a payment may take to be settled; shorter than a quote. Solana forgets it after about 60 s. */
-const PAYMENT_SECONDS = { eip3009: 300, svm: 60 }
+const PAYMENT_SECONDS = { eip3009: 300, permit2: 300, svm: 60 }
 
 /** What differs from one offer to the next. */
 type OfferTerms = Pick<Offer, 'amount' | 'name' | 'accessSeconds' | 'scope' | 'flow'>
@@ -72,21 +77,53 @@ export type Eip3009Transfer = {
   signature: `0x${string}`
 }
 
+/** `PermitWitnessTransferFrom` of Permit2, with the witness of x402's exact proxy. Addresses are lower case. */
+export type Permit = {
+  from: `0x${string}`
+  /** The token and how much of it. */
+  asset: `0x${string}`
+  value: bigint
+  /** Who may use it. */
+  spender: `0x${string}`
+  nonce: bigint
+  /** The last second at which it is good (Unix). */
+  deadline: bigint
+  /** The witness: who is paid, and from when on. */
+  to: `0x${string}`
+  validAfter: bigint
+}
+
+/** A permit with its signature, as an authorization has one. */
+export type Permit2Transfer = {
+  kind: 'permit2'
+  permit: Permit
+  signature: `0x${string}`
+}
+
+/** What a wallet signs on EVM. */
+export type EvmTransfer = Eip3009Transfer | Permit2Transfer
+
 /** What a wallet has signed. */
-export type Transfer = Eip3009Transfer | SvmTransfer
+export type Transfer = EvmTransfer | SvmTransfer
 
 /** Whose money moves. */
-export const payerOf = (transfer: Unsigned | Transfer): string =>
-  transfer.kind === 'svm' ? transfer.payer : transfer.authorization.from
+export function payerOf(transfer: Unsigned | Transfer): string {
+  if (transfer.kind === 'svm') return transfer.payer
+  return transfer.kind === 'permit2' ? transfer.permit.from : transfer.authorization.from
+}
 
 /** A transfer whose signature is gone, or does not matter. */
-export type Unsigned = Omit<Eip3009Transfer, 'signature'> | Omit<SvmTransfer, 'signature'>
+export type Unsigned =
+  | Omit<Eip3009Transfer, 'signature'>
+  | Omit<Permit2Transfer, 'signature'>
+  | Omit<SvmTransfer, 'signature'>
 
 /** All of a signed transfer as one text, by which it is compared. */
-export const textOf = (transfer: Transfer): string =>
-  transfer.kind === 'svm'
-    ? [transfer.signature, transfer.message].join('|')
-    : [transfer.signature, ...Object.values(transfer.authorization)].join('|')
+export function textOf(transfer: Transfer): string {
+  if (transfer.kind === 'svm') return [transfer.signature, transfer.message].join('|')
+  const signed = transfer.kind === 'permit2' ? transfer.permit : transfer.authorization
+  return [transfer.signature, ...Object.values(signed)].join('|')
+}
 
 /** A decoded payment: well-formed, nothing about it proven. */
 export type Payment = {

@@ -32,13 +32,15 @@ export const paymentV1 = z.pipe(
 )
 
 /**
- * The body of a 402. Offers on networks that v1 has no name for are left out: its clients would refuse them all.
+ * The body of a 402. Offers on networks that v1 has no name for are left out: its clients would refuse them all. So are those
+ * of Permit2, which its clients do not know: they would sign what cannot be settled.
  * `expiresAt` is in seconds; `paymentId` may be echoed as a key of the payment, to hold us to the quote.
  */
 export function challengeV1(resource: ResourceInfo, offers: readonly Offer[], quote: QuoteToken) {
   const known = offers.flatMap((offer, i) => {
     const network = networkOf(offer.network)?.v1Name
-    return network ? [{ offer, network, memo: quote.memos[i] ?? null, signed: quote.signedOffers[i] }] : []
+    const isKnown = network && offer.transfer.kind !== 'permit2'
+    return isKnown ? [{ offer, network, memo: quote.memos[i] ?? null, signed: quote.signedOffers[i] }] : []
   })
   // A client with a bare EVM account takes the first USDC of whatever network.
   known.sort((a, b) => Number(a.offer.transfer.kind === 'svm') - Number(b.offer.transfer.kind === 'svm'))

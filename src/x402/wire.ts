@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import type { Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierEcho } from './extensions/payment-identifier.ts'
-import type { Authorization, Offer, Transfer } from './payment.ts'
+import type { Authorization, Offer, Permit, Transfer } from './payment.ts'
 import { readTransaction, type SvmTransfer, transactionOf } from './svm.ts'
 
 /** The extension that carries this site's own quote. */
@@ -40,6 +40,33 @@ const eip3009Payload = z.strictObject({
   }) satisfies z.core.$ZodType<Authorization>,
 })
 
+/** Permit2 (scheme_exact_evm.md, "Permit2"), as strict. */
+const permit2Payload = z.strictObject({
+  signature: hex(/^0x(?:[0-9a-fA-F]{2})+$/),
+  permit2Authorization: z.pipe(
+    z.strictObject({
+      permitted: z.strictObject({ token: address, amount: atomicUnits }),
+      from: address,
+      spender: address,
+      nonce: atomicUnits,
+      deadline: atomicUnits,
+      witness: z.strictObject({ to: address, validAfter: atomicUnits }),
+    }),
+    z.transform(
+      ({ permitted, from, spender, nonce, deadline, witness }): Permit => ({
+        from,
+        asset: permitted.token,
+        value: permitted.amount,
+        spender,
+        nonce,
+        deadline,
+        to: witness.to,
+        validAfter: witness.validAfter,
+      }),
+    ),
+  ),
+})
+
 /** On Solana: a transaction that the payer has signed, and the fee payer has not (scheme_exact_svm.md). */
 const svmPayload = z.pipe(
   z.strictObject({ transaction: z.string() }),
@@ -57,13 +84,21 @@ export const exactPayload = z.union([
     eip3009Payload,
     z.transform(({ signature, authorization }): Transfer => ({ kind: 'eip3009', authorization, signature })),
   ),
+  z.pipe(
+    permit2Payload,
+    z.transform(
+      ({ signature, permit2Authorization }): Transfer => ({ kind: 'permit2', permit: permit2Authorization, signature }),
+    ),
+  ),
   svmPayload,
 ])
 
 /** The `payload` as it was signed, for a facilitator. */
 export function payloadOf(transfer: Transfer) {
   if (transfer.kind === 'svm') return { transaction: transactionOf(transfer) }
-  const { signature, authorization } = transfer
+  const { signature } = transfer
+  if (transfer.kind === 'permit2') return { signature, permit2Authorization: permitOnTheWire(transfer.permit) }
+  const { authorization } = transfer
   return {
     signature,
     authorization: {
@@ -77,13 +112,29 @@ export function payloadOf(transfer: Transfer) {
   }
 }
 
+const permitOnTheWire = ({ from, asset, value, spender, nonce, deadline, to, validAfter }: Permit) => ({
+  permitted: { token: asset, amount: value.toString() },
+  from,
+  spender,
+  nonce: nonce.toString(),
+  deadline: deadline.toString(),
+  witness: { to, validAfter: validAfter.toString() },
+})
+
 /** What both versions say in `extra` of an offer. `memo`: what the payment has to carry, on Solana. */
 export function extraOf({ transfer, flow }: Offer, memo: string | null) {
-  const terms =
-    transfer.kind === 'svm'
-      ? { feePayer: transfer.feePayer, ...(memo === null ? {} : { memo }) }
-      : { name: transfer.name, version: transfer.version }
-  return { ...terms, ...(flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) }
+  return { ...termsOnTheWire(transfer, memo), ...(flow === 'upfront' ? { paymentFlow: 'upfront' } : {}) }
+}
+
+function termsOnTheWire(transfer: Offer['transfer'], memo: string | null) {
+  switch (transfer.kind) {
+    case 'svm':
+      return { feePayer: transfer.feePayer, ...(memo === null ? {} : { memo }) }
+    case 'permit2':
+      return { assetTransferMethod: 'permit2' }
+    case 'eip3009':
+      return { name: transfer.name, version: transfer.version }
+  }
 }
 
 export const extensionsEcho = z.optional(

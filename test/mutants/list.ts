@@ -99,11 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['    () => true,\n', '    () => false,\n', site('conformance/purchase')],
     ['    () => false,\n', '    () => true,\n', site('attacks/breaking-off')],
     ['payment ? encodeFailure(refusal, payment) : {}', '{}', site('conformance/refusals')],
-    [
-      'if (publicError(refusal.code).status !== 402) return refuse',
-      'if (false) return refuse',
-      site('conformance/facilitators'),
-    ],
+    ['if (!invites(refusal)) return refuse', 'if (false) return refuse', site('conformance/facilitators')],
     [
       'payment.quote === null ? [] : await quotedOffers',
       'payment.quote === null || true ? [] : await quotedOffers',
@@ -116,9 +112,6 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...in_('purchase.ts', [
-    ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
-    ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
-    ['if (known) return fail(known)', '', long('strangers')],
     ['if (isLast || !isRetryable(fault)) break', 'break', told('content')],
     [
       'world.waitUntil(payer.hangUp({ protocol: PROTOCOL, requestId: request.requestId }).catch(logFault))',
@@ -138,6 +131,11 @@ export const MUTANTS: readonly Mutant[] = [
       "signatureHash: await fingerprint('')",
       site('conformance/contract-wallets'),
     ],
+  ]),
+  ...in_('proving.ts', [
+    ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
+    ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
+    ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
   ]),
   ...in_('access.ts', [
     [
@@ -173,12 +171,14 @@ export const MUTANTS: readonly Mutant[] = [
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),
   ...in_('networks/network.ts', [
+    ["verifiedBy('key'), objection", "verifiedBy('code'), objection", site('conformance/two-networks')],
+  ]),
+  ...in_('networks/terms.ts', [
     ['const SETTLE_MARGIN_SECONDS = 8n', 'const SETTLE_MARGIN_SECONDS = -1n', unit('codec')],
     ['30n * 86_400n', '30_000n * 86_400n', site('conformance/refusals')],
     ['(candidate) => candidate.amount === amount', '() => true', site('conformance/refusals')],
     ['agreed.filter((offer) => isSameAddress(offer.payTo, paid))', 'agreed', unit('codec')],
     ["if (validAfter > now) return 'not_yet'", '', site('conformance/refusals')],
-    ["verifiedBy('key'), objection", "verifiedBy('code'), objection", site('conformance/two-networks')],
   ]),
   ...in_('cdp.ts', [
     ['const BACKDATED_SECONDS = 30', 'const BACKDATED_SECONDS = 0', unit('keyring')],
@@ -335,8 +335,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('payer/rows.ts', [
     ['validBeforeSeconds: Math.min(looked.validBeforeSeconds, nowSeconds) }', '}', unit('solana-rows')],
     [
-      "transfer.kind === 'svm' ? (memoEndsAtSeconds(transfer.memo) ?? 0)",
-      "transfer.kind === 'svm' ? 9e9",
+      "if (transfer.kind === 'svm') return memoEndsAtSeconds(transfer.memo) ?? 0",
+      "if (transfer.kind === 'svm') return 9e9",
       unit('solana-rows'),
     ],
     ["offer.transfer.kind === 'svm' ? offer.transfer.facilitator : null", 'null', unit('solana-rows')],

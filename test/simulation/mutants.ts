@@ -213,8 +213,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'expired at the head',
     file: 'payer/reconcile.ts',
-    from: 'const mayBeExpired = BigInt(head.time - SETTLED_SECONDS) > authorization.validBefore',
-    to: "if (BigInt(head.time) > authorization.validBefore) return { kind: 'expired' }; const mayBeExpired = false",
+    from: 'const mayBeExpired = BigInt(head.time - SETTLED_SECONDS) > endOf(question)',
+    to: "if (BigInt(head.time) > endOf(question)) return { kind: 'expired' }; const mayBeExpired = false",
     plays: story('in the last moment'),
   },
   {

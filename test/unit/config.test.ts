@@ -383,7 +383,25 @@ describe('values arrive as tables or as JSON strings', () => {
     expect(problems({ ...euros, ASSETS: { 'eip155:43114': EURC_THERE } })).toEqual([])
   })
 
+  test('a token without EIP-3009 is paid by Permit2, and needs no domain', () => {
+    const { name, version, ...plain } = EURC_THERE
+    const ASSETS = { 'eip155:43114': { ...plain, transfer: 'permit2' } }
+    const config = parseConfig({ ...GOOD, ASSETS })
+    const token = { kind: 'permit2', network: 'eip155:43114', asset: plain.address, currency: 'EUR' }
+    expect(config.ok && config.value.tokens.at(-1)).toMatchObject(token)
+    expect(problems({ ASSETS: { 'eip155:43114': { ...EURC_THERE, transfer: 'eip3009' } } })).toEqual([])
+    expect(problems({ ASSETS: { 'eip155:43114': { ...plain, transfer: 'permit2', name, version } } })).toEqual([
+      'ASSETS.eip155:43114.name: Permit2 signs no name of the token; remove it',
+      'ASSETS.eip155:43114.version: Permit2 signs no version of the token; remove it',
+    ])
+    expect(problems({ ASSETS: { 'eip155:43114': [plain] } })).toEqual([
+      'ASSETS.eip155:43114[0].name: write the name in the EIP-712 domain of the token',
+      expect.stringContaining('ASSETS.eip155:43114[0].version: write the version'),
+    ])
+  })
+
   test.each<[string, unknown, string]>([
+    ['another way', { 'eip155:43114': { ...EURC_THERE, transfer: 'upto' } }, 'ASSETS.eip155:43114.transfer: write'],
     ['a network nobody knows', { 'eip155:99': EURC_THERE }, 'ASSETS.eip155:99: this network is not supported'],
     ['Solana', { [SOLANA]: EURC_THERE }, `ASSETS.${SOLANA}: this network is not supported`],
     ['18 decimals', { 'eip155:43114': { ...EURC_THERE, decimals: 18 } }, 'ASSETS.eip155:43114.decimals: tokens with 6'],

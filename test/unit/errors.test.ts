@@ -10,7 +10,7 @@ describe.each(REFUSAL_CODES)('%s', (code) => {
   })
 
   test('is blamed on its client only where it is the client’s doing', () => {
-    expect(blame !== null).toBe([400, 402, 409].includes(status))
+    expect(blame !== null).toBe([400, 402, 409, 412].includes(status))
     expect(isClientsDoing({ code })).toBe(blame !== null)
     expect(isCounted({ code })).toBe(blame === 'counted')
     expect(isCounted({ code, isRepeat: true })).toBe(false)
@@ -23,7 +23,7 @@ describe.each(REFUSAL_CODES)('%s', (code) => {
   })
 
   test('is reported as a payment’s outcome only if it is one', () => {
-    if (isReported) expect([402, 503]).toContain(status)
+    if (isReported) expect([402, 412, 503]).toContain(status)
   })
 })
 

@@ -11,7 +11,7 @@ import {
   parsePrice,
 } from '../../src/policy/rules.ts'
 import { ASSETS, offeredOn } from '../../src/x402/assets.ts'
-import type { Way } from '../../src/x402/payment.ts'
+import { evmTermsOf, type Way } from '../../src/x402/payment.ts'
 
 describe('a price is read without floating point', () => {
   test.each([
@@ -92,10 +92,7 @@ describe('what is on sale can be paid', () => {
     ASSETS.filter(({ network }) => networks.includes(network)).map((asset) => ({
       asset,
       payTo,
-      transfer:
-        asset.kind === 'svm'
-          ? { kind: 'svm', feePayer: payTo, facilitator: payTo }
-          : { kind: 'eip3009', ...asset.eip712 },
+      transfer: asset.kind === 'svm' ? { kind: 'svm', feePayer: payTo, facilitator: payTo } : evmTermsOf(asset),
     }))
   const [inDollars, inEuros] = [
     { currency: 'USD', micros: 50_000n },

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Budget, newRpcMemory, Rpc } from '../../src/chain.ts'
 import { readReceipt } from '../../src/payer/proof.ts'
-import { firstLook, LOOK_REQUESTS, type Look, look, proofOf, type Question } from '../../src/payer/reconcile.ts'
+import {
+  type EvmSubject,
+  firstLook,
+  type Known,
+  LOOK_REQUESTS,
+  type Look,
+  look,
+  proofOf,
+} from '../../src/payer/reconcile.ts'
 import type { Authorization } from '../../src/x402/payment.ts'
 import { approval, canceled, imitatedRpc, OTHER_TOKEN, TOKEN, transfer, used } from '../world/imitated-rpc.ts'
 
@@ -14,6 +22,8 @@ const STRANGER = `0x${'33'.repeat(20)}` as const
 const nonceOf = (i: number): `0x${string}` => `0x${i.toString(16).padStart(64, 'c')}`
 const plenty = (): Budget => ({ left: 1_000 })
 const newRpc = () => new Rpc('https://rpc.example/', `eip155:${CHAIN_ID}`)
+
+type Question = Extract<EvmSubject, { kind: 'eip3009' }> & Known
 
 /** A payment claimed now, good for five minutes. */
 function payment(chain: Chain, change: Partial<Authorization> = {}): Authorization {
@@ -686,7 +696,7 @@ describe('whatever a node answers', () => {
         const { truth } = await lookOnce(chain, { ...question, ...change })
         expect(['unreachable', 'settled', 'unclear']).toContain(truth.kind)
       }
-      const proof = { asset: TOKEN, authorization, transaction, settledAtSeconds: chain.nowSeconds() }
+      const proof = { ...question, transaction, settledAtSeconds: chain.nowSeconds() }
       expect((await proofOf(newRpc(), proof, chain.nowSeconds(), plenty())).kind).not.toBe('missing')
       vi.restoreAllMocks()
     }
@@ -697,9 +707,9 @@ describe('whatever a node answers', () => {
     const question = asked(chain, payment(chain))
     const rpc = newRpc()
     chain.knobs.instead = (method) => (method === 'eth_getBlockByNumber' ? { number: '0x10' } : undefined)
-    expect(await firstLook(rpc, TOKEN, question.authorization, plenty())).toBeNull()
+    expect(await firstLook(rpc, question, plenty())).toBeNull()
     chain.knobs.instead = () => undefined
-    expect(await firstLook(rpc, TOKEN, question.authorization, plenty())).toEqual({
+    expect(await firstLook(rpc, question, plenty())).toEqual({
       kind: 'unused',
       block: chain.head(),
     })
@@ -751,20 +761,25 @@ describe('the look at the claim', () => {
   test('tells an unused nonce, with its block, from a used one, and both from silence', async () => {
     const chain = imitatedRpc()
     const authorization = payment(chain)
-    const first = () => firstLook(newRpc(), TOKEN, authorization, plenty())
+    const first = () => firstLook(newRpc(), asked(chain, authorization), plenty())
     expect(await first()).toEqual({ kind: 'unused', block: chain.head() })
     expect(chain.counts.requests).toBe(3)
     chain.mine([canceled(authorization)])
     expect(await first()).toEqual({ kind: 'used' })
     chain.knobs.isDown = true
     expect(await first()).toBeNull()
-    expect(await firstLook(newRpc(), TOKEN, authorization, { left: 0 })).toBeNull()
+    expect(await firstLook(newRpc(), asked(chain, authorization), { left: 0 })).toBeNull()
   })
 })
 
 describe('the proof of what a facilitator called settled', () => {
   const proofIn = (chain: Chain, authorization: Authorization, transaction: string, settledAtSeconds: number) =>
-    proofOf(newRpc(), { asset: TOKEN, authorization, transaction, settledAtSeconds }, chain.nowSeconds(), plenty())
+    proofOf(
+      newRpc(),
+      { kind: 'eip3009', asset: TOKEN, authorization, transaction, settledAtSeconds },
+      chain.nowSeconds(),
+      plenty(),
+    )
 
   test('two successes that name one transaction: one is proven, the other missing', async () => {
     const chain = imitatedRpc()

@@ -7,13 +7,16 @@ const hex = z.templateLiteral(['0x', z.string()])
 const digits = z.string().regex(/^(?:0|[1-9][0-9]*)$/)
 const domain = z.looseObject({ name: z.string(), version: z.string(), paymentFlow: z.string().optional() })
 
-/** The offers on EVM networks. Those on Solana are read by `solanaChallenge`. */
-const onEvm = <Entry extends z.ZodType>(entry: Entry) =>
+/** The offers by EIP-3009. Those on Solana are read by `solanaChallenge`, those by Permit2 by `permitChallenge`. */
+const byEip3009 = <Entry extends z.ZodType>(entry: Entry) =>
   z.preprocess(
-    (all) => (Array.isArray(all) ? all.filter((one) => !onSolana.safeParse(one).success) : all),
+    (all) => (Array.isArray(all) ? all.filter((one) => !otherwisePaid.safeParse(one).success) : all),
     z.array(entry),
   )
-const onSolana = z.looseObject({ network: z.string().startsWith('solana') })
+const otherwisePaid = z.union([
+  z.looseObject({ network: z.string().startsWith('solana') }),
+  z.looseObject({ extra: z.looseObject({ assetTransferMethod: z.literal('permit2') }) }),
+])
 
 const challengeV2 = z.looseObject({
   x402Version: z.literal(2),
@@ -23,7 +26,7 @@ const challengeV2 = z.looseObject({
     description: z.string().optional(),
     mimeType: z.string().optional(),
   }),
-  accepts: onEvm(
+  accepts: byEip3009(
     z.looseObject({
       scheme: z.literal('exact'),
       network: z.string(),
@@ -40,7 +43,7 @@ const challengeV2 = z.looseObject({
 const challengeV1 = z.looseObject({
   x402Version: z.literal(1),
   error: z.string(),
-  accepts: onEvm(
+  accepts: byEip3009(
     z.looseObject({
       scheme: z.literal('exact'),
       network: z.string(),

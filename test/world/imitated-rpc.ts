@@ -3,6 +3,7 @@
 import { vi } from 'vitest'
 
 export const TOKEN = `0x${'70'.repeat(20)}` as const
+const PERMIT2 = '0x000000000022d473030f116ddee9f6b43ac78ba3'
 export const OTHER_TOKEN = `0x${'71'.repeat(20)}` as const
 const USED = '0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5'
 const CANCELED = '0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81'
@@ -37,7 +38,10 @@ export const approval = ({ from, to, value }: Transfer): FakeLog => ({
   data: `0x${value.toString(16).padStart(64, '0')}`,
 })
 
-type Transaction = { hash: string; block: number; isSuccess: boolean; logs: FakeLog[] }
+/** The call of a transaction, and the nonces of Permit2 it uses: they leave no log. */
+type Sent = { to: string | null; input: string; bits: { from: string; nonce: bigint }[] }
+type Transaction = { hash: string; block: number; isSuccess: boolean; logs: FakeLog[] } & Sent
+type Mined = { block: number; isSuccess: boolean } & Sent
 type Call = { id: number; method: string; params: [unknown, unknown] }
 
 /** What the nodes do wrong. `lags`: how many blocks the node that answers this method is behind. */
@@ -83,6 +87,15 @@ export function imitatedRpc({ secondsPerBlock = 2, height = 1_000_000, chainId =
         logs.some(({ address, topics }) => address === TOKEN && topics[0] !== TRANSFER && topics[2] === nonce),
     )
 
+  /** `nonceBitmap(address,uint256)` of Permit2: 256 nonces of an owner. */
+  function bitmap(owner: string, place: bigint, upTo: number): bigint {
+    const used = transactions
+      .filter(({ block, isSuccess }) => isSuccess && block <= upTo)
+      .flatMap(({ bits }) => bits)
+      .filter(({ from, nonce }) => from === owner && nonce >> 8n === place)
+    return used.reduce((word, { nonce }) => word | (1n << (nonce & 255n)), 0n)
+  }
+
   const nodeError = (message: string) => ({ error: { code: -32000, message } })
 
   function answer({ method, params: [first, second] }: Call): object {
@@ -103,7 +116,11 @@ export function imitatedRpc({ secondsPerBlock = 2, height = 1_000_000, chainId =
         const block = at(second)
         if (block > own) return nodeError('header not found')
         if (block < own - knobs.keptStates) return nodeError('missing trie node')
-        const { data } = first as { data: string }
+        const { data, to } = first as { data: string; to: string }
+        if (to === PERMIT2) {
+          const bits = bitmap(`0x${data.slice(34, 74)}`, BigInt(`0x${data.slice(74)}`), block)
+          return { result: topic(number(bits)) }
+        }
         return { result: topic(isUsed(`0x${data.slice(74)}`, block) ? '0x1' : '0x0') }
       }
       case 'eth_getLogs': {
@@ -111,7 +128,7 @@ export function imitatedRpc({ secondsPerBlock = 2, height = 1_000_000, chainId =
           fromBlock: string
           toBlock: string
           address: string
-          topics: [string[], string, string]
+          topics: [string | string[], string, string]
         }
         const [from, to] = [Number(filter.fromBlock), Number(filter.toBlock)]
         if (to - from + 1 > knobs.mostLogBlocks) return nodeError('block range is too wide')
@@ -123,7 +140,7 @@ export function imitatedRpc({ secondsPerBlock = 2, height = 1_000_000, chainId =
           .filter(
             ({ address, topics }) =>
               address === filter.address &&
-              filter.topics[0].includes(topics[0] ?? '') &&
+              [filter.topics[0]].flat().includes(topics[0] ?? '') &&
               topics[1] === filter.topics[1] &&
               topics[2] === filter.topics[2],
           )
@@ -142,6 +159,10 @@ export function imitatedRpc({ secondsPerBlock = 2, height = 1_000_000, chainId =
             logs: found.isSuccess ? logs.toReversed() : [],
           },
         }
+      }
+      case 'eth_getTransactionByHash': {
+        const found = transactions.find(({ hash, block }) => hash === first && block <= own)
+        return { result: found ? { hash: found.hash, to: found.to, input: found.input } : null }
       }
       default:
         return nodeError('the method does not exist')
@@ -182,9 +203,12 @@ export function imitatedRpc({ secondsPerBlock = 2, height = 1_000_000, chainId =
       head += Math.ceil(seconds / secondsPerBlock)
     },
     /** A transaction in a new block, or in the one named. */
-    mine: (logs: FakeLog[], { block = head + 1, isSuccess = true } = {}): string => {
+    mine: (
+      logs: FakeLog[],
+      { block = head + 1, isSuccess = true, to = TOKEN, input = '0x', bits = [] }: Partial<Mined> = {},
+    ): string => {
       const hash = `0x${(transactions.length + 1 + block * 100).toString(16).padStart(64, 'a')}`
-      transactions.push({ hash, block, isSuccess, logs })
+      transactions.push({ hash, block, isSuccess, logs, to, input, bits })
       head = Math.max(head, block)
       return hash
     },

@@ -10,9 +10,10 @@ export type Stack = { chain: Chain; facilitator: Facilitator; stop(): Promise<vo
 /** A stack with Solana beside the EVM chain. */
 export type SolanaStack = Stack & { solana: Solana }
 
-/** `blockTime`: see `startChain`; instant by default. The others: see `startFacilitator`. */
+/** `blockTime` and `chainId`: see `startChain`; instant, and Base Sepolia, by default. The others: see `startFacilitator`. */
 export type StackOptions = {
   blockTime?: 'instant' | number
+  chainId?: number
   hook?: FacilitatorHook
   eip6492AllowedFactories?: string[]
 }
@@ -22,7 +23,7 @@ export type SolanaStackOptions = StackOptions & { solana?: SolanaOptions & Pick<
 
 /** Starts a fresh chain and a facilitator for it: under two seconds. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const chain = await startChain(options.blockTime === undefined ? {} : { blockTime: options.blockTime })
+  const chain = await startChain(ofChain(options))
   try {
     return together(chain, await startFacilitator({ rpcUrl: chain.rpcUrl, ...hooked(options) }))
   } catch (error) {
@@ -37,7 +38,7 @@ export async function startSolanaStack(options: SolanaStackOptions = {}): Promis
   const { memory, ...solanaOptions } = options.solana ?? {}
   const solana = await startSolana(solanaOptions)
   try {
-    const chain = await startChain(options.blockTime === undefined ? {} : { blockTime: options.blockTime })
+    const chain = await startChain(ofChain(options))
     try {
       const part = { rpcUrl: solana.rpcUrl, ...(memory && { memory }) }
       const facilitator = await startFacilitator({ rpcUrl: chain.rpcUrl, solana: part, ...hooked(options) })
@@ -51,6 +52,11 @@ export async function startSolanaStack(options: SolanaStackOptions = {}): Promis
     throw error
   }
 }
+
+const ofChain = ({ blockTime, chainId }: StackOptions) => ({
+  ...(blockTime !== undefined && { blockTime }),
+  ...(chainId !== undefined && { chainId }),
+})
 
 const hooked = ({ hook, eip6492AllowedFactories }: StackOptions) => ({
   ...(hook && { hook }),

@@ -18,6 +18,8 @@ export const de: Strings = {
     noScript:
       'Um in diesem Browser zu zahlen, schalten Sie JavaScript ein und laden Sie neu. Es kommt nur von dieser Seite.',
     reload: 'Neu laden',
+    permit2: (tokens) =>
+      `${tokens} ist für Programme: Nötig sind ein Client für x402 v2 und eine Wallet, die Permit2 dafür freigegeben hat.`,
     programs: 'Programme bezahlen diese Adresse mit jedem x402-Client.',
     rest: (price) => `Der Rest kostet ${price}.`,
     picture: (price) => `Dieses Bild kostet ${price}`,
@@ -33,6 +35,7 @@ export const de: Strings = {
     unavailable:
       'Zahlungen sind gerade nicht möglich, es wurde nichts abgebucht. Diese Seite versucht es in {seconds} s wieder, mit derselben Zahlung.',
     looking: 'Ihre Wallet wird gesucht …',
+    notHere: 'Auf einer Seite kann das keine Wallet bezahlen. Unten steht, womit es geht.',
     noWallet: 'In diesem Browser ist keine Wallet.',
     noWalletHelp:
       'Installieren Sie eine Wallet-Erweiterung, oder öffnen Sie diese Seite im Browser Ihrer Wallet-App. Suchen Sie dann noch einmal.',

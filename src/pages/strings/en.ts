@@ -15,6 +15,8 @@ export const en: Strings = {
     networks: (tokens, names) => `${tokens} on ${names}.`,
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
     reload: 'Load again',
+    permit2: (tokens) =>
+      `${tokens} is for programs: it takes an x402 v2 client, and a wallet that has approved Permit2 for it.`,
     programs: 'Programs pay this address with any x402 client.',
     rest: (price) => `The rest costs ${price}.`,
     picture: (price) => `This picture costs ${price}`,
@@ -30,6 +32,7 @@ export const en: Strings = {
     unavailable:
       'Payments cannot be made right now, and nothing was charged. This page tries again in {seconds} s, with the same payment.',
     looking: 'Looking for your wallet …',
+    notHere: 'No wallet can pay for this in a page. Below is what can.',
     noWallet: 'No wallet found in this browser.',
     noWalletHelp:
       'Install a wallet extension, or open this page in the browser inside your wallet app. Then look again.',

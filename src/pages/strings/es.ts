@@ -17,6 +17,8 @@ export const es: Strings = {
     networks: (tokens, names) => `${tokens} en ${names}.`,
     noScript: 'Para pagar en este navegador, active JavaScript y recargue. Procede únicamente de este sitio.',
     reload: 'Recargar',
+    permit2: (tokens) =>
+      `${tokens} es para programas: hacen falta un cliente x402 v2 y un monedero que haya aprobado Permit2 para esa moneda.`,
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
     rest: (price) => `El resto cuesta ${price}.`,
     picture: (price) => `Esta imagen cuesta ${price}`,
@@ -32,6 +34,7 @@ export const es: Strings = {
     unavailable:
       'Ahora no se pueden hacer pagos y no se ha cobrado nada. Esta página lo intenta de nuevo en {seconds} s, con el mismo pago.',
     looking: 'Buscando su monedero …',
+    notHere: 'En una página ningún monedero puede pagar esto. Abajo se dice con qué se puede.',
     noWallet: 'No hay ningún monedero en este navegador.',
     noWalletHelp:
       'Instale una extensión de monedero o abra esta página en el navegador de su aplicación de monedero. Después, busque otra vez.',

@@ -15,6 +15,7 @@ export type CheckoutStrings = Record<
   | 'yourWallet'
   | 'unavailable'
   | 'looking'
+  | 'notHere'
   | 'noWallet'
   | 'noWalletHelp'
   | 'checkAgain'
@@ -66,6 +67,8 @@ export type Strings = {
     /** Where no script runs. */
     noScript: string
     reload: string
+    /** These tokens the page cannot pay in. */
+    permit2: (tokens: string) => string
     programs: string
     notByPage: string
     /** Beside the card in a publisher's page, for browsers that cannot show it. */

@@ -1,0 +1,109 @@
+// Whether a payment is good, where its signature alone does not say so: whether it was proven before, and what a facilitator's
+// `/verify` says of it. Nothing is charged or claimed here.
+import { fail, isClientsDoing, ok, type Refusal, type Result } from './errors.ts'
+import { verify } from './facilitator.ts'
+import type { Verification } from './networks/network.ts'
+import { PROTOCOL } from './payer/protocol.ts'
+import { countFailure, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
+import type { VerifyReply } from './replies.ts'
+import type { World } from './site.ts'
+import { within } from './waiting.ts'
+import { type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
+
+/** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
+const VERDICT_MS = 6_000
+
+/**
+ * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A new permit
+ * is shown to `/verify` in any case: its key says nothing of the approval that it needs.
+ */
+export async function prove(
+  world: World,
+  request: Request,
+  payment: Payment,
+  verification: Verification,
+): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
+  if (verification.kind === 'proven') {
+    const refusal = await objectionToPermit(world, request, verification)
+    return refusal ? fail(refusal) : ok(verification)
+  }
+  const readings = [verification, ...verification.others]
+  for (const { key, confirm, objection } of readings) {
+    const recognised = await orUnavailable(() => recognise(world, payment, key))
+    if (!recognised.ok) return recognised
+    if (recognised.value) return ok({ verified: confirm(), objection })
+  }
+  if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
+  let refusal = verification.objection
+  for (const { confirm, offer, objection } of readings) {
+    if (objection || !offer) continue
+    const confirmed = await askFacilitator(world, request, payment, offer)
+    if (confirmed.ok) return ok({ verified: confirm(), objection })
+    refusal = confirmed.error
+    // Whoever could not be asked about one token is not asked about the next.
+    if (!isClientsDoing(refusal)) break
+  }
+  return fail(refusal ?? { code: 'invalid_payment_requirements' })
+}
+
+/**
+ * What a facilitator refuses a proven permit for, before anything is claimed: no approval, above all. Null where it may be settled,
+ * was seen before, or where nobody can say: then whoever settles it says so.
+ */
+async function objectionToPermit(
+  world: World,
+  request: Request,
+  { verified, objection }: Extract<Verification, { kind: 'proven' }>,
+): Promise<Refusal | null> {
+  const { payment, offer, key } = verified
+  if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request)) return null
+  const recognised = await orUnavailable(() => recognise(world, payment, key))
+  if (!recognised.ok || recognised.value) return null
+  const verdict = await within(verdictOf(world, payment, offer), VERDICT_MS)
+  // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
+  return verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error' ? verdict.refusal : null
+}
+
+/** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
+async function recognise(world: World, payment: Payment, key: string): Promise<Result<boolean>> {
+  const signatureHash = await fingerprint(payment.transfer.signature)
+  const known = await payerOf(world, payment.network, payment.payer).recognise({
+    protocol: PROTOCOL,
+    key,
+    signatureHash,
+  })
+  return known === null ? fail({ code: 'unavailable' }) : ok(known)
+}
+
+/** Asks a facilitator whether a payment that cannot be proven here is good. */
+async function askFacilitator(world: World, request: Request, payment: Payment, offer: Offer): Promise<Result<null>> {
+  const verdict = await verdictOf(world, payment, offer)
+  switch (verdict.kind) {
+    case 'valid':
+      return ok(null)
+    case 'nonce_used':
+      return fail({ code: 'payment_already_used' })
+    case 'unavailable':
+      // An unproven payment made a facilitator work, and perhaps fail: it counts like one that is refused.
+      if (verdict.hasWorked) await countFailure(world, request)
+      return fail({ code: 'facilitator_unavailable' })
+    case 'refused':
+      return fail(verdict.refusal)
+  }
+}
+
+type Verdict = Exclude<VerifyReply, { kind: 'refused' }> | { kind: 'refused'; refusal: Refusal }
+
+/** What a facilitator says of a payment. What it refuses is remembered for a minute. */
+async function verdictOf(world: World, { payer, transfer }: Payment, offer: Offer): Promise<Verdict> {
+  const { limits } = world.isolate
+  const hash = await fingerprint([offer.network, offer.asset, textOf(transfer)].join('|'))
+  const known = limits.refused.get(hash, Date.now())
+  if (known) return { kind: 'refused', refusal: known }
+  const reply = await verify(world.config.facilitators, world.isolate, { payer, transfer, offer, bought: null })
+  if (reply.kind !== 'refused') return reply
+  const refusal = { code: reply.reason }
+  // An approval that is missing may be given at once.
+  if (reply.reason !== 'permit2_allowance_required') limits.refused.set(hash, refusal, Date.now())
+  return { kind: 'refused', refusal }
+}
