@@ -1,4 +1,5 @@
-// The newspaper that the browser tests are readers of: a shop with two shelves, a real Chromium, and readers with wallets.
+// The newspaper that the browser tests are readers of: a shop with three shelves, a real Chromium, and readers with wallets.
+// Tests of one file read it at the same time: none of them may start it again.
 import type { Browser } from 'playwright-core'
 import { type Behaviours, behaviours } from '../world/behaviour.ts'
 import type { BrowserWallet } from '../world/browser-wallet.ts'
@@ -49,12 +50,22 @@ export async function openNewsstand(): Promise<Newsstand> {
           offers: [{ name: 'Day pass', price: '$0.50', access: '24h', scope: '/articles/*' }],
         },
         { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
+        {
+          path: '/twice/*',
+          content: 'kv',
+          price: '$0.05',
+          access: '24h',
+          offers: [
+            { name: 'Pass', scope: '/twice/*', price: '$0.30', access: '24h' },
+            { name: 'Pass', scope: '/twice/*', price: '$0.70', access: '30d' },
+          ],
+        },
       ],
     },
     { hook: facilitator.hook },
   )
   const [browser, shop] = await Promise.all([startBrowser(), opening])
-  for (const path of ['/articles/tides', '/articles/other', '/articles/dear', '/once/tides']) {
+  for (const path of ['/articles/tides', '/articles/other', '/articles/dear', '/once/tides', '/twice/tides']) {
     await shop.site.kv.put(path, ARTICLE, { metadata })
   }
   return {
