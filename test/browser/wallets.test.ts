@@ -125,6 +125,23 @@ describe('the offer has changed', () => {
   })
 })
 
+test('a new quote cannot be had: it is said, and nothing is signed', async () => {
+  const reader = await visit()
+  await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+  await reader.page.clock.install()
+  await reader.page.clock.fastForward('11:00')
+  for (const fulfil of [{ status: 503, json: { error: 'unavailable' } }, null]) {
+    await reader.page.route('**/articles/tides', (route) => (fulfil ? route.fulfill(fulfil) : route.abort()))
+    await reader.click('Pay $0.05')
+    await reader.sees('could not be prepared just now, and nothing was charged')
+    await reader.page.unroute('**/articles/tides')
+  }
+  expect(signatures(reader)).toEqual([])
+  await reader.click('Pay $0.05')
+  await hasArticle(reader)
+  await reader.close()
+})
+
 describe('too late', () => {
   test('what was signed has expired when it arrives: it is said, and a new signature buys', async () => {
     const reader = await visit()

@@ -7,8 +7,8 @@ import { es } from './es.ts'
 export type Unit = 'day' | 'hour' | 'minute'
 
 /**
- * What the checkout script says in each of its states. `{price}`, `{missing}`, `{account}`, `{network}`, `{wallet}` and
- * `{seconds}` are filled in by the script.
+ * What the checkout script says in each of its states. `{price}`, `{missing}`, `{token}`, `{tokens}`, `{other}`, `{network}`,
+ * `{wallet}` and `{seconds}` are filled in by the script.
  */
 export type CheckoutStrings = Record<
   | 'payWith'
@@ -17,17 +17,22 @@ export type CheckoutStrings = Record<
   | 'looking'
   | 'noWallet'
   | 'noWalletHelp'
+  | 'noWay'
   | 'checkAgain'
   | 'openWallet'
   | 'pending'
   | 'unprepared'
   | 'switching'
   | 'locked'
+  | 'noAccount'
   | 'wrongNetwork'
   | 'signing'
   | 'declined'
   | 'otherAccount'
   | 'tooLittle'
+  | 'otherCurrency'
+  | 'heldTooLittle'
+  | 'cannotLand'
   | 'priceChanged'
   | 'quoteExpired'
   | 'settling'
@@ -46,6 +51,9 @@ export type CheckoutStrings = Record<
   | 'signIn'
   | 'signInText'
   | 'signedInNothing'
+  | 'signInUnasked'
+  | 'signInPending'
+  | 'signInFailed'
   | 'willSign',
   string
 >
@@ -68,6 +76,8 @@ export type Strings = {
     reload: string
     programs: string
     notByPage: string
+    /** Above the currencies to choose from. */
+    currencies: string
     /** Beside the card in a publisher's page, for browsers that cannot show it. */
     rest: (price: string) => string
     /** In place of a picture; short. */
