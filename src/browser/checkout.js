@@ -542,10 +542,12 @@ function chooseSignIn() {
     attempt(only, signIn)
     return
   }
-  show(
-    text('signInText'),
-    found.map((wallet) => ({ text: labelOf(wallet), icon: wallet.icon, act: () => attempt(wallet, signIn) })),
-  )
+  const paid = found.map((wallet) => ({
+    text: labelOf(wallet),
+    icon: wallet.icon,
+    act: () => attempt(wallet, signIn),
+  }))
+  show(text('signInText'), [...paid, { text: text('startAgain'), isPlain: true, act: () => home() }])
 }
 
 /** @param {Wallet} wallet */
@@ -589,7 +591,8 @@ async function signIn(wallet) {
 /** What a sign-in came to, by the site's word for it. Only the first says that nothing was bought. @type {Record<string, string>} */
 const NOT_SIGNED_IN = {
   sign_in_nothing_bought: 'signedInNothing',
-  invalid_siwx_signature: 'otherAccount',
+  // Of a wallet with code that owns nothing here the site says the same.
+  invalid_siwx_signature: 'signInOther',
   invalid_siwx_verifier_error: 'signInUnasked',
   settlement_pending: 'signInPending',
 }

@@ -1,11 +1,11 @@
 // The newspaper that the browser tests are readers of: a shop with three shelves, a real Chromium, and readers with wallets.
-// Tests of one file read it at the same time: none of them may start it again.
 import type { Browser } from 'playwright-core'
 import { type Behaviours, behaviours } from '../world/behaviour.ts'
 import type { BrowserWallet } from '../world/browser-wallet.ts'
 import { startBrowser } from '../world/chromium.ts'
 import { openReader, type Reader, walletOf } from '../world/reader.ts'
 import { openShop, type Shop } from '../world/shop.ts'
+import type { Site } from '../world/site.ts'
 
 export const ARTICLE =
   '<!doctype html><html lang="en"><title>The tides</title><h1>The tides, in full</h1><p id="paid">All of it.</p></html>'
@@ -17,10 +17,13 @@ export const metadata = {
   contentType: 'text/html; charset=utf-8',
 }
 
+/** A shop that stays up: readers of one file are there at the same time. */
+type Shared = Omit<Shop, 'site'> & { site: Omit<Site, 'restart' | 'become' | 'kill'> }
+
 export type Newsstand = {
   /** What the facilitator does for one payer. */
   facilitator: Behaviours
-  shop: Shop
+  shop: Shared
   browser: Browser
   /** A reader with a dollar and one wallet, at an address. */
   visit(path?: string, change?: Partial<BrowserWallet>, money?: bigint): Promise<Visit>

@@ -138,6 +138,9 @@ describe('coming back without the cookie', () => {
     await reader.click('I already bought this')
     await reader.sees('the wallet you paid with')
     await reader.look('sign-in')
+    await reader.click('Start again')
+    await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+    await reader.click('I already bought this')
     await reader.click('Rabbit')
     await hasArticle(reader)
     await reader.close()
@@ -185,6 +188,16 @@ describe('coming back without the cookie', () => {
       await reader.close()
     },
   )
+
+  test('another account signs than the one that paid: it is said, and it does not open', async () => {
+    const reader = await visit('/articles/tides', { signer: await shop.reader() })
+    await shop.buy('v2', '/articles/tides', reader.account)
+    await reader.click('I already bought this')
+    await reader.sees('Another account signed than the one that was asked, or this wallet has not bought this page.')
+    await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+    expect(await reader.page.locator('#paid').count()).toBe(0)
+    await reader.close()
+  })
 
   test('a nonce cannot be had: it is said, and the wallet is not asked to sign', async () => {
     const reader = await visit()

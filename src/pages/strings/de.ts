@@ -82,6 +82,8 @@ export const de: Strings = {
     signIn: 'Schon gekauft',
     signInText: 'Melden Sie sich mit der Wallet an, mit der Sie bezahlt haben. Das kostet nichts.',
     signedInNothing: 'Diese Wallet hat diese Seite nicht gekauft, oder die Zeit ist um.',
+    signInOther:
+      'Ein anderes Konto hat unterschrieben als das gefragte, oder diese Wallet hat diese Seite nicht gekauft. Wählen Sie in {wallet} das Konto, das bezahlt hat, und versuchen Sie es noch einmal.',
     signInUnasked:
       'Das Netz konnte gerade nicht nach dieser Wallet gefragt werden. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal.',
     signInPending:

@@ -75,6 +75,8 @@ export const en: Strings = {
     signIn: 'I already bought this',
     signInText: 'Sign in with the wallet you paid with. That costs nothing.',
     signedInNothing: 'This wallet has not bought this page, or its time is over.',
+    signInOther:
+      'Another account signed than the one that was asked, or this wallet has not bought this page. Choose the account in {wallet} that paid, and try again.',
     signInUnasked:
       'The chain could not be asked about this wallet just now. Nothing was charged. Try again in a minute.',
     signInPending: 'A payment of this wallet is not confirmed yet. Please do not pay again: sign in again in a minute.',

@@ -78,6 +78,8 @@ export const es: Strings = {
     signIn: 'Ya lo compré',
     signInText: 'Identifíquese con el monedero con el que pagó. No cuesta nada.',
     signedInNothing: 'Este monedero no ha comprado esta página, o su plazo terminó.',
+    signInOther:
+      'Firmó otra cuenta distinta de la solicitada, o este monedero no ha comprado esta página. Elija en {wallet} la cuenta que pagó e inténtelo de nuevo.',
     signInUnasked:
       'Ahora no se pudo preguntar a la red por este monedero. No se ha cobrado nada. Inténtelo de nuevo dentro de un minuto.',
     signInPending:

@@ -51,6 +51,7 @@ export type CheckoutStrings = Record<
   | 'signIn'
   | 'signInText'
   | 'signedInNothing'
+  | 'signInOther'
   | 'signInUnasked'
   | 'signInPending'
   | 'signInFailed'
