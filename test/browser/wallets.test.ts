@@ -125,6 +125,22 @@ describe('the offer has changed', () => {
   })
 })
 
+test('bought meanwhile, where the page has not heard of it: it opens, and nothing is signed', async () => {
+  const [buyer, reader] = [await visit(), await visit()]
+  await buyer.click('Pay $0.05')
+  await hasArticle(buyer)
+  await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+  await reader.page.clock.install()
+  await reader.page.clock.fastForward('11:00')
+  await reader.page.context().addCookies(await buyer.page.context().cookies())
+  await reader.click('Pay $0.05')
+  await hasArticle(reader)
+  expect(signatures(reader)).toEqual([])
+  expect(await reader.spent()).toBe(0n)
+  await reader.close()
+  await buyer.close()
+})
+
 test('a new quote cannot be had: it is said, and nothing is signed', async () => {
   const reader = await visit()
   await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
