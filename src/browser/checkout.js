@@ -248,10 +248,15 @@ function labelOf(wallet) {
   return network ? `${wallet.name} (${network.name})` : wallet.name
 }
 
-function look() {
-  show(text('looking'), [])
+/** Wallets announce themselves now, if they have not. */
+function call() {
   window.dispatchEvent(new Event('eip6963:requestProvider'))
   if (page.solana) window.dispatchEvent(new CustomEvent('wallet-standard:app-ready', { detail: { register } }))
+}
+
+function look() {
+  show(text('looking'), [])
+  call()
   setTimeout(() => {
     const injected = /** @type {{ ethereum?: Provider }} */ (window).ethereum
     const isAnnounced = [...wallets.values()].some((wallet) => 'provider' in wallet)
@@ -744,7 +749,11 @@ function withoutCookie(signed) {
 function begin() {
   const signed = kept()
   if (!signed) return look()
-  if (signed.paidAtMs === null) return send(signed)
+  if (signed.paidAtMs === null) {
+    send(signed)
+    // For the next payment, should this one be refused.
+    return call()
+  }
   // A page that comes back long after it was paid is a page whose time is over.
   if (Date.now() - signed.paidAtMs < 60_000) return withoutCookie(signed)
   forget()

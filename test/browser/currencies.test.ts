@@ -172,6 +172,25 @@ describe('what she pays with', () => {
     await reader.close()
   })
 
+  test('is still chosen where that payment is refused after a reload', async () => {
+    const reader = await visit()
+    await pay(reader, 'Pay $0.05 with Fox').waitFor()
+    await choose(reader, '€0.04 EURC')
+    let isLost = true
+    await reader.page.route('**/both/tides', async (route) => {
+      if (route.request().headers()['payment-signature'] === undefined) return route.continue()
+      await (isLost ? route.abort() : route.fulfill({ status: 402, json: { error: 'unexpected_settle_error' } }))
+    })
+    await pay(reader, 'Pay €0.04 with Fox').click()
+    await reader.sees('Your signed payment is kept')
+    isLost = false
+    await reader.page.reload()
+    await reader.sees('The payment did not go through')
+    await pay(reader, 'Pay €0.04 with Fox').waitFor()
+    expect(await reader.spent()).toEqual({ dollars: 0n, euros: 0n })
+    await reader.close()
+  })
+
   test('after a no it is still what she chose', async () => {
     const reader = await visit('/both/tides', { change: { refuses: { eth_signTypedData_v4: 4001 } } })
     await pay(reader, 'Pay $0.05 with Fox').waitFor()
