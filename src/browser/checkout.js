@@ -11,21 +11,22 @@
 /** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} EvmNetwork */
 /** @typedef {{ network: string, name: string, chain: string }} SolanaNetwork `chain`: what wallets call it */
 /** @typedef {EvmNetwork | SolanaNetwork} Network */
-/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string, assetTransferMethod?: string, offer?: string } }} Terms `extra`: name and version on EVM, else the rest */
+/** @typedef {import('./solana.js').Terms} Terms */
 /**
  * What signs for the reader.
  * @typedef {object} Account
  * @property {string} address
  * @property {string} kind as a sign-in names it
  * @property {string} type of its signatures
- * @property {() => Promise<Network | undefined>} network Which network on offer it pays on.
- * @property {(terms: Terms) => Promise<object>} payload What pays, signed.
+ * @property {(ways: Terms[]) => Promise<Terms | undefined>} way Which of these it pays in: the one on its network.
+ * @property {(terms: Terms, others: Terms[]) => Promise<object>} payload What pays, signed; `others`: in other currencies.
  * @property {(message: string) => Promise<unknown>} sign
  */
 /** @typedef {{ domain: string, uri: string, version: string, nonce: string, issuedAt: string }} SignIn */
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
-/** @typedef {{ header: string, offer: number, price: string, isLasting: boolean, paidAtMs: number | null }} Signed */
+/** @typedef {'USD' | 'EUR'} Currency */
+/** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
 /** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], symbols: Record<string, string>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `symbols`: what tokens are called; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
@@ -101,7 +102,7 @@ function show(status, actions) {
 /** @param {string} status */
 function busy(status) {
   show(status, [])
-  for (const radio of radios()) radio.disabled = true
+  for (const radio of [...offers, ...currencies]) radio.disabled = true
   element('status').focus()
 }
 
@@ -116,15 +117,20 @@ function atWallet(wallet, status) {
   show(status, [{ text: text('startAgain'), isPlain: true, act }])
 }
 
-/** @returns {NodeListOf<HTMLInputElement>} */
-const radios = () => card.querySelectorAll('input[name=offer]')
+/** @param {string} name */
+const radios = (name) =>
+  [...card.querySelectorAll(`input[name=${name}]`)].map((one) => /** @type {HTMLInputElement} */ (one))
+const offers = radios('offer')
+/** Where something is sold in several. */
+const currencies = radios('currency')
 const chosen = () =>
   Math.max(
     0,
-    [...radios()].findIndex((radio) => radio.checked),
+    offers.findIndex((radio) => radio.checked),
   )
-const priceOf = (/** @type {number} */ offer) =>
-  [...new Set(termsOf(offer).map((terms) => money(terms, BigInt(terms.amount))))].join(' · ')
+
+/** What it costs, in one currency or in each. @param {number} offer @param {Currency} [currency] */
+const priceOf = (offer, currency) => [...new Set(termsOf(offer).filter(isIn(currency)).map(priceIn))].join(' · ')
 
 /** Permit2 asks for an approval first, and is left to programs. @param {Terms} terms */
 const isForPrograms = ({ extra }) => extra.assetTransferMethod === 'permit2'
@@ -142,34 +148,83 @@ function allTermsOf(offer) {
     })
 }
 
+/** @param {Pick<Terms, 'asset'>} terms @returns {Currency} */
+const currencyOf = ({ asset }) => (page.euros.includes(asset) ? 'EUR' : 'USD')
+/** @param {Currency} [currency] @returns {(terms: Terms) => boolean} */
+const isIn = (currency) => (terms) => currency === undefined || currencyOf(terms) === currency
+/** @param {Pick<Terms, 'asset'>} terms */
+const symbolOf = ({ asset }) => page.symbols[asset] ?? ''
+/** @param {number} offer @param {Currency} [currency] */
+const symbolsOf = (offer, currency) => [...new Set(termsOf(offer).filter(isIn(currency)).map(symbolOf))].join(', ')
+/** @param {string} network */
+const nameOf = (network) => networks.find((one) => one.network === network)?.name ?? ''
+/** @param {Pick<Terms, 'asset' | 'amount'>} terms */
+const priceIn = (terms) => money(terms, BigInt(terms.amount))
+
 /** @param {Pick<Terms, 'asset'>} terms @param {bigint} micros */
-function money({ asset }, micros) {
+function money(terms, micros) {
   const fraction = (micros % 1_000_000n)
     .toString()
     .padStart(6, '0')
     .replace(/0{1,4}$/, '')
-  return `${page.euros.includes(asset) ? '€' : '$'}${micros / 1_000_000n}.${fraction}`
+  return `${currencyOf(terms) === 'EUR' ? '€' : '$'}${micros / 1_000_000n}.${fraction}`
 }
 
-/** The beginning: a button for each wallet. @param {string} [status] */
+/** The beginning: a button for each wallet that can pay. @param {string} [status] */
 function home(status = '') {
-  radios().forEach((radio, offer) => {
+  offers.forEach((radio, offer) => {
     radio.disabled = false
     const shown = radio.closest('label')?.querySelector('.price')
     const price = priceOf(offer)
     if (shown && price) shown.textContent = price
   })
   const found = listed()
-  const pays = found.map((wallet) => ({
-    text: text('payWith', { price: priceOf(chosen()), wallet: labelOf(wallet) }),
-    icon: wallet.icon,
-    act: () => attempt(wallet, (mine) => pay(mine, chosen())),
-  }))
-  const isElsewhere = termsOf(chosen()).length === 0 && allTermsOf(chosen()).length > 0
-  if (isElsewhere) return show(status || text('notHere'), [])
-  const back = { text: text('signIn'), isPlain: true, act: chooseSignIn }
-  if (found.length > 0) return show(status, challenge.extensions[SIGN_IN] ? [...pays, back] : pays)
-  show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [{ text: text('checkAgain'), act: look }])
+  const offer = chosen()
+  const currency = showCurrencies(offer)
+  const pays = found
+    .filter((wallet) => waysOf(offer, wallet).some(isIn(currency)))
+    .map((wallet) => ({
+      text: text('payWith', { price: priceOf(offer, currency), wallet: labelOf(wallet) }),
+      icon: wallet.icon,
+      act: () => attempt(wallet, (mine) => pay(mine, offer, currency)),
+    }))
+  const again = { text: text('checkAgain'), isPlain: found.length > 0, act: look }
+  const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isPlain: true, act: chooseSignIn }] : []
+  if (pays.length > 0) show(status, [...pays, ...back])
+  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0) show(status || text('notHere'), back)
+  else if (found.length > 0) show(status || noWay(offer), [again, ...back])
+  else show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [again])
+}
+
+/** None of the wallets found can pay: what it takes. @param {number} offer */
+function noWay(offer) {
+  const tokens = [...new Set(termsOf(offer).map(symbolOf))].map((symbol) => {
+    const sold = termsOf(offer).filter((terms) => symbolOf(terms) === symbol)
+    return `${symbol} (${sold.map(({ network }) => nameOf(network)).join(', ')})`
+  })
+  return text('noWay', { tokens: tokens.join(', ') })
+}
+
+/** What the reader wants to pay in. @type {Currency | undefined} */
+let wanted
+
+/** What an offer is paid in. Where its wallets can pay in several currencies, they are there to choose from. @param {number} offer */
+function showCurrencies(offer) {
+  const ways = listed().flatMap((wallet) => waysOf(offer, wallet))
+  const known = [...new Set(ways.map(currencyOf))]
+  const currency = known.find((one) => one === wanted) ?? known[0]
+  for (const radio of currencies) {
+    const own = ways.filter((terms) => currencyOf(terms) === radio.value)
+    const [label] = radio.labels ?? []
+    const shown = label?.querySelector('span')
+    if (label) label.hidden = own.length === 0
+    if (shown) shown.textContent = [...new Set(own.map((terms) => `${priceIn(terms)} ${symbolOf(terms)}`))].join(', ')
+    radio.disabled = false
+    radio.checked = radio.value === currency
+  }
+  const choice = currencies[0]?.closest('fieldset')
+  if (choice) choice.hidden = known.length < 2
+  return currency
 }
 
 // Wallets: those that announce themselves (EIP-6963, and wallet-standard for Solana), or the one that sits in the window
@@ -178,20 +233,19 @@ function home(status = '') {
 /** By what tells one from another. @type {Map<unknown, Wallet>} */
 const wallets = new Map()
 
-/** Those that can pay in a way on offer. */
+/** Those that know a network of this site: they may sign in, whatever they can pay. */
 const listed = () =>
-  [...wallets.values()].filter((wallet) => ('provider' in wallet ? offers('eip155:') : solanaOf(wallet)))
+  [...wallets.values()].filter((wallet) => ('provider' in wallet ? evmNetworks.length > 0 : solanaOf(wallet)))
 
-/** @param {string} network */
-function offers(network) {
-  return termsOf(chosen()).some((terms) => terms.network.startsWith(network))
-}
-
-/** The network on offer that a wallet knows. @param {SolanaWallet} wallet */
+/** @param {SolanaWallet} wallet */
 const solanaOf = ({ standard }) =>
-  networks
-    .filter((network) => 'chain' in network)
-    .find(({ network, chain }) => standard.chains.includes(chain) && offers(network))
+  networks.filter((network) => 'chain' in network).find(({ chain }) => standard.chains.includes(chain))
+
+/** How a wallet can pay an offer. @param {number} offer @param {Wallet} wallet */
+const waysOf = (offer, wallet) =>
+  termsOf(offer).filter(({ network }) =>
+    'provider' in wallet ? evmNetworks.some((one) => one.network === network) : solanaOf(wallet)?.network === network,
+  )
 
 /** Some wallets are there twice, once for each kind of network. @param {Wallet} wallet */
 function labelOf(wallet) {
@@ -200,10 +254,15 @@ function labelOf(wallet) {
   return network ? `${wallet.name} (${network.name})` : wallet.name
 }
 
-function look() {
-  show(text('looking'), [])
+/** Wallets announce themselves now, if they have not. */
+function call() {
   window.dispatchEvent(new Event('eip6963:requestProvider'))
   if (page.solana) window.dispatchEvent(new CustomEvent('wallet-standard:app-ready', { detail: { register } }))
+}
+
+function look() {
+  show(text('looking'), [])
+  call()
   setTimeout(() => {
     const injected = /** @type {{ ethereum?: Provider }} */ (window).ethereum
     const isAnnounced = [...wallets.values()].some((wallet) => 'provider' in wallet)
@@ -239,7 +298,7 @@ if (page.solana) {
 }
 
 /** A site that has only just begun may have to learn who pays the fee on Solana: it is asked once more. */
-let mayBeNew = page.solana !== null && !offers('solana:')
+let mayBeNew = page.solana !== null && !termsOf(0).some(({ network }) => network.startsWith('solana:'))
 
 /** @param {unknown} key @param {Wallet} wallet */
 async function add(key, wallet) {
@@ -248,19 +307,18 @@ async function add(key, wallet) {
     mayBeNew = false
     await refresh().catch(() => {})
   }
-  const isIdle = [text('looking'), '', `${text('noWallet')} ${text('noWalletHelp')}`].includes(
-    element('status').textContent ?? '',
-  )
-  if (isIdle) home()
+  const idle = [text('looking'), '', `${text('noWallet')} ${text('noWalletHelp')}`, noWay(chosen())]
+  if (idle.includes(element('status').textContent ?? '')) home()
 }
 
 // Paying.
 
-/** Ends an attempt, with what the reader is told. */
+/** Ends an attempt, with what the reader is told, and the currency that is chosen for the next. */
 class Stop {
-  /** @param {string} message */
-  constructor(message) {
+  /** @param {string} message @param {Currency} [instead] */
+  constructor(message, instead) {
     this.message = message
+    this.instead = instead
   }
 }
 /** Ends an attempt that the reader has given up: what its wallet signed is not sent. */
@@ -281,7 +339,8 @@ async function attempt(found, act) {
   try {
     await act(wallet)
   } catch (problem) {
-    if (problem instanceof GivenUp) return
+    if (problem instanceof GivenUp || wallet.turn !== turn) return
+    if (problem instanceof Stop) wanted = problem.instead ?? wanted
     home(problem instanceof Stop ? problem.message : text('walletFailed', { wallet: wallet.name }))
   }
 }
@@ -324,8 +383,8 @@ async function accountOf(wallet) {
     address,
     kind: 'Ethereum',
     type: 'eip191',
-    network: async () => evmNetworks[await networkOf(wallet)],
-    payload: (terms) => authorized(wallet, address, terms),
+    way: (ways) => wayOn(wallet, ways),
+    payload: (terms, others) => authorized(wallet, address, terms, others),
     sign: (message) => request(wallet, 'personal_sign', [hex(new TextEncoder().encode(message)), address]),
   }
 }
@@ -340,24 +399,26 @@ async function solanaAccount(wallet) {
   /** @type {import('./solana.js').Hands} */
   const hands = {
     ask: (act) => ask(wallet, act),
-    stop: (name) => new Stop(text(name, { wallet: wallet.name })),
-    weigh: (balance, terms) => weigh(wallet, balance, terms),
+    stop: (name) => new Stop(text(name, { wallet: wallet.name, network: network?.name ?? '' })),
+    weigh: (terms, others, balanceOf) => weigh(wallet, terms, others, balanceOf),
   }
   const account = await open(wallet.standard, network?.chain ?? '', hands)
-  return { ...account, kind: 'Solana', type: 'ed25519', network: async () => network }
+  return { ...account, kind: 'Solana', type: 'ed25519', way: async ([first]) => first }
 }
 
-/** Which of the networks on offer the wallet is on, after a switch where it is on none. @param {EvmWallet} wallet */
-async function networkOf(wallet) {
+/** Which of these ways is on the wallet's network, after a switch where none is. @param {EvmWallet} wallet @param {Terms[]} ways */
+async function wayOn(wallet, ways) {
   const current = async () => {
     const chainId = BigInt(String(await request(wallet, 'eth_chainId')))
-    return evmNetworks.findIndex(({ network }) => network === `eip155:${chainId}`)
+    return ways.find(({ network }) => network === `eip155:${chainId}`)
   }
-  const at = await current()
-  const [preferred] = evmNetworks
-  if (at >= 0 || !preferred) return at
+  const way = await current()
+  const [preferred] = evmNetworks.filter(({ network }) => ways.some((one) => one.network === network))
+  if (way || !preferred) return way
   atWallet(wallet, text('switching', { wallet: wallet.name, network: preferred.name }))
   const chainId = `0x${BigInt(preferred.network.slice(7)).toString(16)}`
+  const token = ways.filter(({ network }) => network === preferred.network).map(symbolOf)[0] ?? ''
+  const wrong = () => new Stop(text('wrongNetwork', { token, network: preferred.name }))
   try {
     await wallet.provider
       .request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] })
@@ -371,19 +432,22 @@ async function networkOf(wallet) {
       })
   } catch {
     stillWanted(wallet)
-    throw new Stop(text('wrongNetwork', { network: preferred.name }))
+    throw wrong()
   }
   const now = await current()
-  if (now < 0) throw new Stop(text('wrongNetwork', { network: preferred.name }))
+  if (!now) throw wrong()
   return now
 }
 
-/** Fetches the challenge anew. Where there is none any more, the page has been bought in another tab. */
-async function refresh() {
-  const response = await fetch(location.href, { headers: { Accept: 'application/json' }, cache: 'no-store' })
-  const header = response.headers.get('PAYMENT-REQUIRED')
-  if (header) adopt(header)
-  else if (response.ok) location.reload()
+/** Fetches the challenge anew. Where there is none any more, the page has been bought in another tab. @param {string} [failure] what is said where it does not come */
+async function refresh(failure = 'unprepared') {
+  const headers = { Accept: 'application/json' }
+  const response = await fetch(location.href, { headers, cache: 'no-store' }).catch(() => null)
+  const header = response?.headers.get('PAYMENT-REQUIRED')
+  if (header) return adopt(header)
+  if (!response?.ok) throw new Stop(text(failure))
+  location.reload()
+  throw new GivenUp()
 }
 
 /** What the wallet holds, where it can tell. @param {EvmWallet} wallet @param {string} account @param {Terms} terms */
@@ -397,30 +461,38 @@ async function balanceOf(wallet, account, terms) {
   }
 }
 
-/** Ends the attempt where a wallet holds too little; else it has the word. @param {Wallet} wallet @param {bigint} balance @param {Pick<Terms, 'amount' | 'network' | 'asset'>} terms */
-function weigh(wallet, balance, terms) {
-  const { amount, network } = terms
-  const missing = BigInt(amount) - balance
-  const { name = '' } = networks.find((one) => one.network === network) ?? {}
-  if (missing > 0n)
-    throw new Stop(
-      text('tooLittle', { missing: money(terms, missing), token: page.symbols[terms.asset] ?? '', network: name }),
-    )
-  atWallet(wallet, text('signing', { price: money(terms, BigInt(amount)), wallet: wallet.name }))
+/**
+ * Ends the attempt where a wallet holds too little, and offers another currency of which it holds enough; else the wallet has
+ * the word.
+ * @param {Wallet} wallet @param {Terms} terms @param {Terms[]} others @param {(terms: Terms) => Promise<bigint | null>} balanceOf null where nobody can tell
+ */
+async function weigh(wallet, terms, others, balanceOf) {
+  const price = BigInt(terms.amount)
+  const missing = price - ((await balanceOf(terms)) ?? price)
+  if (missing <= 0n) return atWallet(wallet, text('signing', { price: priceIn(terms), wallet: wallet.name }))
+  const slots = { missing: money(terms, missing), token: symbolOf(terms), network: nameOf(terms.network) }
+  for (const other of others) {
+    if (((await balanceOf(other)) ?? 0n) < BigInt(other.amount)) continue
+    const better = { ...slots, other: symbolOf(other), price: priceIn(other) }
+    throw new Stop(text('otherCurrency', better), currencyOf(other))
+  }
+  throw new Stop(text('tooLittle', slots))
 }
 
-/** @param {Wallet} wallet @param {number} offer */
-async function pay(wallet, offer) {
+/** @param {Wallet} wallet @param {number} offer @param {Currency} [currency] */
+async function pay(wallet, offer, currency) {
   const account = await accountOf(wallet)
-  const network = await account.network()
+  const ways = () => waysOf(offer, wallet).filter(isIn(currency))
+  const way = await account.way(ways())
   if (expiresAt() < siteSeconds() + QUOTE_MARGIN_SECONDS) {
-    const before = priceOf(offer)
+    const before = priceOf(offer, currency)
     await refresh()
-    if (priceOf(offer) !== before) throw new Stop(text('priceChanged', { price: priceOf(offer) }))
+    if (priceOf(offer, currency) !== before) throw new Stop(text('priceChanged', { price: priceOf(offer) }))
   }
-  const terms = termsOf(offer).find((one) => one.network === network?.network)
-  if (!terms) throw new Stop(text('refused'))
-  const payload = await account.payload(terms)
+  const terms = ways().find(({ network }) => network === way?.network)
+  if (!terms) throw new Stop(noWay(offer))
+  const others = waysOf(offer, wallet).filter((one) => one.network === terms.network && one.asset !== terms.asset)
+  const payload = await account.payload(terms, others)
   const { 'newsstand-quote': quote } = challenge.extensions
   const payment = {
     x402Version: 2,
@@ -432,14 +504,14 @@ async function pay(wallet, offer) {
       ...(quote ? { 'newsstand-quote': { info: quote.info } } : {}),
     },
   }
-  const price = priceOf(offer)
   const isLasting = page.isLasting[offer] ?? true
-  await send(keep({ header: encode(payment), offer, price, isLasting, paidAtMs: null }), wallet)
+  const signed = { header: encode(payment), offer, currency, price: priceIn(terms), isLasting, paidAtMs: null }
+  await send(keep(signed), wallet)
 }
 
-/** An authorization of the token's transfer, signed. @param {EvmWallet} wallet @param {string} account @param {Terms} terms */
-async function authorized(wallet, account, terms) {
-  weigh(wallet, (await balanceOf(wallet, account, terms)) ?? BigInt(terms.amount), terms)
+/** An authorization of the token's transfer, signed. @param {EvmWallet} wallet @param {string} account @param {Terms} terms @param {Terms[]} others */
+async function authorized(wallet, account, terms, others) {
+  await weigh(wallet, terms, others, (one) => balanceOf(wallet, account, one))
   const authorization = {
     from: account,
     to: terms.payTo,
@@ -481,17 +553,19 @@ function chooseSignIn() {
     attempt(only, signIn)
     return
   }
-  show(
-    text('signInText'),
-    found.map((wallet) => ({ text: labelOf(wallet), icon: wallet.icon, act: () => attempt(wallet, signIn) })),
-  )
+  const paid = found.map((wallet) => ({
+    text: labelOf(wallet),
+    icon: wallet.icon,
+    act: () => attempt(wallet, signIn),
+  }))
+  show(text('signInText'), [...paid, { text: text('startAgain'), isPlain: true, act: () => home() }])
 }
 
 /** @param {Wallet} wallet */
 async function signIn(wallet) {
   const account = await accountOf(wallet)
   const issued = challenge.extensions[SIGN_IN]?.info.issuedAt ?? ''
-  if (Date.parse(issued) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh()
+  if (Date.parse(issued) / 1000 < siteSeconds() - SIGN_IN_SECONDS) await refresh('signInFailed')
   const offered = challenge.extensions[SIGN_IN]
   const chainId = ('standard' in wallet ? solanaOf(wallet) : evmNetworks[0])?.network
   if (!offered || !chainId) throw new Stop(text('signedInNothing'))
@@ -512,18 +586,26 @@ async function signIn(wallet) {
   const signature = await account.sign(message)
   const proof = { ...offered.info, address: account.address, chainId, type: account.type, signature }
   const headers = { Accept: 'application/json, */*;q=0.5', 'SIGN-IN-WITH-X': encode(proof) }
-  const response = await fetch(location.href, { headers, cache: 'no-store' })
-  if (response.ok) {
+  const response = await fetch(location.href, { headers, cache: 'no-store' }).catch(() => null)
+  if (response?.ok) {
     await response.body?.cancel()
     show(text('opening'), [])
     location.reload()
     return
   }
-  const header = response.headers.get('PAYMENT-REQUIRED')
+  const header = response?.headers.get('PAYMENT-REQUIRED')
   if (header) adopt(header)
-  const { error } = await response.json().catch(() => ({ error: '' }))
-  const isOther = error === 'invalid_siwx_signature'
-  throw new Stop(isOther ? text('otherAccount', { wallet: wallet.name }) : text('signedInNothing'))
+  const { error } = (await response?.json().catch(() => null)) ?? {}
+  throw new Stop(text(NOT_SIGNED_IN[error] ?? 'signInFailed', { wallet: wallet.name }))
+}
+
+/** What a sign-in came to, by the site's word for it. Only the first says that nothing was bought. @type {Record<string, string>} */
+const NOT_SIGNED_IN = {
+  sign_in_nothing_bought: 'signedInNothing',
+  // Of a wallet with code that owns nothing here the site says the same.
+  invalid_siwx_signature: 'signInOther',
+  invalid_siwx_verifier_error: 'signInUnasked',
+  settlement_pending: 'signInPending',
 }
 
 // After signing: one payment, sent until something is known of it.
@@ -572,6 +654,12 @@ const OPEN = [429, 500, 502, 503, 504]
 /** What the site calls a payment whose time is over. */
 const OVER = /^invalid_payment_requirements$|_valid_before$|_height_exceeded$|^payment_expired$/
 
+/** Why a payment surely did not go through, where more can be said of it. @type {Record<string, string>} */
+const NOT_PAID = {
+  insufficient_funds: 'heldTooLittle',
+  invalid_exact_svm_transaction_simulation_failed: 'cannotLand',
+}
+
 /** @param {Signed} signed @param {Wallet} [wallet] */
 async function send(signed, wallet) {
   busy(text('settling'))
@@ -587,7 +675,7 @@ async function send(signed, wallet) {
     return lost(signed)
   }
   const { error } = await response.json().catch(() => ({ error: '' }))
-  const price = signed.price
+  const { offer, currency, price } = signed
   if (OPEN.includes(response.status)) {
     const isOpen = ['settlement_pending', 'payment_in_progress', 'internal_error', ''].includes(error)
     const seconds = Math.min(Number(response.headers.get('Retry-After')) || 5, 60)
@@ -597,13 +685,14 @@ async function send(signed, wallet) {
   if (response.status === 403) return home(text('notAccepted'))
   const header = response.headers.get('PAYMENT-REQUIRED')
   if (header) adopt(header)
-  const now = priceOf(signed.offer)
-  if (now !== price) return home(text('priceChanged', { price: now }))
+  wanted = currency ?? wanted
+  const now = priceOf(offer, currency)
+  if (now !== price) return home(text('priceChanged', { price: priceOf(offer) }))
   if (['invalid_exact_evm_payload_signature', 'invalid_exact_svm_payload_signature_invalid'].includes(error)) {
     return home(text('otherAccount', { wallet: wallet?.name ?? text('yourWallet') }))
   }
-  const isOver = OVER.test(error)
-  home(isOver ? text('quoteExpired', { price: now }) : text('refused'))
+  if (OVER.test(error)) return home(text('quoteExpired', { price: now }))
+  home(text(NOT_PAID[error] ?? 'refused', { tokens: symbolsOf(offer, currency) }))
 }
 
 /** @param {Signed} signed @param {Response} response */
@@ -666,19 +755,29 @@ function withoutCookie(signed) {
 function begin() {
   const signed = kept()
   if (!signed) return look()
-  if (signed.paidAtMs === null) return send(signed)
+  if (signed.paidAtMs === null) {
+    send(signed)
+    // For the next payment, should this one be refused.
+    return call()
+  }
   // A page that comes back long after it was paid is a page whose time is over.
   if (Date.now() - signed.paidAtMs < 60_000) return withoutCookie(signed)
   forget()
   look()
 }
 
-for (const radio of radios()) radio.addEventListener('change', () => home())
+for (const radio of offers) radio.addEventListener('change', () => home())
+for (const radio of currencies) {
+  radio.addEventListener('change', () => {
+    wanted = radio.value === 'EUR' ? 'EUR' : 'USD'
+    home()
+  })
+}
 // Back from the article: this page is a picture of the past.
 window.addEventListener('pageshow', (event) => event.persisted && location.reload())
 // Bought in another tab: perhaps this page too.
 channel?.addEventListener('message', () => {
-  if (!kept()) refresh()
+  if (!kept()) refresh().catch(() => {})
 })
 
 /** What the page says where no script runs: it says so again where this one cannot begin. */

@@ -16,14 +16,14 @@
 /** @typedef {{ supportedTransactionVersions?: readonly (string | number)[], signTransaction(ask: ToSign): Promise<readonly { signedTransaction: Uint8Array }[]> }} SignTransaction */
 /** @typedef {{ signMessage(ask: { account: Account, message: Uint8Array }): Promise<readonly { signature: Uint8Array }[]> }} SignMessage */
 /** @typedef {{ 'standard:connect'?: Connect, 'solana:signTransaction'?: SignTransaction, 'solana:signMessage'?: SignMessage }} Features */
-/** @typedef {{ network: string, amount: string, asset: string, payTo: string, extra: { feePayer: string, memo: string } }} Terms */
+/** @typedef {{ network: string, amount: string, asset: string, payTo: string, maxTimeoutSeconds: number, extra: { name: string, version: string, feePayer: string, memo: string, assetTransferMethod?: string, offer?: string } }} Terms `extra`: name and version on EVM, else the rest */
 /** @typedef {{ blockhash: string, source: string, destination: string, balance: string, decimals: number }} Look What the site says of the chain */
 /**
  * What the checkout lends.
  * @typedef {object} Hands
  * @property {<Result>(act: () => Promise<Result>) => Promise<Result>} ask Asks the wallet; its errors become what to tell the reader.
  * @property {(name: string) => unknown} stop What ends the attempt, by the name of its text.
- * @property {(balance: bigint, terms: Terms) => void} weigh Ends the attempt where the balance is too little, else says what the wallet asks.
+ * @property {(terms: Terms, others: Terms[], balanceOf: (terms: Terms) => Promise<bigint | null>) => Promise<void>} weigh Ends the attempt where the balance is too little, else says what the wallet asks.
  */
 
 const TOKEN_PROGRAM = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA'
@@ -97,6 +97,15 @@ export function transactionOf({ amount, asset, extra }, { blockhash, source, des
   return Uint8Array.from([2, ...Array(128).fill(0), ...message])
 }
 
+/** What cannot be written is not the wallet's doing. @template Result @param {() => Result} write @param {Hands['stop']} stop */
+function written(write, stop) {
+  try {
+    return write()
+  } catch {
+    throw stop('unprepared')
+  }
+}
+
 /** @param {number} program @param {number[]} accounts @param {number[]} data */
 const instruction = (program, accounts, data) => [program, accounts.length, ...accounts, data.length, ...data]
 
@@ -118,15 +127,17 @@ async function lookAt({ network, asset }, payer) {
   }
 }
 
-/** Wallets say no in several ways; the checkout knows the code of EIP-1193. @template Result @param {() => Promise<Result>} act @returns {Promise<Result>} */
-async function told(act) {
+/** Wallets say no in several ways, and some try out what they sign; the checkout knows the codes of EIP-1193. @template Result @param {Hands['stop']} stop @param {() => Promise<Result>} act @returns {Promise<Result>} */
+async function told(stop, act) {
   try {
     return await act()
   } catch (problem) {
     const { code, message } = /** @type {{ code?: unknown, message?: unknown }} */ (problem ?? {})
+    const said = String(message ?? problem)
     // 4001000: what wallet-standard's own errors have.
-    const isNo = code === 4_001_000 || /\b(?:reject|denied|declin|cancel)/i.test(String(message))
-    throw isNo ? { code: 4001 } : problem
+    if (code === 4_001_000 || /\b(?:reject|denied|declin|cancel)/i.test(said)) throw { code: 4001 }
+    // Whatever the code: a node's for this, -32002, is what EIP-1193 has for a question that is open already.
+    throw /simulat|blockhash|block height/i.test(said) ? stop('cannotLand') : problem
   }
 }
 
@@ -135,24 +146,26 @@ async function told(act) {
  * @param {Standard} wallet @param {string} chain @param {Hands} hands
  */
 export async function open({ features }, chain, { ask, stop, weigh }) {
-  const connected = await ask(() => told(async () => features['standard:connect']?.connect()))
-  const account = connected?.accounts.find(
-    (one) => one.chains.includes(chain) && one.features.includes('solana:signTransaction'),
-  )
-  if (!account) throw stop('locked')
+  const connected = await ask(() => told(stop, async () => features['standard:connect']?.connect()))
+  const accounts = connected?.accounts ?? []
+  const account = accounts.find((one) => one.chains.includes(chain) && one.features.includes('solana:signTransaction'))
+  if (!account) throw stop(accounts.length > 0 ? 'noAccount' : 'locked')
   const { address } = account
   return {
     address,
-    /** The payload of a payment for these terms, signed. @param {Terms} terms */
-    async payload(terms) {
+    /** The payload of a payment for these terms, signed. @param {Terms} terms @param {Terms[]} others */
+    async payload(terms, others) {
       // A transfer to where it comes from moves nothing, and the site takes none.
       if (address === terms.payTo) throw stop('notAccepted')
       const look = await lookAt(terms, address)
       if (!look) throw stop('unprepared')
-      weigh(BigInt(look.balance), terms)
-      const transaction = transactionOf(terms, look, address)
+      await weigh(terms, others, async (one) => {
+        const found = one === terms ? look : await lookAt(one, address)
+        return found && BigInt(found.balance)
+      })
+      const transaction = written(() => transactionOf(terms, look, address), stop)
       const signed = await ask(() =>
-        told(async () => features['solana:signTransaction']?.signTransaction({ account, transaction, chain })),
+        told(stop, async () => features['solana:signTransaction']?.signTransaction({ account, transaction, chain })),
       )
       const bytes = signed?.[0]?.signedTransaction
       if (!bytes) throw stop('walletFailed')
@@ -162,7 +175,7 @@ export async function open({ features }, chain, { ask, stop, weigh }) {
     async sign(text) {
       const message = new TextEncoder().encode(text)
       const signed = await ask(() =>
-        told(async () => features['solana:signMessage']?.signMessage({ account, message })),
+        told(stop, async () => features['solana:signMessage']?.signMessage({ account, message })),
       )
       const signature = signed?.[0]?.signature
       if (!signature) throw stop('walletFailed')

@@ -61,9 +61,14 @@ a{color:inherit;text-decoration-color:var(--accent);text-decoration-thickness:2p
 fieldset{border:0;padding:0;margin:0 0 1rem;min-width:0}
 legend{padding:0;margin:0 0 .5rem;color:var(--quiet)}
 .offer{display:flex;gap:.75rem;align-items:baseline;padding:.75rem 0;border-block-start:1px solid var(--line);min-height:3rem;cursor:pointer}
-.offer input{accent-color:var(--accent);inline-size:1.15rem;block-size:1.15rem;flex:none;transform:translateY(.15rem)}
+.offer input,.ways input{accent-color:var(--accent);inline-size:1.15rem;block-size:1.15rem;flex:none;margin:0}
+.offer input{transform:translateY(.15rem)}
 .offer span{flex:1}
 .offer small{display:block}
+.ways{display:flex;flex-wrap:wrap;gap:.5rem}
+.ways label{flex:1 1 8rem;display:flex;gap:.6rem;align-items:center;min-height:3rem;padding:.5rem .75rem;border:1px solid var(--line);border-radius:.25rem;cursor:pointer;font-variant-numeric:tabular-nums}
+.ways label:has(:checked){border-color:var(--accent);box-shadow:inset 0 0 0 1px var(--accent)}
+.ways [hidden],fieldset[hidden]{display:none}
 .price{font-size:1.25rem;font-variant-numeric:tabular-nums}
 small,.quiet,footer{font-size:.9375rem;color:var(--quiet)}
 button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:.6rem;inline-size:100%;min-height:3rem;margin-block:.5rem;padding:.5rem 1rem;border:2px solid var(--accent);border-radius:.25rem;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}

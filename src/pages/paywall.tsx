@@ -6,7 +6,7 @@ import type { Refusal } from '../errors.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatAmounts } from '../policy/rules.ts'
 import { scriptAddress } from '../wall/csp.ts'
-import { type Asset, type Network, namespaceOf, offeredOn } from '../x402/assets.ts'
+import { type Asset, type Currency, type Network, namespaceOf, offeredOn } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, data, type Page, render } from './page.tsx'
@@ -84,13 +84,13 @@ export const Card = ({ view }: { view: PaywallView }) => {
           </p>
         )}
         <Offers view={view} />
+        {challenge === null ? null : <Currencies view={view} />}
         <p id="status" role="status" tabindex={-1}></p>
         <div id="wallets">{challenge === null ? null : <Stuck view={view} />}</div>
         {challenge === null ? <p>{pay.notByPage}</p> : null}
         <p class="quiet">
           {challenge === null ? '' : `${pay.terms(publisher)} `}
-          {pay.networks(symbolsIn(tokensOf(view)), view.networks.map((network) => network.name).join(', '))}{' '}
-          {forPrograms.length === 0 ? '' : `${pay.permit2(symbolsIn(forPrograms))} `}
+          {takenOn(view)} {forPrograms.length === 0 ? '' : `${pay.permit2(symbolsIn(forPrograms))} `}
           {pay.programs}
         </p>
       </section>
@@ -113,10 +113,24 @@ export const Card = ({ view }: { view: PaywallView }) => {
   )
 }
 
+/** The currencies that something is on sale for. */
+const currenciesOf = ({ offers }: PaywallView): Currency[] => [
+  ...new Set(offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))),
+]
+
 /** The tokens that what is on sale here can be paid with. */
-const tokensOf = ({ offers, networks, tokens: known }: PaywallView): Asset[] => {
-  const currencies = offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))
-  return offeredOn(networks, known).filter(({ currency }) => currencies.includes(currency))
+function tokensOf(view: PaywallView): Asset[] {
+  const sold = currenciesOf(view)
+  return offeredOn(view.networks, view.tokens).filter(({ currency }) => sold.includes(currency))
+}
+
+/** Which tokens can be paid with here, and on which networks: those of the same networks in one sentence. */
+function takenOn(view: PaywallView): string {
+  const taken = tokensOf(view)
+  const symbols = [...new Set(taken.map(({ symbol }) => symbol))]
+  const placesOf = (symbol: string) => [...new Set(taken.flatMap((one) => (one.symbol === symbol ? one.name : [])))]
+  const byPlaces = Map.groupBy(symbols, (symbol) => placesOf(symbol).join(', '))
+  return [...byPlaces].map(([places, tokens]) => view.strings.pay.networks(tokens.join(', '), places)).join(' ')
 }
 
 const symbolsIn = (tokens: readonly Asset[]): string => [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
@@ -172,6 +186,24 @@ const Offers = ({ view: { offers, strings } }: { view: PaywallView }) => (
     ))}
   </fieldset>
 )
+
+/** What to pay in, where there is a choice: the script fills it in and shows it, once it knows what the wallets can pay. */
+const Currencies = ({ view }: { view: PaywallView }) => {
+  const currencies = currenciesOf(view)
+  return currencies.length < 2 ? null : (
+    <fieldset hidden>
+      <legend>{view.strings.pay.currencies}</legend>
+      <div class="ways">
+        {currencies.map((currency) => (
+          <label>
+            <input type="radio" name="currency" value={currency} />
+            <span></span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  )
+}
 
 function terms({ accessSeconds, scope }: Sale, { pay }: Strings): string {
   const access = accessSeconds === 0 ? pay.once : pay.lasting(...inUnits(accessSeconds))

@@ -1,10 +1,11 @@
-// The newspaper that the browser tests are readers of: a shop with two shelves, a real Chromium, and readers with wallets.
+// The newspaper that the browser tests are readers of: a shop with three shelves, a real Chromium, and readers with wallets.
 import type { Browser } from 'playwright-core'
 import { type Behaviours, behaviours } from '../world/behaviour.ts'
 import type { BrowserWallet } from '../world/browser-wallet.ts'
 import { startBrowser } from '../world/chromium.ts'
 import { openReader, type Reader, walletOf } from '../world/reader.ts'
 import { openShop, type Shop } from '../world/shop.ts'
+import type { Site } from '../world/site.ts'
 
 export const ARTICLE =
   '<!doctype html><html lang="en"><title>The tides</title><h1>The tides, in full</h1><p id="paid">All of it.</p></html>'
@@ -16,10 +17,13 @@ export const metadata = {
   contentType: 'text/html; charset=utf-8',
 }
 
+/** A shop that stays up: readers of one file are there at the same time. */
+type Shared = Omit<Shop, 'site'> & { site: Omit<Site, 'restart' | 'become' | 'kill'> }
+
 export type Newsstand = {
   /** What the facilitator does for one payer. */
   facilitator: Behaviours
-  shop: Shop
+  shop: Shared
   browser: Browser
   /** A reader with a dollar and one wallet, at an address. */
   visit(path?: string, change?: Partial<BrowserWallet>, money?: bigint): Promise<Visit>
@@ -49,12 +53,22 @@ export async function openNewsstand(): Promise<Newsstand> {
           offers: [{ name: 'Day pass', price: '$0.50', access: '24h', scope: '/articles/*' }],
         },
         { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
+        {
+          path: '/twice/*',
+          content: 'kv',
+          price: '$0.05',
+          access: '24h',
+          offers: [
+            { name: 'Pass', scope: '/twice/*', price: '$0.30', access: '24h' },
+            { name: 'Pass', scope: '/twice/*', price: '$0.70', access: '30d' },
+          ],
+        },
       ],
     },
     { hook: facilitator.hook },
   )
   const [browser, shop] = await Promise.all([startBrowser(), opening])
-  for (const path of ['/articles/tides', '/articles/other', '/articles/dear', '/once/tides']) {
+  for (const path of ['/articles/tides', '/articles/other', '/articles/dear', '/once/tides', '/twice/tides']) {
     await shop.site.kv.put(path, ARTICLE, { metadata })
   }
   return {

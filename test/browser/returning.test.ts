@@ -138,6 +138,9 @@ describe('coming back without the cookie', () => {
     await reader.click('I already bought this')
     await reader.sees('the wallet you paid with')
     await reader.look('sign-in')
+    await reader.click('Start again')
+    await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+    await reader.click('I already bought this')
     await reader.click('Rabbit')
     await hasArticle(reader)
     await reader.close()
@@ -151,6 +154,60 @@ describe('coming back without the cookie', () => {
     await reader.page.clock.fastForward('06:00')
     await reader.click('I already bought this')
     await hasArticle(reader)
+    await reader.close()
+  })
+
+  test.each<[string, number, string, RegExp]>([
+    ['unasked', 503, 'invalid_siwx_verifier_error', /chain could not be asked about this wallet.*Nothing was charged/],
+    ['pending', 503, 'settlement_pending', /is not confirmed yet. Please do not pay again/],
+    ['unavailable', 503, 'unavailable', /Signing in did not work just now. Nothing was charged/],
+    ['too-many', 429, 'too_many_requests', /Signing in did not work just now. Nothing was charged/],
+    ['broken', 500, '', /Signing in did not work just now. Nothing was charged/],
+    ['expired', 402, 'invalid_siwx_expired', /Signing in did not work just now. Nothing was charged/],
+    ['lost', 0, '', /Signing in did not work just now. Nothing was charged/],
+  ])(
+    '%s: nobody knows what was bought, so the page does not say; the next try opens it',
+    async (state, status, error, said) => {
+      const reader = await visit()
+      await shop.buy('v2', '/articles/tides', reader.account)
+      await reader.page.route('**/articles/tides', async (route) => {
+        if (route.request().headers()['sign-in-with-x'] === undefined) return route.continue()
+        await (status === 0 ? route.abort() : route.fulfill({ status, json: { error } }))
+      })
+      await reader.click('I already bought this')
+      await reader.sees(said)
+      expect(await reader.status()).not.toContain('has not bought this page')
+      expect(await reader.status()).not.toContain('Fox could not')
+      await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+      if (status === 503) await reader.look(`sign-in-${state}`)
+      await reader.page.unroute('**/articles/tides')
+      await reader.click('I already bought this')
+      await hasArticle(reader)
+      expect(await reader.spent()).toBe(PRICE)
+      expect(signatures(reader)).toEqual([])
+      await reader.close()
+    },
+  )
+
+  test('another account signs than the one that paid: it is said, and it does not open', async () => {
+    const reader = await visit('/articles/tides', { signer: await shop.reader() })
+    await shop.buy('v2', '/articles/tides', reader.account)
+    await reader.click('I already bought this')
+    await reader.sees('Another account signed than the one that was asked, or this wallet has not bought this page.')
+    await reader.page.getByRole('button', { name: 'Pay $0.05 with Fox' }).waitFor()
+    expect(await reader.page.locator('#paid').count()).toBe(0)
+    await reader.close()
+  })
+
+  test('a nonce cannot be had: it is said, and the wallet is not asked to sign', async () => {
+    const reader = await visit()
+    await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+    await reader.page.clock.install()
+    await reader.page.clock.fastForward('06:00')
+    await reader.page.route('**/articles/tides', (route) => route.abort())
+    await reader.click('I already bought this')
+    await reader.sees('Signing in did not work just now')
+    expect(reader.asked.map(({ method }) => method)).not.toContain('personal_sign')
     await reader.close()
   })
 

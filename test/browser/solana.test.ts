@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeDemoWallet } from '../../dev/demo/build-wallet.ts'
+import { BLOCKHASH_LIFE } from '../../dev/stack/solana/clock.ts'
 import { readTransaction } from '../../dev/stack/solana/message.ts'
 import { type SolanaWallet, solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
@@ -193,13 +194,42 @@ describe('what the wallet may say', () => {
       { refuses: { 'solana:signTransaction': { message: 'User rejected the request.' } } },
       /You said no/,
     ],
+    [
+      'declined-by-its-number',
+      { refuses: { 'solana:signTransaction': { code: 4_001_000, message: '' } } },
+      /You said no/,
+    ],
+    ['declined-in-words-alone', { refuses: { 'solana:signTransaction': 'Declined by its owner' } }, /You said no/],
+    [
+      'simulation-failed',
+      // A node's number for it is EIP-1193's for a question that is open already.
+      {
+        refuses: {
+          'solana:signTransaction': {
+            code: -32002,
+            message: 'Transaction simulation failed: custom program error: 0x1',
+          },
+        },
+      },
+      /cannot go through.*Nothing was charged/,
+    ],
+    [
+      'blockhash-over',
+      { refuses: { 'solana:signTransaction': 'Blockhash not found' } },
+      /signed too late.*Nothing was charged/,
+    ],
     ['cannot-sign', { refuses: { 'solana:signTransaction': { message: 'broken' } } }, /Ghost could not do that/],
+    ['signs-nothing', { givesNothing: 'solana:signTransaction' }, /Ghost could not do that. Nothing was charged/],
+    ['on-another-chain', { accountChains: ['solana:mainnet'] }, /account of Ghost cannot pay on Solana Devnet/],
   ])('%s: it is said, and there is a way on', async (state, change, said) => {
     const reader = await visit('/articles/tides', change)
     await reader.click('Pay $0.05')
     await reader.sees(said)
     await reader.page.getByRole('button', { name: 'Pay $0.05 with Ghost' }).waitFor()
-    if (state === 'signature-declined') await reader.look('solana-declined')
+    if (['signature-declined', 'simulation-failed', 'on-another-chain'].includes(state)) {
+      await reader.look(`solana-${state}`)
+    }
+    expect(reader.fetched.filter((line) => line.endsWith('/articles/tides'))).toHaveLength(1)
     expect(await reader.paid()).toEqual([])
     await reader.close()
   })
@@ -214,6 +244,61 @@ describe('what the wallet may say', () => {
     late.resolve()
     await reader.page.evaluate(() => new Promise((done) => setTimeout(done)))
     expect(fetchedOf(reader, '/articles/tides')).toBe(1)
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    expect(await reader.paid()).toEqual([PRICE])
+    await reader.close()
+  })
+
+  test('its blockhash is over when it has signed: it is said, nothing moves, and the next payment buys', async () => {
+    const reader = await visit()
+    const { clock } = stack.solana
+    // What the site said when the wallet was opened; the chain is the other readers' too, and does not jump.
+    await reader.page.route(`**${LOOK}?*`, async (route) => {
+      const response = await route.fetch()
+      const blockhash = clock.blockhash(clock.slot() - BLOCKHASH_LIFE - 2)
+      await route.fulfill({ response, json: { ...(await response.json()), blockhash } })
+    })
+    await reader.click('Pay $0.05')
+    await reader.sees(/cannot go through.*signed too late.*Nothing was charged/)
+    await reader.look('solana-too-late')
+    expect(await reader.paid()).toEqual([])
+    await reader.page.unroute(`**${LOOK}?*`)
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    expect(await reader.paid()).toEqual([PRICE])
+    expect(countOf(reader, 'solana:signTransaction')).toBe(2)
+    await reader.close()
+  })
+
+  test('what it holds is frozen, which only a simulation finds out: it is said, and nothing moves', async () => {
+    const reader = await visit()
+    await reader.page.getByRole('button', { name: 'Pay $0.05' }).waitFor()
+    await stack.solana.freeze(reader.account.address, true)
+    await reader.click('Pay $0.05')
+    await reader.sees(/cannot go through.*Nothing was charged/)
+    expect(await reader.paid()).toEqual([])
+    await stack.solana.freeze(reader.account.address, false)
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    expect(await reader.paid()).toEqual([PRICE])
+    await reader.close()
+  })
+
+  test.each([
+    ['settle_exact_svm_block_height_exceeded', /This offer had expired/],
+    ['invalid_exact_svm_transaction_failed', /The payment did not go through. Nothing was charged/],
+    ['invalid_exact_svm_payload_signature_invalid', /Another account signed/],
+    ['a word that nobody knows', /The payment did not go through. Nothing was charged/],
+  ])('the site answers %s: it is said, and there is a way on', async (error, said) => {
+    const reader = await visit()
+    await reader.page.route('**/articles/tides', async (route) => {
+      if (route.request().headers()['payment-signature'] === undefined) return route.continue()
+      await route.fulfill({ status: 402, json: { error } })
+    })
+    await reader.click('Pay $0.05')
+    await reader.sees(said)
+    await reader.page.unroute('**/articles/tides')
     await reader.click('Pay $0.05')
     await hasArticle(reader)
     expect(await reader.paid()).toEqual([PRICE])
@@ -253,6 +338,26 @@ describe('what the site cannot say', () => {
     expect(await reader.paid()).toEqual([])
     await reader.close()
   })
+
+  test.each(['is lost', 'cannot be read', 'names no blockhash'])(
+    'what it says %s: nothing is signed',
+    async (fault) => {
+      const reader = await visit()
+      await reader.page.route(`**${LOOK}?*`, async (route) => {
+        if (fault === 'is lost') return route.abort()
+        const response = await route.fetch()
+        const json = { ...(await response.json()), blockhash: 'none' }
+        await route.fulfill(fault === 'cannot be read' ? { response, body: '<html>' } : { response, json })
+      })
+      await reader.click('Pay $0.05')
+      await reader.sees(/could not be prepared just now, and nothing was charged/)
+      expect(countOf(reader, 'solana:signTransaction')).toBe(0)
+      await reader.page.unroute(`**${LOOK}?*`)
+      await reader.click('Pay $0.05')
+      await hasArticle(reader)
+      await reader.close()
+    },
+  )
 
   test('the part for Solana does not come: the same', async () => {
     const reader = await visit()
@@ -353,6 +458,20 @@ describe('coming back', () => {
     await reader.click('I already bought this')
     await hasArticle(reader)
     expect(countOf(reader, 'solana:signMessage')).toBe(1)
+    expect(await reader.paid()).toEqual([PRICE])
+    await reader.close()
+  })
+
+  test.each<[string, Partial<SolanaBrowserWallet>, RegExp]>([
+    ['says no', { refuses: { 'solana:signMessage': { message: 'User rejected the request.' } } }, /You said no/],
+    ['gives nothing back', { givesNothing: 'solana:signMessage' }, /Ghost could not do that/],
+    ['signs no messages', { lacks: 'solana:signMessage' }, /Ghost could not do that/],
+  ])('with a wallet that %s: it is said, and it may pay', async (_, change, said) => {
+    const reader = await visit('/articles/tides', change)
+    await reader.click('I already bought this')
+    await reader.sees(said)
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
     expect(await reader.paid()).toEqual([PRICE])
     await reader.close()
   })

@@ -125,6 +125,40 @@ describe('the offer has changed', () => {
   })
 })
 
+test('bought meanwhile, where the page has not heard of it: it opens, and nothing is signed', async () => {
+  const [buyer, reader] = [await visit(), await visit()]
+  await buyer.click('Pay $0.05')
+  await hasArticle(buyer)
+  await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+  await reader.page.clock.install()
+  await reader.page.clock.fastForward('11:00')
+  await reader.page.context().addCookies(await buyer.page.context().cookies())
+  await reader.click('Pay $0.05')
+  await hasArticle(reader)
+  // Not even what it holds.
+  expect(reader.asked.map(({ method }) => method)).toEqual(['eth_requestAccounts', 'eth_chainId'])
+  expect(await reader.spent()).toBe(0n)
+  await reader.close()
+  await buyer.close()
+})
+
+test('a new quote cannot be had: it is said, and nothing is signed', async () => {
+  const reader = await visit()
+  await reader.page.getByRole('button', { name: 'Pay' }).waitFor()
+  await reader.page.clock.install()
+  await reader.page.clock.fastForward('11:00')
+  for (const fulfil of [{ status: 503, json: { error: 'unavailable' } }, null]) {
+    await reader.page.route('**/articles/tides', (route) => (fulfil ? route.fulfill(fulfil) : route.abort()))
+    await reader.click('Pay $0.05')
+    await reader.sees('could not be prepared just now, and nothing was charged')
+    await reader.page.unroute('**/articles/tides')
+  }
+  expect(signatures(reader)).toEqual([])
+  await reader.click('Pay $0.05')
+  await hasArticle(reader)
+  await reader.close()
+})
+
 describe('too late', () => {
   test('what was signed has expired when it arrives: it is said, and a new signature buys', async () => {
     const reader = await visit()
@@ -143,22 +177,7 @@ describe('too late', () => {
 })
 
 test('of two offers of one name the one that was chosen is paid', async () => {
-  const pass = { name: 'Pass', scope: '/articles/*' }
-  await shop.site.restart({
-    ROUTES: [
-      {
-        path: '/articles/*',
-        content: 'kv',
-        price: '$0.05',
-        access: '24h',
-        offers: [
-          { ...pass, price: '$0.30', access: '24h' },
-          { ...pass, price: '$0.70', access: '30d' },
-        ],
-      },
-    ],
-  })
-  const reader = await visit()
+  const reader = await visit('/twice/tides')
   await reader.page.getByRole('button', { name: 'Pay $0.05' }).waitFor()
   await reader.page.getByRole('radio').nth(2).check()
   await reader.click('Pay $0.70')

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { paywallPage } from '../../src/pages/paywall.tsx'
 import { stringsFor } from '../../src/pages/strings/strings.ts'
+import type { Amounts } from '../../src/policy/rules.ts'
 import { ASSETS } from '../../src/x402/assets.ts'
 
 const LIMIT_KIB = 15
@@ -12,6 +13,11 @@ const text = (length: number) =>
     .map((n) => n.toString(36))
     .join('')
 
+/** Both, so that there is a choice to show. */
+const inBoth = (micros: bigint): Amounts => [
+  { currency: 'USD', micros },
+  { currency: 'EUR', micros },
+]
 const ON_SOLANA = ASSETS.filter(({ network }) => network.startsWith('solana:'))
 const WITHOUT = ASSETS.slice(0, 2)
 const WITH = [...ASSETS.slice(0, 1), ...ON_SOLANA.slice(0, 1)]
@@ -40,10 +46,10 @@ test.each([
     teaser: text(600),
     refused: { code: 'payment_required' },
     offers: [
-      { name: null, amounts: [{ currency: 'USD', micros: 50_000n }], accessSeconds: 86_400, scope: null },
+      { name: null, amounts: inBoth(50_000n), accessSeconds: 86_400, scope: null },
       {
         name: 'Day pass',
-        amounts: [{ currency: 'USD', micros: 500_000n }],
+        amounts: inBoth(500_000n),
         accessSeconds: 86_400,
         scope: '/articles/*',
       },
@@ -56,5 +62,6 @@ test.each([
   })
   // What a reader with a wallet of Solana loads is not in it.
   expect(html).not.toContain('Memo')
+  expect(html.match(/name="currency"/g)).toHaveLength(2)
   expect(kibibytes(html)).toBeLessThanOrEqual(LIMIT_KIB)
 })

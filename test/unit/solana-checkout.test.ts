@@ -1,7 +1,7 @@
 // The part of the checkout for Solana, as it is served: the transaction it writes is what the site takes, and it is small.
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import * as z from 'zod'
 import { SOLANA } from '../../src/browser/solana.gen.ts'
 import { decodeBase58, encodeBase58 } from '../../src/x402/base58.ts'
@@ -12,8 +12,17 @@ type Bytes = Uint8Array<ArrayBuffer>
 const made = z.custom<(terms: object, look: object, payer: string) => Bytes>((value) => typeof value === 'function')
 const encoder = z.custom<(bytes: Bytes) => string>((value) => typeof value === 'function')
 const url = `data:text/javascript;base64,${Buffer.from(SOLANA.text).toString('base64')}`
+type Hands = {
+  ask<Result>(act: () => Promise<Result>): Promise<Result>
+  stop(name: string): Error
+  weigh(terms: object, others: object[], balanceOf: (terms: object) => Promise<bigint | null>): Promise<void>
+}
+type Payer = { payload(terms: object, others: object[]): Promise<{ transaction: string }> }
+const opener = z.custom<(wallet: object, chain: string, hands: Hands) => Promise<Payer>>(
+  (value) => typeof value === 'function',
+)
 const served = z
-  .object({ transactionOf: made, encodeBase58: encoder })
+  .object({ transactionOf: made, encodeBase58: encoder, open: opener })
   .parse(await import(/* @vite-ignore */ url).then((module: object) => ({ ...module })))
 
 const address = (n: number) =>
@@ -101,4 +110,46 @@ test('base58 as the site reads it', () => {
 test('is at most 12 KiB, and needs nothing from elsewhere', () => {
   expect(gzipSync(SOLANA.text, { level: 9 }).byteLength / 1024).toBeLessThanOrEqual(12)
   expect(SOLANA.text).not.toMatch(/https?:|\bimport\b|\beval\b|new Function/)
+})
+
+describe('in several currencies', () => {
+  afterEach(() => vi.unstubAllGlobals())
+  const euros = { ...terms, network: 'solana:x', asset: 'HzwqbKZw8HxMN6bF2yFZNrht3c2iXXzpKcFu7uBEDKtr' }
+  const dollars = { ...terms, network: 'solana:x' }
+  const account = { address: payer, chains: ['solana:mainnet'], features: ['solana:signTransaction'] }
+  const signTransaction = vi.fn(async () => [{ signedTransaction: Uint8Array.of(1, 2, 3) }])
+  const wallet = {
+    features: {
+      'standard:connect': { connect: async () => ({ accounts: [account] }) },
+      'solana:signTransaction': { signTransaction },
+    },
+  }
+  const hands: Omit<Hands, 'weigh'> = { ask: (act) => act(), stop: (name) => new Error(name) }
+
+  test('each is weighed by its own balance, and none that nobody can tell', async () => {
+    const asked: (string | null)[] = []
+    const balances: Record<string, string> = { [dollars.asset]: '20000' }
+    vi.stubGlobal('location', { origin: 'https://news.example' })
+    vi.stubGlobal('fetch', async (address: string) => {
+      const asset = new URL(address).searchParams.get('asset')
+      asked.push(asset)
+      const balance = balances[asset ?? '']
+      return balance === undefined ? new Response(null, { status: 503 }) : Response.json({ ...look, balance })
+    })
+    const weighed: (bigint | null)[] = []
+    const paying = await served.open(wallet, 'solana:mainnet', {
+      ...hands,
+      async weigh(chosen, others, balanceOf) {
+        expect(others).toEqual([euros])
+        for (const one of [chosen, ...others]) weighed.push(await balanceOf(one))
+        throw new Error('too little')
+      },
+    })
+    await expect(paying.payload(dollars, [euros])).rejects.toThrow('too little')
+    balances[euros.asset] = '40000'
+    await expect(paying.payload(dollars, [euros])).rejects.toThrow('too little')
+    expect(weighed).toEqual([20_000n, null, 20_000n, 40_000n])
+    expect(asked).toEqual([dollars.asset, euros.asset, dollars.asset, euros.asset])
+    expect(signTransaction).not.toHaveBeenCalled()
+  })
 })

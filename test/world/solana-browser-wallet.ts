@@ -12,8 +12,13 @@ export type SolanaBrowserWallet = {
   account: SolanaWallet
   /** devnet, unless told otherwise. */
   chains?: string[]
-  /** What it throws at a feature. */
-  refuses?: Record<string, { code?: number; message: string }>
+  /** Of the account it connects, where that is on others than the wallet. */
+  accountChains?: string[]
+  /** What it throws at a feature: an error, or no more than words. */
+  refuses?: Record<string, { code?: number; message: string } | string>
+  /** A feature that it does not have, or answers with nothing. */
+  lacks?: string
+  givesNothing?: string
   /** A feature it never answers, until it is told to. */
   hangs?: { feature: string; until: Promise<void> }
   /** No accounts: it is locked. */
@@ -90,17 +95,24 @@ export async function installSolanaWallets(
       return { error: problem }
     }
   })
-  const shown = wallets.map(({ name, chains = CHAINS }) => ({ name, chains }))
+  const shown = wallets.map(({ name, chains = CHAINS, accountChains = chains, lacks = '', givesNothing = '' }) => ({
+    name,
+    chains,
+    accountChains,
+    lacks,
+    givesNothing,
+  }))
   await page.addInitScript(
     ({ shown, icon }) => {
-      type Reply = { result?: string[] | string; error?: object }
+      type Reply = { result?: string[] | string; error?: object | string }
       type Api = { register(wallet: object): void }
       const world = globalThis as unknown as {
         askSolanaWallet(index: number, feature: string, params: object): Promise<Reply>
       }
-      shown.forEach(({ name, chains }, index) => {
+      shown.forEach(({ name, chains, accountChains, lacks, givesNothing }, index) => {
         async function request(feature: string, params: object) {
           const { result, error } = await world.askSolanaWallet(index, feature, params)
+          if (typeof error === 'string') throw error
           if (error) throw Object.assign(new Error(), error)
           return result ?? ''
         }
@@ -109,12 +121,48 @@ export async function installSolanaWallets(
         const account = (known: string) => ({
           address: known,
           publicKey: new Uint8Array(32),
-          chains,
+          chains: accountChains,
           features: ['solana:signTransaction', 'solana:signMessage'],
         })
         let accounts: ReturnType<typeof account>[] = []
         const own = (given: object) => {
           if (!accounts.some((one) => one === given)) throw new Error('this account is not connected')
+        }
+        const features = {
+          'standard:connect': {
+            version: '1.0.0',
+            async connect() {
+              accounts = [await request('standard:connect', {})].flat().map(account)
+              return { accounts }
+            },
+          },
+          'solana:signTransaction': {
+            version: '1.0.0',
+            supportedTransactionVersions: ['legacy', 0],
+            async signTransaction(...asks: { account: object; transaction: Uint8Array; chain: string }[]) {
+              if (givesNothing === 'solana:signTransaction') return []
+              return Promise.all(
+                asks.map(async ({ account: given, transaction, chain }) => {
+                  own(given)
+                  const params = { chain, base64: toBase64(transaction) }
+                  return { signedTransaction: toBytes(await request('solana:signTransaction', params)) }
+                }),
+              )
+            },
+          },
+          'solana:signMessage': {
+            version: '1.0.0',
+            async signMessage(...asks: { account: object; message: Uint8Array }[]) {
+              if (givesNothing === 'solana:signMessage') return []
+              return Promise.all(
+                asks.map(async ({ account: given, message }) => {
+                  own(given)
+                  const signature = toBytes(await request('solana:signMessage', { base64: toBase64(message) }))
+                  return { signedMessage: message, signature }
+                }),
+              )
+            },
+          },
         }
         const wallet = Object.freeze({
           version: '1.0.0',
@@ -124,40 +172,7 @@ export async function installSolanaWallets(
           get accounts() {
             return accounts
           },
-          features: {
-            'standard:connect': {
-              version: '1.0.0',
-              async connect() {
-                accounts = [await request('standard:connect', {})].flat().map(account)
-                return { accounts }
-              },
-            },
-            'solana:signTransaction': {
-              version: '1.0.0',
-              supportedTransactionVersions: ['legacy', 0],
-              async signTransaction(...asks: { account: object; transaction: Uint8Array; chain: string }[]) {
-                return Promise.all(
-                  asks.map(async ({ account: given, transaction, chain }) => {
-                    own(given)
-                    const params = { chain, base64: toBase64(transaction) }
-                    return { signedTransaction: toBytes(await request('solana:signTransaction', params)) }
-                  }),
-                )
-              },
-            },
-            'solana:signMessage': {
-              version: '1.0.0',
-              async signMessage(...asks: { account: object; message: Uint8Array }[]) {
-                return Promise.all(
-                  asks.map(async ({ account: given, message }) => {
-                    own(given)
-                    const signature = toBytes(await request('solana:signMessage', { base64: toBase64(message) }))
-                    return { signedMessage: message, signature }
-                  }),
-                )
-              },
-            },
-          },
+          features: Object.fromEntries(Object.entries(features).filter(([feature]) => feature !== lacks)),
         })
         // As `registerWallet` of wallet-standard has it: whoever comes first hears of the other.
         const callback = (api: Api) => api.register(wallet)

@@ -24,6 +24,7 @@ export const de: Strings = {
     rest: (price) => `Der Rest kostet ${price}.`,
     picture: (price) => `Dieses Bild kostet ${price}`,
     notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',
+    currencies: 'Womit Sie zahlen',
     login: 'Mit Abo anmelden',
     why: 'Warum kostet das etwas?',
     termsLink: 'Bedingungen',
@@ -39,13 +40,16 @@ export const de: Strings = {
     noWallet: 'In diesem Browser ist keine Wallet.',
     noWalletHelp:
       'Installieren Sie eine Wallet-Erweiterung, oder öffnen Sie diese Seite im Browser Ihrer Wallet-App. Suchen Sie dann noch einmal.',
+    noWay: 'Die Wallets in diesem Browser können das nicht bezahlen. Genommen wird {tokens}.',
     checkAgain: 'Noch einmal suchen',
     openWallet: 'Öffnen Sie {wallet} und bestätigen Sie die Verbindung.',
     pending: '{wallet} fragt Sie schon etwas. Öffnen Sie die Wallet und antworten Sie dort zuerst.',
     switching: 'Bestätigen Sie in {wallet} den Wechsel zu {network}.',
     locked: '{wallet} ist gesperrt. Entsperren Sie die Wallet und versuchen Sie es noch einmal.',
+    noAccount:
+      'Das Konto in {wallet} kann auf {network} nicht zahlen. Wählen Sie dort ein anderes und versuchen Sie es noch einmal.',
     wrongNetwork:
-      'Ihre Wallet ist in einem anderen Netz. Die Zahlung braucht {network}: Wechseln Sie und versuchen Sie es noch einmal.',
+      'Ihre Wallet ist in einem anderen Netz. Mit {token} zahlt man auf {network}: Wechseln Sie und versuchen Sie es noch einmal.',
     unprepared:
       'Die Zahlung ließ sich gerade nicht vorbereiten. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal, laden Sie die Seite neu, oder nehmen Sie eine andere Wallet.',
     signing: 'Prüfen Sie die Zahlung über {price} in {wallet} und unterschreiben Sie.',
@@ -54,6 +58,12 @@ export const de: Strings = {
       'Ein anderes Konto hat unterschrieben als das gefragte. Wählen Sie in {wallet} ein Konto und versuchen Sie es noch einmal. Es wurde nichts abgebucht.',
     tooLittle:
       'Dieser Wallet fehlen {missing} {token} auf {network}. Laden Sie sie auf, oder wählen Sie ein anderes Konto, und versuchen Sie es noch einmal.',
+    otherCurrency:
+      'Dieser Wallet fehlen {missing} {token} auf {network}, aber sie hat genug {other}. Zahlen Sie stattdessen {price} mit {other}, oder laden Sie die Wallet auf.',
+    heldTooLittle:
+      'In der Wallet ist zu wenig {tokens}. Es wurde nichts abgebucht. Laden Sie sie auf, oder nehmen Sie eine andere.',
+    cannotLand:
+      'Die Zahlung kann nicht ausgeführt werden: Vielleicht wurde sie zu spät unterschrieben, oder in der Wallet ist zu wenig. Es wurde nichts abgebucht. Versuchen Sie es noch einmal, und unterschreiben Sie bald.',
     priceChanged:
       'Der Preis ist jetzt {price}. Es wurde nichts abgebucht. Fahren Sie nur fort, wenn Ihnen das recht ist.',
     quoteExpired: 'Dieses Angebot war abgelaufen, ein neues ist da: {price}. Es wurde nichts abgebucht.',
@@ -75,6 +85,14 @@ export const de: Strings = {
     signIn: 'Schon gekauft',
     signInText: 'Melden Sie sich mit der Wallet an, mit der Sie bezahlt haben. Das kostet nichts.',
     signedInNothing: 'Diese Wallet hat diese Seite nicht gekauft, oder die Zeit ist um.',
+    signInOther:
+      'Ein anderes Konto hat unterschrieben als das gefragte, oder diese Wallet hat diese Seite nicht gekauft. Wählen Sie in {wallet} das Konto, das bezahlt hat, und versuchen Sie es noch einmal.',
+    signInUnasked:
+      'Das Netz konnte gerade nicht nach dieser Wallet gefragt werden. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal.',
+    signInPending:
+      'Eine Zahlung dieser Wallet ist noch nicht bestätigt. Bitte zahlen Sie nicht noch einmal: Melden Sie sich in einer Minute wieder an.',
+    signInFailed:
+      'Die Anmeldung ging gerade nicht. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal.',
     willSign: 'Unterschreiben Sie die Nachricht in {wallet}. Sie ist keine Zahlung.',
   },
   bar: {

@@ -21,6 +21,7 @@ export const en: Strings = {
     rest: (price) => `The rest costs ${price}.`,
     picture: (price) => `This picture costs ${price}`,
     notByPage: 'This address is bought by programs, with any x402 client.',
+    currencies: 'What you pay with',
     login: 'Log in as a subscriber',
     why: 'Why am I paying?',
     termsLink: 'Terms',
@@ -36,12 +37,14 @@ export const en: Strings = {
     noWallet: 'No wallet found in this browser.',
     noWalletHelp:
       'Install a wallet extension, or open this page in the browser inside your wallet app. Then look again.',
+    noWay: 'The wallets found in this browser cannot pay for this. It takes {tokens}.',
     checkAgain: 'Look again',
     openWallet: 'Open {wallet} and confirm the connection.',
     pending: '{wallet} is already asking you something. Open it and answer there first.',
     switching: 'Confirm in {wallet} that it may switch to {network}.',
     locked: '{wallet} is locked. Unlock it and try again.',
-    wrongNetwork: 'Your wallet is on another network. The payment needs {network}: switch to it and try again.',
+    noAccount: 'The account of {wallet} cannot pay on {network}. Choose another one there and try again.',
+    wrongNetwork: 'Your wallet is on another network. Paying with {token} needs {network}: switch to it and try again.',
     unprepared:
       'The payment could not be prepared just now, and nothing was charged. Try again in a minute, load the page again, or use another wallet.',
     signing: 'Check the payment of {price} in {wallet} and sign it.',
@@ -50,6 +53,11 @@ export const en: Strings = {
       'Another account signed than the one that was asked. Choose one account in {wallet} and try again. Nothing was charged.',
     tooLittle:
       'This wallet is short of {missing} {token} on {network}. Top it up, or choose another account, and try again.',
+    otherCurrency:
+      'This wallet is short of {missing} {token} on {network}, but holds enough {other}. Pay {price} with {other} instead, or top the wallet up.',
+    heldTooLittle: 'The wallet holds too little {tokens}. Nothing was charged. Top it up, or use another one.',
+    cannotLand:
+      'The payment cannot go through: it may have been signed too late, or the wallet may hold too little. Nothing was charged. Try again, and sign soon.',
     priceChanged: 'The price is now {price}. Nothing was charged. Go on only if that suits you.',
     quoteExpired: 'This offer had expired, and a new one was fetched: {price}. Nothing was charged.',
     settling: 'Paying … this takes a few seconds.',
@@ -70,6 +78,12 @@ export const en: Strings = {
     signIn: 'I already bought this',
     signInText: 'Sign in with the wallet you paid with. That costs nothing.',
     signedInNothing: 'This wallet has not bought this page, or its time is over.',
+    signInOther:
+      'Another account signed than the one that was asked, or this wallet has not bought this page. Choose the account in {wallet} that paid, and try again.',
+    signInUnasked:
+      'The chain could not be asked about this wallet just now. Nothing was charged. Try again in a minute.',
+    signInPending: 'A payment of this wallet is not confirmed yet. Please do not pay again: sign in again in a minute.',
+    signInFailed: 'Signing in did not work just now. Nothing was charged. Try again in a minute.',
     willSign: 'Sign the message in {wallet}. It is no payment.',
   },
   bar: {

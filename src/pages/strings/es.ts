@@ -23,6 +23,7 @@ export const es: Strings = {
     rest: (price) => `El resto cuesta ${price}.`,
     picture: (price) => `Esta imagen cuesta ${price}`,
     notByPage: 'Esta dirección la compran programas, con cualquier cliente x402.',
+    currencies: 'Con qué paga',
     login: 'Iniciar sesión con suscripción',
     why: '¿Por qué se paga?',
     termsLink: 'Condiciones',
@@ -38,12 +39,15 @@ export const es: Strings = {
     noWallet: 'No hay ningún monedero en este navegador.',
     noWalletHelp:
       'Instale una extensión de monedero o abra esta página en el navegador de su aplicación de monedero. Después, busque otra vez.',
+    noWay: 'Los monederos de este navegador no pueden pagar esto. Se acepta {tokens}.',
     checkAgain: 'Buscar de nuevo',
     openWallet: 'Abra {wallet} y confirme la conexión.',
     pending: '{wallet} ya le está preguntando algo. Ábralo y responda allí primero.',
     switching: 'Confirme en {wallet} el cambio a {network}.',
     locked: '{wallet} está bloqueado. Desbloquéelo e inténtelo de nuevo.',
-    wrongNetwork: 'Su monedero está en otra red. El pago necesita {network}: cambie e inténtelo de nuevo.',
+    noAccount: 'La cuenta de {wallet} no puede pagar en {network}. Elija allí otra e inténtelo de nuevo.',
+    wrongNetwork:
+      'Su monedero está en otra red. Para pagar con {token} hace falta {network}: cambie e inténtelo de nuevo.',
     unprepared:
       'No se pudo preparar el pago en este momento y no se ha cobrado nada. Inténtelo de nuevo dentro de un minuto, vuelva a cargar la página o use otro monedero.',
     signing: 'Compruebe el pago de {price} en {wallet} y fírmelo.',
@@ -52,6 +56,11 @@ export const es: Strings = {
       'Firmó otra cuenta distinta de la solicitada. Elija una cuenta en {wallet} e inténtelo de nuevo. No se ha cobrado nada.',
     tooLittle:
       'A este monedero le faltan {missing} {token} en {network}. Recárguelo o elija otra cuenta e inténtelo de nuevo.',
+    otherCurrency:
+      'A este monedero le faltan {missing} {token} en {network}, pero tiene suficiente {other}. Pague {price} con {other} o recárguelo.',
+    heldTooLittle: 'El monedero tiene muy poco {tokens}. No se ha cobrado nada. Recárguelo o use otro.',
+    cannotLand:
+      'El pago no puede realizarse: quizá se firmó demasiado tarde o el monedero tiene muy poco. No se ha cobrado nada. Inténtelo de nuevo y firme pronto.',
     priceChanged: 'El precio es ahora {price}. No se ha cobrado nada. Siga solo si le parece bien.',
     quoteExpired: 'Esta oferta había caducado y hay una nueva: {price}. No se ha cobrado nada.',
     settling: 'Pagando … tarda unos segundos.',
@@ -72,6 +81,13 @@ export const es: Strings = {
     signIn: 'Ya lo compré',
     signInText: 'Identifíquese con el monedero con el que pagó. No cuesta nada.',
     signedInNothing: 'Este monedero no ha comprado esta página, o su plazo terminó.',
+    signInOther:
+      'Firmó otra cuenta distinta de la solicitada, o este monedero no ha comprado esta página. Elija en {wallet} la cuenta que pagó e inténtelo de nuevo.',
+    signInUnasked:
+      'Ahora no se pudo preguntar a la red por este monedero. No se ha cobrado nada. Inténtelo de nuevo dentro de un minuto.',
+    signInPending:
+      'Un pago de este monedero aún no está confirmado. No pague otra vez: identifíquese de nuevo dentro de un minuto.',
+    signInFailed: 'Ahora no se pudo iniciar la sesión. No se ha cobrado nada. Inténtelo de nuevo dentro de un minuto.',
     willSign: 'Firme el mensaje en {wallet}. No es un pago.',
   },
   bar: {

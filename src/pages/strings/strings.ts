@@ -7,8 +7,8 @@ import { es } from './es.ts'
 export type Unit = 'day' | 'hour' | 'minute'
 
 /**
- * What the checkout script says in each of its states. `{price}`, `{missing}`, `{account}`, `{network}`, `{wallet}` and
- * `{seconds}` are filled in by the script.
+ * What the checkout script says in each of its states. `{price}`, `{missing}`, `{token}`, `{tokens}`, `{other}`, `{network}`,
+ * `{wallet}` and `{seconds}` are filled in by the script.
  */
 export type CheckoutStrings = Record<
   | 'payWith'
@@ -18,17 +18,22 @@ export type CheckoutStrings = Record<
   | 'notHere'
   | 'noWallet'
   | 'noWalletHelp'
+  | 'noWay'
   | 'checkAgain'
   | 'openWallet'
   | 'pending'
   | 'unprepared'
   | 'switching'
   | 'locked'
+  | 'noAccount'
   | 'wrongNetwork'
   | 'signing'
   | 'declined'
   | 'otherAccount'
   | 'tooLittle'
+  | 'otherCurrency'
+  | 'heldTooLittle'
+  | 'cannotLand'
   | 'priceChanged'
   | 'quoteExpired'
   | 'settling'
@@ -47,6 +52,10 @@ export type CheckoutStrings = Record<
   | 'signIn'
   | 'signInText'
   | 'signedInNothing'
+  | 'signInOther'
+  | 'signInUnasked'
+  | 'signInPending'
+  | 'signInFailed'
   | 'willSign',
   string
 >
@@ -71,6 +80,8 @@ export type Strings = {
     permit2: (tokens: string) => string
     programs: string
     notByPage: string
+    /** Above the currencies to choose from. */
+    currencies: string
     /** Beside the card in a publisher's page, for browsers that cannot show it. */
     rest: (price: string) => string
     /** In place of a picture; short. */
