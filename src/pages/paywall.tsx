@@ -73,7 +73,9 @@ export const Card = ({ view }: { view: PaywallView }) => {
   const { strings, refused, challenge } = view
   const { pay } = strings
   const publisher = publisherOf(view)
-  const forPrograms = tokensOf(view).filter(({ kind }) => kind === 'permit2')
+  const tokens = tokensOf(view)
+  const forPrograms = tokens.filter(({ kind }) => kind === 'permit2')
+  const isForWallets = challenge !== null && forPrograms.length < tokens.length
   return (
     <>
       <section class="card paywall" aria-labelledby="offers">
@@ -89,9 +91,9 @@ export const Card = ({ view }: { view: PaywallView }) => {
         <div id="wallets">{challenge === null ? null : <Stuck view={view} />}</div>
         {challenge === null ? <p>{pay.notByPage}</p> : null}
         <p class="quiet">
-          {challenge === null ? '' : `${pay.terms(publisher)} `}
-          {takenOn(view)} {forPrograms.length === 0 ? '' : `${pay.permit2(symbolsIn(forPrograms))} `}
-          {pay.programs}
+          {isForWallets ? `${pay.terms(publisher)} ` : ''}
+          {takenOn(tokens, pay)} {forPrograms.length === 0 ? '' : `${pay.permit2(symbolsIn(forPrograms))} `}
+          {forPrograms.length < tokens.length ? pay.programs : ''}
         </p>
       </section>
       {challenge === null ? null : (
@@ -103,7 +105,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             names: view.offers.map((offer) => offer.name),
             euros: eurosOf(view),
             symbols: symbolsOf(view),
-            networks: view.networks.filter((network) => isForWallets(network, view)).map(forWallets),
+            networks: view.networks.filter((network) => hasWallets(network, view)).map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
           })}
@@ -125,12 +127,11 @@ function tokensOf(view: PaywallView): Asset[] {
 }
 
 /** Which tokens can be paid with here, and on which networks: those of the same networks in one sentence. */
-function takenOn(view: PaywallView): string {
-  const taken = tokensOf(view)
+function takenOn(taken: readonly Asset[], pay: Strings['pay']): string {
   const symbols = [...new Set(taken.map(({ symbol }) => symbol))]
   const placesOf = (symbol: string) => [...new Set(taken.flatMap((one) => (one.symbol === symbol ? one.name : [])))]
   const byPlaces = Map.groupBy(symbols, (symbol) => placesOf(symbol).join(', '))
-  return [...byPlaces].map(([places, tokens]) => view.strings.pay.networks(tokens.join(', '), places)).join(' ')
+  return [...byPlaces].map(([places, tokens]) => pay.networks(tokens.join(', '), places)).join(' ')
 }
 
 const symbolsIn = (tokens: readonly Asset[]): string => [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
@@ -154,7 +155,7 @@ const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (
 )
 
 /** Whether the page can pay in a token of a network; by Permit2 it cannot. */
-const isForWallets = (network: Network, { tokens }: PaywallView): boolean =>
+const hasWallets = (network: Network, { tokens }: PaywallView): boolean =>
   offeredOn([network], tokens).some(({ kind }) => kind !== 'permit2')
 
 /** What a wallet has to be told of a network; on Solana the name by which it knows it (wallet-standard). */

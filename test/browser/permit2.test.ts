@@ -37,7 +37,9 @@ describe('a token that is paid by Permit2', () => {
   test('alone: no wallet is asked, and the page says who can pay', async () => {
     const reader = await visit('/euros/tides')
     await reader.sees(/No wallet can pay for this in a page/)
-    expect(await reader.page.locator('main').innerText()).toContain('takes an x402 v2 client')
+    const text = await reader.page.locator('main').innerText()
+    expect(text).toContain('takes an x402 v2 client')
+    expect(text).not.toContain('Your wallet asks you')
     await reader.look('permit2-alone')
     expect(reader.asked).toEqual([])
     await reader.close()
