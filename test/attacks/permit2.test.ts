@@ -5,7 +5,8 @@ import { Readable } from 'node:stream'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addressOf, OTHER_TOKEN, PLAIN_TOKEN } from '../../dev/stack/permit2.ts'
-import { type Question, served } from '../world/answer.ts'
+import { type Question, send, served } from '../world/answer.ts'
+import { openNaive } from '../world/naive.ts'
 import { startOrigin } from '../world/origin.ts'
 import { HEADERS, pack, pay } from '../world/payer.ts'
 import { atSettle, permitBehaviours } from '../world/permit2-behaviour.ts'
@@ -100,6 +101,22 @@ function wrappings(challenge: PermitChallenge, signed: SignedPermit): [string, Q
   ]
 }
 
+describe('against a naive shop', () => {
+  test('who spends the nonce on themselves reads for nothing, where a used nonce is taken for a payment', async () => {
+    const { chain } = shop.stack
+    const challenge = await shop.challenge(ONE)
+    const reader = await shop.reader()
+    const signed = await signPermit(challenge, reader)
+    const naive = await openNaive(shop, async ({ payment, settle }) =>
+      payment && ((await settle(payment, challenge.accepts[0])) || (await isUsed(chain, signed))) ? CONTENT : null,
+    )
+    await burnElsewhere(chain, reader, signed, reader.address)
+    const { result: answer, cost } = await shop.costOf(() => send(naive, { headers: wrapPermit(challenge, signed) }))
+    expect(answer.text).toBe(CONTENT)
+    expect(cost.earned).toBe(0n)
+  })
+})
+
 describe('replay', () => {
   test(`${COPIES} copies of one permit, in every wrapping and at two articles, are one grant`, async () => {
     const challenge = await shop.challenge(ONE)
@@ -169,13 +186,14 @@ describe('substitution', () => {
   })
 
   test.each([
-    ['of another amount', ONE, DEAR],
-    ['of the same amount', ONE, TWO],
-  ])('two permits with one nonce, the second one %s, are one purchase', async (_, first, second) => {
+    ['of another amount', ONE, DEAR, {}],
+    ['of the same amount', ONE, TWO, {}],
+    ['for another token', ONE, TWO, { token: addressOf(OTHER_TOKEN) }],
+  ])('two permits with one nonce, the second one %s, are one purchase', async (_, first, second, signed) => {
     const reader = await shop.reader()
     const one = await signPermit(await shop.challenge(first), reader)
     const challenge = await shop.challenge(second)
-    const two = await signPermit(challenge, reader, { signed: { nonce: one.permit.nonce } })
+    const two = await signPermit(challenge, reader, { signed: { nonce: one.permit.nonce, ...signed } })
     expect((await shop.ask(first, { headers: wrapPermit(await shop.challenge(first), one) })).status).toBe(200)
     const { result: answer, cost } = await shop.costOf(() => shop.ask(second, { headers: wrapPermit(challenge, two) }))
     expect([answer.status, answer.error]).toEqual([402, 'payment_already_used'])
