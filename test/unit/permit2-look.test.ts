@@ -1,5 +1,6 @@
 // What the chain says of a permit: only a transaction that is this very permit, sent straight to the proxy, has paid.
-import { encodeFunctionData, parseAbi } from 'viem'
+import { x402ExactPermit2ProxyABI } from '@x402/evm'
+import { encodeFunctionData } from 'viem'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Budget, Rpc } from '../../src/chain.ts'
 import { EXACT_PROXY } from '../../src/networks/permit2.ts'
@@ -42,24 +43,16 @@ const asked = (chain: Chain, permit: Permit, change: Partial<Known> = {}): Quest
   ...change,
 })
 
-const PROXY = parseAbi([
-  'struct Permitted { address token; uint256 amount; }',
-  'struct Permit { Permitted permitted; uint256 nonce; uint256 deadline; }',
-  'struct Witness { address to; uint256 validAfter; }',
-  'struct Approval { uint256 value; uint256 deadline; bytes32 r; bytes32 s; uint8 v; }',
-  'function settle(Permit permit, address owner, Witness witness, bytes signature)',
-  'function settleWithPermit(Approval approval, Permit permit, address owner, Witness witness, bytes signature)',
-])
 const SIGNATURE = `0x${'5a'.repeat(65)}` as const
 const HASH = `0x${'77'.repeat(32)}` as const
 
 const argsOf = ({ asset, value, nonce, deadline, from, to, validAfter }: Permit) =>
   [{ permitted: { token: asset, amount: value }, nonce, deadline }, from, { to, validAfter }, SIGNATURE] as const
 const settling = (permit: Permit) =>
-  encodeFunctionData({ abi: PROXY, functionName: 'settle', args: argsOf(permit) }).toLowerCase()
+  encodeFunctionData({ abi: x402ExactPermit2ProxyABI, functionName: 'settle', args: argsOf(permit) }).toLowerCase()
 const settlingWithPermit = (permit: Permit) =>
   encodeFunctionData({
-    abi: PROXY,
+    abi: x402ExactPermit2ProxyABI,
     functionName: 'settleWithPermit',
     args: [{ value: permit.value, deadline: 1n, r: HASH, s: HASH, v: 27 }, ...argsOf(permit)],
   }).toLowerCase()

@@ -1,4 +1,5 @@
 // A permit from the wire to its row: what is read, what is proven, and what is refused with which word. Pure.
+import { PERMIT2_ADDRESS, permit2WitnessTypes, x402ExactPermit2ProxyAddress } from '@x402/evm'
 import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { hashTypedData } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
@@ -168,7 +169,9 @@ describe('the proof', () => {
   test('is of the very digest that Permit2 makes, and its key knows neither token nor signature', async () => {
     const { domain } = permitTypedData(permit, NETWORK)
     expect(domain).toEqual({ name: 'Permit2', chainId: 137, verifyingContract: PERMIT2 })
-    expect(hashTypedData(permitTypedData(permit, NETWORK))).toMatch(/^0x[0-9a-f]{64}$/)
+    const theirs = { ...permitTypedData(permit, NETWORK), types: permit2WitnessTypes }
+    expect(hashTypedData(permitTypedData(permit, NETWORK))).toBe(hashTypedData(theirs))
+    expect([PERMIT2, EXACT_PROXY]).toEqual([lower(PERMIT2_ADDRESS), lower(x402ExactPermit2ProxyAddress)])
     const key = `permit2|137|${lower(reader.address)}|${LARGEST}`
     expect(permitKey(permit, NETWORK)).toBe(key)
     expect(await verify(await paymentOf())).toEqual({ kind: 'proven', key, offer, objection: null })

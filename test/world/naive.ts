@@ -26,7 +26,7 @@ const verdict = z.object({ isValid: z.optional(z.boolean()), success: z.optional
 
 /** Opens a naive shop beside a real one, with its facilitator: the URL. `priceOf`: what a path costs, in atomic units. */
 export async function openNaive(
-  { stack, onClose }: Shop,
+  { stack, onClose }: Pick<Shop, 'stack' | 'onClose'>,
   seller: Seller,
   priceOf: (path: string) => bigint = () => PRICE,
 ): Promise<string> {
