@@ -171,6 +171,14 @@ const transacted = z.object({
   transaction: z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64'))),
 })
 
+/** One client speaks both versions on Solana: without the header of the newer one it reads the body. */
+const fetchV1: typeof fetch = async (input, init) => {
+  const { status, headers: all, body } = await fetch(input, init)
+  const headers = new Headers(all)
+  headers.delete('PAYMENT-REQUIRED')
+  return new Response(body, { status, headers })
+}
+
 const SOLANA: Kind = {
   network: SOLANA_NETWORK,
   v1Name: SOLANA_V1_NAME,
@@ -204,9 +212,10 @@ const SOLANA: Kind = {
     })
   },
   topUp: (shop, { address }, atomicUnits) => shop.solana.fund(address, atomicUnits),
-  async stock(shop, _, atomicUnits) {
+  async stock(shop, version, atomicUnits) {
     const wallet = await shop.readerOnSolana(atomicUnits)
-    return { address: wallet.address, fetch: wrapV2(fetch, await stockSolanaClient(wallet, shop.solana.rpcUrl)) }
+    const client = await stockSolanaClient(wallet, shop.solana.rpcUrl)
+    return { address: wallet.address, fetch: wrapV2(version === 'v1' ? fetchV1 : fetch, client) }
   },
   land: async (shop, headers) =>
     landSilently(shop.solana, transacted.parse(opened(headers).payload).transaction) === null,
@@ -220,10 +229,10 @@ const SOLANA: Kind = {
 }
 
 /** The one list: a further kind of network is one more entry. */
-const LIST = { eip155: EVM, solana: SOLANA } as const
+export const KIND = { eip155: EVM, solana: SOLANA } as const
 
 /** Every kind of network. */
-export const KINDS = Object.entries(LIST).map(([name, kind]) => ({ name, kind }))
+export const KINDS = Object.entries(KIND).map(([name, kind]) => ({ name, kind }))
 
 /** Every version on every kind of network. */
 export const CELLS = KINDS.flatMap((each) => VERSIONS.map((version) => ({ version, ...each })))
