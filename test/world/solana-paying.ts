@@ -1,5 +1,6 @@
 // How one pays on each kind of network, for tests that say the same of both: who the buyer is, what is signed once and may be
 // sent in either version, and how the network writes things.
+import { getBase58Decoder } from '@solana/kit'
 import { registerExactEvmScheme } from '@x402/evm/exact/client'
 import { wrapFetchWithPayment as wrapV2, x402Client } from '@x402/fetch'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
@@ -7,6 +8,7 @@ import { expect } from 'vitest'
 import { createSigner, wrapFetchWithPayment as wrapV1 } from 'x402-fetch'
 import * as z from 'zod'
 import { assemble, readTransaction } from '../../dev/stack/solana/message.ts'
+import { memosOf } from '../../dev/stack/solana/shapes.ts'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK, SOLANA_USDC } from '../../dev/stack/solana.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
@@ -78,6 +80,8 @@ export type Kind = {
   land(shop: SolanaShop, headers: Record<string, string>): Promise<boolean>
   /** The same payment under a signature of somebody else. */
   forged(headers: Record<string, string>): Promise<Record<string, string>>
+  /** What of a payment may stand in no log. */
+  secrets(headers: Record<string, string>): string[]
 }
 
 /** The rest of a buyer follows from how one signs. */
@@ -165,6 +169,10 @@ const EVM: Kind = {
     const stranger = privateKeyToAccount(generatePrivateKey())
     return was.with({ ...Object(was.payload), signature: (await authorize(stranger, authorization)).signature })
   },
+  secrets(headers) {
+    const { signature, authorization } = authorized.parse(opened(headers).payload)
+    return [signature, authorization.nonce].flatMap((hex) => [hex, hex.slice(2, 20)])
+  },
 }
 
 const transacted = z.object({
@@ -225,6 +233,15 @@ const SOLANA: Kind = {
     const [feePayer = new Uint8Array(64)] = signatures
     const forged = assemble([feePayer, solanaWallets.alice.sign(messageBytes)], messageBytes)
     return was.with({ transaction: Buffer.from(forged).toString('base64') })
+  },
+  secrets(headers) {
+    const { transaction } = transacted.parse(opened(headers).payload)
+    const read = readTransaction(transaction)
+    return [
+      ...[transaction, read.messageBytes].map((bytes) => Buffer.from(bytes).toString('base64').slice(-40)),
+      ...read.signatures.slice(1).map((signature) => getBase58Decoder().decode(signature).slice(0, 40)),
+      ...(memosOf(read)?.split('] ').slice(1) ?? []),
+    ]
   },
 }
 
