@@ -249,7 +249,7 @@ const SOLANA: Kind = {
 export const KIND = { eip155: EVM, solana: SOLANA } as const
 
 /** Every kind of network. */
-export const KINDS = Object.entries(KIND).map(([name, kind]) => ({ name, kind }))
+export const KINDS = (['eip155', 'solana'] as const).map((name) => ({ name, kind: KIND[name] }))
 
 /** Every version on every kind of network. */
 export const CELLS = KINDS.flatMap((each) => VERSIONS.map((version) => ({ version, ...each })))
