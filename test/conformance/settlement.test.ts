@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import type { Answer } from '../world/answer.ts'
 import { type Behaviour, refuses, says } from '../world/behaviour.ts'
 import { broadcast } from '../world/on-chain.ts'
 import { type Change, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
@@ -30,6 +31,33 @@ async function readerMeeting(kind: Kind, behaviour: Behaviour<unknown>): Promise
   const reader = await kind.reader(shop)
   facilitator.set(reader.address, behaviour)
   return reader
+}
+
+/** Two requests of a reader, the second while the facilitator has the first: they cost one sale. */
+async function overlapping(
+  reader: Buyer,
+  ...payments: [Record<string, string>, Record<string, string>]
+): Promise<Answer[]> {
+  const arrived = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  facilitator.set(reader.address, async (proceed) => {
+    arrived.resolve()
+    await gate.promise
+    return proceed()
+  })
+  const { result, cost } = await shop.costOf(async () => {
+    const [first, second] = payments
+    const one = shop.ask(PAGE, { headers: first })
+    await arrived.promise
+    const two = shop.ask(PAGE, { headers: second })
+    // A third question that is answered shows that the second has been asked.
+    await shop.challenge(PAGE)
+    gate.resolve()
+    return Promise.all([one, two])
+  })
+  expect(cost).toEqual(ONE_SALE)
+  expect(facilitator.calls(reader.address)).toEqual(['/settle'])
+  return result
 }
 
 /** What it does to one payment, which somebody may put on the chain before that. */
@@ -192,26 +220,9 @@ describe.each(CELLS)('in $version on $name', ({ version, name, kind }) => {
 
   describe('the same payment while the first is in flight', () => {
     async function together(change: { identifier?: string }) {
-      const arrived = Promise.withResolvers<void>()
-      const gate = Promise.withResolvers<void>()
-      const reader = await readerMeeting(kind, async (proceed) => {
-        arrived.resolve()
-        await gate.promise
-        return proceed()
-      })
+      const reader = await kind.reader(shop)
       const headers = await reader.pay(version, PAGE, change)
-      const { result, cost } = await shop.costOf(async () => {
-        const first = shop.ask(PAGE, { headers })
-        await arrived.promise
-        const second = shop.ask(PAGE, { headers })
-        // A third question that is answered shows that the second has been asked.
-        await shop.challenge(PAGE)
-        gate.resolve()
-        return Promise.all([first, second])
-      })
-      expect(cost).toEqual(ONE_SALE)
-      expect(facilitator.calls(reader.address)).toEqual(['/settle'])
-      return result
+      return overlapping(reader, headers, headers)
     }
 
     test('waits for its outcome, and is used up then', async () => {
@@ -231,24 +242,9 @@ describe.each(CELLS)('in $version on $name', ({ version, name, kind }) => {
   })
 
   test('two payments of one reader for one article at once: one is settled, both get it', async () => {
-    const arrived = Promise.withResolvers<void>()
-    const gate = Promise.withResolvers<void>()
-    const reader = await readerMeeting(kind, async (proceed) => {
-      arrived.resolve()
-      await gate.promise
-      return proceed()
-    })
-    const [a, b] = [await reader.pay(version, PAGE), await reader.pay(version, PAGE)]
-    const { result: answers, cost } = await shop.costOf(async () => {
-      const first = shop.ask(PAGE, { headers: a })
-      await arrived.promise
-      const second = shop.ask(PAGE, { headers: b })
-      await shop.challenge(PAGE)
-      gate.resolve()
-      return Promise.all([first, second])
-    })
+    const reader = await kind.reader(shop)
+    const answers = await overlapping(reader, await reader.pay(version, PAGE), await reader.pay(version, PAGE))
     expect(answers.map(({ text }) => text)).toEqual(['the whole article', 'the whole article'])
-    expect(cost).toEqual(ONE_SALE)
     expect(await reader.balance()).toBe(1_000_000n - PRICE)
   })
 })
