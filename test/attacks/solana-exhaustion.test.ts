@@ -2,21 +2,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { assemble, compile } from '../../dev/stack/solana/message.ts'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
-import { LIGHTHOUSE, SOLANA_NETWORK, SOLANA_USDC } from '../../dev/stack/solana.ts'
+import { LIGHTHOUSE, SOLANA_USDC } from '../../dev/stack/solana.ts'
 import type { Answer } from '../world/answer.ts'
-import { says } from '../world/behaviour.ts'
+import { refuses } from '../world/behaviour.ts'
 import { pack } from '../world/payer.ts'
 import { NOTHING, ONE_SALE } from '../world/shop.ts'
+import { askedOf } from '../world/solana-on-chain.ts'
 import { memoOf, type SolanaChange, signSolana, transferChecked, wrapSolana } from '../world/solana-payer.ts'
 import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const ARTICLE = '/articles/hello'
-const REFUSED = {
-  success: false,
-  errorReason: 'invalid_exact_svm_transaction_simulation_failed',
-  transaction: '',
-  network: SOLANA_NETWORK,
-}
 let shop: SolanaShop
 
 beforeAll(async () => {
@@ -28,16 +23,10 @@ beforeAll(async () => {
 afterEach(() => shop.stack.facilitator.setHook(undefined))
 afterAll(() => shop.close())
 
-const callsToNode = () => {
-  const { getLatestBlockhash: _, ...calls } = shop.solana.calls
-  return Object.values(calls).reduce((sum, count) => sum + count, 0)
-}
+const callsToNode = () => Object.values(askedOf(shop.solana)).reduce((sum, count) => sum + count, 0)
 
-/** A good signature of a key that has nothing. */
-async function empty(change?: SolanaChange): Promise<Record<string, string>> {
-  const challenge = await shop.challengeOnSolana(ARTICLE)
-  return wrapSolana('v2', challenge, await signSolana(shop.solana, challenge, await shop.readerOnSolana(0n), change))
-}
+/** Asks with a good signature of a key that has nothing. */
+const askEmpty = async (change?: SolanaChange) => shop.buyOnSolana('v2', ARTICLE, await shop.readerOnSolana(0n), change)
 
 describe('garbage in place of a transaction', () => {
   test.each<[string, () => unknown]>([
@@ -68,7 +57,7 @@ describe('garbage in place of a transaction', () => {
 describe('good signatures of empty wallets', () => {
   test('cost one call to the facilitator each, and a look of a few calls to the node', async () => {
     const before = callsToNode()
-    const { result, cost } = await shop.costOnSolana(async () => shop.ask(ARTICLE, { headers: await empty() }))
+    const { result, cost } = await shop.costOnSolana(() => askEmpty())
     expect([result.status, result.error]).toEqual([402, 'invalid_exact_svm_transaction_simulation_failed'])
     expect(cost).toEqual({ earned: 0n, settles: 1, verifies: 0 })
     // Some of these are the facilitator's own.
@@ -93,9 +82,7 @@ describe('good signatures of empty wallets', () => {
       expect(shop.solana.land(assemble(signatures, message))).toBeNull()
     }
     const before = shop.solana.calls.getTransaction ?? 0
-    const { result, cost } = await shop.costOnSolana(async () =>
-      shop.ask(ARTICLE, { headers: await empty({ source }) }),
-    )
+    const { result, cost } = await shop.costOnSolana(() => askEmpty({ source }))
     expect([result.status, result.error]).toEqual([402, 'invalid_exact_svm_transaction_simulation_failed'])
     expect(cost).toEqual({ earned: 0n, settles: 1, verifies: 0 })
     expect((shop.solana.calls.getTransaction ?? 0) - before).toBe(0)
@@ -106,7 +93,7 @@ describe('good signatures of empty wallets', () => {
     shop.stack.facilitator.setHook(async ({ path }, proceed) => {
       if (path !== '/settle') return proceed()
       asked += 1
-      return says(REFUSED)()
+      return refuses('invalid_exact_svm_transaction_simulation_failed')()
     })
     const reader = await shop.readerOnSolana(0n)
     const challenge = await shop.challengeOnSolana(ARTICLE)

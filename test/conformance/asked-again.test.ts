@@ -5,13 +5,14 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../dev/stack/ports.ts'
 import { makeSecrets } from '../../dev/stack/secrets.ts'
-import { wallets } from '../../dev/stack/wallets.ts'
+import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import type { Answer } from '../world/answer.ts'
-import { behaviours, fault, refuses, says, stage } from '../world/behaviour.ts'
-import { broadcast } from '../world/on-chain.ts'
-import { pay, type Signer, sign, VERSIONS, wrap } from '../world/payer.ts'
-import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
-import { BASE_VARS, type Vars } from '../world/site.ts'
+import { fault, refuses, says, stage } from '../world/behaviour.ts'
+import { NETWORK, NOTHING, ONE_SALE } from '../world/shop.ts'
+import type { Vars } from '../world/site.ts'
+import { allBehaviours } from '../world/solana-behaviour.ts'
+import { type Buyer, CELLS, KINDS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const PAGE = '/articles/hello'
 const SINGLE = '/once/hello'
@@ -19,19 +20,19 @@ const ROUTES = [
   { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
   { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
 ]
-const facilitator = behaviours()
-let shop: Shop
+const facilitator = allBehaviours()
+let shop: SolanaShop
 let usual: Vars
 
 beforeAll(async () => {
   const { RECEIPT_KEY } = await makeSecrets()
-  shop = await openShop({ ROUTES, RECEIPT_KEY }, { hook: facilitator.hook })
+  shop = await openSolanaShop({ ROUTES, RECEIPT_KEY }, { hook: facilitator.hook })
   usual = {
     ROUTES,
-    PAY_TO: BASE_VARS.PAY_TO,
+    PAY_TO: Object.fromEntries(KINDS.map(({ name, kind }) => [name, kind.payTo])),
     PAUSED: false,
     FACILITATORS: [shop.stack.facilitator.url],
-    RPC_URLS: { [NETWORK]: shop.stack.chain.rpcUrl },
+    RPC_URLS: { [NETWORK]: shop.stack.chain.rpcUrl, [SOLANA_NETWORK]: shop.solana.rpcUrl },
   }
   for (const path of [PAGE, SINGLE]) await shop.site.kv.put(path, contentOf(path))
 })
@@ -52,9 +53,9 @@ function expectTheSame(again: Answer, first: Answer, path: string): void {
   }
 }
 
-describe.each(VERSIONS)('in %s', (version) => {
-  async function bought(path: string, reader: Signer, others: Record<string, string> = {}) {
-    const payment = await pay(version, await shop.challenge(path), reader, { identifier: newIdentifier() })
+describe.each(CELLS)('in $version on $name', ({ version, kind }) => {
+  async function bought(path: string, reader: Buyer, others: Record<string, string> = {}) {
+    const payment = await reader.pay(version, path, { identifier: newIdentifier() })
     const headers = { ...payment, ...others }
     const first = await shop.ask(path, { headers })
     expect(first.text).toBe(contentOf(path))
@@ -66,7 +67,7 @@ describe.each(VERSIONS)('in %s', (version) => {
     ['access that lasts, with the pass in it', PAGE, { Origin: 'https://partner.example' }],
     ['a single answer', SINGLE, {}],
   ])('%s: transaction, signed receipt and pass are the first', async (_, path, others) => {
-    const { headers, first } = await bought(path, await shop.reader(), others)
+    const { headers, first } = await bought(path, await kind.reader(shop), others)
     expect(first.receipt).toHaveProperty('extensions.offer-receipt')
     if (others.Origin) expect(first.receipt).toHaveProperty('extensions.newsstand-pass')
     const { cost } = await shop.costOf(async () => {
@@ -76,7 +77,7 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('of two payments with identifiers of their own for one article, both: the one that paid is named twice', async () => {
-    const reader = await shop.reader()
+    const reader = await kind.reader(shop)
     const { headers, first } = await bought(PAGE, reader)
     const { result: second, cost } = await shop.costOf(() => bought(PAGE, reader))
     expect(cost).toEqual(NOTHING)
@@ -89,18 +90,17 @@ describe.each(VERSIONS)('in %s', (version) => {
     async function inFlight() {
       const arrived = Promise.withResolvers<void>()
       const gate = Promise.withResolvers<void>()
-      const reader = await shop.reader()
+      const reader = await kind.reader(shop)
       facilitator.set(reader.address, async (proceed) => {
         arrived.resolve()
         await gate.promise
         return proceed()
       })
       const identifier = newIdentifier()
-      const challenge = await shop.challenge(SINGLE)
-      const headers = await pay(version, challenge, reader, { identifier })
+      const headers = await reader.pay(version, SINGLE, { identifier })
       const first = shop.ask(SINGLE, { headers })
       await arrived.promise
-      const another = wrap(version, challenge, await sign(version, challenge, reader), { identifier })
+      const another = await reader.pay(version, SINGLE, { identifier })
       return { headers, first, another, land: () => gate.resolve() }
     }
 
@@ -131,19 +131,17 @@ describe.each(VERSIONS)('in %s', (version) => {
     })
   })
 
-  test('what landed though the facilitator broke off: its nonce is spent, and it is answered all the same', async () => {
-    const reader = await shop.reader()
+  test('what landed though the facilitator broke off: it cannot land again, and it is answered all the same', async () => {
+    const reader = await kind.reader(shop)
     facilitator.set(reader.address, stage(fault('drops the connection', 'settled, then answered')).behaviour)
-    const challenge = await shop.challenge(SINGLE)
-    const signed = await sign(version, challenge, reader)
-    const headers = wrap(version, challenge, signed, { identifier: newIdentifier() })
+    const headers = await reader.pay(version, SINGLE, { identifier: newIdentifier() })
     const { result: answers, cost } = await shop.costOf(async () => [
       await shop.ask(SINGLE, { headers }),
       await shop.ask(SINGLE, { headers }),
       await shop.ask(SINGLE, { headers }),
     ])
     expect(cost).toEqual(ONE_SALE)
-    await expect(broadcast(shop.stack.chain, signed)).rejects.toThrow()
+    expect(await kind.land(shop, headers)).toBe(false)
     const served = answers.filter(({ status }) => status === 200)
     const [first] = served
     expect(served.length).toBeGreaterThanOrEqual(2)
@@ -153,16 +151,15 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('what was refused keeps its identifier, and pays later; another payment needs another', async () => {
-    const reader = await shop.reader()
-    facilitator.set(reader.address, refuses('insufficient_funds'))
+    const reader = await kind.reader(shop)
+    facilitator.set(reader.address, refuses(kind.insufficient))
     const identifier = newIdentifier()
-    const challenge = await shop.challenge(SINGLE)
-    const headers = await pay(version, challenge, reader, { identifier })
+    const headers = await reader.pay(version, SINGLE, { identifier })
     const refused = await shop.ask(SINGLE, { headers })
     expect(refused.status).toBe(402)
-    expect(refused.error).toBe('insufficient_funds')
+    expect(refused.error).toBe(kind.insufficient)
     facilitator.set(reader.address, null)
-    const another = await pay(version, challenge, reader, { identifier })
+    const another = await reader.pay(version, SINGLE, { identifier })
     const { result: conflict, cost: free } = await shop.costOf(() => shop.ask(SINGLE, { headers: another }))
     expect(conflict.status).toBe(409)
     expect(free).toEqual(NOTHING)
@@ -173,48 +170,42 @@ describe.each(VERSIONS)('in %s', (version) => {
   })
 
   test('under another wallet’s signature over the same fields it says nothing', async () => {
-    const reader = await shop.reader()
-    const challenge = await shop.challenge(PAGE)
-    const signed = await sign(version, challenge, reader)
-    const change = { identifier: newIdentifier() }
-    expect((await shop.ask(PAGE, { headers: wrap(version, challenge, signed, change) })).status).toBe(200)
-    const { signature } = await sign(version, challenge, await shop.reader(), { signed: signed.authorization })
-    const forged = wrap(version, challenge, { ...signed, signature }, change)
-    const answer = await shop.ask(PAGE, { headers: forged })
+    const { headers } = await bought(PAGE, await kind.reader(shop))
+    const answer = await shop.ask(PAGE, { headers: await kind.forged(headers) })
     expect(answer.status).toBe(402)
-    expect(answer.error).toBe('invalid_exact_evm_payload_signature')
+    expect(answer.error).toBe(kind.invalidSignature)
     expect(answer.receipt?.transaction).toBe('')
     expect(answer.text).not.toContain('the whole')
   })
 })
 
 describe('after everything else has changed', () => {
+  const PAY_TO = Object.fromEntries(KINDS.map(({ name, kind }) => [name, kind.otherPayee]))
+  const noNodes = async () =>
+    Object.fromEntries(await Promise.all(KINDS.map(async ({ kind }) => [kind.network, await nowhere()])))
   afterEach(() => shop.site.become(usual))
 
   test.each<[string, () => Promise<Vars>]>([
     ['the price', async () => ({ ROUTES: ROUTES.map((route) => ({ ...route, price: '$0.07' })) })],
-    ['the payee', async () => ({ PAY_TO: { eip155: wallets.carol.address } })],
+    ['the payee', async () => ({ PAY_TO })],
     ['nothing is sold', async () => ({ PAUSED: true })],
-    [
-      'facilitator and RPC are gone',
-      async () => ({ FACILITATORS: [await nowhere()], RPC_URLS: { [NETWORK]: await nowhere() } }),
-    ],
+    ['facilitator and RPC are gone', async () => ({ FACILITATORS: [await nowhere()], RPC_URLS: await noNodes() })],
     [
       'all of it',
       async () => ({
         ROUTES: ROUTES.map((route) => ({ ...route, price: '$0.07' })),
-        PAY_TO: { eip155: wallets.carol.address },
+        PAY_TO,
         FACILITATORS: [await nowhere()],
-        RPC_URLS: { [NETWORK]: await nowhere() },
+        RPC_URLS: await noNodes(),
         PAUSED: true,
       }),
     ],
   ])('%s: a restarted worker answers as it did', async (_, change) => {
     const paid = await Promise.all(
-      VERSIONS.flatMap((version) =>
+      CELLS.flatMap(({ version, kind }) =>
         [PAGE, SINGLE].map(async (path) => {
-          const reader = await shop.reader()
-          const headers = await pay(version, await shop.challenge(path), reader, { identifier: newIdentifier() })
+          const reader = await kind.reader(shop)
+          const headers = await reader.pay(version, path, { identifier: newIdentifier() })
           const first = await shop.ask(path, { headers })
           expect(first.status).toBe(200)
           facilitator.set(reader.address, says({ error: 'nobody is to ask' }, 500))

@@ -1,13 +1,16 @@
 // "gated, no payment": one 402 that both versions of the protocol, and people, understand.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { wallets } from '../../dev/stack/wallets.ts'
-import type { Answer } from '../world/answer.ts'
-import { NETWORK, NOTHING, openShop, type Shop, SITE } from '../world/shop.ts'
+import * as z from 'zod'
+import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
+import { type Answer, decodeHeader } from '../world/answer.ts'
+import { NETWORK, NOTHING, SITE } from '../world/shop.ts'
+import { KINDS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
-let shop: Shop
+let shop: SolanaShop
 
 beforeAll(async () => {
-  shop = await openShop({
+  shop = await openSolanaShop({
     ORIGIN_URL: 'http://127.0.0.1:9',
     ROUTES: [
       { path: '/articles/*', content: 'kv', price: '$0.05', description: 'An article', mimeType: 'text/plain' },
@@ -24,43 +27,61 @@ beforeAll(async () => {
 
 afterAll(() => shop.close())
 
+const challenge = z.looseObject({ accepts: z.array(z.looseObject({ network: z.string() })) })
 const headerOf = (answer: Answer) => Buffer.from(answer.header('PAYMENT-REQUIRED') ?? '', 'base64').toString('utf8')
 
-test('the header is an x402 v2 challenge', async () => {
-  const { v2 } = await shop.challenge('/articles/hello')
-  expect(v2.resource).toEqual({ url: `${SITE}/articles/hello`, description: 'An article', mimeType: 'text/plain' })
-  expect(v2.accepts).toEqual([
-    {
-      scheme: 'exact',
-      network: NETWORK,
-      amount: '50000',
-      asset: shop.stack.chain.usdc,
-      payTo: wallets.publisher.address,
-      maxTimeoutSeconds: expect.any(Number),
-      extra: { name: 'USDC', version: '2' },
-    },
-  ])
+test('both versions offer both networks, EVM first, in one challenge', async () => {
+  const answer = await shop.ask('/articles/hello')
+  const networks = (json: unknown) => challenge.parse(json).accepts.map(({ network }) => network)
+  expect(networks(decodeHeader(answer.header('PAYMENT-REQUIRED') ?? ''))).toEqual([NETWORK, SOLANA_NETWORK])
+  expect(networks(answer.json)).toEqual(['base-sepolia', 'solana-devnet'])
 })
 
-test('the body is an x402 v1 challenge of the same terms, with its expiry and its identifier', async () => {
-  const before = Math.floor(Date.now() / 1000)
-  const { v1, v2 } = await shop.challenge('/articles/hello')
-  expect(v1.accepts).toEqual([
-    {
-      scheme: 'exact',
-      network: 'base-sepolia',
-      maxAmountRequired: '50000',
-      resource: `${SITE}/articles/hello`,
-      description: 'An article',
-      mimeType: 'text/plain',
-      asset: shop.stack.chain.usdc,
-      payTo: wallets.publisher.address,
-      maxTimeoutSeconds: v2.accepts[0]?.maxTimeoutSeconds,
-      extra: { name: 'USDC', version: '2' },
-    },
-  ])
-  expect(v1.expiresAt).toBeGreaterThanOrEqual(before + (v1.accepts[0]?.maxTimeoutSeconds ?? Number.NaN))
-  expect(v1.paymentId).not.toBe('')
+describe.each(KINDS)('on $name', ({ kind }) => {
+  const asked = async () => kind.challengeOf(await shop.ask('/articles/hello'))
+
+  test('the header is an x402 v2 challenge', async () => {
+    const { v2 } = await asked()
+    expect(v2.resource).toEqual({ url: `${SITE}/articles/hello`, description: 'An article', mimeType: 'text/plain' })
+    expect(v2.accepts).toEqual([
+      {
+        scheme: 'exact',
+        network: kind.network,
+        amount: '50000',
+        asset: kind.asset,
+        payTo: kind.payTo,
+        maxTimeoutSeconds: kind.maxTimeoutSeconds,
+        extra: kind.extra,
+      },
+    ])
+  })
+
+  test('the body is an x402 v1 challenge of the same terms, with its expiry and its identifier', async () => {
+    const before = Math.floor(Date.now() / 1000)
+    const { v1, v2 } = await asked()
+    expect(v1.accepts).toEqual([
+      {
+        scheme: 'exact',
+        network: kind.v1Name,
+        maxAmountRequired: '50000',
+        resource: `${SITE}/articles/hello`,
+        description: 'An article',
+        mimeType: 'text/plain',
+        asset: kind.asset,
+        payTo: kind.payTo,
+        maxTimeoutSeconds: kind.maxTimeoutSeconds,
+        extra: v2.accepts[0]?.extra,
+      },
+    ])
+    expect(v1.expiresAt).toBeGreaterThanOrEqual(before + kind.maxTimeoutSeconds)
+    expect(v1.paymentId).not.toBe('')
+  })
+})
+
+test('on Solana each has a memo of its own, and the same fee payer', async () => {
+  const [one, two] = [await shop.challengeOnSolana('/articles/hello'), await shop.challengeOnSolana('/articles/hello')]
+  expect(one.v2.accepts[0]?.extra.memo).not.toBe(two.v2.accepts[0]?.extra.memo)
+  expect(one.v2.accepts[0]?.extra.feePayer).toBe(two.v2.accepts[0]?.extra.feePayer)
 })
 
 test('the standard extension comes first, as the specification declares it', async () => {
@@ -150,20 +171,31 @@ test('an article’s own price and words win over its route’s', async () => {
   expect(film.resource.description).toBe('Tides')
 })
 
-test.each([
-  ['a short address', '/articles/hello'],
-  ['a description of 500 characters beyond ASCII', '/articles/verbose'],
-  ['the longest address', `/articles/${'x'.repeat(502)}`],
-  ['a query of 800 characters at the origin', `/pages/list?q=${'x'.repeat(800)}`],
-])('the header stays under 2 KiB with %s', async (_, path) => {
-  const metadata = { description: '🌊'.repeat(path.endsWith('/verbose') ? 250 : 1) }
-  if (path.startsWith('/articles/')) await shop.site.kv.put(path, 'the whole article', { metadata })
-  const answer = await shop.ask(path)
-  expect(answer.status).toBe(402)
-  expect(answer.header('PAYMENT-REQUIRED')?.length).toBeLessThanOrEqual(2048)
-  // A long query is left to the body, which has room for it.
-  expect(answer.challenge.v2.resource.url).toBe(SITE + (path.length > 600 ? '/pages/list' : path))
-  expect(answer.challenge.v1.accepts[0]?.resource).toBe(SITE + path)
+describe.each<[string, string[], number]>([
+  ['one network', [NETWORK], 2_048],
+  ['two networks', [NETWORK, SOLANA_NETWORK], 2_900],
+])('of %s', (_, networks, most) => {
+  beforeAll(() => shop.site.become({ NETWORKS: networks }))
+
+  test.each([
+    ['a short address', '/articles/hello'],
+    ['a description of 500 characters beyond ASCII', '/articles/verbose'],
+    ['the longest address', `/articles/${'x'.repeat(502)}`],
+    ['a query of 800 characters at the origin', `/pages/list?q=${'x'.repeat(800)}`],
+  ])(`the header stays under ${most} bytes with %s`, async (_what, path) => {
+    const metadata = { description: '🌊'.repeat(path.endsWith('/verbose') ? 250 : 1) }
+    if (path.startsWith('/articles/')) await shop.site.kv.put(path, 'the whole article', { metadata })
+    const answer = await shop.ask(path)
+    expect(answer.status).toBe(402)
+    expect(answer.header('PAYMENT-REQUIRED')?.length).toBeLessThanOrEqual(most)
+    for (const { kind } of KINDS.filter((each) => networks.includes(each.kind.network))) {
+      const { v1, v2 } = kind.challengeOf(answer)
+      expect([v1.accepts.length, v2.accepts.length]).toEqual([1, 1])
+      // A long query is left to the body, which has room for it.
+      expect(v2.resource.url).toBe(SITE + (path.length > 600 ? '/pages/list' : path))
+      expect(v1.accepts[0]?.resource).toBe(SITE + path)
+    }
+  })
 })
 
 test('it is not stored, and varies with all it depends on', async () => {

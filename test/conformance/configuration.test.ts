@@ -4,14 +4,16 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Answer, type Question, send } from '../world/answer.ts'
 import { startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { type Change, pay, VERSIONS, type Version } from '../world/payer.ts'
+import { pay, VERSIONS } from '../world/payer.ts'
 import { NOTHING, openShop, type Shop } from '../world/shop.ts'
 import { startSite, type Vars } from '../world/site.ts'
+import { type Buyer, CELLS, KIND } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
-let shop: Shop
+let shop: SolanaShop
 
 beforeAll(async () => {
-  shop = await openShop({
+  shop = await openSolanaShop({
     SITE_URL: ['https://news.example', 'https://daily.example'],
     BRAND: { name: 'The Daily' },
     ROUTES: [
@@ -70,10 +72,15 @@ const at = (host: string, headers: Record<string, string> = {}): Question => ({ 
 const NEWS = 'news.example'
 const DAILY = 'daily.example'
 
-async function buy(version: Version, host: string, path: string, change: Change = {}): Promise<Answer> {
-  const challenge = await shop.challenge(path, at(host))
-  return shop.ask(path, at(host, await pay(version, challenge, await shop.reader(), change)))
+type Cell = Pick<(typeof CELLS)[number], 'version' | 'kind'>
+
+/** The request that pays one of the offers of a site, for somebody new unless told. */
+async function paid({ version, kind }: Cell, host: string, path: string, offer = 0, reader?: Buyer): Promise<Question> {
+  const buyer = reader ?? (await kind.reader(shop))
+  return at(host, (await buyer.sign(version, await shop.ask(path, at(host)), { offer }))(version))
 }
+const buy = async (cell: Cell, host: string, path: string, offer?: number) =>
+  shop.ask(path, await paid(cell, host, path, offer))
 const pairOf = (answer: Answer) => answer.headers.getSetCookie()[0]?.split(';')[0] ?? ''
 
 describe('several sites', () => {
@@ -102,25 +109,26 @@ describe('several sites', () => {
     expect((await shop.challenge('/articles/a', at(NEWS))).v2.accepts[0]?.amount).toBe('50000')
   })
 
-  test.each(VERSIONS)('a pass of one site, bought in %s, is worth nothing at the other', async (version) => {
-    const Cookie = pairOf(await buy(version, NEWS, '/exact'))
+  test.each(CELLS)('a pass of one site, bought in $version on $name, is worth nothing at the other', async (cell) => {
+    const Cookie = pairOf(await buy(cell, NEWS, '/exact'))
     expect((await shop.ask('/exact', at(NEWS, { Cookie }))).text).toBe('the whole of /exact')
     expect((await shop.ask('/exact', at(DAILY, { Cookie }))).status).toBe(402)
     const Authorization = `Bearer ${Cookie.replace(/^[^=]*=/, '')}`
     expect((await shop.ask('/exact', at(DAILY, { Authorization }))).status).toBe(402)
   })
 
-  test.each(VERSIONS)('a payment used at one site, in %s, is used up at the other', async (version) => {
-    const headers = await pay(version, await shop.challenge('/exact', at(NEWS)), await shop.reader())
-    expect((await shop.ask('/exact', at(NEWS, headers))).status).toBe(200)
-    const { result: answer, cost } = await shop.costOf(() => shop.ask('/exact', at(DAILY, headers)))
+  test.each(CELLS)('a payment used at one site, in $version on $name, is used up at the other', async (cell) => {
+    const payment = await paid(cell, NEWS, '/exact')
+    expect((await shop.ask('/exact', payment)).status).toBe(200)
+    const there = { headers: { ...payment.headers, Host: DAILY } }
+    const { result: answer, cost } = await shop.costOf(() => shop.ask('/exact', there))
     expect(answer.error).toBe('payment_already_used')
     expect(cost).toEqual(NOTHING)
   })
 })
 
 test.each(['evil.example', 'localhost'])('with one site, the Host %s changes nothing', async (host) => {
-  const single = await openShop()
+  const single = await openShop({}, { stack: shop.stack })
   await single.site.kv.put('/articles/hello', 'the whole article')
   const challenge = await single.challenge('/articles/hello', at(host, { 'X-Forwarded-Host': host }))
   await single.close()
@@ -172,8 +180,8 @@ describe('offers with a scope', () => {
     ])
   })
 
-  test.each(VERSIONS)('a day pass bought in %s opens the articles and nothing else', async (version) => {
-    const { result: answer, cost } = await shop.costOf(() => buy(version, NEWS, '/articles/a', { offer: 1 }))
+  test.each(CELLS)('a day pass bought in $version on $name opens the articles and nothing else', async (cell) => {
+    const { result: answer, cost } = await shop.costOf(() => buy(cell, NEWS, '/articles/a', 1))
     expect(answer.text).toBe('the whole of /articles/a')
     expect(cost).toEqual({ earned: 500_000n, settles: 1, verifies: 0 })
     const Cookie = pairOf(answer)
@@ -186,36 +194,27 @@ describe('offers with a scope', () => {
     expect((await shop.ask('/articles/a', at(DAILY, { Cookie }))).status).toBe(402)
   })
 
-  test.each(VERSIONS)('who owns a day pass is not charged for an article in %s', async (version) => {
-    const reader = await shop.reader()
-    const challenge = await shop.challenge('/articles/a', at(NEWS))
-    const dayPass = await pay(version, challenge, reader, { offer: 1 })
-    expect((await shop.ask('/articles/a', at(NEWS, dayPass))).status).toBe(200)
-    const { result: answer, cost } = await shop.costOf(async () => {
-      const single = await pay(version, await shop.challenge('/articles/b', at(NEWS)), reader)
-      return shop.ask('/articles/b', at(NEWS, single))
-    })
+  test.each(CELLS)('who owns a day pass is not charged for an article in $version on $name', async (cell) => {
+    const reader = await cell.kind.reader(shop)
+    expect((await shop.ask('/articles/a', await paid(cell, NEWS, '/articles/a', 1, reader))).status).toBe(200)
+    const { result: answer, cost } = await shop.costOf(async () =>
+      shop.ask('/articles/b', await paid(cell, NEWS, '/articles/b', 0, reader)),
+    )
     expect(answer.text).toBe('the whole of /articles/b')
     expect(cost).toEqual(NOTHING)
   })
 
-  test.each(VERSIONS)('who owns an article is charged for a day pass in %s', async (version) => {
-    const reader = await shop.reader()
-    const challenge = await shop.challenge('/articles/a', at(NEWS))
-    expect((await shop.ask('/articles/a', at(NEWS, await pay(version, challenge, reader)))).status).toBe(200)
+  test.each(CELLS)('who owns an article is charged for a day pass in $version on $name', async (cell) => {
+    const reader = await cell.kind.reader(shop)
+    expect((await shop.ask('/articles/a', await paid(cell, NEWS, '/articles/a', 0, reader))).status).toBe(200)
     const { cost } = await shop.costOf(async () => {
-      const dayPass = await pay(version, challenge, reader, { offer: 1 })
-      expect((await shop.ask('/articles/a', at(NEWS, dayPass))).status).toBe(200)
+      const dayPass = await paid(cell, NEWS, '/articles/a', 1, reader)
+      expect((await shop.ask('/articles/a', dayPass)).status).toBe(200)
     })
     expect(cost.earned).toBe(500_000n)
-  })
-
-  test('the ledger knows them by name', async () => {
-    const reader = await shop.reader()
-    const challenge = await shop.challenge('/articles/a', at(NEWS))
-    await shop.ask('/articles/a', at(NEWS, await pay('v2', challenge, reader, { offer: 1 })))
-    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
-    expect(await shop.ledger(reader.address)).toMatchObject([{ offer: 'Day pass', amount: '500000' }])
+    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(2)
+    const [, dayPass] = (await shop.ledger(reader.address)).toSorted((a) => (a.offer === 'Day pass' ? 1 : -1))
+    expect(dayPass).toMatchObject({ offer: 'Day pass', amount: '500000', network: cell.kind.network })
   })
 })
 
@@ -269,8 +268,8 @@ describe('price rules', () => {
     expect(answer.header('X-Robots-Tag')).toBe('noarchive')
   })
 
-  test.each(VERSIONS)('the cheap price in %s does not buy the dear thing', async (version) => {
-    const headers = await pay(version, await shop.challenge('/rules/a', at(NEWS)), await shop.reader(), { echo: false })
+  test.each(CELLS)('the cheap price in $version on $name does not buy the dear thing', async ({ version, kind }) => {
+    const headers = await (await kind.reader(shop)).pay(version, '/rules/a', { echo: false }, at(NEWS))
     const { result: answer, cost } = await shop.costOf(() => shop.ask('/rules/a?full=1', at(NEWS, headers)))
     expect(answer.status).toBe(402)
     expect(cost).toEqual(NOTHING)
@@ -279,15 +278,19 @@ describe('price rules', () => {
   describe('by a header', () => {
     const LARGE = { 'X-Model': 'large' }
 
-    test.each(VERSIONS)('what was offered at the low price, in %s, does not buy at the high one', async (version) => {
-      const reader = await shop.reader()
-      const low = await pay(version, await shop.challenge('/models/a', at(NEWS)), reader)
-      const { result: answer, cost } = await shop.costOf(() => shop.ask('/models/a', at(NEWS, { ...low, ...LARGE })))
-      expect(answer.status).toBe(402)
-      expect(answer.challenge.v2.accepts[0]?.amount).toBe('900000')
-      expect(cost).toEqual(NOTHING)
-      expect((await shop.ask('/models/a', at(NEWS, low))).status).toBe(200)
-    })
+    test.each(CELLS)(
+      'what was offered at the low price, in $version on $name, does not buy at the high one',
+      async (cell) => {
+        const low = await paid(cell, NEWS, '/models/a')
+        const { result: answer, cost } = await shop.costOf(() =>
+          shop.ask('/models/a', { headers: { ...low.headers, ...LARGE } }),
+        )
+        expect(answer.status).toBe(402)
+        expect(cell.kind.challengeOf(answer).v2.accepts[0]?.amount).toBe('900000')
+        expect(cost).toEqual(NOTHING)
+        expect((await shop.ask('/models/a', low)).status).toBe(200)
+      },
+    )
 
     test('a pass opens what it was bought for, at its price', async () => {
       const large = await shop.challenge('/models/a', at(NEWS, LARGE))
@@ -298,7 +301,7 @@ describe('price rules', () => {
       )
       expect(bought.text).toBe('the whole of /models/a')
       expect((await shop.ask('/models/a', at(NEWS, { Cookie: pairOf(bought), ...LARGE }))).status).toBe(200)
-      const cheap = pairOf(await buy('v2', NEWS, '/models/a'))
+      const cheap = pairOf(await buy({ version: 'v2', kind: KIND.eip155 }, NEWS, '/models/a'))
       expect((await shop.ask('/models/a', at(NEWS, { Cookie: cheap }))).status).toBe(200)
       expect((await shop.ask('/models/a', at(NEWS, { Cookie: cheap, ...LARGE }))).status).toBe(402)
     })
@@ -398,7 +401,7 @@ describe('a receipt key that signs nothing stops what is for sale, and that alon
 
   beforeAll(async () => {
     origin = await startOrigin()
-    stall = await openShop({ ROUTES, ORIGIN_URL: origin.url })
+    stall = await openShop({ ROUTES, ORIGIN_URL: origin.url }, { stack: shop.stack })
     for (const path of ['/articles/a', '/articles/b', '/articles/free']) {
       await stall.site.kv.put(path, `the whole of ${path}`)
     }

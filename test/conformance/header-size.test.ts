@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { issuePass } from '../../src/pass.ts'
 import { deriveKey } from '../../src/token.ts'
-import { type Answer, send } from '../world/answer.ts'
+import { type Answer, decodeHeader, send } from '../world/answer.ts'
 import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
-import { SITE } from '../world/shop.ts'
+import { PRICE, SITE } from '../world/shop.ts'
 import { BASE_VARS, type Site, startSite } from '../world/site.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 /** The longest address that is sold. */
 const LONGEST = `/pages/${'p'.repeat(505)}?q=${'q'.repeat(1021)}`
@@ -19,6 +21,8 @@ let base: Network
 let facilitator: Awaited<ReturnType<typeof startFacilitatorFor>>
 let origin: OriginServer
 let site: Site
+/** On test networks of both kinds: those of real money cannot stand beside them. */
+let shop: SolanaShop
 /** A cookie that has no room for another grant. */
 let fullCookie: string
 
@@ -27,11 +31,7 @@ beforeAll(async () => {
   facilitator = await startFacilitatorFor([base])
   origin = await startOrigin()
   const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
-  site = await startSite({
-    PAY_TO: privateKeyToAccount(generatePrivateKey()).address,
-    NETWORKS,
-    FACILITATORS: [facilitator.facilitator.url],
-    RPC_URLS: { 'eip155:8453': base.chain.rpcUrl },
+  const vars = {
     ORIGIN_URL: origin.url,
     RECEIPT_KEY: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x, d }),
     BRAND: { name: 'The Daily Stand', logo: 'https://images.news.example/logo.svg', accent: '#0b6e4f' },
@@ -45,7 +45,15 @@ beforeAll(async () => {
         offers: [{ name: 'Day pass over the archive of pages', price: '$0.50', access: '24h', scope: '/pages/*' }],
       },
     ],
+  }
+  site = await startSite({
+    ...vars,
+    PAY_TO: privateKeyToAccount(generatePrivateKey()).address,
+    NETWORKS,
+    FACILITATORS: [facilitator.facilitator.url],
+    RPC_URLS: { 'eip155:8453': base.chain.rpcUrl },
   })
+  shop = await openSolanaShop(vars)
   const now = Math.floor(Date.now() / 1000)
   const grants = Array.from({ length: 200 }, (_, i) => ({
     scope: `=/elsewhere/${i}`,
@@ -58,19 +66,40 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await shop.close()
   await site.stop()
   await facilitator.stop()
   await origin.stop()
   await base.chain.stop()
 })
 
-const ask = (headers: Record<string, string> = {}) => send(site.url + LONGEST, { headers })
-
-async function newReader() {
-  const reader = privateKeyToAccount(generatePrivateKey())
-  await base.fund(reader.address, 1_000_000n)
-  return reader
+type Case = {
+  sold: string
+  site: () => Pick<Site, 'url'>
+  offers: number
+  /** Somebody new signs what is asked, or a little less. */
+  pay(unpaid: Answer, less?: bigint): Promise<Record<string, string>>
 }
+
+const CASES: Case[] = [
+  ...VERSIONS.map((version) => ({
+    sold: `on four networks, in ${version}`,
+    site: () => site,
+    offers: 8,
+    async pay({ challenge }: Answer, less = 0n) {
+      const reader = privateKeyToAccount(generatePrivateKey())
+      await base.fund(reader.address, 1_000_000n)
+      return pay(version, challenge, reader, { signed: { value: PRICE - less } })
+    },
+  })),
+  ...CELLS.map(({ version, name, kind }) => ({
+    sold: `on two kinds of networks, in ${version} on ${name}`,
+    site: () => shop.site,
+    offers: 4,
+    pay: async (unpaid: Answer, less = 0n) =>
+      (await (await kind.reader(shop)).sign(version, unpaid, { less }))(version),
+  })),
+]
 
 /** As HTTP/1.1 has them: a colon, a space and a line's end for each. */
 const sizeOf = ({ headers }: Answer) =>
@@ -84,30 +113,32 @@ function expectShort(answer: Answer): void {
 const pass = z.object({
   extensions: z.object({ 'newsstand-pass': z.object({ info: z.object({ token: z.string() }) }) }),
 })
-const expectOpen = async (headers: Record<string, string>) => expect((await ask(headers)).text).toBe('the page')
+const all = z.object({ accepts: z.array(z.unknown()) })
+const offersIn = (answer: Answer) => all.parse(decodeHeader(answer.header('PAYMENT-REQUIRED') ?? '')).accepts
 
-describe.each(VERSIONS)('at the longest address, with all that can be configured, in %s', (version) => {
+describe.each(CASES)('at the longest address, with all that can be configured, $sold', (each) => {
+  const ask = (headers: Record<string, string> = {}) => send(each.site().url + LONGEST, { headers })
+  const expectOpen = async (headers: Record<string, string>) => expect((await ask(headers)).text).toBe('the page')
+
   test.each(['application/json', 'text/html'])('the challenge as %s, which refuses a payment', async (Accept) => {
-    const { challenge } = await ask()
-    expect(challenge.v2.accepts).toHaveLength(8)
-    const payment = await pay(version, challenge, await newReader(), { signed: { validBefore: 1n } })
-    const answer = await ask({ ...payment, Accept, Cookie: fullCookie })
+    const unpaid = await ask()
+    expect(offersIn(unpaid)).toHaveLength(each.offers)
+    const answer = await ask({ ...(await each.pay(unpaid, 1n)), Accept, Cookie: fullCookie })
     expect(answer.status).toBe(402)
-    expect(answer.challengeV2.accepts).toHaveLength(8)
+    expect(offersIn(answer)).toHaveLength(each.offers)
     expect(answer.receipt?.success).toBe(false)
     expectShort(answer)
   })
 
   test('a purchase has its cookie, and the oldest grants drop out of it', async () => {
-    const payment = await pay(version, (await ask()).challenge, await newReader())
-    const answer = await ask({ ...payment, Cookie: fullCookie })
+    const answer = await ask({ ...(await each.pay(await ask())), Cookie: fullCookie })
     expect(answer.receipt).toHaveProperty('extensions.offer-receipt')
     expectShort(answer)
     await expectOpen({ Cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' })
   })
 
   test('a purchase by a script of another origin has its token', async () => {
-    const payment = await pay(version, (await ask()).challenge, await newReader())
+    const payment = await each.pay(await ask())
     const answer = await ask({ ...payment, Cookie: fullCookie, Origin: 'https://partner.example' })
     expect(answer.receipt).toHaveProperty('extensions.offer-receipt')
     expectShort(answer)

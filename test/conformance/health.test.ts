@@ -1,25 +1,27 @@
 // `/_newsstand/health`: whether the site can sell, for anybody, at no cost; and why not, for the publisher.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Answer } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { pay } from '../world/payer.ts'
-import { NETWORK, openShop, type Shop } from '../world/shop.ts'
+import { NETWORK } from '../world/shop.ts'
 import type { Vars } from '../world/site.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const HEALTH = '/_newsstand/health'
 const PAGE = '/articles/hello'
 const LIST = 'newsstand:supported'
 const ADMIN_TOKEN = 'the-publisher-alone-knows-it'
 const publisher = { Authorization: `Bearer ${ADMIN_TOKEN}` }
-let shop: Shop
+let shop: SolanaShop
 let down: OriginServer
 
 beforeAll(async () => {
   down = await startOrigin()
   down.tell({ status: 503, body: '' })
-  shop = await openShop({ ADMIN_TOKEN })
+  shop = await openSolanaShop({ ADMIN_TOKEN })
   shop.onClose(down.stop)
   await shop.site.kv.put(PAGE, 'the whole article')
 })
@@ -91,7 +93,10 @@ describe('the publisher', () => {
         { host: new URL(shop.stack.facilitator.url).host, isFailing: false, isResting: false, answeredAt: null },
       ],
       supportedAgeSeconds: null,
-      rpcs: [{ network: NETWORK, host: new URL(shop.stack.chain.rpcUrl).host, lagSeconds: expect.any(Number) }],
+      rpcs: [
+        { network: NETWORK, host: new URL(shop.stack.chain.rpcUrl).host, lagSeconds: expect.any(Number) },
+        { network: SOLANA_NETWORK, host: new URL(shop.solana.rpcUrl).host, lagSeconds: expect.any(Number) },
+      ],
       ledger: 'ok',
       unresolved: null,
     })

@@ -2,11 +2,14 @@
 // front of the real facilitator, and has no leeway.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
+import type { FacilitatorCall, FacilitatorHook } from '../../dev/stack/facilitator.ts'
+import { says } from '../world/behaviour.ts'
 import { openGate } from '../world/gate.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { pay, VERSIONS } from '../world/payer.ts'
-import { NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
+import { NOTHING, ONE_SALE } from '../world/shop.ts'
 import type { Vars } from '../world/site.ts'
+import { CELLS, KIND, KINDS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const PAGE = '/articles/hello'
 const CONTENT = 'the whole article'
@@ -15,10 +18,25 @@ const ROUTES = [
   { path: '/articles/*', content: 'kv', price: '$0.05', access: '24h' },
 ]
 
-async function open(vars: Vars, options: Parameters<typeof openShop>[1] = {}): Promise<Shop> {
-  const shop = await openShop({ ROUTES, ...vars }, options)
+let shop: SolanaShop
+let usual: Vars
+
+beforeAll(async () => {
+  shop = await openSolanaShop({ ROUTES })
+  usual = {
+    FACILITATORS: [shop.stack.facilitator.url],
+    CDP_API_KEY_ID: '',
+    CDP_API_KEY_SECRET: '',
+    FACILITATOR_KEY: '',
+  }
   for (const path of [PAGE, '/articles/free']) await shop.site.kv.put(path, CONTENT)
-  return shop
+})
+afterAll(() => shop.close())
+
+/** From here on `hook` stands before the facilitator, and the site says this. */
+async function become(vars: Vars, hook?: FacilitatorHook): Promise<void> {
+  shop.stack.facilitator.setHook(hook)
+  await shop.site.become({ ...usual, ...vars })
 }
 
 const payloadKeys = (body: unknown): string[] =>
@@ -31,22 +49,24 @@ describe.each([
   ['ES256' as const, 0],
   ['EdDSA' as const, 25],
   ['ES256' as const, -25],
-])('a key of Coinbase, %s, before a gate whose clock is %i s off', (kind, off) => {
-  const gate = openGate(kind, off)
-  let shop: Shop
+])('a key of Coinbase, %s, before a gate whose clock is %i s off', (algorithm, off) => {
+  const gate = openGate(algorithm, off)
 
-  beforeAll(async () => {
-    shop = await open(
-      { CDP_API_KEY_ID: gate.keyId, CDP_API_KEY_SECRET: gate.keySecret },
-      { hook: gate.hook, facilitators: (url) => [{ url, auth: 'cdp' }] },
-    )
-  })
-  afterAll(() => shop.close())
+  beforeAll(() =>
+    become(
+      {
+        CDP_API_KEY_ID: gate.keyId,
+        CDP_API_KEY_SECRET: gate.keySecret,
+        FACILITATORS: [{ url: shop.stack.facilitator.url, auth: 'cdp' }],
+      },
+      gate.hook,
+    ),
+  )
   beforeEach(() => void gate.letIn.splice(0))
 
-  test.each(VERSIONS)('sells in %s', async (version) => {
-    const reader = await shop.reader()
-    const { result, cost } = await shop.costOf(() => shop.buy(version, PAGE, reader))
+  test.each(CELLS)('sells in $version on $name', async ({ version, kind }) => {
+    const reader = await kind.reader(shop)
+    const { result, cost } = await shop.costOf(() => reader.buy(version, PAGE))
     expect(result.text).toBe(CONTENT)
     expect(cost).toEqual(ONE_SALE)
     expect(gate.refused).toEqual([])
@@ -58,31 +78,33 @@ describe.each([
     await shop.stack.chain.fund(wallet, 1_000_000n)
     const answer = await shop.buy('v2', PAGE, owner, { signed: { from: wallet } })
     expect(answer.status).toBe(200)
-    expect(gate.letIn.map(({ path }) => path)).toEqual(['/verify', '/settle'])
+    expect(gate.letIn.map(({ path }) => path).filter((path) => path !== '/supported')).toEqual(['/verify', '/settle'])
     expect(gate.refused).toEqual([])
   })
 
-  test('a call holds the payment alone: not what is bought, and nothing of the client’s', async () => {
-    const reader = await shop.reader()
-    await shop.buy('v2', PAGE, reader, {
-      payment: { extensions: { bazaar: { info: { input: 'mine' } } } },
-    })
-    const [call] = gate.letIn
-    // `CF-Worker` is the platform's.
-    expect(Object.keys(call?.headers ?? {}).sort()).toEqual([
-      'accept',
-      'authorization',
-      'cf-worker',
-      'content-length',
-      'content-type',
-      'host',
-    ])
-    const keys = payloadKeys(call?.body)
-    for (const name of ['resource', 'extensions', 'description']) {
-      expect(keys.filter((key) => key.endsWith(name))).toEqual([])
-    }
-    expect(JSON.stringify(call?.body)).not.toContain(PAGE)
-  })
+  test.each(KINDS)(
+    'a call of $name holds the payment alone: not what is bought, nor of the client’s',
+    async ({ kind }) => {
+      const change = { payment: { extensions: { bazaar: { info: { input: 'mine' } } } } }
+      expect((await (await kind.reader(shop)).buy('v2', PAGE, change)).text).toBe(CONTENT)
+      const call = gate.letIn.find(({ path }) => path === '/settle')
+      // `CF-Worker` is the platform's.
+      expect(Object.keys(call?.headers ?? {}).sort()).toEqual([
+        'accept',
+        'authorization',
+        'cf-worker',
+        'content-length',
+        'content-type',
+        'host',
+      ])
+      const keys = payloadKeys(call?.body)
+      for (const name of ['resource', 'extensions', 'description']) {
+        expect(keys.filter((key) => key.endsWith(name))).toEqual([])
+      }
+      expect(JSON.stringify(call?.body)).toContain(kind.network)
+      expect(JSON.stringify(call?.body)).not.toContain(PAGE)
+    },
+  )
 
   test('the log holds no key and no token', () => {
     const log = shop.site.logs.join('\n')
@@ -92,50 +114,48 @@ describe.each([
 })
 
 describe('a secret in a header', () => {
-  let shop: Shop
   let elsewhere: OriginServer
-  let turning: OriginServer
   const keys: (string | undefined)[] = []
+  const keep = ({ path, headers }: FacilitatorCall) => {
+    if (path === '/settle') keys.push(headers['x-api-key']?.toString())
+  }
+  const auth = { header: 'X-Api-Key', secret: 'FACILITATOR_KEY' }
 
   beforeAll(async () => {
     elsewhere = await startOrigin()
-    turning = await startOrigin()
-    turning.tell({ status: 307, headers: { Location: `${elsewhere.url}/settle` } })
-    shop = await open(
-      { FACILITATOR_KEY: 'a secret of some length' },
-      {
-        hook: async ({ headers }, proceed) => {
-          keys.push(headers['x-api-key']?.toString())
-          return proceed()
-        },
-        facilitators: (url) => [{ url, auth: { header: 'X-Api-Key', secret: 'FACILITATOR_KEY' } }],
-      },
-    )
     shop.onClose(elsewhere.stop)
-    shop.onClose(turning.stop)
   })
-  afterAll(() => shop.close())
+  beforeEach(async () => {
+    keys.length = 0
+    const FACILITATORS = [{ url: shop.stack.facilitator.url, auth }]
+    await become({ FACILITATOR_KEY: 'a secret of some length', FACILITATORS })
+  })
 
-  test('goes along as it is', async () => {
-    const { result, cost } = await shop.costOf(async () => shop.buy('v2', PAGE, await shop.reader()))
+  test.each(KINDS)('goes along as it is on $name', async ({ kind }) => {
+    shop.stack.facilitator.setHook(async (call, proceed) => {
+      keep(call)
+      return proceed()
+    })
+    const reader = await kind.reader(shop)
+    const { result, cost } = await shop.costOf(() => reader.buy('v2', PAGE))
     expect(result.text).toBe(CONTENT)
     expect(cost).toEqual(ONE_SALE)
     expect(keys).toEqual(['a secret of some length'])
   })
 
-  test('goes nowhere after a redirect, and is in no log and no answer', async () => {
-    const auth = { header: 'X-Api-Key', secret: 'FACILITATOR_KEY' }
-    await shop.site.restart({ FACILITATORS: [{ url: turning.url, auth }] })
-    const reader = await shop.reader()
-    const headers = await pay('v2', await shop.challenge(PAGE), reader)
+  test.each(KINDS)('goes nowhere after a redirect on $name, and is in no log and no answer', async ({ kind }) => {
+    shop.stack.facilitator.setHook(async (call, proceed) => {
+      keep(call)
+      return call.path === '/settle' ? says('', 307, { location: `${elsewhere.url}/settle` })() : proceed()
+    })
+    const headers = await (await kind.reader(shop)).pay('v2', PAGE)
     // What a redirect may have done is not known, and is waited for.
     const client = new AbortController()
     const asking = fetch(`${shop.site.url}${PAGE}`, { headers, signal: client.signal }).catch(() => 'gone')
-    await expect.poll(() => turning.seen.map(({ url }) => url)).toContain('/settle')
+    await expect.poll(() => keys).toContain('a secret of some length')
     await shop.site.turn()
     client.abort()
     expect(await asking).toBe('gone')
-    expect(turning.seen.map(({ headers: sent }) => sent['x-api-key'])).toContain('a secret of some length')
     expect(elsewhere.seen).toEqual([])
     expect(shop.site.logs.join('\n')).not.toContain('a secret of some length')
   })
@@ -144,28 +164,27 @@ describe('a secret in a header', () => {
 describe('where the key is wrong', () => {
   const gate = openGate('EdDSA')
   const broken = 'not a key of anything at all'
-  let shop: Shop
   let bad: OriginServer[]
 
   beforeAll(async () => {
     bad = await Promise.all([1, 2, 3].map(startOrigin))
-    shop = await open({}, {})
     for (const { stop } of bad) shop.onClose(stop)
   })
-  afterAll(() => shop.close())
+  beforeEach(() => shop.stack.facilitator.setHook(undefined))
 
+  // On Solana a payment names its facilitator: no other can send it (`solana-facilitators.test.ts`).
   test('a spare sells, once, after four answers that are about us', async () => {
     const [unauthorized, malformed, busy] = bad
     unauthorized?.tell({ status: 401, body: '{"errorType":"unauthorized"}' })
     malformed?.tell({ status: 400, body: '{"errorType":"invalid_request","errorMessage":"too long"}' })
     busy?.tell({ status: 429, headers: { 'Retry-After': '60' } })
-    await shop.site.restart({
+    await become({
       CDP_API_KEY_ID: gate.keyId,
       CDP_API_KEY_SECRET: gate.keySecret,
       FACILITATORS: [...bad.map(({ url }) => ({ url, auth: 'cdp' })), shop.stack.facilitator.url],
     })
-    const reader = await shop.reader()
-    const { result, cost } = await shop.costOf(() => shop.buy('v2', PAGE, reader))
+    const reader = await KIND.eip155.reader(shop)
+    const { result, cost } = await shop.costOf(() => reader.buy('v2', PAGE))
     expect(result.text).toBe(CONTENT)
     expect(cost).toEqual(ONE_SALE)
     expect(bad.map(({ seen }) => seen.length)).toEqual([1, 1, 1])
@@ -178,18 +197,23 @@ describe('where the key is wrong', () => {
     expect(bad[2]?.seen.length).toBe(1)
   })
 
-  test('a spare sells where the key cannot be read, and nothing is sent in its name', async () => {
-    for (const server of bad) server.tell({ status: 401 })
-    const [first] = bad
-    await shop.site.restart({
-      CDP_API_KEY_SECRET: broken,
-      FACILITATORS: [{ url: first?.url ?? '', auth: 'cdp' }, shop.stack.facilitator.url],
-    })
-    const { result, cost } = await shop.costOf(async () => shop.buy('v2', PAGE, await shop.reader()))
-    expect(result.text).toBe(CONTENT)
-    expect(cost).toEqual(ONE_SALE)
-    expect(first?.seen).toEqual([])
-  })
+  test.each(KINDS)(
+    'a spare sells on $name where the key cannot be read, and nothing is sent in its name',
+    async ({ kind }) => {
+      for (const server of bad) server.tell({ status: 401 })
+      const [first] = bad
+      await become({
+        CDP_API_KEY_ID: gate.keyId,
+        CDP_API_KEY_SECRET: broken,
+        FACILITATORS: [{ url: first?.url ?? '', auth: 'cdp' }, shop.stack.facilitator.url],
+      })
+      const reader = await kind.reader(shop)
+      const { result, cost } = await shop.costOf(() => reader.buy('v2', PAGE))
+      expect(result.text).toBe(CONTENT)
+      expect(cost).toEqual(ONE_SALE)
+      expect(first?.seen).toEqual([])
+    },
+  )
 
   test.each<[string, Vars, string]>([
     ['cannot be read', { CDP_API_KEY_SECRET: broken }, 'CDP_API_KEY_SECRET'],
@@ -197,7 +221,7 @@ describe('where the key is wrong', () => {
   ])('alone, and %s: nothing is for sale, free pages go on, and the log says what to do', async (_what, vars, path) => {
     for (const server of bad) server.tell({ status: 401 })
     const [first] = bad
-    await shop.site.restart({ FACILITATORS: [{ url: first?.url ?? '', auth: 'cdp' }], ...vars })
+    await become({ CDP_API_KEY_ID: gate.keyId, FACILITATORS: [{ url: first?.url ?? '', auth: 'cdp' }], ...vars })
     const { result, cost } = await shop.costOf(() => shop.ask(PAGE))
     expect(result.status).toBe(500)
     expect(result.error).toBe('configuration_error')
@@ -212,25 +236,40 @@ describe('where the key is wrong', () => {
   test.each([401, 402, 403, 429])(
     'alone, and refused with %i: 503, never 402, and the same payment is good later',
     async (status) => {
-      for (const server of bad) server.tell({ status, body: '{}' })
-      const [first] = bad
-      await shop.site.restart({
+      const vars = {
+        CDP_API_KEY_ID: gate.keyId,
         CDP_API_KEY_SECRET: gate.keySecret,
-        FACILITATORS: [{ url: first?.url ?? '', auth: 'cdp' }],
+        FACILITATORS: [{ url: shop.stack.facilitator.url, auth: 'cdp' }],
+      }
+      await become(vars)
+      const payments = await Promise.all(
+        CELLS.map(async ({ version, kind }) => (await kind.reader(shop)).pay(version, PAGE)),
+      )
+      // All of them are there before the first is refused: after that nobody is asked for a while.
+      const together = Promise.withResolvers<void>()
+      let asked = 0
+      shop.stack.facilitator.setHook(async ({ path }, proceed) => {
+        if (path !== '/settle') return proceed()
+        asked += 1
+        if (asked === payments.length) together.resolve()
+        await together.promise
+        return says({}, status)()
       })
-      const reader = await shop.reader()
-      const headers = await pay('v2', await shop.challenge(PAGE), reader)
-      const { cost } = await shop.costOf(async () => {
-        const answer = await shop.ask(PAGE, { headers })
-        expect(answer.status).toBe(503)
-        expect(answer.error).toBe('facilitator_unavailable')
+      const { result: refused, cost } = await shop.costOf(() =>
+        Promise.all(payments.map((headers) => shop.ask(PAGE, { headers }))),
+      )
+      for (const answer of refused) {
+        expect([answer.status, answer.error]).toEqual([503, 'facilitator_unavailable'])
         expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
-      })
-      expect(cost).toEqual(NOTHING)
-      await shop.site.restart({ FACILITATORS: [shop.stack.facilitator.url] })
-      const { result, cost: later } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-      expect(result.text).toBe(CONTENT)
-      expect(later).toEqual(ONE_SALE)
+      }
+      expect(asked).toBe(payments.length)
+      expect(cost.earned).toBe(0n)
+      await become({})
+      for (const headers of payments) {
+        const { result, cost: later } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+        expect(result.text).toBe(CONTENT)
+        expect(later).toEqual(ONE_SALE)
+      }
     },
   )
 })

@@ -1,12 +1,12 @@
 // What the log says of each kind of request, and what no line of it ever says: who asked, from where, and for which page.
 import { createHmac } from 'node:crypto'
-import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Answer, Question } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { type Change, pay, sign, wrap } from '../world/payer.ts'
-import { NETWORK, openShop, type Shop } from '../world/shop.ts'
+import type { Version } from '../world/payer.ts'
 import { BASE_VARS } from '../world/site.ts'
+import { type Buyer, CELLS, KIND, KINDS, type Kind, type Wrapping } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const PAGE = '/articles/of-a-private-matter'
 const CALL = '/api/about-a-private-matter'
@@ -19,7 +19,7 @@ const TRACES = {
   'CF-Connecting-IP': '203.0.113.77',
 }
 
-let shop: Shop
+let shop: SolanaShop
 let origin: OriginServer
 /** What no line may say. */
 const unsaid: string[] = [
@@ -31,11 +31,12 @@ const unsaid: string[] = [
   '203.0.113',
   ADMIN_TOKEN,
   BASE_VARS.PASS_SECRET,
+  ...KINDS.map(({ kind }) => kind.payTo),
 ]
 
 beforeAll(async () => {
   origin = await startOrigin()
-  shop = await openShop({
+  shop = await openSolanaShop({
     ORIGIN_URL: origin.url,
     ADMIN_TOKEN,
     ROUTES: [
@@ -53,24 +54,27 @@ beforeEach(() => origin.tell({ body: 'the whole page' }))
 const ask = (path: string, question: Question = {}) =>
   shop.ask(path, { ...question, headers: { ...TRACES, ...question.headers } })
 
-async function newReader(): Promise<PrivateKeyAccount> {
-  const reader = await shop.reader()
+async function newReader(kind: Kind = KIND.eip155, atomicUnits?: bigint): Promise<Buyer> {
+  const reader = await kind.reader(shop, atomicUnits)
   unsaid.push(reader.address, reader.address.slice(2, 12))
   return reader
 }
 
-/** The header that pays for a page; neither its signature nor its nonce may be in a log. */
-async function paymentFor(
+/** How one pays: nothing that was signed may be in a log. */
+async function paymentOf(
+  kind: Kind,
+  reader: Buyer,
   path: string,
-  reader: PrivateKeyAccount,
-  change: Change = {},
+  version: Version = 'v2',
+  change: Wrapping = {},
+  question: Question = {},
 ): Promise<Record<string, string>> {
-  const challenge = await shop.challenge(path)
-  const signed = await sign('v2', challenge, reader, change)
-  const { nonce } = signed.authorization
-  unsaid.push(signed.signature.slice(2, 20), nonce, nonce.slice(2, 20))
-  return wrap('v2', challenge, signed, change)
+  const headers = await reader.pay(version, path, change, question)
+  unsaid.push(...kind.secrets(headers))
+  return headers
 }
+const newPayment = async (path: string, question?: Question) =>
+  paymentOf(KIND.eip155, await newReader(), path, 'v2', {}, question)
 
 const parsed = (lines: readonly string[]) => lines.map((line): Record<string, unknown> => JSON.parse(line))
 
@@ -93,8 +97,7 @@ function alias(text: string): string {
   const hmac = (key: string | Buffer, of: string) => createHmac('sha256', key).update(of).digest()
   return hmac(hmac(BASE_VARS.PASS_SECRET, 'newsstand log v1'), text).toString('hex').slice(0, 16)
 }
-const aliasOf = ({ address }: PrivateKeyAccount) =>
-  alias(`payer|${new Date().toISOString().slice(0, 7)}|${address.toLowerCase()}`)
+const aliasOf = ({ address }: Buyer) => alias(`payer|${new Date().toISOString().slice(0, 7)}|${address}`)
 
 const BROWSER = {
   Accept: 'text/html,*/*;q=0.8',
@@ -139,50 +142,50 @@ describe('each request that was decided has one line', () => {
     expect(shop.site.logs.slice(before)).toEqual([])
   })
 
-  test('sold, with price, network and the payer’s alias; then held', async () => {
-    const reader = await newReader()
-    const headers = await paymentFor(PAGE, reader)
-    const { answer, line } = await lineOf(() => ask(PAGE + QUERY, { headers }))
-    expect(answer.status).toBe(200)
-    expect(line).toMatchObject({
-      decision: 'sold',
-      route: '/articles/*',
-      method: 'GET',
-      class: 'agent',
-      priceMicros: 50_000,
-      network: NETWORK,
-      payer: aliasOf(reader),
+  describe.each(CELLS)('paid in $version on $name', ({ version, kind }) => {
+    test('sold, with price, network and the payer’s alias; then held', async () => {
+      const reader = await newReader(kind)
+      const headers = await paymentOf(kind, reader, PAGE, version)
+      const { answer, line } = await lineOf(() => ask(PAGE + QUERY, { headers }))
+      expect(answer.status).toBe(200)
+      expect(line).toMatchObject({
+        decision: 'sold',
+        route: '/articles/*',
+        method: 'GET',
+        class: 'agent',
+        priceMicros: 50_000,
+        network: kind.network,
+        payer: aliasOf(reader),
+      })
+      expect(line.ms).toBeGreaterThanOrEqual(Number(line.payerMs))
+      const { line: later } = await lineOf(() => ask(PAGE, { headers: { Cookie: answer.pass } }))
+      expect(later).toMatchObject({ decision: 'held', status: 200 })
+      expect(later).not.toHaveProperty('payer')
     })
-    expect(line.ms).toBeGreaterThanOrEqual(Number(line.payerMs))
-    const { line: later } = await lineOf(() => ask(PAGE, { headers: { Cookie: answer.pass } }))
-    expect(later).toMatchObject({ decision: 'held', status: 200 })
-    expect(later).not.toHaveProperty('payer')
-  })
 
-  test('collected: what was paid before is handed out once more, and counts no second time', async () => {
-    const reader = await newReader()
-    const change = { identifier: 'an-identifier-of-sixteen' }
-    const headers = await paymentFor(PAGE, reader, change)
-    expect((await lineOf(() => ask(PAGE, { headers }))).line.decision).toBe('sold')
-    const { line } = await lineOf(() => ask(PAGE, { headers }))
-    expect(line).toMatchObject({ decision: 'collected', status: 200, payer: aliasOf(reader) })
-  })
+    test('collected: what was paid before is handed out once more, and counts no second time', async () => {
+      const reader = await newReader(kind)
+      const headers = await paymentOf(kind, reader, PAGE, version, { identifier: 'an-identifier-of-sixteen' })
+      expect((await lineOf(() => ask(PAGE, { headers }))).line.decision).toBe('sold')
+      const { line } = await lineOf(() => ask(PAGE, { headers }))
+      expect(line).toMatchObject({ decision: 'collected', status: 200, payer: aliasOf(reader) })
+    })
 
-  test('declined: the code, and the payer where the signature is theirs', async () => {
-    const reader = await newReader()
-    const poor = await shop.reader(0n)
-    unsaid.push(poor.address, poor.address.slice(2, 12))
-    const unfunded = await paymentFor(PAGE, poor)
-    const short = await lineOf(() => ask(PAGE, { headers: unfunded }))
-    expect(short.line).toMatchObject({ decision: 'declined', refusal: 'insufficient_funds', payer: aliasOf(poor) })
-    const forged = await paymentFor(PAGE, poor, { sent: { from: reader.address } })
-    const { line } = await lineOf(() => ask(PAGE, { headers: forged }))
-    expect(line).toMatchObject({ decision: 'declined', status: 402 })
-    expect(line).not.toHaveProperty('payer')
+    test('declined: the code, and the payer where the signature is theirs', async () => {
+      const poor = await newReader(kind, 0n)
+      const headers = await paymentOf(kind, poor, PAGE, version)
+      const short = await lineOf(() => ask(PAGE, { headers }))
+      expect(short.line).toMatchObject({ decision: 'declined', refusal: kind.insufficient, payer: aliasOf(poor) })
+      const forged = await kind.forged(headers)
+      unsaid.push(...kind.secrets(forged))
+      const { line } = await lineOf(() => ask(PAGE, { headers: forged }))
+      expect(line).toMatchObject({ decision: 'declined', status: 402, refusal: kind.invalidSignature })
+      expect(line).not.toHaveProperty('payer')
+    })
   })
 
   test('unsold: the content itself failed, and nothing was charged', async () => {
-    const headers = await paymentFor(CALL, await newReader())
+    const headers = await newPayment(CALL)
     origin.tell({ status: 404, body: 'nothing here' })
     const { result, cost } = await shop.costOf(() => lineOf(() => ask(CALL, { headers })))
     expect(result.line).toMatchObject({ decision: 'unsold', status: 404, route: '/api/*' })
@@ -192,10 +195,8 @@ describe('each request that was decided has one line', () => {
 
   test('sold and not delivered: a POST that is settled before the call shows the status of the failure', async () => {
     const question = { method: 'POST', headers: { 'Content-Length': '0' } }
-    const challenge = await shop.challenge(CALL, question)
-    const reader = await newReader()
+    const headers = { ...question.headers, ...(await newPayment(CALL, question)) }
     origin.tell({ status: 500, body: 'no' })
-    const headers = { ...question.headers, ...(await pay('v2', challenge, reader)) }
     const { line } = await lineOf(() => ask(CALL, { method: 'POST', headers }))
     expect(line).toMatchObject({ decision: 'sold', status: 500, priceMicros: 50_000 })
   })
@@ -209,17 +210,23 @@ describe('each request that was decided has one line', () => {
 })
 
 test('an event about a payment names it by the digest of its row in the ledger', async () => {
-  const reader = await newReader()
-  const headers = await paymentFor(PAGE, reader)
   await shop.site.hideLedger(true)
   const before = shop.site.logs.length
-  expect((await ask(PAGE, { headers })).status).toBe(200)
+  const readers: Buyer[] = []
+  for (const { kind } of KINDS) {
+    const reader = await newReader(kind)
+    const headers = await paymentOf(kind, reader, PAGE)
+    expect((await ask(PAGE, { headers })).status).toBe(200)
+    readers.push(reader)
+  }
   const events = () => parsed(shop.site.logs.slice(before)).filter(({ event }) => event === 'ledger_unavailable')
-  await expect.poll(() => events().length).toBeGreaterThan(0)
+  await expect.poll(() => new Set(events().map(({ payment }) => payment)).size).toBe(readers.length)
   await shop.site.hideLedger(false)
-  await expect.poll(() => shop.ledger(reader.address), { timeout: 40_000 }).toHaveLength(1)
-  const [row] = await shop.ledger(reader.address)
-  expect(events()[0]).toEqual({ event: 'ledger_unavailable', payment: alias(`payment|${String(row?.id)}`) })
+  for (const reader of readers) {
+    await expect.poll(() => shop.ledger(reader.address), { timeout: 40_000 }).toHaveLength(1)
+    const [row] = await shop.ledger(reader.address)
+    expect(events()).toContainEqual({ event: 'ledger_unavailable', payment: alias(`payment|${String(row?.id)}`) })
+  }
 })
 
 describe('Server-Timing', () => {
@@ -252,12 +259,11 @@ describe('Server-Timing', () => {
 
 test('with a sample, lines without a payment are left out, and those with one never are', async () => {
   await shop.site.restart({ LOG_SAMPLE: 0.000_000_1 })
-  const reader = await newReader()
+  const headers = await newPayment(PAGE)
   const before = shop.site.logs.length
   for (const path of [PAGE, '/free/x', `${PAGE}-2`]) await ask(path)
   const bad = { 'PAYMENT-SIGNATURE': 'private-matter' }
   for (const path of [PAGE, `${PAGE}-2`]) await ask(path, { headers: bad })
-  const headers = await paymentFor(PAGE, reader)
   expect((await ask(PAGE, { headers })).status).toBe(200)
   await shop.site.turn()
   const lines = () => parsed(shop.site.logs.slice(before)).filter(({ event }) => event === 'request')
@@ -271,4 +277,7 @@ test('no line of all these says who asked, from where, for which page, or with w
   expect(shop.site.logs.length).toBeGreaterThan(30)
   expect(unsaid.length).toBeGreaterThan(30)
   expect(unsaid.filter((text) => log.includes(text.toLowerCase()))).toEqual([])
+  // Nor is there an address, a transaction or a signature of anybody else.
+  const known = KINDS.reduce((text, { kind }) => text.replaceAll(kind.network.toLowerCase(), ''), log)
+  expect(known.match(/0x[0-9a-f]{40}|[1-9a-z]{43,}/g)).toBeNull()
 })

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer } from '../world/answer.ts'
 import { send } from '../world/answer.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
-import { NETWORK, NOTHING } from '../world/shop.ts'
+import { NETWORK, NOTHING, ONE_SALE } from '../world/shop.ts'
 import { type Site, startSite } from '../world/site.ts'
-import { CELLS } from '../world/solana-paying.ts'
+import { CELLS, KINDS } from '../world/solana-paying.ts'
 import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const HELLO = '/articles/hello'
@@ -88,10 +88,24 @@ describe.each(CELLS)('bought in $version on $name', ({ version, kind }) => {
 
   test('a second purchase keeps what the first one opens', async () => {
     const first = await buy()
-    const payment = await (await kind.reader(shop)).pay(version, OTHER)
-    const second = await shop.ask(OTHER, { headers: { ...payment, Cookie: pairOf(first) } })
-    expect(second.status).toBe(200)
-    for (const path of [HELLO, OTHER]) await expectOpen(path, { Cookie: pairOf(second) })
+    // On this network, and on every other one.
+    for (const { kind: other } of KINDS) {
+      const payment = await (await other.reader(shop)).pay(version, OTHER)
+      const second = await shop.ask(OTHER, { headers: { ...payment, Cookie: pairOf(first) } })
+      expect(second.status).toBe(200)
+      for (const path of [HELLO, OTHER]) await expectOpen(path, { Cookie: pairOf(second) })
+    }
+  })
+
+  test('it covers its page whoever pays beside it, and the payment of another network’s key stays good', async () => {
+    const Cookie = pairOf(await buy())
+    for (const { kind: other } of KINDS.filter((each) => each.kind !== kind)) {
+      const payment = await (await other.reader(shop)).pay(version, HELLO)
+      await expectOpen(HELLO, { ...payment, Cookie })
+      const { result, cost } = await shop.costOf(() => shop.ask(HELLO, { headers: payment }))
+      expect(result.status).toBe(200)
+      expect(cost).toEqual(ONE_SALE)
+    }
   })
 })
 

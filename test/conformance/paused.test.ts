@@ -1,13 +1,11 @@
 // PAUSED: nothing is sold, nothing is claimed and nothing sent; who holds something, or has paid, is served.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { deployContractWallet } from '../../dev/stack/chain.ts'
 import type { Answer } from '../world/answer.ts'
-import { broadcast } from '../world/on-chain.ts'
 import { startOrigin } from '../world/origin.ts'
-import { pay, sign, wrap } from '../world/payer.ts'
+import { pay } from '../world/payer.ts'
 import { NOTHING, ONE_SALE } from '../world/shop.ts'
-import { signIn, signInOf } from '../world/sign-in.ts'
-import { CELLS } from '../world/solana-paying.ts'
+import { CELLS, KINDS } from '../world/solana-paying.ts'
 import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const PAGE = '/articles/hello'
@@ -88,41 +86,38 @@ test('a payment that is wrong gets no challenge either', async () => {
   expectPaused(await shop.ask(PAGE, { headers }))
 })
 
-test('the holder of a pass reads on, and who lost it signs in', async () => {
-  const reader = await shop.reader()
-  const challenge = await shop.challenge(PAGE)
-  const bought = await shop.ask(PAGE, { headers: await pay('v2', challenge, reader) })
-  const proof = await signIn(signInOf(challenge), reader)
-  await shop.site.restart({ PAUSED: true })
-  const Cookie = bought.pass
-  expect((await shop.ask(PAGE, { headers: { Cookie } })).text).toBe(CONTENT)
-  expect((await shop.ask(PAGE, { headers: proof })).text).toBe(CONTENT)
-})
+describe.each(KINDS)('on $name', ({ kind }) => {
+  test('the holder of a pass reads on, and who lost it signs in', async () => {
+    const reader = await kind.reader(shop)
+    const { pass: Cookie } = await reader.buy('v2', PAGE)
+    const proof = await reader.signIn(await shop.ask(PAGE))
+    await shop.site.restart({ PAUSED: true })
+    expect((await shop.ask(PAGE, { headers: { Cookie } })).text).toBe(CONTENT)
+    expect((await shop.ask(PAGE, { headers: proof })).text).toBe(CONTENT)
+  })
 
-test('what is paid and was never handed out is handed out, and not settled again', async () => {
-  const reader = await shop.reader()
-  const challenge = await shop.challenge(PAGE)
-  const signed = await sign('v2', challenge, reader)
-  const headers = wrap('v2', challenge, signed)
-  shop.stack.facilitator.setHook(async () => 'drop')
-  expect((await shop.ask(PAGE, { headers })).status).toBe(503)
-  shop.stack.facilitator.setHook(undefined)
-  await broadcast(shop.stack.chain, signed)
-  await shop.site.restart({ PAUSED: true })
-  const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-  expect(result.text).toBe(CONTENT)
-  expect(cost).toEqual(NOTHING)
-})
+  test('what is paid and was never handed out is handed out, and not settled again', async () => {
+    const headers = await (await kind.reader(shop)).pay('v2', PAGE)
+    shop.stack.facilitator.setHook(async () => 'drop')
+    expect((await shop.ask(PAGE, { headers })).status).toBe(503)
+    shop.stack.facilitator.setHook(undefined)
+    expect(await kind.land(shop, headers)).toBe(true)
+    await shop.site.restart({ PAUSED: true })
+    const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+    expect(result.text).toBe(CONTENT)
+    expect(cost).toEqual(NOTHING)
+  })
 
-test('a payment that is sent beside a pass is not used up either', async () => {
-  const reader = await shop.reader()
-  const { pass } = await shop.buy('v2', PAGE, reader)
-  const headers = await pay('v2', await shop.challenge(PAGE), reader)
-  await shop.site.restart({ PAUSED: true })
-  expect((await shop.ask(PAGE, { headers: { ...headers, Cookie: pass } })).text).toBe(CONTENT)
-  await shop.site.restart({ PAUSED: false })
-  // It is good for what its payer owns, and is not settled for that.
-  const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-  expect(result.text).toBe(CONTENT)
-  expect(cost).toEqual(NOTHING)
+  test('a payment that is sent beside a pass is not used up either', async () => {
+    const reader = await kind.reader(shop)
+    const { pass } = await reader.buy('v2', PAGE)
+    const headers = await reader.pay('v2', PAGE)
+    await shop.site.restart({ PAUSED: true })
+    expect((await shop.ask(PAGE, { headers: { ...headers, Cookie: pass } })).text).toBe(CONTENT)
+    await shop.site.restart({ PAUSED: false })
+    // It is good for what its payer owns, and is not settled for that.
+    const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+    expect(result.text).toBe(CONTENT)
+    expect(cost).toEqual(NOTHING)
+  })
 })

@@ -2,18 +2,17 @@
 import { execFile } from 'node:child_process'
 import { createPublicKey, verify } from 'node:crypto'
 import { promisify } from 'node:util'
-import { registerExactEvmScheme } from '@x402/evm/exact/client'
-import { wrapFetchWithPayment as wrapV2, x402Client } from '@x402/fetch'
-import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createSigner, wrapFetchWithPayment as wrapV1 } from 'x402-fetch'
 import * as z from 'zod'
+import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
-import type { Answer, Receipt } from '../world/answer.ts'
+import type { Answer, Challenge, Receipt } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { pay, VERSIONS } from '../world/payer.ts'
-import { NETWORK, NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../world/shop.ts'
+import { pay, type Version } from '../world/payer.ts'
+import { NETWORK, NOTHING, ONE_SALE, SITE } from '../world/shop.ts'
 import { type Site, startSite } from '../world/site.ts'
+import { CELLS, KIND, KINDS, type Kind } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const HELLO = '/articles/hello'
 const JSON_ONLY = { Accept: 'application/json' }
@@ -48,12 +47,12 @@ const ROUTES = [
 const SINGLE = '/once/hello'
 
 let origin: OriginServer
-let shop: Shop
+let shop: SolanaShop
 let keyless: Site
 
 beforeAll(async () => {
   origin = await startOrigin()
-  shop = await openShop({ ROUTES, ORIGIN_URL: origin.url, RECEIPT_KEY, BRAND: { name: 'The Daily Stand' } })
+  shop = await openSolanaShop({ ROUTES, ORIGIN_URL: origin.url, RECEIPT_KEY, BRAND: { name: 'The Daily Stand' } })
   keyless = await startSite({
     ROUTES,
     ORIGIN_URL: origin.url,
@@ -75,6 +74,8 @@ const offersIn = z.object({ offers: z.array(signed.extend({ acceptIndex: z.numbe
 const receiptIn = z.object({ 'offer-receipt': z.object({ info: z.strictObject({ receipt: signed }) }) })
 
 const jwsOf = (receipt: Receipt | null) => receiptIn.parse(receipt?.extensions)['offer-receipt'].info.receipt.signature
+const offersOf = ({ v1 }: Challenge) =>
+  z.object({ 'offer-receipt': z.object({ info: offersIn }) }).parse(v1.extensions)['offer-receipt'].info
 const passOf = (answer: Answer) => ({ Cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' })
 const receiptPath = (answer: Answer) => `/_newsstand/receipts/${answer.receipt?.transaction}`
 
@@ -101,12 +102,12 @@ async function checked(jws: string): Promise<unknown> {
 const decode = (part: string): unknown => JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
 
 /** A purchase whose row is in the ledger. */
-async function bought(version: 'v1' | 'v2' = 'v2', reader?: PrivateKeyAccount) {
-  const account = reader ?? (await shop.reader())
-  const answer = await shop.buy(version, HELLO, account)
+async function bought({ kind = KIND.eip155, version = 'v2' }: { kind?: Kind; version?: Version } = {}) {
+  const reader = await kind.reader(shop)
+  const answer = await reader.buy(version, HELLO)
   expect(answer.status).toBe(200)
-  await expect.poll(() => shop.ledger(account.address)).toHaveLength(1)
-  return { account, answer }
+  await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
+  return { reader, answer }
 }
 
 describe('did.json', () => {
@@ -123,25 +124,18 @@ describe('did.json', () => {
   })
 })
 
-describe('the challenge', () => {
+describe('the challenge of one network', () => {
+  beforeAll(() => shop.site.become({ NETWORKS: [NETWORK] }))
+  afterAll(() => shop.site.become({ NETWORKS: [NETWORK, SOLANA_NETWORK] }))
+
   test('carries the signed offer in a header of at most 2 KiB, after the standard extension before it', async () => {
     const answer = await shop.ask(SINGLE)
     expect(answer.header('PAYMENT-REQUIRED')?.length).toBeLessThanOrEqual(2048)
-    const { extensions, accepts } = answer.challengeV2
+    const { extensions } = answer.challengeV2
     expect(Object.keys(extensions)).toEqual(['payment-identifier', 'offer-receipt', 'newsstand-quote'])
     const { offers } = offersIn.parse(extensions['offer-receipt']?.info)
-    expect(offers).toHaveLength(1)
-    expect(offers[0]?.acceptIndex).toBe(0)
-    expect(await checked(offers[0]?.signature ?? '')).toEqual({
-      version: 1,
-      resourceUrl: SITE + SINGLE,
-      scheme: 'exact',
-      network: NETWORK,
-      asset: accepts[0]?.asset,
-      payTo: wallets.publisher.address,
-      amount: '50000',
-      validUntil: answer.challenge.v1.expiresAt,
-    })
+    expect(offers.map(({ acceptIndex }) => acceptIndex)).toEqual([0])
+    expect(await checked(offers[0]?.signature ?? '')).toMatchObject({ network: NETWORK, amount: '50000' })
   })
 
   test.each([
@@ -152,8 +146,7 @@ describe('the challenge', () => {
     const { v1, v2 } = await shop.challenge(path)
     expect(Object.keys(v2.extensions)).toEqual(['payment-identifier', ...also, 'newsstand-quote'])
     expect(v2.resource.description).toMatch(/^An a(?:nswer|rticle)$/)
-    const { info } = z.object({ 'offer-receipt': z.object({ info: offersIn }) }).parse(v1.extensions)['offer-receipt']
-    expect(await checked(info.offers[0]?.signature ?? '')).toMatchObject({ resourceUrl: SITE + path })
+    expect(await checked(offersOf({ v1, v2 }).offers[0]?.signature ?? '')).toMatchObject({ resourceUrl: SITE + path })
   })
 
   test('to HEAD has the same extensions', async () => {
@@ -162,17 +155,35 @@ describe('the challenge', () => {
   })
 })
 
-describe.each(VERSIONS)('a purchase in %s', (version) => {
+test('the challenge of two networks has a signed offer for each', async () => {
+  const challenge = await shop.challenge(SINGLE)
+  const { offers } = offersOf(challenge)
+  expect(offers.map(({ acceptIndex }) => acceptIndex)).toEqual(KINDS.map((_, i) => i))
+  expect(await Promise.all(offers.map(({ signature }) => checked(signature)))).toEqual(
+    KINDS.map(({ kind }) => ({
+      version: 1,
+      resourceUrl: SITE + SINGLE,
+      scheme: 'exact',
+      network: kind.network,
+      asset: kind.asset,
+      payTo: kind.payTo,
+      amount: '50000',
+      validUntil: challenge.v1.expiresAt,
+    })),
+  )
+})
+
+describe.each(CELLS)('a purchase in $version on $name', ({ version, kind }) => {
   test('is answered with a receipt that the key in did.json proves', async () => {
     const before = Math.floor(Date.now() / 1000)
-    const reader = await shop.reader()
-    const answer = await shop.buy(version, HELLO, reader)
+    const reader = await kind.reader(shop)
+    const answer = await reader.buy(version, HELLO)
     const said = z.looseObject({ issuedAt: z.number() }).parse(await checked(jwsOf(answer.receipt)))
     expect(said).toEqual({
       version: 1,
-      network: NETWORK,
+      network: kind.network,
       resourceUrl: SITE + HELLO,
-      payer: reader.address.toLowerCase(),
+      payer: reader.address,
       issuedAt: said.issuedAt,
       transaction: answer.receipt?.transaction,
     })
@@ -181,9 +192,7 @@ describe.each(VERSIONS)('a purchase in %s', (version) => {
   })
 
   test('asked for again by its identifier gets the same receipt', async () => {
-    const payment = await pay(version, await shop.challenge(HELLO), await shop.reader(), {
-      identifier: `again-and-again-${version}`,
-    })
+    const payment = await (await kind.reader(shop)).pay(version, HELLO, { identifier: `again-and-again-${version}` })
     const first = await shop.ask(HELLO, { headers: payment })
     const again = await shop.ask(HELLO, { headers: payment })
     expect(again.status).toBe(200)
@@ -192,8 +201,7 @@ describe.each(VERSIONS)('a purchase in %s', (version) => {
 
   test('that was paid but not delivered gets no signed receipt', async () => {
     origin.tell(() => ({ status: 500, body: 'no' }))
-    const challenge = await shop.challenge('/api/ask', { method: 'POST' })
-    const headers = await pay(version, challenge, await shop.reader())
+    const headers = await (await kind.reader(shop)).pay(version, '/api/ask', {}, { method: 'POST' })
     const answer = await shop.ask('/api/ask', { method: 'POST', headers })
     expect(answer.status).toBe(500)
     expect(answer.receipt?.success).toBe(true)
@@ -201,28 +209,23 @@ describe.each(VERSIONS)('a purchase in %s', (version) => {
   })
 
   test('that failed gets no signed receipt', async () => {
-    const answer = await shop.buy(version, HELLO, await shop.reader(0n))
+    const answer = await (await kind.reader(shop, 0n)).buy(version, HELLO)
     expect(answer.status).toBe(402)
     expect(answer.receipt).toMatchObject({ success: false })
     expect(answer.receipt?.extensions).toBeUndefined()
   })
 
   test('by the stock client works as before', async () => {
-    const key = generatePrivateKey()
-    const account = privateKeyToAccount(key)
-    await shop.stack.chain.fund(account.address, 1_000_000n)
-    const client = new x402Client()
-    registerExactEvmScheme(client, { signer: account })
-    const buy = version === 'v1' ? wrapV1(fetch, await createSigner('base-sepolia', key)) : wrapV2(fetch, client)
+    const { fetch: buy } = await kind.stock(shop, version)
     const { result, cost } = await shop.costOf(() => buy(`${shop.site.url}${HELLO}`))
     expect(await result.text()).toBe('the whole article')
     expect(cost).toEqual(ONE_SALE)
   })
 })
 
-describe('the receipt page', () => {
+describe.each(KINDS)('the receipt page of a purchase on $name', ({ kind }) => {
   test('is for its payer, as JSON, with the receipt that came with the content', async () => {
-    const { account, answer } = await bought()
+    const { reader, answer } = await bought({ kind })
     const receipt = await shop.ask(receiptPath(answer), { headers: { ...JSON_ONLY, ...passOf(answer) } })
     expect(receipt.status).toBe(200)
     expect(receipt.json).toEqual({
@@ -230,10 +233,10 @@ describe('the receipt page', () => {
       offer: '',
       paidAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
       amount: '50000',
-      network: NETWORK,
-      asset: shop.stack.chain.usdc,
-      payTo: wallets.publisher.address,
-      payer: account.address.toLowerCase(),
+      network: kind.network,
+      asset: kind.asset,
+      payTo: kind.payTo,
+      payer: reader.address,
       transaction: answer.receipt?.transaction,
       receipt: { format: 'jws', signature: jwsOf(answer.receipt) },
     })
@@ -243,7 +246,7 @@ describe('the receipt page', () => {
   })
 
   test('is a page for a browser, which says what, how much, to whom and where to look it up', async () => {
-    const { account, answer } = await bought('v1')
+    const { reader, answer } = await bought({ kind, version: 'v1' })
     const receipt = await shop.ask(receiptPath(answer), { headers: { ...PAGE, ...passOf(answer) } })
     expect(receipt.status).toBe(200)
     expect(receipt.header('Content-Type')).toBe('text/html; charset=utf-8')
@@ -253,10 +256,10 @@ describe('the receipt page', () => {
       'The Daily Stand',
       `href="${SITE}${HELLO}"`,
       '$0.05',
-      'Base Sepolia',
-      wallets.publisher.address,
-      account.address.toLowerCase(),
-      `href="https://sepolia.basescan.org/tx/${answer.receipt?.transaction}"`,
+      kind.title,
+      kind.payTo,
+      reader.address,
+      `href="${kind.explorer(answer.receipt?.transaction ?? '')}"`,
       `<code>${jwsOf(answer.receipt)}</code>`,
       '@media print',
     ]) {
@@ -268,12 +271,28 @@ describe('the receipt page', () => {
     expect(head.bytes).toHaveLength(0)
   })
 
+  test('is a 404 for who has bought the same on another network', async () => {
+    const { answer } = await bought({ kind })
+    for (const other of KINDS.filter((each) => each.kind !== kind)) {
+      const headers = passOf((await bought(other)).answer)
+      expect((await shop.ask(receiptPath(answer), { headers })).error).toBe('receipt_not_found')
+    }
+  })
+})
+
+describe('the receipt page', () => {
   test('opens with the pass as Bearer, and in any spelling of the transaction', async () => {
     const { answer } = await bought()
     const Authorization = `Bearer ${passOf(answer).Cookie.replace(/^[^=]*=/, '')}`
     const transaction = answer.receipt?.transaction.slice(2).toUpperCase()
     const receipt = await shop.ask(`/_newsstand/receipts/0x${transaction}`, { headers: { Authorization } })
     expect(receipt.status).toBe(200)
+  })
+
+  test('is a 404 for a transaction of Solana in other letters: in base58 it is another one', async () => {
+    const { answer } = await bought({ kind: KIND.solana })
+    const receipt = await shop.ask(receiptPath(answer).toLowerCase(), { headers: passOf(answer) })
+    expect(receipt.status).toBe(404)
   })
 
   test('is a plain 404 for a stranger, whether there is one or not', async () => {
@@ -323,8 +342,8 @@ describe('the receipt page', () => {
   })
 
   test('costs nothing, and is no payment’s business', async () => {
-    const { account, answer } = await bought()
-    const headers = { ...passOf(answer), ...(await pay('v2', await shop.challenge(HELLO), account)) }
+    const { reader, answer } = await bought()
+    const headers = { ...passOf(answer), ...(await reader.pay('v2', HELLO)) }
     const { result, cost } = await shop.costOf(() => shop.ask(receiptPath(answer), { headers }))
     expect(result.status).toBe(200)
     expect(result.receipt).toBeNull()
@@ -354,32 +373,35 @@ describe('npm run verify-receipt', () => {
     }
   }
 
-  test('says in words what a good receipt says, and refuses a changed one', async () => {
-    const { account, answer } = await bought()
-    const did = `${shop.site.url}/.well-known/did.json`
-    const jws = jwsOf(answer.receipt)
-    const good = await verifyReceipt(jws, '--did', did)
+  const did = () => `${shop.site.url}/.well-known/did.json`
+
+  test.each(KINDS)('says in words what a good receipt of $name says', async ({ kind }) => {
+    const { reader, answer } = await bought({ kind })
+    const good = await verifyReceipt(jwsOf(answer.receipt), '--did', did())
     expect(good.status).toBe(0)
-    for (const part of ['Good', SITE + HELLO, account.address.toLowerCase(), 'Base Sepolia', 'basescan.org/tx/0x']) {
+    const transaction = answer.receipt?.transaction ?? ''
+    for (const part of ['Good', SITE + HELLO, reader.address, kind.title, kind.explorer(transaction)]) {
       expect(good.said).toContain(part)
     }
+  })
 
+  test('refuses a changed one', async () => {
+    const jws = jwsOf((await bought()).answer.receipt)
     const [head, payload = '', signature] = jws.split('.')
     const rewritten = (change: Record<string, unknown>) => {
       const said = { ...z.looseObject({}).parse(decode(payload)), ...change }
       return `${head}.${Buffer.from(JSON.stringify(said)).toString('base64url')}.${signature}`
     }
-    const changed = await verifyReceipt(rewritten({ payer: wallets.alice.address }), '--did', did)
+    const changed = await verifyReceipt(rewritten({ payer: wallets.alice.address }), '--did', did())
     expect(changed).toMatchObject({ status: 1, said: expect.stringContaining('forged or changed') })
-    const elsewhere = await verifyReceipt(rewritten({ resourceUrl: 'https://other.example/' }), '--did', did)
+    const elsewhere = await verifyReceipt(rewritten({ resourceUrl: 'https://other.example/' }), '--did', did())
     expect(elsewhere).toMatchObject({ status: 1, said: expect.stringContaining('cannot speak for') })
     expect(await verifyReceipt('nothing')).toMatchObject({ status: 1, said: expect.stringContaining('neither') })
   })
 
   test('reads a signed offer as what it is', async () => {
-    const { v2 } = await shop.challenge(SINGLE)
-    const { offers } = offersIn.parse(v2.extensions['offer-receipt']?.info)
-    const answer = await verifyReceipt(offers[0]?.signature ?? '', '--did', `${shop.site.url}/.well-known/did.json`)
+    const { offers } = offersOf(await shop.challenge(SINGLE))
+    const answer = await verifyReceipt(offers[0]?.signature ?? '', '--did', did())
     expect(answer).toMatchObject({ status: 0, said: expect.stringContaining('not a receipt') })
     expect(answer.said).toContain('$0.05 USDC')
   })

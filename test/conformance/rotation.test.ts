@@ -6,9 +6,9 @@ import { keyIn } from '../../src/x402/did.ts'
 import { verifyJws } from '../../src/x402/jws.ts'
 import type { Answer } from '../world/answer.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { pay } from '../world/payer.ts'
-import { openShop, PRICE, type Shop } from '../world/shop.ts'
-import { signIn, signInOf } from '../world/sign-in.ts'
+import { NOTHING, PRICE } from '../world/shop.ts'
+import { CELLS, KINDS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
 const PAGE = '/articles/hello'
 const CONTENT = 'the whole article'
@@ -18,12 +18,12 @@ const ROUTES = (price: string) => [
   { path: '/articles/*', content: 'kv', price, access: '24h' },
   { path: '/free', price: 'free' },
 ]
-let shop: Shop
+let shop: SolanaShop
 let origin: OriginServer
 
 beforeAll(async () => {
   origin = await startOrigin()
-  shop = await openShop({ PASS_SECRET: OLD, ROUTES: ROUTES('$0.05'), ORIGIN_URL: origin.url })
+  shop = await openSolanaShop({ PASS_SECRET: OLD, ROUTES: ROUTES('$0.05'), ORIGIN_URL: origin.url })
   shop.onClose(origin.stop)
   await shop.site.kv.put(PAGE, CONTENT)
 })
@@ -43,24 +43,36 @@ describe('with the secret before', () => {
     expect(await opens(pass)).toBe(false)
   })
 
-  test('a price that was quoted is honoured', async () => {
-    const reader = await shop.reader()
-    const headers = await pay('v2', await shop.challenge(PAGE), reader)
+  test('a price that was quoted is honoured; without it, not', async () => {
+    const paid = () => Promise.all(CELLS.map(async ({ version, kind }) => (await kind.reader(shop)).pay(version, PAGE)))
+    const [payments, late] = [await paid(), await paid()]
     await shop.site.restart({ PASS_SECRET: NEW, PASS_SECRET_PREVIOUS: OLD, ROUTES: ROUTES('$0.50') })
-    const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-    expect(result.text).toBe(CONTENT)
-    expect(cost.earned).toBe(PRICE)
+    for (const headers of payments) {
+      const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+      expect(result.text).toBe(CONTENT)
+      expect(cost.earned).toBe(PRICE)
+    }
+    await shop.site.restart({ PASS_SECRET_PREVIOUS: '' })
+    const { result: refused, cost } = await shop.costOf(() =>
+      Promise.all(late.map((headers) => shop.ask(PAGE, { headers }))),
+    )
+    expect(refused.map(({ status }) => status)).toEqual(late.map(() => 402))
+    expect(cost).toEqual(NOTHING)
   })
 
   test('a sign-in that was asked for before opens what was bought', async () => {
-    const reader = await shop.reader()
-    await shop.buy('v2', PAGE, reader)
-    const proof = await signIn(signInOf(await shop.challenge(PAGE)), reader)
+    const proofs = await Promise.all(
+      KINDS.map(async ({ kind }) => {
+        const reader = await kind.reader(shop)
+        await reader.buy('v2', PAGE)
+        return reader.signIn(await shop.ask(PAGE))
+      }),
+    )
     await rotate()
-    const answer = await shop.ask(PAGE, { headers: proof })
-    expect(answer.text).toBe(CONTENT)
+    const answers = await Promise.all(proofs.map((headers) => shop.ask(PAGE, { headers })))
+    expect(answers.map(({ text }) => text)).toEqual(KINDS.map(() => CONTENT))
     await shop.site.restart({ PASS_SECRET_PREVIOUS: '' })
-    expect(await opens(answer.pass)).toBe(true)
+    for (const { pass } of answers) expect(await opens(pass)).toBe(true)
   })
 
   test('nothing new is signed with it', async () => {

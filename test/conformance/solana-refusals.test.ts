@@ -1,5 +1,5 @@
 // Payments on Solana that cannot be read (400), or can be and are not good: 402 with a fresh challenge, the reason, and no
-// charge. The twin of `refusals.test.ts` and `shapes.test.ts`.
+// charge. The twin of `shapes.test.ts`, and of what `refusals.test.ts` says of EVM alone.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SolanaWallet, solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_EURC, SOLANA_NETWORK, SOLANA_USDC } from '../../dev/stack/solana.ts'
@@ -213,26 +213,6 @@ describe.each(VERSIONS)('in %s', (version) => {
     expect((await shop.buyOnSolana(version, PAGE, reader, { memo: longer })).text).toBe(CONTENT)
   })
 
-  test.each([0n, PRICE - 1n])('from a wallet that holds %d: told at once', async (funds) => {
-    const reader = await shop.readerOnSolana(funds)
-    const start = performance.now()
-    const { result, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader))
-    expectRefusal(result, 'invalid_exact_svm_transaction_simulation_failed', version)
-    expect(performance.now() - start).toBeLessThan(10_000)
-    expect(cost).toEqual({ ...NOTHING, settles: 1 })
-    expect(await shop.ledger(reader.address)).toEqual([])
-  })
-
-  test('from an empty wallet, then topped up: the same payment buys', async () => {
-    const reader = await shop.readerOnSolana(1n)
-    const headers = await paySolana(version, shop.solana, await shop.challengeOnSolana(PAGE), reader)
-    expectRefusal(await shop.ask(PAGE, { headers }), 'invalid_exact_svm_transaction_simulation_failed', version)
-    await shop.solana.fund(reader.address, PRICE)
-    const { result, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-    expect(result.text).toBe(CONTENT)
-    expect(cost).toEqual(ONE_SALE)
-  })
-
   test('from a frozen account', async () => {
     const reader = await shop.readerOnSolana()
     await shop.solana.freeze(reader.address, true)
@@ -259,20 +239,6 @@ describe.each(VERSIONS)('in %s', (version) => {
     const { result, cost } = await shop.costOf(() => shop.buyOnSolana(version, PAGE, reader, { accepted }))
     expectRefusal(result, 'invalid_payment_requirements', version)
     expect(cost).toEqual(NOTHING)
-  })
-
-  test('HEAD redeems nothing, and the payment is good for GET afterwards', async () => {
-    const headers = await paySolana(
-      version,
-      shop.solana,
-      await shop.challengeOnSolana(PAGE),
-      await shop.readerOnSolana(),
-    )
-    const { result: head, cost } = await shop.costOf(() => shop.ask(PAGE, { method: 'HEAD', headers }))
-    expect(head.status).toBe(402)
-    expect(cost).toEqual(NOTHING)
-    expect((await shop.ask('/articles/nothing', { headers })).status).toBe(404)
-    expect((await shop.ask(PAGE, { headers })).text).toBe(CONTENT)
   })
 
   test('a header of more than 8 KiB is not read', async () => {

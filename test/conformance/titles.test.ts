@@ -2,12 +2,13 @@
 // goes out as it is, and no title changes what a reader pays.
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
-import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer } from '../world/answer.ts'
 import { type OriginAnswer, type OriginServer, startOrigin } from '../world/origin.ts'
 import { pay } from '../world/payer.ts'
-import { NOTHING, ONE_SALE, openShop, type Shop } from '../world/shop.ts'
+import { NOTHING, ONE_SALE } from '../world/shop.ts'
+import { CELLS } from '../world/solana-paying.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 import { swallow } from '../world/zeros.ts'
 
 const HTML = { 'Content-Type': 'text/html; charset=utf-8' }
@@ -22,11 +23,11 @@ const ROUTES = [
 ]
 
 let origin: OriginServer
-let shop: Shop
+let shop: SolanaShop
 
 beforeAll(async () => {
   origin = await startOrigin()
-  shop = await openShop({ ROUTES, ORIGIN_URL: origin.url })
+  shop = await openSolanaShop({ ROUTES, ORIGIN_URL: origin.url })
 })
 
 afterAll(async () => {
@@ -34,10 +35,12 @@ afterAll(async () => {
   await origin.stop()
 })
 
-const rowOf = async ({ address }: PrivateKeyAccount) => (await shop.ledger(address))[0]
+type Reader = { address: string }
+
+const rowOf = async ({ address }: Reader) => (await shop.ledger(address))[0]
 
 /** Sells a page to somebody new. */
-async function sell(path: string): Promise<{ answer: Answer; reader: PrivateKeyAccount }> {
+async function sell(path: string): Promise<{ answer: Answer; reader: Reader }> {
   const reader = await shop.reader()
   const { result: answer, cost } = await shop.costOf(() => shop.buy('v2', path, reader))
   expect([answer.status, cost]).toEqual([200, ONE_SALE])
@@ -45,7 +48,7 @@ async function sell(path: string): Promise<{ answer: Answer; reader: PrivateKeyA
 }
 
 /** What the row of a sale says in the end. Another sale has been named since: this one had its time. */
-async function titleOf(reader: PrivateKeyAccount): Promise<unknown> {
+async function titleOf(reader: Reader): Promise<unknown> {
   await expect.poll(() => rowOf(reader)).toBeDefined()
   await shop.site.kv.put('/articles/later', 'Later', { metadata: { title: 'Later' } })
   const later = await sell('/articles/later')
@@ -59,9 +62,21 @@ const receiptOf = (answer: Answer, Accept: string) =>
 const listOf = (answer: Answer, Accept: string) =>
   shop.ask('/_newsstand/receipts', { headers: { Accept, ...passOf(answer) } })
 
+test.each(CELLS)('a page that says its title is sold by it in $version on $name', async ({ version, kind }) => {
+  origin.tell({ headers: HTML, body: page('A day at sea') })
+  const reader = await kind.reader(shop)
+  const { result: answer, cost } = await shop.costOf(() => reader.buy(version, PAGE))
+  expect([answer.status, answer.text, cost]).toEqual([200, page('A day at sea'), ONE_SALE])
+  const sale = { title: 'A day at sea', remark: null, amount: '50000', network: kind.network }
+  await expect.poll(() => rowOf(reader)).toMatchObject(sale)
+  expect(await shop.ledger(reader.address)).toHaveLength(1)
+  expect((await receiptOf(answer, 'application/json')).json).toMatchObject({ title: 'A day at sea' })
+  expect((await listOf(answer, 'text/html')).text).toContain('<bdi>A day at sea</bdi>')
+})
+
+// How a title is read, cut and shown does not depend on the network.
 describe('a page of the origin', () => {
   test.each<[string, OriginAnswer, string]>([
-    ['says its title', { headers: HTML, body: page('A day at sea') }, 'A day at sea'],
     [
       'says it to chats, with the name of its site',
       {

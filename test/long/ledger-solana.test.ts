@@ -14,6 +14,7 @@ import { inCheckout } from '../../dev/stack/paths.ts'
 import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
 import { startFront } from '../world/doctor.ts'
+import { copyOf, OTHER_ID, withLedger } from '../world/ledger-rows.ts'
 import { passTime } from '../world/on-chain.ts'
 import { NETWORK, openShop, PRICE, type Shop } from '../world/shop.ts'
 import { BASE_VARS } from '../world/site.ts'
@@ -127,30 +128,9 @@ afterAll(async () => {
   await shop.close()
 })
 
-/** Changes the ledger for one test, and puts everything back. */
-async function withLedger(sql: string, act: () => Promise<void>): Promise<void> {
-  const rows = await shop.ledger()
-  await shop.site.db.prepare(sql).run()
-  try {
-    await act()
-  } finally {
-    const names = Object.keys(rows[0] ?? {})
-    const insert = shop.site.db.prepare(
-      `INSERT INTO payments (${names.map((name) => `"${name}"`).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
-    )
-    await shop.site.db.prepare('DELETE FROM payments').run()
-    await shop.site.db.batch(rows.map((row) => insert.bind(...Object.values(row))))
-  }
-}
-
 const FIRST = `(SELECT min(id) FROM payments WHERE network = '${SOLANA_NETWORK}')`
-/** What a row has had since there are titles; later columns may be empty. */
-const COLUMNS = `id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", offer, access_seconds,
-  settled_at_seconds, position, remark, title`
-const copied = (id: string, transaction: string) =>
-  `INSERT INTO payments (${COLUMNS}) SELECT ${id}, site, resource, scheme, network, asset, amount, payer, pay_to, ${transaction}, offer,
-   access_seconds, settled_at_seconds, ${transaction === '"transaction"' ? 'NULL' : 'position'}, remark, title FROM payments WHERE id = ${FIRST}`
-const OTHER_ID = `substr(id, 1, length(id) - 8) || 'deadbeef'`
+const copied = (id: string, transaction?: string) =>
+  copyOf(FIRST, { id, ...(transaction ? { transaction } : { position: 'NULL' }) })
 const NO_TRANSACTION = `'${'5'.repeat(88)}'`
 const kinds = (findings: readonly { kind: string }[]) => findings.map(({ kind }) => kind)
 
@@ -174,9 +154,9 @@ describe('reconcile', () => {
       ['wrong_payee'],
     ],
     ['a payer in another spelling', `UPDATE payments SET payer = lower(payer) WHERE id = ${FIRST}`, ['wrong_payer']],
-    ['a double', copied(OTHER_ID, '"transaction"'), ['double']],
+    ['a double', copied(OTHER_ID), ['double']],
   ])('finds %s, and nothing else', async (_, sql, expected) => {
-    await withLedger(sql, async () => {
+    await withLedger(shop, sql, async () => {
       const { errors, notYet, open } = await compared()
       expect(kinds(errors), JSON.stringify(errors)).toEqual(expected)
       expect({ notYet, open }).toEqual({ notYet: [], open: [] })
@@ -184,7 +164,7 @@ describe('reconcile', () => {
   })
 
   test('names amounts in whole units, the payment id, and the explorer’s page', async () => {
-    await withLedger(`UPDATE payments SET amount = '500000' WHERE id = ${FIRST}`, async () => {
+    await withLedger(shop, `UPDATE payments SET amount = '500000' WHERE id = ${FIRST}`, async () => {
       const [error] = (await compared()).errors
       expect(error?.what).toContain('0.50 USDC from ')
       expect(error?.what).toContain('; the chain says 0.05 USDC')

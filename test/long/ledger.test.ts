@@ -16,6 +16,7 @@ import { listening } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { quietWrangler, wranglerProgram } from '../../dev/stack/worker.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
+import { COLUMNS, copyOf, OTHER_ID, withLedger } from '../world/ledger-rows.ts'
 import { broadcast, broadcastTogether, passTime } from '../world/on-chain.ts'
 import { authorize } from '../world/payer.ts'
 import { type Rpc, startRpc } from '../world/rpc.ts'
@@ -149,30 +150,8 @@ afterAll(async () => {
   await shop.close()
 })
 
-/** Changes the ledger for one test, and puts everything back. */
-async function withLedger(sql: string, act: () => Promise<void>): Promise<void> {
-  const rows = await shop.ledger()
-  await shop.site.db.prepare(sql).run()
-  try {
-    await act()
-  } finally {
-    const names = Object.keys(rows[0] ?? {})
-    const insert = shop.site.db.prepare(
-      `INSERT INTO payments (${names.map((name) => `"${name}"`).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
-    )
-    await shop.site.db.prepare('DELETE FROM payments').run()
-    await shop.site.db.batch(rows.map((row) => insert.bind(...Object.values(row))))
-  }
-}
-
 const FIRST = '(SELECT min(id) FROM payments)'
-/** What a row has had since there are titles; later columns may be empty. */
-const COLUMNS = `id, site, resource, scheme, network, asset, amount, payer, pay_to, "transaction", offer, access_seconds,
-  settled_at_seconds, position, remark, title`
-const copied = (id: string, transaction: string) =>
-  `INSERT INTO payments (${COLUMNS}) SELECT ${id}, site, resource, scheme, network, asset, amount, payer, pay_to, ${transaction}, offer,
-   access_seconds, settled_at_seconds, position, remark, title FROM payments WHERE id = ${FIRST}`
-const OTHER_ID = `substr(id, 1, length(id) - 8) || 'deadbeef'`
+const copied = (id: string, transaction?: string) => copyOf(FIRST, { id, ...(transaction && { transaction }) })
 const NO_TRANSACTION = `'0x${'ab'.repeat(32)}'`
 
 describe('reconcile', () => {
@@ -199,9 +178,9 @@ describe('reconcile', () => {
     ['a wrong amount', `UPDATE payments SET amount = '500000' WHERE id = ${FIRST}`, ['wrong_amount']],
     ['a wrong payee', `UPDATE payments SET pay_to = '${wallets.dave.address}' WHERE id = ${FIRST}`, ['wrong_payee']],
     ['a wrong payer', `UPDATE payments SET payer = '${wallets.dave.address}' WHERE id = ${FIRST}`, ['wrong_payer']],
-    ['a double', copied(OTHER_ID, '"transaction"'), ['double']],
+    ['a double', copied(OTHER_ID), ['double']],
   ])('finds %s, and nothing else', async (_, sql, kinds) => {
-    await withLedger(sql, async () => {
+    await withLedger(shop, sql, async () => {
       const { errors, notYet, open } = await compared()
       expect(errors.map(({ kind }) => kind)).toEqual(kinds)
       expect({ notYet, open }).toEqual({ notYet: [], open: [] })
@@ -211,14 +190,14 @@ describe('reconcile', () => {
 
   test('names both amounts, both rows of a double, and what to do', async () => {
     const sql = `UPDATE payments SET amount = '500000' WHERE id = ${FIRST}`
-    await withLedger(sql, async () => {
+    await withLedger(shop, sql, async () => {
       const { status, out } = await ledger(['reconcile', ...local(), '--progress', join(folder, 'amount.jsonl')])
       expect(status).toBe(1)
       expect(out).toMatch(/ERROR: a wrong amount\n {2}0\.50 USDC from 0x.* the chain says 0\.05 USDC\n/)
       expect(out).toMatch(/what to do: .*\n/)
       expect(out).not.toContain('All well')
     })
-    await withLedger(copied(OTHER_ID, '"transaction"'), async () => {
+    await withLedger(shop, copied(OTHER_ID), async () => {
       const { errors } = await compared()
       expect(errors[0]?.ids).toHaveLength(2)
     })
@@ -228,7 +207,7 @@ describe('reconcile', () => {
     const [first, second] = (await shop.ledger()).map(({ id }) => id)
     const sql = `UPDATE payments SET remark = CASE id WHEN '${first}' THEN 'refund_due' ELSE 'unproven' END
       WHERE id IN ('${first}', '${second}')`
-    await withLedger(sql, async () => {
+    await withLedger(shop, sql, async () => {
       const { errors, open } = await compared()
       expect(errors).toEqual([])
       expect(open.map(({ kind }) => kind).sort()).toEqual(['refund_due', 'unproven'])
@@ -356,7 +335,7 @@ describe('export and show', () => {
 
   test('no resource of a stranger becomes a formula, and the time chooses', async () => {
     const sql = `UPDATE payments SET resource = '=cmd|''/C calc''!A0', settled_at_seconds = 1700000000 WHERE id = ${FIRST}`
-    await withLedger(sql, async () => {
+    await withLedger(shop, sql, async () => {
       const { out } = await ledger(['export', '--from', '2023-11-14', '--to', '2023-11-14', ...local()])
       const [, line, ...end] = out.split('\r\n')
       expect(line).toContain(`2023-11-14T22:13:20Z,https://news.example,'=cmd|'/C calc'!A0,${NETWORK}`)

@@ -64,21 +64,18 @@ Version: 1
 Chain ID: 84532
 Nonce: 0123456789abcdef0123456789abcdef
 Issued At: 2027-01-15T08:00:00Z`
-
-describe('the message is EIP-4361, byte for byte', () => {
-  test.each<[string, SignIn, string]>([
-    ['the fields that must be there', plain, `${PREFIX}\n${FIELDS}`],
-    [
-      'all fields',
-      full,
-      `${PREFIX}Sign in to read on.\n\n${FIELDS}
-Expiration Time: 2027-01-15T08:05:00Z
+/** Those that may be left out. */
+const OTHERS = `Expiration Time: 2027-01-15T08:05:00Z
 Not Before: 2027-01-15T08:00:00Z
 Request ID: r-1
 Resources:
 - https://news.example/articles/hello
-- https://news.example/`,
-    ],
+- https://news.example/`
+
+describe('the message is EIP-4361, byte for byte', () => {
+  test.each<[string, SignIn, string]>([
+    ['the fields that must be there', plain, `${PREFIX}\n${FIELDS}`],
+    ['all fields', full, `${PREFIX}Sign in to read on.\n\n${FIELDS}\n${OTHERS}`],
     ['no resources in the list', { ...plain, resources: [] }, `${PREFIX}\n${FIELDS}\nResources:`],
     [
       'an address in lower case',
@@ -146,17 +143,7 @@ describe('the message for Solana is what the reference package writes, byte for 
 
   test.each<[string, SignIn, string]>([
     ['the fields that must be there', onSolana, HEAD + SAID],
-    [
-      'all fields',
-      fullOnSolana,
-      `${HEAD}Sign in to read on.\n\n${SAID}
-Expiration Time: 2027-01-15T08:05:00Z
-Not Before: 2027-01-15T08:00:00Z
-Request ID: r-1
-Resources:
-- https://news.example/articles/hello
-- https://news.example/`,
-    ],
+    ['all fields', fullOnSolana, `${HEAD}Sign in to read on.\n\n${SAID}\n${OTHERS}`],
     ['no resources in the list', { ...onSolana, resources: [] }, HEAD + SAID],
     ['an empty request', { ...onSolana, requestId: '' }, HEAD + SAID],
   ])('with %s', async (_, signIn, message) => {

@@ -2,8 +2,9 @@
 // of its faults, each with the point at which it settles behind its answer.
 import { randomBytes } from 'node:crypto'
 import * as z from 'zod'
-import type { FacilitatorCall, FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
+import type { FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { oneSpelling } from '../../src/x402/assets.ts'
 
 const hex = z.templateLiteral(['0x', z.string()])
 const digits = z.string().transform((text) => BigInt(text))
@@ -28,40 +29,50 @@ const envelope = z.looseObject({
 export type SentPayment = z.infer<typeof envelope>['paymentPayload']['payload']
 
 /** What a facilitator does with one payer's `/settle` or `/verify`. */
-export type Behaviour = (
+export type Behaviour<Sent = SentPayment> = (
   proceed: () => Promise<FacilitatorReply>,
-  payment: SentPayment,
+  payment: Sent,
   path: string,
 ) => Promise<HookReply | 'drop'>
 
-export type Behaviours = {
+export type Behaviours<Sent = SentPayment> = {
   hook: FacilitatorHook
   /** From now on; `null` is the real thing again. */
-  set(payer: string, behaviour: Behaviour | null): void
+  set(payer: string, behaviour: Behaviour<Sent> | null): void
   /** What was asked about one payer: paths, in order. */
   calls(payer: string): string[]
 }
 
-export function behaviours(): Behaviours {
-  const set = new Map<string, Behaviour>()
+/** Towards the payers that `read` finds in a call; `otherwise`: the hook for all else. */
+export function behavioursOf<Sent>(
+  read: (body: unknown) => { payer: string; sent: Sent } | null,
+  otherwise: FacilitatorHook = (_, proceed) => proceed(),
+): Behaviours<Sent> {
+  const set = new Map<string, Behaviour<Sent>>()
   const calls = new Map<string, string[]>()
-  const paymentOf = (call: FacilitatorCall) => envelope.safeParse(call.body).data?.paymentPayload.payload
   return {
     async hook(call, proceed) {
-      const payment = paymentOf(call)
-      if (!payment) return proceed()
-      const payer = payment.authorization.from.toLowerCase()
+      const payment = read(call.body)
+      if (!payment) return otherwise(call, proceed)
+      const payer = oneSpelling(payment.payer)
       calls.set(payer, [...(calls.get(payer) ?? []), call.path])
       const behaviour = set.get(payer)
-      return behaviour ? behaviour(proceed, payment, call.path) : proceed()
+      return behaviour ? behaviour(proceed, payment.sent, call.path) : proceed()
     },
     set(payer, behaviour) {
-      if (behaviour) set.set(payer.toLowerCase(), behaviour)
-      else set.delete(payer.toLowerCase())
+      if (behaviour) set.set(oneSpelling(payer), behaviour)
+      else set.delete(oneSpelling(payer))
     },
-    calls: (payer) => calls.get(payer.toLowerCase()) ?? [],
+    calls: (payer) => calls.get(oneSpelling(payer)) ?? [],
   }
 }
+
+/** Towards payers on EVM. */
+export const behaviours = (): Behaviours =>
+  behavioursOf((body) => {
+    const sent = envelope.safeParse(body).data?.paymentPayload.payload
+    return sent ? { payer: sent.authorization.from, sent } : null
+  })
 
 const NETWORK = 'eip155:84532'
 

@@ -5,14 +5,17 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import * as z from 'zod'
 import { pack } from './payer.ts'
 
+/** What is to be signed, on every network. */
+export const signInInfo = z.strictObject({
+  domain: z.string(),
+  uri: z.url(),
+  version: z.literal('1'),
+  nonce: z.string().regex(/^[0-9a-f]{32}$/),
+  issuedAt: z.iso.datetime(),
+})
+
 const declaration = z.strictObject({
-  info: z.strictObject({
-    domain: z.string(),
-    uri: z.url(),
-    version: z.literal('1'),
-    nonce: z.string().regex(/^[0-9a-f]{32}$/),
-    issuedAt: z.iso.datetime(),
-  }),
+  info: signInInfo,
   supportedChains: z
     .array(z.strictObject({ chainId: z.string(), type: z.string() }))
     // Those of Solana are for solana-sign-in.ts.

@@ -1,47 +1,36 @@
-// How a facilitator misbehaves towards one payer on Solana; the twin of `behaviours`. Payments on other networks pass.
+// How a facilitator misbehaves towards one payer on Solana, or on either kind of network.
 import * as z from 'zod'
-import type { FacilitatorHook, FacilitatorReply, HookReply } from '../../dev/stack/facilitator.ts'
+import type { FacilitatorHook } from '../../dev/stack/facilitator.ts'
 import { readTransaction } from '../../dev/stack/solana/message.ts'
 import { TOKEN_PROGRAM } from '../../dev/stack/solana/shapes.ts'
+import { type Behaviour, type Behaviours, behaviours, behavioursOf } from './behaviour.ts'
 
 const envelope = z.looseObject({
   paymentPayload: z.looseObject({ payload: z.looseObject({ transaction: z.base64() }) }),
 })
 
-/** What a facilitator does with one payer's `/settle` or `/verify`; `transaction`: as it was sent, without its fee payer. */
-export type SolanaBehaviour = (
-  proceed: () => Promise<FacilitatorReply>,
-  transaction: Uint8Array,
-  path: string,
-) => Promise<HookReply | 'drop'>
+/** With the transaction as it was sent, without its fee payer. */
+export type SolanaBehaviour = Behaviour<Uint8Array>
+export type SolanaBehaviours = Behaviours<Uint8Array>
 
-export type SolanaBehaviours = {
-  hook: FacilitatorHook
-  /** From now on; `null` is the real thing again. */
-  set(payer: string, behaviour: SolanaBehaviour | null): void
-  /** What was asked about one payer: paths, in order. */
-  calls(payer: string): string[]
-}
+/** Towards payers on Solana. `otherwise`: the hook for what is no payment there. */
+export const solanaBehaviours = (otherwise?: FacilitatorHook): SolanaBehaviours =>
+  behavioursOf((body) => {
+    const sent = envelope.safeParse(body).data?.paymentPayload.payload.transaction
+    if (sent === undefined) return null
+    const transaction = new Uint8Array(Buffer.from(sent, 'base64'))
+    return { payer: payerOf(transaction), sent: transaction }
+  }, otherwise)
 
-/** `otherwise`: the hook for what is no payment on Solana. */
-export function solanaBehaviours(otherwise: FacilitatorHook = (_, proceed) => proceed()): SolanaBehaviours {
-  const set = new Map<string, SolanaBehaviour>()
-  const calls = new Map<string, string[]>()
+/** Towards payers on either kind of network, whatever it was sent. */
+export function allBehaviours(): Behaviours<unknown> {
+  const evm = behaviours()
+  const solana = solanaBehaviours(evm.hook)
+  const of = (payer: string) => (payer.startsWith('0x') ? evm : solana)
   return {
-    async hook(call, proceed) {
-      const sent = envelope.safeParse(call.body).data?.paymentPayload.payload.transaction
-      if (sent === undefined) return otherwise(call, proceed)
-      const transaction = new Uint8Array(Buffer.from(sent, 'base64'))
-      const payer = payerOf(transaction)
-      calls.set(payer, [...(calls.get(payer) ?? []), call.path])
-      const behaviour = set.get(payer)
-      return behaviour ? behaviour(proceed, transaction, call.path) : proceed()
-    },
-    set(payer, behaviour) {
-      if (behaviour) set.set(payer, behaviour)
-      else set.delete(payer)
-    },
-    calls: (payer) => calls.get(payer) ?? [],
+    hook: solana.hook,
+    set: (payer, behaviour) => of(payer).set(payer, behaviour),
+    calls: (payer) => of(payer).calls(payer),
   }
 }
 

@@ -34,6 +34,12 @@ export async function arrivals(chain: Solana, owner: string, mint = SOLANA_USDC)
   })
 }
 
+/** All that its node was asked so far, but for what readers ask themselves. */
+export function askedOf({ calls }: Pick<Solana, 'calls'>): Record<string, number> {
+  const { getLatestBlockhash: _, ...others } = calls
+  return others
+}
+
 /** The transaction as its fee payer would send it. Throws where no fee payer of the local facilitator is meant. */
 export function withFeePayer(transaction: Uint8Array): Uint8Array {
   const { keys, signatures, messageBytes } = readTransaction(transaction)

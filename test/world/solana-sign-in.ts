@@ -5,15 +5,10 @@ import * as z from 'zod'
 import type { SolanaWallet } from '../../dev/stack/solana/wallets.ts'
 import { type Answer, decodeHeader } from './answer.ts'
 import { pack } from './payer.ts'
+import { type SignInChange, signInInfo } from './sign-in.ts'
 
 const declaration = z.looseObject({
-  info: z.strictObject({
-    domain: z.string(),
-    uri: z.url(),
-    version: z.literal('1'),
-    nonce: z.string().regex(/^[0-9a-f]{32}$/),
-    issuedAt: z.iso.datetime(),
-  }),
+  info: signInInfo,
   supportedChains: z.array(z.strictObject({ chainId: z.string(), type: z.enum(['eip191', 'ed25519']) })),
 })
 const challenge = z.looseObject({ extensions: z.looseObject({ 'sign-in-with-x': declaration }) })
@@ -25,11 +20,7 @@ export const solanaSignInOf = (answer: Answer): SolanaDeclaration =>
   challenge.parse(decodeHeader(answer.header('PAYMENT-REQUIRED') ?? '')).extensions['sign-in-with-x']
 
 /** What an honest client would not do. */
-export type SolanaSignInChange = {
-  /** Fields that are signed otherwise than they were declared. */
-  signed?: Partial<Record<string, string>>
-  /** Fields changed after signing. */
-  sent?: Record<string, unknown>
+export type SolanaSignInChange = SignInChange & {
   /** The text, changed before it is signed. */
   text?: (honest: string) => string
   /** The signature, changed after it was made. */
