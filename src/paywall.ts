@@ -7,6 +7,7 @@ import { type Content, findStored, isReadable, openStored, type StoredContent } 
 import { fail, ok, publicError, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
+import { log } from './log.ts'
 import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
@@ -16,6 +17,7 @@ import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffe
 import { identifyingQuery } from './policy/query.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
+import { unpayable } from './price-problems.ts'
 import {
   countFailure,
   countHangUp,
@@ -105,6 +107,8 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
     await found?.discard()
     return no(selling.error)
   }
+  const problem = unpayable(price, config.networks, config.tokens)
+  if (problem !== null) log({ event: 'configuration_error', path, problem })
   const variant = found?.article.price ? '' : decision.variant
   const resource = resourceOf(request, target.value, query.value + variant)
   const ways = await waysToPay(world, nowSeconds())

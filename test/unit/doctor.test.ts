@@ -18,6 +18,7 @@ import { routeFindings } from '../../cli/doctor/routes.ts'
 import { compared } from '../../cli/doctor/sitemap.ts'
 import { cheapestOf } from '../../cli/doctor/trial.ts'
 import { type Config, parseConfig } from '../../src/config.ts'
+import { NETWORKS } from '../../src/x402/assets.ts'
 import { usdcOn } from '../world/usdc.ts'
 
 function configOf(...routes: object[]): Config {
@@ -258,6 +259,15 @@ describe('articles in KV', () => {
   test('a price that is that of an offer', () => {
     expect(about({ name: '/articles/a', metadata: { price: '$0.50' } })).toEqual([
       'error: "/articles/a" costs $0.50, and so does "day", which is then sold for it; make them differ',
+    ])
+  })
+
+  test('a price in a currency that no network has a token for', () => {
+    const onPolygon = { ...config, networks: NETWORKS.filter(({ network }) => network === 'eip155:137') }
+    const keys = ['€0.10', '$0.10', 'free'].map((price) => ({ name: '/articles/a', metadata: { price } }))
+    expect(articleFindings(keys, config)).toEqual([])
+    expect(articleFindings(keys, onPolygon).map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      'error: "/articles/a" cannot be bought: no network in NETWORKS has a token for €0.10; write a price in another currency, or add a network that has one',
     ])
   })
 
