@@ -586,7 +586,7 @@ describe('each mistake with a facilitator meets its sentence', () => {
       'it knows the token by another name',
       answering('/verify', refuses('invalid_exact_evm_payload_signature')),
       () =>
-        `error: ${at()} says that a trial payment on Base Sepolia is signed wrongly (invalid_exact_evm_payload_signature); newsstand signs for "USDC", version "2", at ${USDC}: name a facilitator that knows it`,
+        `error: ${at()} says that a trial payment in USDC on Base Sepolia is signed wrongly (invalid_exact_evm_payload_signature); newsstand signs for "USDC", version "2", at ${USDC}: name a facilitator that knows it`,
     ],
     [
       'a price under its least',
@@ -604,18 +604,19 @@ describe('each mistake with a facilitator meets its sentence', () => {
       'it calls everything good',
       answering('/verify', says({ isValid: true })),
       () =>
-        `warning: ${at()} calls a trial payment on Base Sepolia good although the wallet is empty; name one that looks, or expect refusals only when a payment is settled`,
+        `warning: ${at()} calls a trial payment in USDC on Base Sepolia good although the wallet is empty; name one that looks, or expect refusals only when a payment is settled`,
     ],
     [
       'it refuses for a reason of its own',
       answering('/verify', refuses('moon_in_wrong_house')),
       () =>
-        `warning: ${at()} refuses a trial payment on Base Sepolia with moon_in_wrong_house, and not for the empty wallet; look that word up in its documentation before you sell`,
+        `warning: ${at()} refuses a trial payment in USDC on Base Sepolia with moon_in_wrong_house, and not for the empty wallet; look that word up in its documentation before you sell`,
     ],
     [
       'it says what nobody can read',
       answering('/verify', says({ hello: 'world' })),
-      () => `not checked: ${at()} answered 200 to a trial payment on Base Sepolia, with no verdict; run doctor again`,
+      () =>
+        `not checked: ${at()} answered 200 to a trial payment in USDC on Base Sepolia, with no verdict; run doctor again`,
     ],
   ]
 
@@ -801,7 +802,7 @@ describe('each mistake with a chain meets its sentence', () => {
     fronts.push(chain)
     await rename(chain, 'US Dollar')
     await expectSaid(
-      'error: NETWORKS[0]: the token on Base Sepolia is "US Dollar", version "2", and readers would sign for "USDC", version "2"; remove the network from NETWORKS, and report it',
+      'error: NETWORKS[0]: USDC on Base Sepolia is "US Dollar", version "2", and readers would sign for "USDC", version "2"; remove the network from NETWORKS, and report it',
       { vars: shop({ RPC_URLS: { [NETWORK]: chain.rpcUrl } }) },
     )
   })
@@ -824,7 +825,7 @@ describe('each mistake with a chain meets its sentence', () => {
     })
     await stack.chain.send({ to: USDC, data })
     await expectSaid(
-      "error: PAY_TO.eip155: the token's issuer blocks this address on Base Sepolia; write another one",
+      'error: PAY_TO.eip155: the issuer of USDC blocks this address on Base Sepolia; write another one',
       { vars: shop({ PAY_TO: wallets.dave.address }) },
     )
   })

@@ -13,9 +13,9 @@ import {
   strictly,
   warning,
 } from '../../cli/doctor/findings.ts'
-import { mintsSold } from '../../cli/doctor/mints.ts'
 import { routeFindings } from '../../cli/doctor/routes.ts'
 import { compared } from '../../cli/doctor/sitemap.ts'
+import { mintsSold } from '../../cli/doctor/tokens.ts'
 import { cheapestOf } from '../../cli/doctor/trial.ts'
 import { type Config, parseConfig } from '../../src/config.ts'
 import { NETWORKS } from '../../src/x402/assets.ts'
@@ -160,11 +160,13 @@ test.each([
 test('the cheapest thing is found in prices, rules and offers', () => {
   const offers = [{ name: 'Pass', price: '$0.50', access: '24h', scope: '/b' }]
   const prices = [{ when: { country: ['DE'] }, price: '$0.01' }]
-  expect(cheapestOf(configOf({ path: '/a', price: '$0.05' }, { path: '/b', price: '$0.20', offers, prices }))).toEqual({
+  expect(
+    cheapestOf(configOf({ path: '/a', price: '$0.05' }, { path: '/b', price: '$0.20', offers, prices }), 'USD'),
+  ).toEqual({
     at: 'ROUTES[1].prices[0].price',
     micros: 10_000n,
   })
-  expect(cheapestOf(configOf({ path: '/a', price: 'free' }))).toBeNull()
+  expect(cheapestOf(configOf({ path: '/a', price: 'free' }), 'USD')).toBeNull()
 })
 
 describe('a payee on two networks', () => {
