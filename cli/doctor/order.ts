@@ -43,7 +43,7 @@ export async function orderFindings(rpc: Rpc, token: Eip3009Asset, at: string, b
       return [
         error(
           at,
-          `${what} does not log its transfer right behind AuthorizationUsed (${transaction}); ${lost}: take it out`,
+          `${what} does not log its transfer right behind AuthorizationUsed (${transaction}); ${lost}: take it out of ASSETS`,
         ),
       ]
     }
