@@ -9,6 +9,8 @@ import { AS_WRITTEN, CONTENT, EURX, type OwnShop, openOwnShop, PAGE, POLYGON, PR
 import { VERSIONS } from '../world/payer.ts'
 
 const AT = `ASSETS.${POLYGON}`
+/** A height of a chain in use. */
+const HEAD = 40_000_000
 let shop: OwnShop
 
 beforeAll(async () => {
@@ -59,6 +61,33 @@ describe('before anybody has paid in it', () => {
     await front.stop()
     expect(asked).toEqual(new Set([shop.dollars.asset.asset, EURX.asset].map((address) => address.toLowerCase())))
   })
+})
+
+test('on a long chain without payments in it few questions are asked, of ranges that endpoints allow', async () => {
+  const uses = z.tuple([
+    z.object({ topics: z.tuple([z.literal(AUTHORIZATION_USED)]), fromBlock: z.string(), toBlock: z.string() }),
+  ])
+  const lengths: number[] = []
+  const front = await startFront(shop.dollars.chain.rpcUrl, (method, params) => {
+    if (method === 'eth_getBlockByNumber') {
+      const [height] = z.tuple([z.string()]).rest(z.unknown()).parse(params)
+      const seconds = Math.floor(Date.now() / 1000)
+      const number = height === 'latest' ? HEAD : Number(height)
+      const timestamp = toHex(seconds - 2 * (HEAD - number))
+      return { result: { number: toHex(number), timestamp, transactions: [] } }
+    }
+    if (method !== 'eth_getLogs') return null
+    const asked = uses.safeParse(params).data
+    if (asked) lengths.push(Number(asked[0].toBlock) - Number(asked[0].fromBlock) + 1)
+    return { result: [] }
+  })
+  const lines = await look({}, front.url)
+  await front.stop()
+  expect(lines).toEqual([expect.stringMatching(UNKNOWN_ORDER)])
+  expect(lengths.length).toBeLessThanOrEqual(20)
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(2_000)
+  const blocks = lengths.reduce((sum, length) => sum + length, 0)
+  expect(lines[0]).toContain(`in the last ${blocks} blocks`)
 })
 
 describe.each(VERSIONS)('a purchase in %s', (version) => {
@@ -160,6 +189,12 @@ test('a log between the use of an authorization and its transfer is an error, wi
     expect.stringMatching(
       /^error: ASSETS\.eip155:137: EURX on Polygon does not log its transfer right behind AuthorizationUsed \(0x[0-9a-f]{64}\); what became of a payment could never be proven: take it out of ASSETS$/,
     ),
+  )
+})
+
+test('a token that goes on where an authorization is used is an error: what moved nothing would look like a payment', async () => {
+  expect(await look()).toContain(
+    `error: ${AT}: EURX on Polygon does not break off at an authorization that is used; a transaction that moved nothing would look like a payment: take it out of ASSETS`,
   )
 })
 
