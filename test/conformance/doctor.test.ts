@@ -11,10 +11,11 @@ import { type Chain, deployContractWallet, startChain, USDC } from '../../dev/st
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { assetAt, assetsOn } from '../../src/x402/assets.ts'
 import { says } from '../world/behaviour.ts'
 import { SECRET, type Settings, said, startFront, type Visit, visit, writeDeployment } from '../world/doctor.ts'
 import { openGate } from '../world/gate.ts'
-import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
+import { type Network, placeToken, startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { type Rpc, type RpcFault, startRpc } from '../world/rpc.ts'
 import { NETWORK } from '../world/shop.ts'
@@ -658,6 +659,20 @@ describe('each mistake with a facilitator meets its sentence', () => {
     expect(new Set(paths)).toEqual(new Set(['GET /supported', 'POST /verify']))
   })
 
+  test('there is one in each token that is sold in, at its own lowest price', async () => {
+    const asked: string[] = []
+    const requirements = z.object({ paymentRequirements: z.object({ asset: z.string(), amount: z.string() }) })
+    stack.facilitator.setHook((call, proceed) => {
+      if (call.path === '/verify') {
+        const { asset, amount } = requirements.parse(call.body).paymentRequirements
+        asked.push(`${amount} of ${assetAt(NETWORK, asset)?.symbol}`)
+      }
+      return proceed()
+    })
+    await sentences({ vars: shop(routes({ price: ['$0.05', '€0.04'] }, { path: '/cheap/*', price: '€0.03' })) })
+    expect(asked.sort()).toEqual(['30000 of EURC', '50000 of USDC'])
+  })
+
   test('a key from the environment opens its facilitator, and goes nowhere else', async () => {
     const keys: unknown[] = []
     stack.facilitator.setHook(async (call, proceed) => {
@@ -805,6 +820,32 @@ describe('each mistake with a chain meets its sentence', () => {
       'error: NETWORKS[0]: USDC on Base Sepolia is "US Dollar", version "2", and readers would sign for "USDC", version "2"; remove the network from NETWORKS, and report it',
       { vars: shop({ RPC_URLS: { [NETWORK]: chain.rpcUrl } }) },
     )
+  })
+
+  test('a second token that is not there, has another name, or blocks the payee: each is named, and the first is not', async () => {
+    const network = await startNetwork(BASE)
+    fronts.push(network.chain)
+    const eurc = assetsOn(BASE).find(({ symbol }) => symbol === 'EURC')
+    if (eurc?.kind !== 'eip3009') throw new Error('the table has no EURC on Base')
+    const vars = realShop({
+      FACILITATORS: [closed],
+      RPC_URLS: { [BASE]: network.chain.rpcUrl },
+      ...routes({ price: ['$0.05', '€0.04'] }),
+    })
+    const errors = async () => (await sentences({ vars })).filter((line) => line.startsWith('error'))
+    expect(await errors()).toEqual([
+      `error: NETWORKS[0]: ${host(network.chain.rpcUrl)} shows no token at ${eurc.asset} on Base; write an endpoint of the real Base`,
+    ])
+    await placeToken(network.chain, { ...eurc, eip712: { name: 'Euro Coin', version: '2' } })
+    const otherName =
+      'error: NETWORKS[0]: EURC on Base is "Euro Coin", version "2", and readers would sign for "EURC", version "2"; remove the network from NETWORKS, and report it'
+    expect(await errors()).toEqual([otherName])
+    const data = encodeFunctionData({ abi: parseAbi(['function blacklist(address account)']), args: [PAYEE] })
+    await network.chain.send({ to: eurc.asset, data })
+    expect(await errors()).toEqual([
+      otherName,
+      'error: PAY_TO.eip155: the issuer of EURC blocks this address on Base; write another one',
+    ])
   })
 
   test('an endpoint that forgets within seconds', async () => {

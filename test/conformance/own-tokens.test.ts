@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { AUTHORIZATION_USED, TRANSFER } from '../../src/payer/proof.ts'
 import { said, startFront, visit } from '../world/doctor.ts'
+import { passTime } from '../world/on-chain.ts'
 import { AS_WRITTEN, CONTENT, EURX, type OwnShop, openOwnShop, PAGE, POLYGON, PRICE } from '../world/own-token.ts'
 import { VERSIONS } from '../world/payer.ts'
 
@@ -137,6 +138,27 @@ describe('once somebody has paid in it', () => {
       expect(lengths.length).toBeLessThan(60)
     },
   )
+
+  test('sales in it that the ledger does not know are counted', async () => {
+    const sold = (await shop.site.db.prepare('SELECT "transaction" FROM payments').all()).results
+    const lacking = async (known: object[]) => {
+      const answers: Record<string, unknown> = {
+        secret: [{ name: 'PASS_SECRET', type: 'secret_text' }],
+        d1: [{ results: known }, { results: [] }],
+        kv: [],
+      }
+      const wrangler = async ([command = '']: readonly string[]) => ({
+        isGood: true,
+        text: JSON.stringify(answers[command]),
+      })
+      const report = await visit({ vars: shop.vars, options: { storage: 'remote' }, machine: { wrangler } })
+      return said(report).filter((line) => line.includes('the ledger lacks'))
+    }
+    await passTime(shop.euros.chain, 700)
+    expect(sold).toHaveLength(2)
+    expect(await lacking([])).toEqual([expect.stringContaining('payments of the last day on Polygon: 2.')])
+    expect(await lacking(sold)).toEqual([])
+  })
 
   test('an endpoint without logs leaves it unchecked', async () => {
     const front = await startFront(shop.dollars.chain.rpcUrl, mostBlocks(0).twist)
