@@ -7,6 +7,7 @@ import { type Content, findStored, isReadable, openStored, type StoredContent } 
 import { fail, invites, ok, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
+import { log } from './log.ts'
 import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
@@ -16,6 +17,7 @@ import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffe
 import { identifyingQuery } from './policy/query.ts'
 import type { Amounts, Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
+import { unpayable } from './price-problems.ts'
 import { prove } from './proving.ts'
 import {
   countFailure,
@@ -160,8 +162,11 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
 /** What is on offer here and now. Where nobody knows yet who pays the fee on Solana, it is waited for. */
 async function offered(visit: Visit): Promise<Sold> {
   const { request, world, target, rule, price } = visit
+  const { path } = target.facts
+  const problem = unpayable(price, world.config.networks, world.config.tokens)
+  if (problem !== null) log({ event: 'configuration_error', path, problem })
   const ways = await waysToPay(world, nowSeconds())
-  const sales = payableSales(salesAt(target.facts.path, price, rule), ways, MOST_OFFERS)
+  const sales = payableSales(salesAt(path, price, rule), ways, MOST_OFFERS)
   return { ...visit, sales, offers: saleOffers(sales, ways, isSafe(request.method)) }
 }
 

@@ -1,6 +1,6 @@
 // Prices of a route that each are right by themselves, and that nobody could pay, tell apart or fit into a challenge.
 import type { Route } from './policy/routes.ts'
-import { formatPrice, isSameAmount, type Money, type Price } from './policy/rules.ts'
+import { formatAmounts, isSameAmount, type Money, type Price } from './policy/rules.ts'
 import type { ConfigProblem } from './settings.ts'
 import { type Asset, type Network, offeredOn } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
@@ -28,12 +28,8 @@ export function priceProblems(
   ]
   for (const [path, amounts] of written) {
     for (const money of amounts === 'free' ? [] : amounts) {
-      if (tokensFor([money], networks, tokens).length > 0) continue
-      const advice = 'write a price in another currency, or add a network that has one'
-      problems.push({
-        path: `${at}.${path}`,
-        message: `no network in NETWORKS has a token for ${formatPrice(money)}; ${advice}`,
-      })
+      const message = unpayable([money], networks, tokens)
+      if (message !== null) problems.push({ path: `${at}.${path}`, message })
     }
   }
   const waysOf = (amounts: Price) => (amounts === 'free' ? 0 : tokensFor(amounts, networks, tokens).length)
@@ -45,6 +41,13 @@ export function priceProblems(
     })
   }
   return problems
+}
+
+/** What is wrong with a price of which no amount can be paid in any token of these networks; null where one can. */
+export function unpayable(price: Price, networks: readonly Network[], tokens: readonly Asset[]): string | null {
+  if (price === 'free' || tokensFor(price, networks, tokens).length > 0) return null
+  const advice = 'write a price in another currency, or add a network that has one'
+  return `no network in NETWORKS has a token for ${formatAmounts(price)}; ${advice}`
 }
 
 /** The tokens these amounts can be paid in. */

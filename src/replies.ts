@@ -181,6 +181,15 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
   ['eip6492_factory_not_allowed', 'invalid_exact_evm_payload_signature'],
 ])
 
+/** Some facilitators have one word for every network. What a payer on Solana is told names nothing of EVM. */
+const ON_SOLANA: ReadonlyMap<PaymentReason, PaymentReason> = new Map<PaymentReason, PaymentReason>([
+  ['invalid_exact_evm_payload_authorization_valid_after', 'unexpected_settle_error'],
+  ['invalid_exact_evm_payload_authorization_valid_before', 'payment_expired'],
+  ['invalid_exact_evm_payload_authorization_value_mismatch', 'invalid_exact_svm_payload_amount_mismatch'],
+  ['invalid_exact_evm_payload_recipient_mismatch', 'invalid_exact_svm_payload_recipient_mismatch'],
+  ['invalid_exact_evm_payload_signature', 'invalid_exact_svm_payload_signature_invalid'],
+])
+
 const POLICY = /_kyt$|^kyt_|^request_blocked_by_location$|^blocked$/
 const NONCE_USED =
   /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used|^permit2_invalid_nonce$/
@@ -205,7 +214,7 @@ async function readFailure(word: string, named: string, payment: SignedPayment):
   if (PENDING.test(word)) return { kind: 'pending', transaction }
   // On Solana nothing was broadcast then; what an earlier sending broadcast is still in doubt.
   const isSimulated = payment.transfer.kind === 'svm' && SIMULATED.test(word)
-  const reason = publicReason(word) ?? (isSimulated ? 'invalid_exact_svm_transaction_simulation_failed' : null)
+  const reason = publicReason(word, payment) ?? (isSimulated ? 'invalid_exact_svm_transaction_simulation_failed' : null)
   if (ON_CHAIN.test(word) && !isSimulated)
     return { kind: 'failed', reason: reason ?? 'invalid_transaction_state', transaction }
   if (reason === null && !SURE.test(word)) return transaction ? { kind: 'pending', transaction } : { kind: 'unknown' }
@@ -213,22 +222,26 @@ async function readFailure(word: string, named: string, payment: SignedPayment):
   return { kind: 'refused', reason: reason ?? 'unexpected_settle_error' }
 }
 
-const publicReason = (word: string): RefusalReason | null =>
-  POLICY.test(word) ? 'payment_refused' : (REASONS.get(word) ?? null)
+function publicReason(word: string, { transfer }: SignedPayment): RefusalReason | null {
+  if (POLICY.test(word)) return 'payment_refused'
+  const reason = REASONS.get(word)
+  if (reason === undefined) return null
+  return (transfer.kind === 'svm' ? ON_SOLANA.get(reason) : undefined) ?? reason
+}
 
 /** What an answer of `/verify` says; null where nothing can be told from it. */
-export function readVerification({ status, json }: Reply, { payer: signer }: SignedPayment): VerifyReply | null {
+export function readVerification({ status, json }: Reply, payment: SignedPayment): VerifyReply | null {
   const { data } = z.safeParse(verifyReply, json)
   if (!data) return null
   const { isValid, invalidReason, payer } = data
   const word = invalidReason ?? ''
-  if (isValid) return payer && !isSameAddress(payer, signer) ? null : { kind: 'valid' }
+  if (isValid) return payer && !isSameAddress(payer, payment.payer) ? null : { kind: 'valid' }
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   // Without a word the status counts, and that is no answer.
   const isSaid = status < 400 || word !== ''
   return !isSaid || UNDECIDED.test(word)
     ? null
-    : { kind: 'refused', reason: publicReason(word) ?? 'unexpected_settle_error' }
+    : { kind: 'refused', reason: publicReason(word, payment) ?? 'unexpected_settle_error' }
 }
 
 /** Of one facilitator on one network; more are not needed. */

@@ -4,6 +4,7 @@ import type { Config } from '../../src/config.ts'
 import { parseArticle } from '../../src/policy/article.ts'
 import { canonicalPath } from '../../src/policy/paths.ts'
 import { formatAmounts, isSameAmount, type Rule } from '../../src/policy/rules.ts'
+import { unpayable } from '../../src/price-problems.ts'
 import type { StoredKey } from './cloudflare.ts'
 import { error, type Finding, warning } from './findings.ts'
 import { decisionAt } from './routes.ts'
@@ -18,7 +19,7 @@ export function articleFindings(keys: readonly StoredKey[], config: Config): Fin
   for (const { name, metadata } of keys.filter((key) => key.name.startsWith('/'))) {
     const rule = ruleAt(name, config)
     if (rule === null) unserved.push(name)
-    else findings.push(...articleProblem(name, metadata, rule))
+    else findings.push(...articleProblem(name, metadata, rule, config))
   }
   const more = findings.length - MOST_SHOWN
   return [
@@ -49,7 +50,7 @@ function addressOf(key: string): string | null {
   return null
 }
 
-function articleProblem(key: string, metadata: unknown, { offers }: Rule): Finding[] {
+function articleProblem(key: string, metadata: unknown, { offers }: Rule, { networks, tokens }: Config): Finding[] {
   const shown = JSON.stringify(key)
   const article = parseArticle(key, metadata)
   if (!article.ok) {
@@ -61,6 +62,8 @@ function articleProblem(key: string, metadata: unknown, { offers }: Rule): Findi
     ]
   }
   const { price } = article.value
+  const problem = price === null ? null : unpayable(price, networks, tokens)
+  if (problem !== null) return [error('CONTENT_KV', `${shown} cannot be bought: ${problem}`)]
   const same = price === null || price === 'free' ? undefined : offers.find((offer) => isSameAmount(offer.price, price))
   if (same === undefined) return []
   const amount = formatAmounts(same.price)

@@ -1,7 +1,7 @@
-// What each EVM network's RPC says: that it is of that chain, that the token is the one that is signed for, that the payee can
+// What each EVM network's RPC says: that it is of that chain, that its tokens are those that are signed for, that the payee can
 // be paid there, and that it answers what reconciliation asks. It asks through the worker's own functions.
 import { randomBytes } from 'node:crypto'
-import { decodeAbiParameters, domainSeparator, type Hex, isHex, toFunctionSelector } from 'viem'
+import type { Hex } from 'viem'
 import * as z from 'zod'
 import {
   type Block,
@@ -12,19 +12,25 @@ import {
   type Rpc,
   read,
   toHex,
-  word,
 } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
 import { receiptOf } from '../../src/payer/proof.ts'
 import { searchOn, settledBlock, usesTrail } from '../../src/payer/search.ts'
-import { chainIdOf, DECIMALS, type Eip3009Asset, evmTokensOn } from '../../src/x402/assets.ts'
+import type { Eip3009Asset } from '../../src/x402/assets.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
+import { orderFindings } from './order.ts'
+import { askToken, hexText, tokenFindings } from './token.ts'
+import { evmTokensSold, isOwn, settingOf } from './tokens.ts'
 
-/** Requests to one network; some public endpoints allow few more a minute. */
-const MOST_REQUESTS = 40
+/** Requests to one network, but for its tokens; some public endpoints allow few more a minute. */
+const MOST_REQUESTS = 34
+/** To one token about itself. */
+const TOKEN_REQUESTS = 8
+/** And for the order of its logs. */
+const ORDER_REQUESTS = 20
 /** A head this old is not the chain's. */
 const OLDEST_HEAD_SECONDS = 120
 /** What a reconciliation has to look through after five minutes, in blocks of a fast chain. */
@@ -32,22 +38,12 @@ const LOG_BLOCKS = 1_000
 /** With fewer blocks at once, a search takes more calls than a request has. */
 const LEAST_LOG_BLOCKS = 100
 
-/** What the token is asked, and the type of its answer. */
-const TOKEN = {
-  name: ['name()', 'string'],
-  version: ['version()', 'string'],
-  decimals: ['decimals()', 'uint256'],
-  separator: ['DOMAIN_SEPARATOR()', 'bytes32'],
-  isBlocked: ['isBlacklisted(address)', 'bool'],
-  balance: ['balanceOf(address)', 'uint256'],
-} as const
-
 /** What a payee is on one network. `delegated` wallets (EIP-7702) keep their own key. */
 type Payee = { asset: Eip3009Asset; kind: 'contract' | 'used' | 'fresh' }
 type Looked = { findings: Finding[]; payee: Payee | null }
 
 export async function chainFindings(config: Config, surroundings: Surroundings): Promise<Finding[]> {
-  const looked = await Promise.all(evmTokensOn(config.networks).map((asset) => lookAt(asset, config, surroundings)))
+  const looked = await Promise.all(evmTokensSold(config).map((tokens) => lookAt(tokens, config, surroundings)))
   const payees = looked.flatMap(({ payee }) => payee ?? [])
   return [...looked.flatMap(({ findings }) => findings), ...payeeFindings(payees)]
 }
@@ -72,117 +68,54 @@ export function payeeFindings(payees: readonly Payee[]): Finding[] {
   ]
 }
 
-async function lookAt(asset: Eip3009Asset, config: Config, surroundings: Surroundings): Promise<Looked> {
-  const { network, name } = asset
-  const index = config.networks.findIndex((known) => known.network === network)
-  const url = config.rpcUrls[network] ?? asset.rpcUrl
+/** `tokens`: what is sold in on one network, the first of them by its endpoint and its name. */
+async function lookAt(tokens: readonly Eip3009Asset[], config: Config, surroundings: Surroundings): Promise<Looked> {
+  const [first] = tokens
+  if (!first) return { findings: [], payee: null }
+  const { network, name } = first
+  const url = config.rpcUrls[network] ?? first.rpcUrl
   const host = hostOf(url)
   const at = `RPC_URLS.${network}`
-  const opened = await openEndpoint(asset, url, at, surroundings)
+  const opened = await openEndpoint(first, url, at, surroundings)
   if (!opened.ok) return { findings: [opened.error], payee: null }
   const { rpc, clock } = opened.value
+  const found: Finding[] = []
+  for (const token of tokens) found.push(...(await tokenFindings(rpc, token, config, { left: TOKEN_REQUESTS })))
   const budget: Budget = { left: MOST_REQUESTS }
-  const token = await tokenFindings(rpc, asset, index, config, budget)
-  const payee = await payeeOn(rpc, asset, config.payTo.eip155 ?? '', budget)
-  const search = await searchFindings(rpc, asset, at, surroundings, budget)
+  const payee = await payeeOn(rpc, tokens, config.payTo.eip155 ?? '', budget)
+  const search = await searchFindings(rpc, first, at, surroundings, budget)
+  for (const token of tokens.filter(isOwn)) {
+    search.push(...(await orderFindings(rpc, token, settingOf(token, config), { left: ORDER_REQUESTS })))
+  }
   const unknown = payee.ok ? [] : [notChecked('PAY_TO.eip155', `${host} does not say what this address is on ${name}`)]
   return {
-    findings: [...(clock === null ? [] : [warning('clock', clock)]), ...token, ...unknown, ...search],
+    findings: [...(clock === null ? [] : [warning('clock', clock)]), ...found, ...unknown, ...search],
     payee: payee.ok ? payee.value : null,
   }
 }
-
-const hexText = z.string().regex(/^0x[0-9a-fA-F]*$/)
-
-/** `account`: for the questions that are about one. */
-async function askToken(
-  rpc: Rpc,
-  { asset }: Eip3009Asset,
-  question: keyof typeof TOKEN,
-  budget: Budget,
-  account?: string,
-): Promise<Result<unknown, ChainFailure>> {
-  const [signature, type] = TOKEN[question]
-  const data = `${toFunctionSelector(signature)}${account === undefined ? '' : word(account)}`
-  const answer = read(hexText, await rpc.ask({ method: 'eth_call', params: [{ to: asset, data }, 'latest'] }, budget))
-  if (!answer.ok) return answer
-  try {
-    return isHex(answer.value) ? ok(decodeAbiParameters([{ type }], answer.value)[0]) : fail('refused')
-  } catch {
-    // No such function, or another answer.
-    return fail('refused')
-  }
-}
-
-/** Whether the token is the one that readers sign for, and pays this payee. */
-async function tokenFindings(
-  rpc: Rpc,
-  asset: Eip3009Asset,
-  index: number,
-  config: Config,
-  budget: Budget,
-): Promise<Finding[]> {
-  const { name, network, eip712, asset: address } = asset
-  const host = hostOf(rpc.url)
-  const at = `NETWORKS[${index}]`
-  const code = read(hexText, await rpc.ask({ method: 'eth_getCode', params: [address, 'latest'] }, budget))
-  if (!code.ok) return [notChecked(at, `${host} does not show the token's code on ${name}; write another endpoint`)]
-  if (code.value === '0x') {
-    return [error(at, `${host} shows no token at ${address} on ${name}; write an endpoint of the real ${name}`)]
-  }
-  const ask = (question: keyof typeof TOKEN, account?: string) => askToken(rpc, asset, question, budget, account)
-  const separator = await ask('separator')
-  const expected = domainSeparator({ domain: { ...eip712, chainId: chainIdOf(network), verifyingContract: address } })
-  const findings: Finding[] = []
-  const report = 'remove the network from NETWORKS, and report it'
-  if (!separator.ok || separator.value !== expected) {
-    const theirName = await ask('name')
-    const theirVersion = await ask('version')
-    const isSame =
-      theirName.ok && theirName.value === eip712.name && theirVersion.ok && theirVersion.value === eip712.version
-    if (!separator.ok && (!theirName.ok || !theirVersion.ok)) {
-      const advice = 'write another endpoint'
-      findings.push(notChecked(at, `${host} does not say what the token on ${name} is called; ${advice}`))
-    } else if (separator.ok || !isSame) {
-      const theirs = `"${shown(theirName)}", version "${shown(theirVersion)}"`
-      const ours = `"${eip712.name}", version "${eip712.version}"`
-      findings.push(error(at, `the token on ${name} is ${theirs}, and readers would sign for ${ours}; ${report}`))
-    }
-  }
-  const decimals = await ask('decimals')
-  if (decimals.ok && decimals.value !== BigInt(DECIMALS)) {
-    findings.push(
-      error(at, `the token on ${name} has ${String(decimals.value)} decimals, prices have ${DECIMALS}; ${report}`),
-    )
-  }
-  const blocked = await ask('isBlocked', config.payTo.eip155 ?? '')
-  if (blocked.ok && blocked.value === true) {
-    findings.push(error('PAY_TO.eip155', `the token's issuer blocks this address on ${name}; write another one`))
-  }
-  return findings
-}
-
-const shown = (answer: Result<unknown, ChainFailure>): string =>
-  answer.ok && typeof answer.value === 'string' ? answer.value.slice(0, 40) : '?'
 
 /** Code that hands a wallet's calls on, and leaves it its key (EIP-7702). */
 const DELEGATION = /^0xef0100/i
 
 async function payeeOn(
   rpc: Rpc,
-  asset: Eip3009Asset,
+  tokens: readonly Eip3009Asset[],
   address: string,
   budget: Budget,
 ): Promise<Result<Payee, ChainFailure>> {
+  const [asset] = tokens
+  if (!asset) return fail('refused')
   const ask = async (method: string) => read(hexText, await rpc.ask({ method, params: [address, 'latest'] }, budget))
   const code = await ask('eth_getCode')
   if (!code.ok) return code
   if (code.value !== '0x' && !DELEGATION.test(code.value)) return ok({ asset, kind: 'contract' })
   const sent = await ask('eth_getTransactionCount')
   const coins = await ask('eth_getBalance')
-  const dollars = await askToken(rpc, asset, 'balance', budget, address)
+  const held: Result<unknown, ChainFailure>[] = []
+  for (const token of tokens) held.push(await askToken(rpc, token, 'balance', budget, address))
   const isUsed =
-    [sent, coins].some((answer) => !answer.ok || BigInt(answer.value) > 0n) || !dollars.ok || dollars.value !== 0n
+    [sent, coins].some((answer) => !answer.ok || BigInt(answer.value) > 0n) ||
+    held.some((answer) => !answer.ok || answer.value !== 0n)
   return ok({ asset, kind: isUsed ? 'used' : 'fresh' })
 }
 

@@ -21,7 +21,7 @@ export const notChecked = at('not checked')
 export const hostOf = (url: string): string => new URL(url).host
 
 /** What must be known before real money is taken for the first time: that it can be settled, and found again. */
-const VITAL = /^(?:FACILITATOR|RPC_URLS|NETWORKS|PAY_TO|secrets$)/
+const VITAL = /^(?:FACILITATOR|RPC_URLS|NETWORKS|ASSETS|PAY_TO|secrets$)/
 
 /** For the first deployment with real money: what is vital and could not be checked is an error. */
 export const strictly = (findings: readonly Finding[]): Finding[] =>

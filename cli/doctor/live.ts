@@ -129,21 +129,27 @@ function notAChallenge(url: string, { status, text }: Answered): Finding {
   return warning('SITE_URL', `${url} answers ${status} and no challenge; open it and see who answers there`)
 }
 
-const challenge = z.object({ accepts: z.array(z.object({ network: z.string(), payTo: z.string() })) })
+const terms = z.object({ network: z.string(), payTo: z.string() })
+type Terms = z.infer<typeof terms>
+const challenge = z.object({ accepts: z.array(terms) })
 
-/** Whether the deployed worker asks for money as these settings do. */
+/** Whether the deployed worker asks for money as these settings do. Each namespace has its own payee. */
 function termsFindings({ payTo, networks }: Config, url: string, { headers }: Answered): Finding[] {
   const json = decodeJson(headers.get('PAYMENT-REQUIRED') ?? '')
-  const terms = json.ok ? challenge.safeParse(json.value).data : undefined
-  if (!terms) return [warning('SITE_URL', `the challenge at ${url} cannot be read; deploy these settings`)]
-  const isOurs = terms.accepts.every(
-    (offer) =>
-      isSameAddress(offer.payTo, payTo[namespaceOf(offer.network)] ?? '') &&
-      networks.some(({ network }) => network === offer.network),
+  const asked = json.ok ? challenge.safeParse(json.value).data : undefined
+  if (!asked) return [warning('SITE_URL', `the challenge at ${url} cannot be read; deploy these settings`)]
+  const advice = 'deploy them, or see whose worker answers there'
+  const isKnown = ({ network }: Terms) => networks.some((known) => known.network === network)
+  const others = asked.accepts.filter(
+    (offer) => isKnown(offer) && !isSameAddress(offer.payTo, payTo[namespaceOf(offer.network)] ?? ''),
   )
-  if (isOurs) return []
-  const message = `${url} asks for payment to another address or on another network than these settings`
-  return [error('PAY_TO.eip155', `${message}; deploy them, or see whose worker answers there`)]
+  const payees = [...new Set(others.map(({ network }) => `PAY_TO.${namespaceOf(network)}`))]
+  return [
+    ...payees.map((at) => error(at, `${url} asks for payment to another address than these settings; ${advice}`)),
+    ...(asked.accepts.every(isKnown)
+      ? []
+      : [error('NETWORKS', `${url} asks for payment on another network than these settings; ${advice}`)]),
+  ]
 }
 
 /** The same site under its other name. */

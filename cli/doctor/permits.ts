@@ -7,7 +7,7 @@ import { DECIMALS, type Permit2Asset } from '../../src/x402/assets.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked } from './findings.ts'
-import { permitTokensSold } from './mints.ts'
+import { permitTokensSold } from './tokens.ts'
 
 /** `decimals()` of an ERC-20. */
 const DECIMALS_CALL = '0x313ce567'

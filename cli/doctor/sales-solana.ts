@@ -7,8 +7,8 @@ import { memoEndsAtSeconds } from '../../src/networks/memo.ts'
 import { associatedTokenAccount } from '../../src/networks/solana.ts'
 import type { SvmAsset } from '../../src/x402/assets.ts'
 import { type Finding, hostOf, notChecked } from './findings.ts'
-import { mintsSold } from './mints.ts'
 import { DAY_SECONDS, lacking, MOST_UNKNOWN, NOT_YET_SECONDS } from './sales.ts'
+import { mintsSold } from './tokens.ts'
 
 /** The list, the chain's name, and each transaction that is looked at closely. */
 const MOST_REQUESTS = 2 + MOST_UNKNOWN

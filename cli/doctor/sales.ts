@@ -4,10 +4,11 @@ import { toEventSelector } from 'viem'
 import * as z from 'zod'
 import { type Block, type Budget, blockAt, newRpcMemory, Rpc, read, safeNumber, toHex, word } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
-import { AUTHORIZATION_USED, type Log, receiptOf, transactionHash } from '../../src/payer/proof.ts'
+import { AUTHORIZATION_USED, type Log, movedBehind, receiptOf, transactionHash } from '../../src/payer/proof.ts'
 import { startSearch } from '../../src/payer/search.ts'
-import { type Eip3009Asset, evmTokensOn, type Network, namespaceOf } from '../../src/x402/assets.ts'
+import { type Eip3009Asset, type Network, namespaceOf } from '../../src/x402/assets.ts'
 import { type Finding, hostOf, notChecked, warning } from './findings.ts'
+import { evmTokensSold } from './tokens.ts'
 
 export const DAY_SECONDS = 86_400
 /** A sale may reach the chain before the ledger. */
@@ -27,28 +28,38 @@ export async function salesFindings(
   known: ReadonlySet<string>,
   nowSeconds: number,
 ): Promise<Finding[]> {
-  const each = evmTokensOn(config.networks).map(async (asset) => {
-    const { network } = asset
-    const rpc = new Rpc(config.rpcUrls[network] ?? asset.rpcUrl, network, { ...newRpcMemory(), network })
-    return unknownSales(rpc, asset, config.payTo.eip155 ?? '', known, nowSeconds)
+  const each = evmTokensSold(config).map(async (tokens) => {
+    const [first] = tokens
+    if (!first) return []
+    const { network } = first
+    const url = config.rpcUrls[network] ?? first.rpcUrl
+    const rpc = new Rpc(url, network, { ...newRpcMemory(), network })
+    let sales = 0
+    for (const token of tokens) {
+      const more = await unknownSales(rpc, token, config.payTo.eip155 ?? '', known, nowSeconds)
+      if (more === null) {
+        const message = `${hostOf(url)} does not show a day of transfers in ${token.symbol} on ${token.name}; write another endpoint`
+        return [...lacking(sales, first), notChecked('PAY_TO.eip155', message)]
+      }
+      sales += more
+    }
+    return lacking(sales, first)
   })
   return (await Promise.all(each)).flat()
 }
 
+/** How many sales in a token the ledger does not know, as far as they are counted; null where the chain does not tell. */
 async function unknownSales(
   rpc: Rpc,
   asset: Eip3009Asset,
   payTo: string,
   known: ReadonlySet<string>,
   nowSeconds: number,
-): Promise<Finding[]> {
+): Promise<number | null> {
   const budget: Budget = { left: MOST_REQUESTS }
   const head = await blockAt(rpc, 'latest', budget)
   const paid = head && (await transfersTo(rpc, asset, payTo, head, nowSeconds, budget))
-  if (!head || !paid) {
-    const message = `${hostOf(rpc.url)} does not show a day of transfers on ${asset.name}; write another endpoint`
-    return [notChecked('PAY_TO.eip155', message)]
-  }
+  if (!head || !paid) return null
   const strange = [...paid].filter(([transaction]) => !known.has(transaction)).slice(0, MOST_UNKNOWN)
   let sales = 0
   for (const [transaction, height] of strange) {
@@ -57,13 +68,13 @@ async function unknownSales(
     const receipt = await receiptOf(rpc, transaction, budget)
     if (receipt.ok && receipt.value !== null && isSale(receipt.value.logs, asset, payTo)) sales += 1
   }
-  return lacking(sales, asset)
+  return sales
 }
 
 /** What to say of sales that the ledger does not know. */
 export function lacking(sales: number, { name, network }: Network): Finding[] {
   if (sales === 0) return []
-  const count = sales === MOST_UNKNOWN ? `${sales} or more` : String(sales)
+  const count = sales >= MOST_UNKNOWN ? `${MOST_UNKNOWN} or more` : String(sales)
   const message = `the ledger lacks payments of the last day on ${name}: ${count}. ${SHARED}`
   return [warning(`PAY_TO.${namespaceOf(network)}`, message)]
 }
@@ -94,10 +105,10 @@ async function transfersTo(
 }
 
 /** Whether the payee was paid by an authorization; what somebody just sends there is no sale. */
-const isSale = (logs: readonly Log[], { asset }: Eip3009Asset, payTo: string): boolean => {
-  const own = logs.filter(({ address }) => address === asset.toLowerCase())
-  return own.some(
-    ({ topics }, i) =>
-      topics[0] === TRANSFER && topics[2] === `0x${word(payTo)}` && own[i - 1]?.topics[0] === AUTHORIZATION_USED,
+const isSale = (logs: readonly Log[], { asset }: Eip3009Asset, payTo: string): boolean =>
+  logs.some(
+    ({ address, topics }, position) =>
+      address === asset.toLowerCase() &&
+      topics[0] === AUTHORIZATION_USED &&
+      movedBehind(logs, position, asset)?.to === `0x${word(payTo)}`,
   )
-}

@@ -9,8 +9,8 @@ import { MEMO_PROGRAM } from '../../src/x402/svm.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
-import { mintsSold } from './mints.ts'
 import { type Account, type Accounts, payeeFindings } from './token-account.ts'
+import { mintsSold } from './tokens.ts'
 
 /** Requests to one network; some public endpoints allow few more a minute. */
 const MOST_REQUESTS = 20

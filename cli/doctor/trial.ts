@@ -11,13 +11,12 @@ import { amountIn, formatPrice, type Price } from '../../src/policy/rules.ts'
 import { KEY_REFUSED, readVerification, type SignedPayment } from '../../src/replies.ts'
 import {
   type Asset,
+  type Currency,
   chainIdOf,
   type Eip3009Asset,
-  evmTokensOn,
   type Network,
   namespaceOf,
   type SvmAsset,
-  svmTokensOn,
 } from '../../src/x402/assets.ts'
 import { isSolanaAddress } from '../../src/x402/base58.ts'
 import { type Authorization, type Offer, offerOf, type Way } from '../../src/x402/payment.ts'
@@ -25,6 +24,7 @@ import { askFacilitator, keyRefused, LIMIT, plain } from './ask-facilitator.ts'
 import { jsonIn, type Surroundings } from './asking.ts'
 import { error, type Finding, hostOf, notChecked, warning } from './findings.ts'
 import { emptySolanaPayment, latestBlockhash } from './solana-trial.ts'
+import { evmTokensSold, mintsSold } from './tokens.ts'
 
 /** Who is asked about a payment that can never be settled. */
 type Trial = {
@@ -35,17 +35,21 @@ type Trial = {
   surroundings: Surroundings
 }
 
-/** One trial for each network. `feePayers`: on Solana, by network, whose key pays the fee. */
+/** One trial for each token that is sold in on these networks. `feePayers`: on Solana, by network, whose key pays the fee. */
 export async function trialFindings(
   trial: Trial,
   networks: readonly Network[],
   feePayers: ReadonlyMap<string, string | undefined>,
 ): Promise<Finding[]> {
+  const isThere = (asset: Asset) => networks.some(({ network }) => network === asset.network)
   const each = await Promise.all([
-    ...evmTokensOn(networks).map(async (asset) => dryVerification(trial, await emptyOn(asset, trial))),
-    ...svmTokensOn(networks).map(async (asset) =>
-      dryVerification(trial, await emptyOnSolana(asset, feePayers.get(asset.network), trial)),
-    ),
+    ...evmTokensSold(trial.config)
+      .flat()
+      .filter(isThere)
+      .map(async (asset) => dryVerification(trial, await emptyOn(asset, trial))),
+    ...mintsSold(trial.config)
+      .filter(isThere)
+      .map(async (asset) => dryVerification(trial, await emptyOnSolana(asset, feePayers.get(asset.network), trial))),
   ])
   return each.flat()
 }
@@ -56,9 +60,9 @@ const said = z.object({ isValid: z.boolean(), invalidReason: z.string().nullish(
 const EMPTY = /insufficient|simulation_failed/
 const POLICY = /kyt|blocked/
 
-/** The offer of the cheapest thing on sale; null where nothing is. */
-function cheapestOffer(way: Way, config: Config): Offer | null {
-  const cheapest = cheapestOf(config)
+/** The offer of the cheapest thing on sale in a token; null where nothing is. */
+function cheapestOffer(way: Way & { asset: Asset }, config: Config): Offer | null {
+  const cheapest = cheapestOf(config, way.asset.currency)
   if (cheapest === null) return null
   return offerOf(way, { amount: cheapest.micros, name: null, accessSeconds: 0, scope: null, flow: 'authorization' })
 }
@@ -66,7 +70,7 @@ function cheapestOffer(way: Way, config: Config): Offer | null {
 type Empty = { asset: Asset; payment: SignedPayment } | null
 
 async function emptyOn(asset: Eip3009Asset, { config, surroundings }: Trial): Promise<Empty> {
-  const way: Way = { asset, payTo: config.payTo.eip155 ?? '', transfer: { kind: 'eip3009', ...asset.eip712 } }
+  const way = { asset, payTo: config.payTo.eip155 ?? '', transfer: { kind: 'eip3009' as const, ...asset.eip712 } }
   const offer = cheapestOffer(way, config)
   return offer && { asset, payment: await emptyPayment(offer, asset, Math.floor(surroundings.nowMs() / 1000)) }
 }
@@ -90,11 +94,12 @@ async function dryVerification(
   empty: Empty,
 ): Promise<Finding[]> {
   const host = hostOf(facilitator.url)
-  const cheapest = cheapestOf(config)
-  if (cheapest === null || empty === null) return []
+  if (empty === null) return []
   const { asset, payment } = empty
+  const cheapest = cheapestOf(config, asset.currency)
+  if (cheapest === null) return []
   const reply = await askFacilitator(facilitator, '/verify', envelope(payment), keyring, surroundings)
-  const trial = `a trial payment on ${asset.name}`
+  const trial = `a trial payment in ${asset.symbol} on ${asset.name}`
   if (reply === null) return [notChecked(at, `${host} did not answer ${trial} ${LIMIT}; run doctor again`)]
   if (KEY_REFUSED.has(reply.status)) return [keyRefused(facilitator.auth, at, host, reply.status)]
   const json = jsonIn(reply.text)
@@ -118,7 +123,7 @@ async function dryVerification(
     ]
   }
   if (word === 'amount_too_low' || word.endsWith('value_too_low')) {
-    const price = formatPrice({ currency: 'USD', micros: cheapest.micros })
+    const price = formatPrice({ currency: asset.currency, micros: cheapest.micros })
     return [
       error(cheapest.at, `${price} is less than ${host} settles; write a higher price, or name another facilitator`),
     ]
@@ -140,18 +145,18 @@ async function dryVerification(
   return [warning(at, `${host} refuses ${trial} with ${quoted}, and not for the empty wallet; ${advice}`)]
 }
 
-/** The lowest price in dollars of all routes, and where it is written; null where nothing is on sale. */
-export function cheapestOf({ rules }: Config): { at: string; micros: bigint } | null {
+/** The lowest price in a currency of all routes, and where it is written; null where nothing is on sale for it. */
+export function cheapestOf({ rules }: Config, currency: Currency): { at: string; micros: bigint } | null {
   const prices = rules.flatMap((rule, i): { at: string; price: Price }[] => [
     { at: `ROUTES[${i}].price`, price: rule.price },
     ...rule.offers.map(({ price }, j) => ({ at: `ROUTES[${i}].offers[${j}].price`, price })),
     ...rule.prices.map(({ price }, j) => ({ at: `ROUTES[${i}].prices[${j}].price`, price })),
   ])
-  const inDollars = prices.flatMap(({ at, price }) => {
-    const micros = price === 'free' ? null : amountIn(price, 'USD')
+  const written = prices.flatMap(({ at, price }) => {
+    const micros = price === 'free' ? null : amountIn(price, currency)
     return micros === null ? [] : [{ at, micros }]
   })
-  return inDollars.reduce<(typeof inDollars)[number] | null>(
+  return written.reduce<(typeof written)[number] | null>(
     (least, price) => (least === null || price.micros < least.micros ? price : least),
     null,
   )

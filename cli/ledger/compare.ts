@@ -1,5 +1,5 @@
 // The ledger against the chain, in both directions. Pure: it gets rows and transfers, and says what does not fit.
-import { type Asset, assetAt, isSameAddress, oneSpelling } from '../../src/x402/assets.ts'
+import { type Asset, assetAt, DECIMALS, isSameAddress, oneSpelling } from '../../src/x402/assets.ts'
 import { amountOf, isoTime, linkOf, placeIn, type Row } from './rows.ts'
 import { keyOf, oneKey, type Transfer } from './transfers.ts'
 
@@ -84,7 +84,10 @@ const TEXTS: Record<Kind, readonly [title: string, advice: string]> = {
     'a transfer that the RPC left out of its logs or lists',
     'this RPC cannot be relied on: name another one in RPC_URLS, and run again with --afresh',
   ],
-  unknown_token: ['a row in a token that is not in the table', 'find out who wrote it; this command cannot check it'],
+  unknown_token: [
+    'a row in a token that neither the table nor ASSETS has',
+    'if it was one of your own, write it into ASSETS again; if not, find out who wrote the row. This command cannot check it',
+  ],
   not_checked: ['a network that could not be checked', 'mend what is said here, and run again'],
   refund_due: [
     'a payment to give back',
@@ -128,9 +131,11 @@ const described = (row: Row) =>
 /** Whether a row is in the token that its network's view is about. */
 const isIn = (row: Row, { asset }: View) => row.network === asset.network && isSameAddress(row.asset, asset.asset)
 
-/** Rows of a token that no release of this table knows. */
-export const unknownTokens = (rows: readonly Row[]): Finding[] =>
-  rows.filter((row) => assetAt(row.network, row.asset) === undefined).map((row) => aboutRow('unknown_token', row))
+/** Rows of a token that is none of these. */
+export const unknownTokens = (rows: readonly Row[], tokens: readonly Asset[]): Finding[] =>
+  rows
+    .filter((row) => assetAt(row.network, row.asset, tokens) === undefined)
+    .map((row) => aboutRow('unknown_token', row))
 
 /** The transactions that a look into the logs did not show: their receipts have to be asked for, as `inReceipts`. */
 export function toLookUp(rows: readonly Row[], view: View): string[] {
@@ -255,7 +260,7 @@ const aboutTransfer = (kind: Kind, transfer: Transfer, { asset }: View, seconds:
   transaction: transfer.transaction,
   ids: [keyOf(transfer, asset)],
   what:
-    `${amountOf({ ...asset, token: null, amount: transfer.amount })} from ${transfer.payer} to ${transfer.payTo}` +
+    `${amountOf({ ...asset, token: { ...asset, decimals: DECIMALS }, amount: transfer.amount })} from ${transfer.payer} to ${transfer.payTo}` +
     (seconds === null ? '' : `, ${isoTime(seconds)}`),
   link: linkOf(asset.network, transfer.transaction),
 })

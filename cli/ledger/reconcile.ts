@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import * as z from 'zod'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import {
+  ASSETS,
   type Asset,
   assetAt,
   evmTokensOn,
@@ -77,9 +78,11 @@ export async function compareAll(
   const groups = await groupsIn(query)
   const known = groups.flatMap(({ network }) => networkOf(network) ?? [])
   const networks = [...settings.networks, ...known]
-  // The token of most sales, and whatever else was sold in.
-  const sold = groups.flatMap(({ network, asset }) => assetAt(network, asset) ?? [])
-  const assets = new Set<Asset>([...evmTokensOn(networks), ...svmTokensOn(networks), ...sold])
+  // The token of most sales, whatever else was sold in, and the site's own.
+  const tokens = [...ASSETS, ...settings.ownTokens]
+  const sold = groups.flatMap(({ network, asset }) => assetAt(network, asset, tokens) ?? [])
+  const own = settings.ownTokens.filter((token) => settings.networks.some(({ network }) => network === token.network))
+  const assets = new Set<Asset>([...evmTokensOn(networks), ...svmTokensOn(networks), ...sold, ...own])
   if (groups.length === 0 && Object.keys(settings.payTo).length === 0) {
     throw new Refusal('the ledger is empty and PAY_TO is not set: there is nothing to compare')
   }
@@ -97,7 +100,7 @@ export async function compareAll(
   // After the chain, so that each row was written behind a transfer that was read.
   const rows: Row[] = []
   for await (const row of rowsOf(query, ALWAYS)) rows.push(row)
-  findings.errors.push(...unknownTokens(rows))
+  findings.errors.push(...unknownTokens(rows, tokens))
   const checked: Checked[] = []
   for (const { view, host, lookUp, others } of readings) {
     await orNotChecked(view.asset.network, findings, async () => {

@@ -47,7 +47,7 @@ function secretsOf({ configPath, env }: Source): string[] {
 }
 
 function described(row: Row): string {
-  const { network, transaction, remark, position } = row
+  const { network, transaction, remark } = row
   const link = linkOf(network, transaction)
   const lines: readonly (readonly [label: string, text: string | null])[] = [
     ['Time', isoTime(row.settledAtSeconds)],
@@ -61,10 +61,17 @@ function described(row: Row): string {
     ['Payee', row.payTo],
     ['Transaction', transaction],
     ['', link],
-    ['Proof', position === null ? "the facilitator's word" : `${placeIn(network, position)} of the transaction`],
+    ['Proof', proofOf(row)],
     ['Remark', remark],
     ['Payment id', row.id],
   ]
   const shown = lines.flatMap(([label, text]) => (text === null ? [] : [`  ${label.padEnd(12)} ${printable(text)}`]))
   return `${shown.join('\n')}\n`
+}
+
+/** The ledger hears of a proof that is found later only if there is none. */
+function proofOf({ network, position, remark }: Row): string {
+  if (position !== null) return `${placeIn(network, position)} of the transaction`
+  if (remark === 'unproven') return "the facilitator's word, which the chain does not bear out"
+  return 'said by the facilitator, and checked on the chain since; the remark would say "unproven"'
 }

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import { inCheckout, persistDirectory, readLocal } from '../../dev/stack/paths.ts'
-import { NETWORKS, type Network, networkOf, oneSpelling } from '../../src/x402/assets.ts'
+import { furtherTokens } from '../../src/further-tokens.ts'
+import { type Asset, NETWORKS, type Network, networkOf, oneSpelling } from '../../src/x402/assets.ts'
 import { isSolanaAddress } from '../../src/x402/base58.ts'
 import { Refusal } from '../command.ts'
 
@@ -78,12 +79,15 @@ const payToVar = json.pipe(
   ]),
 )
 const networksVar = json.pipe(z.array(z.string()))
+const assetsVar = json.pipe(furtherTokens)
 const rpcUrlsVar = json.pipe(z.record(z.string(), z.string()))
 
 export type Settings = {
   /** By CAIP-2 namespace, in their one spelling; only those that are written. */
   payTo: Readonly<Record<string, string>>
   networks: readonly Network[]
+  /** Those of `ASSETS`, beside the tokens of the table. */
+  ownTokens: readonly Asset[]
   /** By CAIP-2 network; for each network of the table. They may hold keys: only their hosts are ever shown. */
   rpcUrls: ReadonlyMap<string, string>
 }
@@ -91,9 +95,9 @@ export type Settings = {
 /** `rpc`: what was given as `--rpc NETWORK=URL`, which wins. Throws a `Refusal` that names the bad value. */
 export async function settingsOf(source: Source, rpc: readonly string[]): Promise<Settings> {
   const { vars } = await readConfig(source)
-  const value = <Type>(name: string, schema: z.ZodType<Type>, advice: string): Type | null => {
+  const value = <Type>(name: string, schema: z.core.$ZodType<Type>, advice: string): Type | null => {
     if (vars[name] === undefined || vars[name] === '') return null
-    const parsed = schema.safeParse(vars[name])
+    const parsed = z.safeParse(schema, vars[name])
     if (!parsed.success) throw new Refusal(`${name} of ${source.configPath} cannot be read; ${advice}`)
     return parsed.data
   }
@@ -111,7 +115,9 @@ export async function settingsOf(source: Source, rpc: readonly string[]): Promis
     knownNetwork(network, '--rpc')
     rpcUrls.set(network, checkedUrl(url.join('='), `--rpc ${network}`))
   }
+  const doctor = 'npm run doctor says what to write'
   return {
+    ownTokens: value('ASSETS', assetsVar, doctor) ?? [],
     payTo: payToOf(value('PAY_TO', payToVar, 'write PAY_TO = { eip155 = "0x…", solana = "…" }') ?? {}),
     networks: networks.map((network) => knownNetwork(network, 'NETWORKS')),
     rpcUrls,

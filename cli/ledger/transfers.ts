@@ -1,7 +1,6 @@
 // A payment on the chain, and what makes it that one. And what one transaction's receipt says about authorizations on EVM: which
 // were used, and what each of them moved. Pure.
-import type { Log, Receipt } from '../../src/payer/proof.ts'
-import { AUTHORIZATION_USED, isHash, TRANSFER } from '../../src/payer/proof.ts'
+import { AUTHORIZATION_USED, isHash, type Log, movedBehind, type Receipt } from '../../src/payer/proof.ts'
 import { type Asset, chainIdOf } from '../../src/x402/assets.ts'
 
 /** A payment as the chain has it, by its place there. Addresses and hashes are in their one spelling. */
@@ -31,19 +30,17 @@ export function transfersIn(transaction: string, { block, isSuccess, logs }: Rec
   return logs.flatMap((log, position) => {
     const [event, payer, nonce] = log.topics
     if (!isToken(log) || event !== AUTHORIZATION_USED || !isAddressTopic(payer) || nonce === undefined) return []
-    const next = logs.slice(position + 1).find(isToken)
-    const [nextEvent, from, to] = next?.topics ?? []
-    const isOwn = nextEvent === TRANSFER && from === payer && isAddressTopic(to)
-    if (next === undefined || !isOwn || !isHash(next.data)) return []
+    const moved = movedBehind(logs, position, asset)
+    if (moved === null) return []
     return [
       {
         transaction: transaction.toLowerCase(),
         position,
         block,
         payer: addressIn(payer),
-        payTo: addressIn(to),
+        payTo: addressIn(moved.to),
         nonce,
-        amount: BigInt(next.data),
+        amount: moved.value,
       },
     ]
   })

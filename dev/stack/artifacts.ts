@@ -46,6 +46,11 @@ export function circleContract(
   return { creationCode: hex.parse(artifact.bytecode), runtimeCode: hex.parse(artifact.deployedBytecode) }
 }
 
+/** The runtime code of an older release of FiatToken, with open places for its libraries: to be read, and not to be run. */
+export const olderFiatToken = (
+  name: 'v1/FiatTokenV1' | 'v1.1/FiatTokenV1_1' | 'v2/FiatTokenV2' | 'v2/FiatTokenV2_1',
+): string => readArtifact(name).deployedBytecode
+
 const SAFE = '@safe-global/safe-contracts/build/artifacts/contracts'
 
 /** A contract of Safe 1.4.1: its creation code, as it was deployed everywhere. */

@@ -68,6 +68,23 @@ export function receiptIn(answer: Answer | undefined, transaction: string): Resu
   return ok({ block: found.value.blockNumber, isSuccess: found.value.status === 1, logs })
 }
 
+/**
+ * What the token's next log behind the use of an authorization moved, if it is a transfer by the one who signed; else null.
+ * `to`: a topic. `position`: of `AuthorizationUsed` among `logs`.
+ */
+export function movedBehind(
+  logs: readonly Log[],
+  position: number,
+  asset: string,
+): { to: string; value: bigint } | null {
+  const signer = logs[position]?.topics[1]
+  // Whatever event it is: a log in between could belong to another authorization, which this transfer then pays for.
+  const next = logs.slice(position + 1).find(({ address }) => address === asset.toLowerCase())
+  const [event, from, to = '', ...more] = next?.topics ?? []
+  const isOwnTransfer = event === TRANSFER && from === signer && isHash(to) && more.length === 0
+  return next && isOwnTransfer && isHash(next.data) ? { to, value: BigInt(next.data) } : null
+}
+
 /** What a receipt says of one authorization. */
 export type Reading =
   /** It paid. `position`: place of the proof among all logs of the receipt, here that of `AuthorizationUsed`. */
@@ -85,14 +102,8 @@ export function readReceipt({ isSuccess, logs }: Receipt, asset: string, authori
   if (position === undefined) return { kind: 'absent' }
   if (uses.length > 1) return { kind: 'strange' }
   if (logs[position]?.topics[0] === AUTHORIZATION_CANCELED) return { kind: 'spent' }
-  // Whatever event it is: a log in between could belong to another authorization, which this transfer then pays for.
-  const next = logs.slice(position + 1).find(({ address }) => address === asset.toLowerCase())
-  const isOwnTransfer =
-    next?.topics.length === 3 &&
-    next.topics[0] === TRANSFER &&
-    next.topics[1] === `0x${word(authorization.from)}` &&
-    isHash(next.data)
-  if (!isOwnTransfer) return { kind: 'strange' }
-  const isPayment = next.topics[2] === `0x${word(authorization.to)}` && BigInt(next.data) === authorization.value
+  const moved = movedBehind(logs, position, asset)
+  if (moved === null) return { kind: 'strange' }
+  const isPayment = moved.to === `0x${word(authorization.to)}` && moved.value === authorization.value
   return isPayment ? { kind: 'paid', position } : { kind: 'spent' }
 }

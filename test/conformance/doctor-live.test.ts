@@ -55,6 +55,23 @@ function lookAt(answer: OriginAnswer | Parameters<OriginServer['tell']>[0]): Pro
   return look({ names: { [SITE]: other.url } })
 }
 
+const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1'
+const SOLANA_PAYEE = 'CJfRUQxyonG6B5mnztsNUqxknbFT89DJdrdrzV9F96mU'
+const OTHER_WALLET = 'MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr'
+const OTHER_PAYEE = `${SITE}${PAGE} asks for payment to another address than these settings; deploy them, or see whose worker answers there`
+
+/** At a site with such a challenge, by the settings of one that is paid on both networks. */
+async function lookAtTerms(accepts: object[]): Promise<string[]> {
+  const challenge = Buffer.from(JSON.stringify({ accepts })).toString('base64')
+  other.tell({ status: 402, headers: { 'payment-required': challenge } })
+  const vars = settings({
+    PAY_TO: { eip155: wallets.publisher.address, solana: SOLANA_PAYEE },
+    NETWORKS: [NETWORK, SOLANA],
+    RPC_URLS: { [NETWORK]: shop.stack.chain.rpcUrl, [SOLANA]: other.url },
+  })
+  return look({ vars, names: { [SITE]: other.url } })
+}
+
 describe('the deployed site', () => {
   test('that is in order', async () => {
     expect(await look()).toEqual([])
@@ -127,9 +144,34 @@ describe('the deployed site', () => {
 
   test('that asks for money for somebody else', async () => {
     const PAY_TO = wallets.alice.address
-    expect(await look({ vars: settings({ PAY_TO }) })).toContain(
-      `error: PAY_TO.eip155: ${SITE}${PAGE} asks for payment to another address or on another network than these settings; deploy them, or see whose worker answers there`,
-    )
+    const lines = await look({ vars: settings({ PAY_TO }) })
+    expect(lines).toContain(`error: PAY_TO.eip155: ${OTHER_PAYEE}`)
+    expect(lines.join()).not.toContain('NETWORKS')
+  })
+
+  test('that asks for money of Solana for somebody else: the payee of Solana is named, and no other', async () => {
+    const eip155 = wallets.publisher.address
+    const lines = await lookAtTerms([
+      { network: NETWORK, payTo: eip155 },
+      { network: SOLANA, payTo: OTHER_WALLET },
+    ])
+    expect(lines).toContain(`error: PAY_TO.solana: ${OTHER_PAYEE}`)
+    expect(lines.filter((line) => line.includes('asks for payment'))).toHaveLength(1)
+  })
+
+  test('that asks in other letters: on Solana that is another payee, on EVM it is not', async () => {
+    const lines = await lookAtTerms([
+      { network: NETWORK, payTo: wallets.publisher.address.toLowerCase() },
+      { network: SOLANA, payTo: SOLANA_PAYEE.toLowerCase() },
+    ])
+    expect(lines.filter((line) => line.includes('asks for payment'))).toEqual([`error: PAY_TO.solana: ${OTHER_PAYEE}`])
+  })
+
+  test('that asks for money on another network: no payee is blamed', async () => {
+    const lines = await lookAtTerms([{ network: 'eip155:1', payTo: wallets.alice.address }])
+    expect(lines.filter((line) => line.includes('asks for payment'))).toEqual([
+      `error: NETWORKS: ${SITE}${PAGE} asks for payment on another network than these settings; deploy them, or see whose worker answers there`,
+    ])
   })
 
   test('that is not there', async () => {

@@ -344,7 +344,7 @@ describe('each mistake with a facilitator meets its sentence', () => {
   test('it calls the payment of an empty wallet good', async () => {
     stack.facilitator.setHook((call, proceed) => (call.path === '/verify' ? says({ isValid: true })() : proceed()))
     await expectSaid(
-      `warning: ${at()} calls a trial payment on Solana Devnet good although the wallet is empty; name one that looks, or expect refusals only when a payment is settled`,
+      `warning: ${at()} calls a trial payment in USDC on Solana Devnet good although the wallet is empty; name one that looks, or expect refusals only when a payment is settled`,
       { vars: shop() },
     )
   })

@@ -11,10 +11,11 @@ import { type Chain, deployContractWallet, startChain, USDC } from '../../dev/st
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { freePort, LOOPBACK } from '../../dev/stack/ports.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
+import { assetAt, assetsOn } from '../../src/x402/assets.ts'
 import { says } from '../world/behaviour.ts'
 import { SECRET, type Settings, said, startFront, type Visit, visit, writeDeployment } from '../world/doctor.ts'
 import { openGate } from '../world/gate.ts'
-import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
+import { type Network, placeToken, startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { type Rpc, type RpcFault, startRpc } from '../world/rpc.ts'
 import { NETWORK } from '../world/shop.ts'
@@ -586,7 +587,7 @@ describe('each mistake with a facilitator meets its sentence', () => {
       'it knows the token by another name',
       answering('/verify', refuses('invalid_exact_evm_payload_signature')),
       () =>
-        `error: ${at()} says that a trial payment on Base Sepolia is signed wrongly (invalid_exact_evm_payload_signature); newsstand signs for "USDC", version "2", at ${USDC}: name a facilitator that knows it`,
+        `error: ${at()} says that a trial payment in USDC on Base Sepolia is signed wrongly (invalid_exact_evm_payload_signature); newsstand signs for "USDC", version "2", at ${USDC}: name a facilitator that knows it`,
     ],
     [
       'a price under its least',
@@ -604,18 +605,19 @@ describe('each mistake with a facilitator meets its sentence', () => {
       'it calls everything good',
       answering('/verify', says({ isValid: true })),
       () =>
-        `warning: ${at()} calls a trial payment on Base Sepolia good although the wallet is empty; name one that looks, or expect refusals only when a payment is settled`,
+        `warning: ${at()} calls a trial payment in USDC on Base Sepolia good although the wallet is empty; name one that looks, or expect refusals only when a payment is settled`,
     ],
     [
       'it refuses for a reason of its own',
       answering('/verify', refuses('moon_in_wrong_house')),
       () =>
-        `warning: ${at()} refuses a trial payment on Base Sepolia with moon_in_wrong_house, and not for the empty wallet; look that word up in its documentation before you sell`,
+        `warning: ${at()} refuses a trial payment in USDC on Base Sepolia with moon_in_wrong_house, and not for the empty wallet; look that word up in its documentation before you sell`,
     ],
     [
       'it says what nobody can read',
       answering('/verify', says({ hello: 'world' })),
-      () => `not checked: ${at()} answered 200 to a trial payment on Base Sepolia, with no verdict; run doctor again`,
+      () =>
+        `not checked: ${at()} answered 200 to a trial payment in USDC on Base Sepolia, with no verdict; run doctor again`,
     ],
   ]
 
@@ -655,6 +657,20 @@ describe('each mistake with a facilitator meets its sentence', () => {
     expect(all.map(({ value }) => value)).toEqual(['20000', '20000'])
     expect(new Set(all.map(({ from }) => from)).size).toBe(2)
     expect(new Set(paths)).toEqual(new Set(['GET /supported', 'POST /verify']))
+  })
+
+  test('there is one in each token that is sold in, at its own lowest price', async () => {
+    const asked: string[] = []
+    const requirements = z.object({ paymentRequirements: z.object({ asset: z.string(), amount: z.string() }) })
+    stack.facilitator.setHook((call, proceed) => {
+      if (call.path === '/verify') {
+        const { asset, amount } = requirements.parse(call.body).paymentRequirements
+        asked.push(`${amount} of ${assetAt(NETWORK, asset)?.symbol}`)
+      }
+      return proceed()
+    })
+    await sentences({ vars: shop(routes({ price: ['$0.05', '€0.04'] }, { path: '/cheap/*', price: '€0.03' })) })
+    expect(asked.sort()).toEqual(['30000 of EURC', '50000 of USDC'])
   })
 
   test('a key from the environment opens its facilitator, and goes nowhere else', async () => {
@@ -801,9 +817,35 @@ describe('each mistake with a chain meets its sentence', () => {
     fronts.push(chain)
     await rename(chain, 'US Dollar')
     await expectSaid(
-      'error: NETWORKS[0]: the token on Base Sepolia is "US Dollar", version "2", and readers would sign for "USDC", version "2"; remove the network from NETWORKS, and report it',
+      'error: NETWORKS[0]: USDC on Base Sepolia is "US Dollar", version "2", and readers would sign for "USDC", version "2"; remove the network from NETWORKS, and report it',
       { vars: shop({ RPC_URLS: { [NETWORK]: chain.rpcUrl } }) },
     )
+  })
+
+  test('a second token that is not there, has another name, or blocks the payee: each is named, and the first is not', async () => {
+    const network = await startNetwork(BASE)
+    fronts.push(network.chain)
+    const eurc = assetsOn(BASE).find(({ symbol }) => symbol === 'EURC')
+    if (eurc?.kind !== 'eip3009') throw new Error('the table has no EURC on Base')
+    const vars = realShop({
+      FACILITATORS: [closed],
+      RPC_URLS: { [BASE]: network.chain.rpcUrl },
+      ...routes({ price: ['$0.05', '€0.04'] }),
+    })
+    const errors = async () => (await sentences({ vars })).filter((line) => line.startsWith('error'))
+    expect(await errors()).toEqual([
+      `error: NETWORKS[0]: ${host(network.chain.rpcUrl)} shows no token at ${eurc.asset} on Base; write an endpoint of the real Base`,
+    ])
+    await placeToken(network.chain, { ...eurc, eip712: { name: 'Euro Coin', version: '2' } })
+    const otherName =
+      'error: NETWORKS[0]: EURC on Base is "Euro Coin", version "2", and readers would sign for "EURC", version "2"; remove the network from NETWORKS, and report it'
+    expect(await errors()).toEqual([otherName])
+    const data = encodeFunctionData({ abi: parseAbi(['function blacklist(address account)']), args: [PAYEE] })
+    await network.chain.send({ to: eurc.asset, data })
+    expect(await errors()).toEqual([
+      otherName,
+      'error: PAY_TO.eip155: the issuer of EURC blocks this address on Base; write another one',
+    ])
   })
 
   test('an endpoint that forgets within seconds', async () => {
@@ -824,7 +866,7 @@ describe('each mistake with a chain meets its sentence', () => {
     })
     await stack.chain.send({ to: USDC, data })
     await expectSaid(
-      "error: PAY_TO.eip155: the token's issuer blocks this address on Base Sepolia; write another one",
+      'error: PAY_TO.eip155: the issuer of USDC blocks this address on Base Sepolia; write another one',
       { vars: shop({ PAY_TO: wallets.dave.address }) },
     )
   })

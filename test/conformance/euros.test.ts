@@ -130,8 +130,51 @@ describe('the stock client of v2', () => {
   })
 })
 
+test('an article whose own price nobody can pay is not sold, its holders are served, and the log says why', async () => {
+  const own = '/articles/own'
+  await shop.site.kv.put(own, CONTENT)
+  const buyer = await reader()
+  const { pass } = await shop.buy('v2', own, buyer)
+  await shop.site.kv.put(own, CONTENT, { metadata: { price: '€0.04' } })
+  await shop.site.restart({
+    NETWORKS: [SOLANA_NETWORK],
+    PAY_TO: { solana: solanaWallets.publisher.address },
+    ROUTES: [{ path: '/*', content: 'kv', price: '$0.05', access: '24h' }],
+  })
+  const said = () => shop.site.logs.filter((line) => line.includes('configuration_error'))
+  const before = said().length
+  expect((await shop.ask(PAGE)).status).toBe(402)
+  expect(said()).toHaveLength(before)
+  const answer = await shop.ask(own)
+  expect([answer.status, answer.error, answer.header('PAYMENT-REQUIRED')]).toEqual([
+    503,
+    'facilitator_unavailable',
+    null,
+  ])
+  expect(answer.text).not.toContain(CONTENT)
+  await expect
+    .poll(() =>
+      said()
+        .slice(before)
+        .map((line) => JSON.parse(line)),
+    )
+    .toEqual([
+      {
+        event: 'configuration_error',
+        path: own,
+        problem:
+          'no network in NETWORKS has a token for €0.04; write a price in another currency, or add a network that has one',
+      },
+    ])
+  expect((await shop.ask(own, { headers: { Cookie: pass } })).text).toBe(CONTENT)
+})
+
 test('a currency without a token on any network is a mistake, and nothing is sold', async () => {
-  await shop.site.restart({ NETWORKS: [SOLANA_NETWORK], PAY_TO: { solana: solanaWallets.publisher.address } })
+  await shop.site.restart({
+    NETWORKS: [SOLANA_NETWORK],
+    PAY_TO: { solana: solanaWallets.publisher.address },
+    ROUTES,
+  })
   const answer = await shop.ask(EUROS)
   expect([answer.status, answer.error]).toEqual([500, 'configuration_error'])
   expect(answer.text).not.toContain(CONTENT)

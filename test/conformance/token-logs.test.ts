@@ -10,10 +10,12 @@ import {
   parseAbi,
   parseSignature,
   publicActions,
+  toFunctionSelector,
   toHex,
 } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { olderFiatToken } from '../../dev/stack/artifacts.ts'
 import { CHAIN_ID, type Chain, deployContractWallet, MULTICALL3, startChain, USDC } from '../../dev/stack/chain.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { ASSETS } from '../../src/x402/assets.ts'
@@ -128,6 +130,23 @@ describe.each(WAYS)('%sWithAuthorization with its signature as %s', (type, overl
     const { message, data } = await callOf(type, overload, await payer(), { value })
     expectTransferNext(await logsOf(USDC, data), message)
   })
+})
+
+test.each([
+  ['v1/FiatTokenV1', false],
+  ['v1.1/FiatTokenV1_1', false],
+  ['v2/FiatTokenV2', true],
+  ['v2/FiatTokenV2_1', true],
+] as const)('the older release %s takes authorizations: %s; those of wallets with code never', (name, isTaken) => {
+  const code = olderFiatToken(name)
+  // Where a contract compares what is called with its functions, each stands behind PUSH4.
+  const selectors = abi
+    .filter((item) => item.type === 'function' && /WithAuthorization$/.test(item.name))
+    .map((item) => toFunctionSelector(item).replace('0x', '63'))
+  expect(selectors).toHaveLength(4)
+  const [byParts, byBytes] = [selectors.filter((_, i) => i % 2 === 0), selectors.filter((_, i) => i % 2 === 1)]
+  for (const selector of byParts) expect(code.includes(selector)).toBe(isTaken)
+  for (const selector of byBytes) expect(code.includes(selector)).toBe(false)
 })
 
 test('a contract wallet’s payment has the same order', async () => {

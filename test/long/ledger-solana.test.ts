@@ -260,10 +260,24 @@ describe('show and export', () => {
       const { out, said } = await ledger('show', name, ...local())
       expect(out, said).toContain('0.05 USDC')
       expect(out).toContain(`https://explorer.solana.com/tx/${transaction}?cluster=devnet`)
-      expect(out).toContain("the facilitator's word")
+      expect(out).toContain('said by the facilitator, and checked on the chain since; the remark would say "unproven"')
     }
     const other = await ledger('show', payer.toLowerCase().replace(/[0l]/g, '1'), ...local())
     expect(other).toMatchObject({ status: 1, out: '' })
+  })
+
+  test('show says whether the chain bears a payment out, and where', async () => {
+    const row = (await shop.ledger()).find(({ network }) => network === SOLANA_NETWORK)
+    const { id } = rowOf.parse(row)
+    const said = async (remark: string | null, position: number | null) => {
+      const change = shop.site.db.prepare('UPDATE payments SET remark = ?, position = ? WHERE id = ?')
+      await change.bind(remark, position, id).run()
+      const { out } = await ledger('show', id, ...local())
+      return /^ {2}Proof +(.*)$/m.exec(out)?.[1]
+    }
+    expect(await said('unproven', null)).toBe("the facilitator's word, which the chain does not bear out")
+    expect(await said(null, 2)).toBe('instruction 2 of the transaction')
+    expect(await said(null, null)).not.toContain('bear out')
   })
 
   test('export has symbol, whole units and the mint', async () => {

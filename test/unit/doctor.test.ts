@@ -13,11 +13,14 @@ import {
   strictly,
   warning,
 } from '../../cli/doctor/findings.ts'
-import { mintsSold } from '../../cli/doctor/mints.ts'
+import { isInOrder } from '../../cli/doctor/order.ts'
 import { routeFindings } from '../../cli/doctor/routes.ts'
 import { compared } from '../../cli/doctor/sitemap.ts'
+import { evmTokensSold, mintsSold } from '../../cli/doctor/tokens.ts'
 import { cheapestOf } from '../../cli/doctor/trial.ts'
 import { type Config, parseConfig } from '../../src/config.ts'
+import { AUTHORIZATION_USED, type Log, TRANSFER } from '../../src/payer/proof.ts'
+import { NETWORKS } from '../../src/x402/assets.ts'
 import { usdcOn } from '../world/usdc.ts'
 
 function configOf(...routes: object[]): Config {
@@ -159,11 +162,13 @@ test.each([
 test('the cheapest thing is found in prices, rules and offers', () => {
   const offers = [{ name: 'Pass', price: '$0.50', access: '24h', scope: '/b' }]
   const prices = [{ when: { country: ['DE'] }, price: '$0.01' }]
-  expect(cheapestOf(configOf({ path: '/a', price: '$0.05' }, { path: '/b', price: '$0.20', offers, prices }))).toEqual({
+  expect(
+    cheapestOf(configOf({ path: '/a', price: '$0.05' }, { path: '/b', price: '$0.20', offers, prices }), 'USD'),
+  ).toEqual({
     at: 'ROUTES[1].prices[0].price',
     micros: 10_000n,
   })
-  expect(cheapestOf(configOf({ path: '/a', price: 'free' }))).toBeNull()
+  expect(cheapestOf(configOf({ path: '/a', price: 'free' }), 'USD')).toBeNull()
 })
 
 describe('a payee on two networks', () => {
@@ -182,6 +187,32 @@ describe('a payee on two networks', () => {
     ])
     expect(found.map((finding) => finding.level)).toEqual(level === null ? [] : [level])
   })
+})
+
+describe('the logs of a token of one’s own', () => {
+  const [token, stranger] = [`0x${'a'.repeat(40)}`, `0x${'b'.repeat(40)}`]
+  const [signer, payee, nonce] = ['1', '2', '3'].map((digit) => `0x${digit.repeat(64)}`)
+  const value = `0x${'4'.repeat(64)}`
+  const at = (address: string, topics: (string | undefined)[], data = '0x'): Log => ({
+    address,
+    topics: topics.map(String),
+    data,
+  })
+  const used = at(token, [AUTHORIZATION_USED, signer, nonce])
+  const moved = at(token, [TRANSFER, signer, payee], value)
+  const foreign = at(stranger, [TRANSFER, signer, payee], value)
+  test.each<[string, readonly Log[], boolean | null]>([
+    ['a use and its transfer', [used, moved], true],
+    ['with logs of others between', [foreign, used, foreign, moved, foreign], true],
+    ['two of them', [used, moved, used, moved], true],
+    ['a transfer before its use', [moved, used], false],
+    ['a log of its own between', [used, at(token, [value]), moved], false],
+    ['two uses before two transfers', [used, used, moved, moved], false],
+    ['one in order and one not', [used, moved, used], false],
+    ['a transfer by somebody else', [used, at(token, [TRANSFER, payee, signer], value)], false],
+    ['a transfer with its value among the topics', [used, at(token, [TRANSFER, signer, payee, value])], false],
+    ['no use', [moved, foreign], null],
+  ])('%s', (_, logs, isGood) => expect(isInOrder(logs, token.toUpperCase().replace('0X', '0x'))).toBe(isGood))
 })
 
 test('what is sold in euros alone is told of', () => {
@@ -261,6 +292,15 @@ describe('articles in KV', () => {
     ])
   })
 
+  test('a price in a currency that no network has a token for', () => {
+    const onPolygon = { ...config, networks: NETWORKS.filter(({ network }) => network === 'eip155:137') }
+    const keys = ['€0.10', '$0.10', 'free'].map((price) => ({ name: '/articles/a', metadata: { price } }))
+    expect(articleFindings(keys, config)).toEqual([])
+    expect(articleFindings(keys, onPolygon).map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      'error: "/articles/a" cannot be bought: no network in NETWORKS has a token for €0.10; write a price in another currency, or add a network that has one',
+    ])
+  })
+
   test('metadata that is no table of texts', () => {
     expect(about({ name: '/articles/a', metadata: { title: 5 } })).toEqual([
       'error: "/articles/a" answers 500: its metadata is not a table of texts; put it again with metadata that can be read',
@@ -293,4 +333,35 @@ test('of a payee on Solana those token accounts are asked for that prices are pa
   expect(symbols('$0.05')).toEqual(['USDC'])
   expect(symbols('€0.05')).toEqual(['EURC'])
   expect(symbols(['$0.05', '€0.05'])).toEqual(['USDC', 'EURC'])
+})
+
+describe('on an EVM network those tokens are looked at that are sold in', () => {
+  const OWN = { address: `0x${'e0'.repeat(20)}`, name: 'E', version: '1', decimals: 6, symbol: 'OWN', currency: 'EUR' }
+  const symbols = (price: string | string[], network: string, ASSETS?: object) => {
+    const parsed = parseConfig({
+      SITE_URL: 'https://news.example',
+      PAY_TO: '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359',
+      NETWORKS: [network],
+      ...(ASSETS && { ASSETS: { [network]: ASSETS } }),
+      FACILITATORS: ['https://facilitator.example'],
+      ROUTES: [{ path: '/a', price }],
+      PASS_SECRET: 'a secret for tests, long enough',
+      PAYERS: {},
+      LEDGER_DB: {},
+    })
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.error))
+    return evmTokensSold(parsed.value).map((tokens) => tokens.map(({ symbol }) => symbol))
+  }
+  test.each<[string, string[][]]>([
+    ['$0.05', [['USDC']]],
+    ['€0.05', [['EURC']]],
+    ['free', [['USDC']]],
+  ])('for %s', (price, tokens) => expect(symbols(price, 'eip155:8453')).toEqual(tokens))
+
+  test('for both', () => expect(symbols(['$0.05', '€0.05'], 'eip155:8453')).toEqual([['USDC', 'EURC']]))
+
+  test('and the site’s own where it is offered, whatever routes cost: an article may have its own price', () => {
+    expect(symbols('$0.05', 'eip155:137', OWN)).toEqual([['USDC', 'OWN']])
+    expect(symbols('€0.05', 'eip155:8453', OWN)).toEqual([['EURC']])
+  })
 })

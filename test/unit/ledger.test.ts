@@ -7,6 +7,7 @@ import { isoTime, printable, type Row, wholeUnits } from '../../cli/ledger/rows.
 import { answered, FIRST_STEP, newestUpTo, refused, type Step } from '../../cli/ledger/scan.ts'
 import { keyOf, type Transfer, transfersIn } from '../../cli/ledger/transfers.ts'
 import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, type Log, TRANSFER } from '../../src/payer/proof.ts'
+import { ASSETS } from '../../src/x402/assets.ts'
 import { usdcOn } from '../world/usdc.ts'
 
 const ASSET = usdcOn('eip155:84532')
@@ -139,12 +140,14 @@ describe('the ledger against the chain', () => {
     const elsewhere = { ...ROW, network: 'eip155:8453', asset: usdcOn('eip155:8453').asset }
     const before = { ...ROW, settledAtSeconds: VIEW.fromSeconds - 1 }
     expect(found([elsewhere, before], { transfers: [] })).toEqual(WELL)
-    expect(unknownTokens([ROW, elsewhere])).toEqual([])
+    expect(unknownTokens([ROW, elsewhere], ASSETS)).toEqual([])
     const odd = [
       { ...ROW, network: 'eip155:31337' },
       { ...ROW, asset: STRANGER },
     ]
-    expect(unknownTokens(odd).map(({ kind }) => kind)).toEqual(['unknown_token', 'unknown_token'])
+    expect(unknownTokens(odd, ASSETS).map(({ kind }) => kind)).toEqual(['unknown_token', 'unknown_token'])
+    const own = { ...ASSET, asset: `0x${STRANGER.slice(2)}` } as const
+    expect(unknownTokens(odd, [...ASSETS, own]).map(({ network }) => network)).toEqual(['eip155:31337'])
   })
 })
 

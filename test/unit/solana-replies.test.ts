@@ -1,8 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { readSettlement, type SettleReply, type SignedPayment } from '../../src/replies.ts'
+import { readSettlement, readVerification, type SettleReply, type SignedPayment } from '../../src/replies.ts'
 import { encodeBase58 } from '../../src/x402/base58.ts'
 import { CLUSTER, type Signed, signedFor } from '../world/imitated-solana.ts'
 import { bytesOf, OTHER_WALLET } from '../world/svm.ts'
+
+/** What facilitators say of payments on EVM, and a payer on Solana shall not read. */
+const EVM_WORDS = ['valid_after', 'valid_before', 'value', 'value_mismatch', 'recipient_mismatch', 'signature']
+  .flatMap((end) => [
+    `invalid_exact_evm_payload_authorization_${end}`,
+    `invalid_exact_evm_payload_${end}`,
+    `invalid_exact_evm_${end}`,
+  ])
+  .concat('eip6492_factory_not_allowed', 'payment_expired')
 
 const HASH = `0x${'ab'.repeat(32)}`
 let signed: Signed
@@ -93,6 +102,27 @@ describe('a failure', () => {
       expect(await failure(word)).toMatchObject({ kind: 'refused' })
     },
   )
+
+  test.each([
+    ['payment_expired', 'payment_expired'],
+    ['invalid_exact_evm_payload_authorization_valid_before', 'payment_expired'],
+    ['invalid_exact_evm_payload_authorization_valid_after', 'unexpected_settle_error'],
+    ['invalid_exact_evm_payload_authorization_value', 'invalid_exact_svm_payload_amount_mismatch'],
+    ['invalid_exact_evm_recipient_mismatch', 'invalid_exact_svm_payload_recipient_mismatch'],
+    ['invalid_exact_evm_payload_signature', 'invalid_exact_svm_payload_signature_invalid'],
+    ['insufficient_funds', 'insufficient_funds'],
+  ])('%s is a refusal, and is told as Solana has it: %s', async (word, reason) => {
+    expect(await failure(word)).toEqual({ kind: 'refused', reason })
+    const json = { isValid: false, invalidReason: word, payer: payment.payer }
+    expect(readVerification({ status: 200, json, retryAfterSeconds: null }, payment)).toEqual({
+      kind: 'refused',
+      reason,
+    })
+  })
+
+  test('no word of any facilitator is told in the words of EVM', async () => {
+    for (const word of EVM_WORDS) expect(JSON.stringify(await failure(word))).not.toContain('_evm_')
+  })
 
   test('of a simulation that names a transaction is none', async () => {
     const word = 'invalid_exact_svm_transaction_simulation_failed'

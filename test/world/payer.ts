@@ -50,7 +50,7 @@ export type Change = {
 }
 
 /** The numbers of the networks as v1 calls them. */
-const CHAIN_IDS: Record<string, number> = { 'base-sepolia': 84532, base: 8453 }
+const CHAIN_IDS: Record<string, number> = { 'base-sepolia': 84532, base: 8453, polygon: 137 }
 
 const TYPES = {
   TransferWithAuthorization: [
