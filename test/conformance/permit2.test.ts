@@ -14,6 +14,7 @@ import { approve, approveByCode, burnElsewhere, invalidate, isUsed, settlePermit
 import { type PermitChange, payByPermit, permitChallenge, signPermit, wrapPermit } from '../world/permit2-payer.ts'
 import { openPermitShop, type PermitShop, POLYGON } from '../world/permit2-shop.ts'
 import { type Cost, NOTHING, ONE_SALE, PRICE } from '../world/shop.ts'
+import { signIn, signInOf } from '../world/sign-in.ts'
 import { installWallets, safeOfKey } from '../world/smart-wallets.ts'
 import { stockClientFor } from '../world/stock.ts'
 
@@ -188,6 +189,43 @@ describe('is bought', () => {
     })
     expect(cost).toMatchObject({ earned: 0n, settles: 0 })
     expect(await spent(reader)).toBe(PRICE)
+  })
+
+  test('and owned: by a sign-in as well, and beside the other token in which it is sold', async () => {
+    const reader = await shop.reader()
+    await shop.usdc.fund(reader.address, PRICE)
+    expect((await shop.buy(BOTH, reader)).text).toBe(CONTENT)
+    const { challenge } = await shop.ask(BOTH)
+    const { cost } = await shop.costOf(async () => {
+      const headers = await signIn(signInOf(challenge), reader)
+      expect((await shop.ask(BOTH, { headers })).text).toBe(CONTENT)
+      expect((await shop.ask(BOTH, { headers: await pay('v2', challenge, reader) })).text).toBe(CONTENT)
+    })
+    expect(cost).toEqual(NOTHING)
+    expect(await shop.usdc.balance(reader.address)).toBe(PRICE)
+    expect(await spent(reader)).toBe(PRICE)
+  })
+
+  test('and known after the worker has been killed: what was bought, and what may be tried again', async () => {
+    const [buyer, late] = [await shop.reader(), await readerMeeting(atSettle(refuses('permit2_allowance_required')))]
+    const challenge = await shop.challenge(ONCE)
+    const identifier = 'an-identifier-that-outlives'
+    const bought = await payByPermit(challenge, buyer, { identifier })
+    const refused = await payByPermit(challenge, late)
+    const first = await shop.ask(ONCE, { headers: bought })
+    expect(first.text).toBe(CONTENT)
+    expect((await shop.ask(ONCE, { headers: refused })).status).toBe(412)
+    await shop.site.kill()
+    facilitator.set(late.address, null)
+    const { result: answers, cost } = await shop.costOf(async () => [
+      await shop.ask(ONCE, { headers: bought }),
+      await shop.ask(ONCE, { headers: refused }),
+      await shop.ask(ONCE, { headers: refused }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 402])
+    expect(answers[0]?.receipt).toEqual(first.receipt)
+    expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+    expect([await spent(buyer), await spent(late)]).toEqual([PRICE, PRICE])
   })
 
   test('before it is carried out, where a method does something', async () => {
