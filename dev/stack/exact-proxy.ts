@@ -43,6 +43,7 @@ export function realExactProxy(): Hex | undefined {
   )
 }
 
+/** The words that are needed here. */
 const OPCODES: Record<string, number> = {
   STOP: 0x00,
   ADD: 0x01,
@@ -61,7 +62,6 @@ const OPCODES: Record<string, number> = {
   MSTORE: 0x52,
   JUMPI: 0x57,
   GAS: 0x5a,
-  JUMPDEST: 0x5b,
   DUP1: 0x80,
   DUP3: 0x82,
   SWAP2: 0x91,
@@ -70,11 +70,12 @@ const OPCODES: Record<string, number> = {
   RETURN: 0xf3,
   REVERT: 0xfd,
 }
+const JUMPDEST = 0x5b
 const PUSH1 = 0x60
 const PUSH2 = 0x61
 
 /** Words to bytes: `0x…` is pushed, `@place` pushes where `:place` is, text behind `;` is for the reader. */
-export function assemble(source: string): Hex {
+function assemble(source: string): Hex {
   const places = new Map<string, number>()
   const bytes: number[] = []
   const jumps: [at: number, place: string][] = []
@@ -82,7 +83,7 @@ export function assemble(source: string): Hex {
     const opcode = OPCODES[word]
     if (word.startsWith(':')) {
       places.set(word.slice(1), bytes.length)
-      bytes.push(0x5b)
+      bytes.push(JUMPDEST)
     } else if (word.startsWith('@')) {
       jumps.push([bytes.length + 1, word.slice(1)])
       bytes.push(PUSH2, 0, 0)

@@ -1,8 +1,9 @@
 // Tokens without EIP-3009, paid by Permit2: what is offered, bought, refused, and what becomes of a payment nobody has heard of.
 import { decodePaymentResponseHeader } from '@x402/core/http'
 import { wrapFetchWithPayment } from '@x402/fetch'
-import type { PrivateKeyAccount } from 'viem/accounts'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createSigner, wrapFetchWithPayment as wrapV1 } from 'x402-fetch'
 import { addressOf, mint, OTHER_TOKEN, PLAIN_TOKEN } from '../../dev/stack/permit2.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { refuses, says } from '../world/behaviour.ts'
@@ -13,6 +14,7 @@ import { approve, approveByCode, burnElsewhere, invalidate, isUsed, settlePermit
 import { type PermitChange, payByPermit, permitChallenge, signPermit, wrapPermit } from '../world/permit2-payer.ts'
 import { openPermitShop, type PermitShop, POLYGON } from '../world/permit2-shop.ts'
 import { type Cost, NOTHING, ONE_SALE, PRICE } from '../world/shop.ts'
+import { signIn, signInOf } from '../world/sign-in.ts'
 import { installWallets, safeOfKey } from '../world/smart-wallets.ts'
 import { stockClientFor } from '../world/stock.ts'
 
@@ -68,19 +70,33 @@ describe('is offered', () => {
     ])
     expect(answer.challenge.v1.accepts).toEqual([])
     expect(answer.text).not.toContain('permit2')
+    expect(answer.header('PAYMENT-REQUIRED')?.length).toBeLessThan(2_048)
   })
 
-  test('beside dollars, which clients of v1 pay with as ever', async () => {
+  test('beside dollars, with which both versions pay as ever', async () => {
     const answer = await shop.ask(BOTH)
     expect(permitChallenge(answer).accepts).toHaveLength(1)
     const { v1, v2 } = answer.challenge
     for (const accepts of [v1.accepts, v2.accepts]) expect(accepts).toMatchObject([{ asset: shop.usdc.asset.asset }])
     const reader = await shop.reader()
     await shop.usdc.fund(reader.address, PRICE)
-    const signed = await pay('v2', answer.challenge, reader)
-    expect((await shop.ask(BOTH, { headers: signed })).text).toBe(CONTENT)
+    expect((await shop.ask(BOTH, { headers: await pay('v2', answer.challenge, reader) })).text).toBe(CONTENT)
     expect(await shop.usdc.balance(reader.address)).toBe(0n)
     expect(await spent(reader)).toBe(0n)
+  })
+
+  test('in a way that the stock client of v1 is not led astray by: it pays dollars, or nothing', async () => {
+    const key = generatePrivateKey()
+    const reader = privateKeyToAccount(key)
+    await shop.usdc.fund(reader.address, PRICE * 2n)
+    await mint(shop.stack.chain, reader.address, PRICE)
+    const buy = wrapV1(fetch, await createSigner('polygon', key))
+    const { cost } = await shop.costOf(async () => {
+      expect(await (await buy(shop.site.url + BOTH)).text()).toBe(CONTENT)
+      await expect(buy(shop.site.url + PAGE)).rejects.toThrow()
+    })
+    expect(await shop.usdc.balance(reader.address)).toBe(PRICE)
+    expect(cost).toEqual({ earned: 0n, settles: 1, verifies: 0 })
   })
 })
 
@@ -96,6 +112,10 @@ describe('is bought', () => {
     expect(cost).toEqual(ONE_PERMIT_SALE)
     expect(await spent(reader)).toBe(PRICE)
 
+    const receipt = await shop.ask(`/_newsstand/receipts/${answer.receipt?.transaction}`, {
+      headers: { Cookie: answer.pass, Accept: 'application/json' },
+    })
+    expect(receipt.json).toMatchObject({ transaction: answer.receipt?.transaction })
     const { cost: later } = await shop.costOf(async () => {
       expect((await shop.ask(PAGE, { headers: { Cookie: answer.pass } })).text).toBe(CONTENT)
       const again = await shop.ask(PAGE, { headers })
@@ -169,6 +189,43 @@ describe('is bought', () => {
     })
     expect(cost).toMatchObject({ earned: 0n, settles: 0 })
     expect(await spent(reader)).toBe(PRICE)
+  })
+
+  test('and owned: by a sign-in as well, and beside the other token in which it is sold', async () => {
+    const reader = await shop.reader()
+    await shop.usdc.fund(reader.address, PRICE)
+    expect((await shop.buy(BOTH, reader)).text).toBe(CONTENT)
+    const { challenge } = await shop.ask(BOTH)
+    const { cost } = await shop.costOf(async () => {
+      const headers = await signIn(signInOf(challenge), reader)
+      expect((await shop.ask(BOTH, { headers })).text).toBe(CONTENT)
+      expect((await shop.ask(BOTH, { headers: await pay('v2', challenge, reader) })).text).toBe(CONTENT)
+    })
+    expect(cost).toEqual(NOTHING)
+    expect(await shop.usdc.balance(reader.address)).toBe(PRICE)
+    expect(await spent(reader)).toBe(PRICE)
+  })
+
+  test('and known after the worker has been killed: what was bought, and what may be tried again', async () => {
+    const [buyer, late] = [await shop.reader(), await readerMeeting(atSettle(refuses('permit2_allowance_required')))]
+    const challenge = await shop.challenge(ONCE)
+    const identifier = 'an-identifier-that-outlives'
+    const bought = await payByPermit(challenge, buyer, { identifier })
+    const refused = await payByPermit(challenge, late)
+    const first = await shop.ask(ONCE, { headers: bought })
+    expect(first.text).toBe(CONTENT)
+    expect((await shop.ask(ONCE, { headers: refused })).status).toBe(412)
+    await shop.site.kill()
+    facilitator.set(late.address, null)
+    const { result: answers, cost } = await shop.costOf(async () => [
+      await shop.ask(ONCE, { headers: bought }),
+      await shop.ask(ONCE, { headers: refused }),
+      await shop.ask(ONCE, { headers: refused }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 402])
+    expect(answers[0]?.receipt).toEqual(first.receipt)
+    expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+    expect([await spent(buyer), await spent(late)]).toEqual([PRICE, PRICE])
   })
 
   test('before it is carried out, where a method does something', async () => {
@@ -263,6 +320,23 @@ describe('without an approval', () => {
       expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
     },
   )
+})
+
+test('extensions that sponsor the approval are neither offered nor handed on', async () => {
+  const reader = await shop.reader({ isApproved: false })
+  const challenge = await shop.challenge(PAGE)
+  expect(Object.keys(challenge.extensions).join()).not.toMatch(/sponsoring/i)
+  const bodies: string[] = []
+  shop.stack.facilitator.setHook(async (call, proceed) => {
+    bodies.push(JSON.stringify(call.body))
+    return facilitator.hook(call, proceed)
+  })
+  const sponsored = { eip2612GasSponsoring: { info: { from: reader.address, asset: TOKEN.asset } } }
+  const answer = await shop.buy(PAGE, reader, { payment: { extensions: sponsored } })
+  shop.stack.facilitator.setHook(facilitator.hook)
+  expect([answer.status, answer.error]).toEqual([412, 'permit2_allowance_required'])
+  expect(bodies).toHaveLength(1)
+  expect(bodies.join()).not.toMatch(/sponsoring/i)
 })
 
 describe('is refused', () => {

@@ -133,6 +133,9 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...in_('proving.ts', [
+    ["if (payment.transfer.kind !== 'permit2' || objection", 'if (objection', site('conformance/settlement')],
+    ["if (reply.reason !== 'permit2_allowance_required') ", '', site('conformance/permit2')],
+    [" && verdict.refusal.code !== 'unexpected_settle_error'", '', site('conformance/permit2')],
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
@@ -171,7 +174,27 @@ export const MUTANTS: readonly Mutant[] = [
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),
   ...in_('networks/network.ts', [
+    ["if (permit.spender !== EXACT_PROXY) return fail({ code: 'invalid_permit2_spender' })", '', unit('permit2')],
+    ['if (isOther || (offers.length > 0 &&', 'if ((offers.length > 0 &&', unit('permit2')],
+    ["if (namespaceOf(payment.network) !== 'eip155')", 'if (false)', unit('permit2')],
     ["verifiedBy('key'), objection", "verifiedBy('code'), objection", site('conformance/two-networks')],
+  ]),
+  ...in_('networks/permit2.ts', [
+    ["name: 'Permit2', chainId: chainIdOf(network)", "name: 'Permit2', chainId: 1", unit('permit2')],
+    ['`permit2|${chainIdOf(network)}|${from}|${nonce}`', '`permit2|${chainIdOf(network)}|${nonce}`', unit('permit2')],
+    ['`permit2|${chainIdOf(network)}|${from}|${nonce}`', '`permit2|${from}|${nonce}`', unit('permit2')],
+  ]),
+  ...in_('payer/permit.ts', [
+    ['if (to !== EXACT_PROXY) return false', '', unit('permit2-look')],
+    ['if (!isSuccess || !isOfPermit(sent, permit))', 'if (!isSuccess)', unit('permit2-look')],
+    ['    numberWord(value),\n', '    input.slice(74, 138),\n', unit('permit2-look')],
+    ['    word(payee),\n', '    input.slice(330, 394),\n', unit('permit2-look')],
+    [' && log.data === `0x${numberWord(permit.value)}`', '', unit('permit2-look')],
+    ['address === asset &&', '', unit('permit2-look')],
+    ['numberWord(nonce >> 8n)', 'numberWord(nonce)', unit('permit2-look')],
+    ['(nonce & 255n)', '(nonce & 127n)', unit('permit2-look')],
+    ['input.startsWith(SETTLE_WITH_PERMIT) ? APPROVAL_WORDS : null', 'null', unit('permit2-look')],
+    ['endsAtSeconds: permit.deadline', 'endsAtSeconds: 0n', unit('permit2-look')],
   ]),
   ...in_('networks/terms.ts', [
     ['const SETTLE_MARGIN_SECONDS = 8n', 'const SETTLE_MARGIN_SECONDS = -1n', unit('codec')],

@@ -756,6 +756,8 @@ describe('what is about us', () => {
     'unsupported_scheme',
     'invalid_scheme',
     'invalid_x402_version',
+    'unsupported_payload_type',
+    'permit2_disabled',
     'eip6492_factory_not_allowed',
   ])('one that serves something else (%s) lets the next one try; alone it is a refusal', async (word) => {
     const other = { says: json(refusal(word)), supported }

@@ -144,6 +144,16 @@ describe('what is found counts at once', () => {
     expect((await lookOn(chain, question)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
   })
 
+  test('a permit that is good for hours is looked for up to its deadline', async () => {
+    const chain = imitatedRpc()
+    const permit = permitOn(chain, { deadline: BigInt(chain.nowSeconds() + 20_000) })
+    const question = asked(chain, permit)
+    chain.passSeconds(15_000)
+    const transaction = settle(chain, permit)
+    chain.passSeconds(600)
+    expect((await lookOn(chain, question)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
+  })
+
   test('behind twenty other payments it is found in several looks, each within its bound', async () => {
     const chain = imitatedRpc()
     const permit = permitOn(chain)

@@ -10,8 +10,18 @@ import { verifyPayment } from '../../src/networks/network.ts'
 import { EXACT_PROXY, PERMIT2, permitKey, permitTypedData } from '../../src/networks/permit2.ts'
 import { paywallPage } from '../../src/pages/paywall.tsx'
 import { stringsFor } from '../../src/pages/strings/strings.ts'
-import { CLAIMED } from '../../src/payer/redemption.ts'
-import { claimRow, ledgerRowOf, signedPaymentOf, subjectOf, termsOf, withState } from '../../src/payer/rows.ts'
+import { readRow, writeRow } from '../../src/payer/columns.ts'
+import type { Truth } from '../../src/payer/reconcile.ts'
+import { CLAIMED, maySend, type Status, step } from '../../src/payer/redemption.ts'
+import {
+  claimRow,
+  ledgerRowOf,
+  signedPaymentOf,
+  subjectOf,
+  termsOf,
+  withLooked,
+  withState,
+} from '../../src/payer/rows.ts'
 import type { Sale } from '../../src/policy/policy.ts'
 import { readSettlement, readVerification } from '../../src/replies.ts'
 import { ASSETS, type Asset, assetsOn, type Permit2Asset } from '../../src/x402/assets.ts'
@@ -315,6 +325,27 @@ describe('its row', async () => {
     expect(termsOf(row).transfer).toEqual(payment.transfer)
     expect(subjectOf(row)).toEqual({ kind: 'permit2', permit })
     expect(signedPaymentOf(row)).toMatchObject({ payer: payment.payer, transfer: payment.transfer, offer })
+  })
+
+  test.each<[Truth, Status, string | null]>([
+    [{ kind: 'expired', reason: 'permit2_deadline_expired' }, 'refused', 'permit2_deadline_expired'],
+    [{ kind: 'used_before' }, 'void', null],
+    [{ kind: 'unclear', why: 'strange logs' }, 'unknown', null],
+    [{ kind: 'unclear', why: 'searching' }, 'unknown', null],
+    [{ kind: 'unreachable' }, 'unknown', null],
+    [{ kind: 'unused', pinnedSeconds: NOW, reverted: null }, 'unknown', null],
+  ])('after a lost reply, and %o: %s', (truth, status, reason) => {
+    const lost = { ...row, state: { ...CLAIMED, status: 'unknown' as const, sent: 1, doubt: 1 } }
+    const { state } = withLooked(lost, { truth, seenBlock: 7, search: null }, NOW + 400, true)
+    expect([state.status, state.reason]).toEqual([status, reason])
+  })
+
+  test('without an approval it is refused, and may be sent again', () => {
+    const sent = step(row.state, { kind: 'send' })
+    const reply = { kind: 'refused', reason: 'permit2_allowance_required' } as const
+    const refused = step(sent, { kind: 'reply', reply, nowSeconds: NOW })
+    expect([refused.status, refused.reason, maySend(refused)]).toEqual(['refused', 'permit2_allowance_required', true])
+    expect(readRow({ seq: 1, ...writeRow(withState(row, refused, NOW)) }).state).toEqual(refused)
   })
 
   test('keeps no signature once it is settled, and is in the ledger as others', () => {
