@@ -2,7 +2,7 @@
 // whatever has happened to site, terms, facilitator or chain meanwhile. specs/extensions/payment_identifier.md,
 // "Recovering a Lost Response".
 import { randomBytes } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../dev/stack/ports.ts'
 import { makeSecrets } from '../../dev/stack/secrets.ts'
 import { SOLANA_NETWORK } from '../../dev/stack/solana.ts'
@@ -180,41 +180,38 @@ describe.each(CELLS)('in $version on $name', ({ version, kind }) => {
 })
 
 describe('after everything else has changed', () => {
+  const ROUTES_NOW = ROUTES.map((route) => ({ ...route, price: '$0.07' }))
   const PAY_TO = Object.fromEntries(KINDS.map(({ name, kind }) => [name, kind.otherPayee]))
-  const noNodes = async () =>
-    Object.fromEntries(await Promise.all(KINDS.map(async ({ kind }) => [kind.network, await nowhere()])))
-  afterEach(() => shop.site.become(usual))
-
-  test.each<[string, () => Promise<Vars>]>([
-    ['the price', async () => ({ ROUTES: ROUTES.map((route) => ({ ...route, price: '$0.07' })) })],
+  const gone = async () => ({
+    FACILITATORS: [await nowhere()],
+    RPC_URLS: Object.fromEntries(await Promise.all(KINDS.map(async ({ kind }) => [kind.network, await nowhere()]))),
+  })
+  const CHANGES: [string, () => Promise<Vars>][] = [
+    ['the price', async () => ({ ROUTES: ROUTES_NOW })],
     ['the payee', async () => ({ PAY_TO })],
     ['nothing is sold', async () => ({ PAUSED: true })],
-    ['facilitator and RPC are gone', async () => ({ FACILITATORS: [await nowhere()], RPC_URLS: await noNodes() })],
-    [
-      'all of it',
-      async () => ({
-        ROUTES: ROUTES.map((route) => ({ ...route, price: '$0.07' })),
-        PAY_TO,
-        FACILITATORS: [await nowhere()],
-        RPC_URLS: await noNodes(),
-        PAUSED: true,
-      }),
-    ],
-  ])('%s: a restarted worker answers as it did', async (_, change) => {
-    const paid = await Promise.all(
-      CELLS.flatMap(({ version, kind }) =>
-        [PAGE, SINGLE].map(async (path) => {
-          const reader = await kind.reader(shop)
-          const headers = await reader.pay(version, path, { identifier: newIdentifier() })
-          const first = await shop.ask(path, { headers })
-          expect(first.status).toBe(200)
-          facilitator.set(reader.address, says({ error: 'nobody is to ask' }, 500))
-          return { path, headers, first, reader }
-        }),
-      ),
-    )
+    ['facilitator and RPC are gone', gone],
+    ['all of it', async () => ({ ROUTES: ROUTES_NOW, PAY_TO, PAUSED: true, ...(await gone()) })],
+  ]
+
+  async function bought({ version, kind }: (typeof CELLS)[number], path: string) {
+    const reader = await kind.reader(shop)
+    const headers = await reader.pay(version, path, { identifier: newIdentifier() })
+    const first = await shop.ask(path, { headers })
+    expect(first.status).toBe(200)
+    facilitator.set(reader.address, says({ error: 'nobody is to ask' }, 500))
+    return { path, headers, first, reader }
+  }
+  const paid: Awaited<ReturnType<typeof bought>>[] = []
+
+  beforeAll(async () => {
+    paid.push(...(await Promise.all(CELLS.flatMap((cell) => [PAGE, SINGLE].map((path) => bought(cell, path))))))
+  })
+  afterAll(() => shop.site.become(usual))
+
+  test.each(CHANGES)('%s: a restarted worker answers as it did', async (_, change) => {
     const asked = paid.map(({ reader }) => facilitator.calls(reader.address).length)
-    await shop.site.become(await change())
+    await shop.site.become({ ...usual, ...(await change()) })
     for (const { path, headers, first } of paid) expectTheSame(await shop.ask(path, { headers }), first, path)
     expect(paid.map(({ reader }) => facilitator.calls(reader.address).length)).toEqual(asked)
   })

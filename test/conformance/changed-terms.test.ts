@@ -107,7 +107,6 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
       ofContract.set(version, { from, headers })
     }
     for (const { version, name, kind } of CELLS) {
-      unsent.set(`${version} ${name}`, await payment(kind, version, '/once/a', false))
       for (const [purchases, path] of [
         [delivered, '/once/a'],
         [owned, '/pages/a'],
@@ -127,6 +126,9 @@ describe.each(CHANGES)('after a change of %s', (_, change) => {
         if (when === 'before its outcome was known') late.push(leave)
         else await leave().then(() => known(bought.headers))
       }
+    }
+    for (const { version, name, kind } of CELLS) {
+      unsent.set(`${version} ${name}`, await payment(kind, version, '/once/a', false))
     }
     await Promise.all(late.map((leave) => leave()))
     await shop.site.restart(change)
