@@ -128,12 +128,13 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   // Proof: the signature, here or by its contract; then today's offers and those of a live quote.
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
-  const { verified, objection } = proof.value
+  const { verified, objection, verdict } = proof.value
   note(world, { payer: verified.payment.payer })
 
   // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
   // is not settled any more, so the origin is not asked before it is recognised.
-  const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
+  const isDoubtful = objection === null && (verdict !== null || hadRefusal(world, request))
+  const known = isDoubtful ? await objectionTo(world, proof.value, resource) : null
   if (known) return declined(visit, payment.value, known)
   const isHeard = countHangUp(world, request)
   const looking = objection === null ? lookFirst(world, verified) : null
@@ -143,7 +144,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (first && maySubscribe(request, world, rule, resource.site) && isOpen(first.value.response))
     return subscribed(visit, first.value.response, isHeard)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
-  const purchase = { verified, objection, resource, look: await looking }
+  const purchase = { verified, objection, verdict, resource, look: await looking }
   const outcome = await timed(world, 'payerMs', redeem(world, purchase, request.signal))
   isHeard()
   if (outcome.kind === 'refused') {
@@ -269,10 +270,7 @@ const PAUSED: Refusal = { code: 'unavailable' }
 const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
 
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
-async function proofOf(
-  { request, world, resource, found, offers }: Sold,
-  payment: Payment,
-): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
+async function proofOf({ request, world, resource, found, offers }: Sold, payment: Payment): ReturnType<typeof prove> {
   const quoteKeys = await readKeysOf(world, 'quote')
   const { tokens } = world.config
   const quoted =

@@ -13,6 +13,9 @@ import { type Offer, type Payment, textOf, type VerifiedPayment } from './x402/p
 /** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
 const VERDICT_MS = 6_000
 
+/** A proven payment: why it may not be sent, and what a facilitator refuses it for. */
+type Proven = { verified: VerifiedPayment; objection: Refusal | null; verdict: Refusal | null }
+
 /**
  * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A new permit
  * is shown to `/verify` in any case: its key says nothing of the approval that it needs.
@@ -22,23 +25,23 @@ export async function prove(
   request: Request,
   payment: Payment,
   verification: Verification,
-): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
+): Promise<Result<Proven>> {
   if (verification.kind === 'proven') {
-    const refusal = await objectionToPermit(world, request, verification)
-    return refusal ? fail(refusal) : ok(verification)
+    const { verified, objection } = verification
+    return ok({ verified, objection, verdict: await verdictOnPermit(world, request, verification) })
   }
   const readings = [verification, ...verification.others]
   for (const { key, confirm, objection } of readings) {
     const recognised = await orUnavailable(() => recognise(world, payment, key))
     if (!recognised.ok) return recognised
-    if (recognised.value) return ok({ verified: confirm(), objection })
+    if (recognised.value) return ok({ verified: confirm(), objection, verdict: null })
   }
   if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
   let refusal = verification.objection
   for (const { confirm, offer, objection } of readings) {
     if (objection || !offer) continue
     const confirmed = await askFacilitator(world, request, payment, offer)
-    if (confirmed.ok) return ok({ verified: confirm(), objection })
+    if (confirmed.ok) return ok({ verified: confirm(), objection, verdict: null })
     refusal = confirmed.error
     // Whoever could not be asked about one token is not asked about the next.
     if (!isClientsDoing(refusal)) break
@@ -48,9 +51,10 @@ export async function prove(
 
 /**
  * What a facilitator refuses a proven permit for, before anything is claimed: no approval, above all. Null where it may be settled,
- * was seen before, or where nobody can say: then whoever settles it says so.
+ * was seen before, or where nobody can say: then whoever settles it says so. It is no refusal yet: the payer may own what it is for,
+ * or have paid with it a moment ago, which is why nothing is left.
  */
-async function objectionToPermit(
+async function verdictOnPermit(
   world: World,
   request: Request,
   { verified, objection }: Extract<Verification, { kind: 'proven' }>,

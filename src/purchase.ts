@@ -17,6 +17,8 @@ export type Purchase = {
   verified: VerifiedPayment
   /** Why it may not be sent. */
   objection: Refusal | null
+  /** What a facilitator refuses it for, where one was asked. */
+  verdict: Refusal | null
   resource: Resource
   look: FirstLook | null
 }
@@ -84,10 +86,10 @@ export async function lookFirst(world: World, { payment, offer }: VerifiedPaymen
 /** What the payment would be refused with, from what is known already. Null: nothing. */
 export async function objectionTo(
   world: World,
-  verified: VerifiedPayment,
+  { verified, verdict }: Pick<Purchase, 'verified' | 'verdict'>,
   resource: Resource,
 ): Promise<Refusal | null> {
-  const request = await requestOf({ verified, resource, objection: null, look: null })
+  const request = await requestOf({ verified, verdict, resource, objection: null, look: null })
   const known = await orUnavailable(async () => ok(await objectOf(world, verified).objectionTo(request)))
   return known.ok ? known.value : known.error
 }
@@ -184,11 +186,11 @@ async function report(
 
 /** Uses up a payment that came beside a pass: it counts as used here, and is never settled. */
 export async function useUp(world: World, verified: VerifiedPayment, resource: Resource): Promise<void> {
-  const request = await requestOf({ verified, resource, objection: null, look: null })
+  const request = await requestOf({ verified, resource, objection: null, verdict: null, look: null })
   await orUnavailable(async () => ok(await objectOf(world, verified).useUp(request)))
 }
 
-async function requestOf({ verified, objection, resource, look }: Purchase): Promise<RedeemRequest> {
+async function requestOf({ verified, objection, verdict, resource, look }: Purchase): Promise<RedeemRequest> {
   const { key, payment, offer, costs, owner } = verified
   return {
     protocol: PROTOCOL,
@@ -199,6 +201,7 @@ async function requestOf({ verified, objection, resource, look }: Purchase): Pro
     offer,
     costs,
     objection,
+    verdict,
     resource,
     scope: offer ? scopeOf(offer, resource) : '',
     accessSeconds: offer?.accessSeconds ?? 0,

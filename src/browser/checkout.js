@@ -191,7 +191,8 @@ function home(status = '') {
   const again = { text: text('checkAgain'), isPlain: found.length > 0, act: look }
   const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isPlain: true, act: chooseSignIn }] : []
   if (pays.length > 0) show(status, [...pays, ...back])
-  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0) show(status || text('notHere'), found.length > 0 ? back : [])
+  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0)
+    show(status || text('notHere'), found.length > 0 ? back : [])
   else if (found.length > 0) show(status || noWay(offer), [again, ...back])
   else show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [again])
 }

@@ -132,7 +132,7 @@ export function next(view: View, request: RedeemRequest): Step {
 }
 
 function ofNew(view: View, request: RedeemRequest): Step {
-  const { offer, objection, look } = request
+  const { offer, objection, look, verdict } = request
   if (objection || !offer) return { kind: 'answer', refusal: objection ?? { code: 'invalid_payment_requirements' } }
   // It was never sent from here, and its nonce is used: it may have bought something elsewhere.
   if (look?.kind === 'used') return answer('payment_already_used')
@@ -140,6 +140,7 @@ function ofNew(view: View, request: RedeemRequest): Step {
   if (by) return view.load.covered < MOST_COVERED ? { kind: 'cover', by } : answer('too_many_requests')
   const first = earlierFirst(view, view.open, request, request.costs) ?? refusedFirst(view, request)
   if (first) return first
+  if (verdict) return { kind: 'answer', refusal: verdict }
   if (view.load.open >= MOST_OPEN) return answer('unavailable')
   return tooManyRefused(view) ?? { kind: 'claim' }
 }

@@ -106,7 +106,8 @@ export async function permitEvidence(
 export const permitTrail = (rpc: Rpc, permit: Permit): Trail => ({
   endsAtSeconds: permit.deadline,
   filter: { address: permit.asset, topics: [TRANSFER, `0x${word(permit.from)}`, `0x${word(permit.to)}`] },
-  isOnIt: (log) => isTransfer(log, permit),
+  // Anybody may transfer nothing in the payer's name, as often as they like.
+  isOnIt: (log) => isTransfer(log, permit) && /[1-9a-f]/.test(log.data.slice(2)),
   isIt: async (transaction, budget) => {
     const sent = sentIn(await rpc.ask(transactionCall(transaction), budget), transaction)
     return sent.ok && sent.value !== null ? isOfPermit(sent.value, permit) : null

@@ -25,6 +25,8 @@ export type RedeemRequest = Message & {
   costs: readonly Cost[]
   /** Why the payment may not be sent. What is known of it here already is answered all the same. */
   objection: Refusal | null
+  /** What a facilitator refuses it for now. It is not claimed then; what is owned or under way is answered all the same. */
+  verdict: Refusal | null
   resource: Resource
   /** Scope text of what is being bought. */
   scope: string
@@ -57,7 +59,7 @@ export type RedeemOutcome =
 /** A payment whose signature nobody here can check: is it one that was proven before? */
 export type RecogniseRequest = Message & { key: string; signatureHash: string }
 
-export type UseUpRequest = Message & Omit<RedeemRequest, 'requestId' | 'look' | 'objection' | 'protocol'>
+export type UseUpRequest = Message & Omit<RedeemRequest, 'requestId' | 'look' | 'objection' | 'verdict' | 'protocol'>
 
 /** `resource` is where the sign-in was sent to; what opens it comes first. `owner` and `network`: how it was proven. */
 export type SignInRequest = Message & {

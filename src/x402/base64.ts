@@ -62,8 +62,9 @@ function isDeep(json: string): boolean {
   return false
 }
 
-/** Standard base64, padded. */
-export const encodePadded = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes))
+/** Standard base64, padded. However many bytes there are: not all of them are arguments of one call. */
+export const encodePadded = (bytes: Uint8Array): string =>
+  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 
 /** Base64url without padding, for tokens. */
 export const encodeBytes = (bytes: Uint8Array): string =>

@@ -339,6 +339,58 @@ test('extensions that sponsor the approval are neither offered nor handed on', a
   expect(bodies.join()).not.toMatch(/sponsoring/i)
 })
 
+describe('what /verify refuses is known here all the same', () => {
+  test.each<[string, () => Promise<PrivateKeyAccount>]>([
+    ['has nothing left', () => shop.reader({ funds: PRICE })],
+    [
+      'has taken the approval back',
+      async () => {
+        const reader = await shop.reader({ isApproved: false })
+        await approve(shop.stack.chain, reader, PRICE)
+        return reader
+      },
+    ],
+  ])('who owns it and %s signs another permit, and reads on', async (_, newReader) => {
+    const reader = await newReader()
+    expect((await shop.buy(PAGE, reader)).text).toBe(CONTENT)
+    const challenge = await shop.challenge(PAGE)
+    const next = await signPermit(challenge, reader)
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, { headers: wrapPermit(challenge, next) }))
+    expect([answer.status, answer.text]).toEqual([200, CONTENT])
+    expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+    // It counts as used here.
+    expect((await shop.ask(OTHER, { headers: wrapPermit(challenge, next, { echo: false }) })).error).toBe(
+      'payment_already_used',
+    )
+  })
+
+  test('a payment that is sent twice at once, and settled while /verify looks at the second, is not refused', async () => {
+    const [second, settled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let verifies = 0
+    const reader = await shop.reader({ funds: PRICE })
+    facilitator.set(reader.address, async (proceed, _, path) => {
+      if (path === '/settle') {
+        await second.promise
+        const reply = await proceed()
+        settled.resolve()
+        return reply
+      }
+      if (++verifies === 2) {
+        second.resolve()
+        await settled.promise
+      }
+      return proceed()
+    })
+    const headers = await payByPermit(await shop.challenge(ONCE), reader)
+    const answers = await Promise.all([shop.ask(ONCE, { headers }), shop.ask(ONCE, { headers })])
+    const [served, other] = answers.toSorted((a, b) => a.status - b.status)
+    expect(served?.text).toBe(CONTENT)
+    expect([other?.status, other?.error]).toEqual([402, 'payment_already_used'])
+    expect(other?.receipt).toMatchObject({ success: false, transaction: served?.receipt?.transaction })
+    expect(facilitator.calls(reader.address)).toEqual(['/verify', '/verify', '/settle'])
+  })
+})
+
 describe('is refused', () => {
   const now = () => BigInt(Math.floor(Date.now() / 1000))
   test.each<[string, string, () => PermitChange]>([

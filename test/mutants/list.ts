@@ -70,8 +70,8 @@ export const MUTANTS: readonly Mutant[] = [
       site('conformance/configuration'),
     ],
     [
-      'if (access.opening) return serveHolder(visit, access, access.opening)',
-      'if (access.kept[0]) return serveHolder(visit, access, access.kept[0])',
+      'if (access.opening) return serveHolder(holding, access, access.opening)',
+      'if (access.kept[0]) return serveHolder(holding, access, access.kept[0])',
       site('conformance/passes'),
     ],
     [
@@ -139,6 +139,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
+    ['verdict: await verdictOnPermit(world, request, verification)', 'verdict: null', site('conformance/permit2')],
   ]),
   ...in_('access.ts', [
     [
@@ -286,6 +287,8 @@ export const MUTANTS: readonly Mutant[] = [
     ['.toLowerCase() === signer.toLowerCase()', '.length === signer.length', unit('codec')],
     ['|${from}|${nonce}`', '|${from}`', site('conformance/purchase')],
   ]),
+  ...in_('payer/next.ts', [["if (verdict) return { kind: 'answer', refusal: verdict }", '', unit('next')]]),
+  ...in_('payer/permit.ts', [[' && /[1-9a-f]/.test(log.data.slice(2))', '', unit('permit2-look')]]),
   ...in_('payer/solana.ts', [
     ['if (err !== null) return isFinal ? FAILED : TOO_FRESH', 'if (err !== null) return FAILED', unit('solana-look')],
     ["return isFinal || confirmationStatus === 'confirmed' ?", 'return true ?', unit('solana-look')],

@@ -134,7 +134,7 @@ async function serve(
     : objectionOf(order, world.now())
   const look = objection || visit.isBlind ? null : await lookAt(stage.env, order)
   const resource = { ...order.resource, path, id: path }
-  const outcome = await redeem(purchase, { verified, objection, resource, look }, signal)
+  const outcome = await redeem(purchase, { verified, objection, verdict: null, resource, look }, signal)
   if (outcome.kind === 'refused') {
     if (!request.hasLeft) watcher?.refused(request, outcome.refusal)
     return { kind: 'refused', refusal: outcome.refusal }

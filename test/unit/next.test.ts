@@ -137,6 +137,7 @@ function requestFor(thing: Thing, over: Partial<RedeemRequest> = {}): RedeemRequ
     offer: offerOf(thing, 'authorization'),
     costs: costsOf(thing.amount),
     objection: null,
+    verdict: null,
     resource: { site: SITE, method: 'GET', path: thing.resource, id: thing.resource },
     scope: thing.scope,
     accessSeconds: thing.accessSeconds,
@@ -259,6 +260,60 @@ table('what the payer owns already', [
 const open = (thing: Thing, state: Redemption, over: Partial<Seen> = {}): Partial<View> => ({
   open: [seen(rowOf(thing, state), over)],
 })
+
+const unapproved: Partial<RedeemRequest> = { verdict: { code: 'permit2_allowance_required' } }
+
+table('a payment that a facilitator would not settle', [
+  ['that nobody knows: is not claimed', {}, requestFor(ARTICLE, unapproved), 'answer permit2_allowance_required'],
+  [
+    'for what its payer owns: covered',
+    { lasting: [paid(ARTICLE)] },
+    requestFor(ARTICLE, unapproved),
+    'covered by paid',
+  ],
+  [
+    'for an answer that was paid for and never handed out: covered',
+    { unclaimed: [paid(ANSWER)] },
+    requestFor(ANSWER, unapproved),
+    'covered by paid',
+  ],
+  [
+    'behind one that may have paid: that one is seen through first',
+    open(ARTICLE, UNKNOWN),
+    requestFor(ARTICLE, unapproved),
+    'finish earlier',
+  ],
+  [
+    'and that one stays open: no challenge',
+    { ...open(ARTICLE, UNKNOWN), told: finished('earlier', 'settlement_pending') },
+    requestFor(ARTICLE, unapproved),
+    'answer settlement_pending',
+  ],
+  [
+    'behind a refused one: the chain is asked about that',
+    { refused: [rowOf(ARTICLE, REFUSED)] },
+    requestFor(ARTICLE, unapproved),
+    'ask about earlier, answered',
+  ],
+  [
+    'that was settled meanwhile: handed out',
+    { own: seen(own(ARTICLE, SETTLED)) },
+    requestFor(ARTICLE, unapproved),
+    'hand out own',
+  ],
+  [
+    'that is being settled: seen through',
+    { own: seen(own(ARTICLE, { ...CLAIMED, status: 'settling', sent: 1, doubt: 1 }), { isRunning: true }) },
+    requestFor(ARTICLE, unapproved),
+    'finish own',
+  ],
+  [
+    'that was used before: buys nothing',
+    {},
+    requestFor(ARTICLE, { ...unapproved, look: { kind: 'used' } }),
+    'answer payment_already_used',
+  ],
+])
 
 table('an earlier payment whose outcome is open', [
   ['an article: seen through first', open(ARTICLE, UNKNOWN), requestFor(ARTICLE), 'finish earlier'],

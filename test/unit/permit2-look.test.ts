@@ -167,6 +167,38 @@ describe('what is found counts at once', () => {
   })
 })
 
+describe('what strangers put beside it', () => {
+  /** Whoever likes moves nothing of the payer's to the payee: tokens ask for no approval of that. */
+  const moveNothing = (chain: Chain, permit: Permit, block?: number) =>
+    chain.mine([transfer({ ...permit, value: 0n })], { to: STRANGER, ...(block === undefined ? {} : { block }) })
+
+  test('transfers of nothing are not read: neither their number nor their block holds up what is found', async () => {
+    const chain = imitatedRpc()
+    const permit = permitOn(chain)
+    const question = asked(chain, permit)
+    const block = chain.head() + 1
+    for (let i = 0; i < 20; i++) moveNothing(chain, permit, block)
+    const transaction = settle(chain, permit, { block })
+    expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
+    expect(chain.counts.calls.filter((method) => method === 'eth_getTransactionByHash')).toHaveLength(2)
+  })
+
+  test('nor do they hold up a verdict', async () => {
+    const chain = imitatedRpc()
+    const permit = permitOn(chain)
+    const question = asked(chain, permit)
+    chain.mine([], { bits: [permit] })
+    const block = chain.head() + 1
+    for (let i = 0; i < 20; i++) moveNothing(chain, permit, block)
+    chain.passSeconds(400)
+    const once = await lookOn(chain, question, 1)
+    expect(once.search?.emptySinceSeconds).not.toBeNull()
+    chain.passSeconds(700)
+    const again = await lookOnce(chain, { ...question, search: once.search })
+    expect(again.truth).toEqual({ kind: 'used_before' })
+  })
+})
+
 describe('a bit that is set proves nothing by itself', () => {
   type Row = [string, (chain: Chain, permit: Permit) => unknown]
   const rows: Row[] = [

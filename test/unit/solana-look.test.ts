@@ -77,6 +77,17 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
+test('a transaction of more bytes than there can be is none, and breaks nothing off', async () => {
+  const chain = imitatedSolana()
+  const signed = signedNow(chain)
+  chain.land(signed)
+  chain.pass(4)
+  const huge = ['A'.repeat(1_600_000), 'base64']
+  chain.knobs.instead = (method) => (method === 'getTransaction' ? { slot: 1, transaction: huge } : undefined)
+  const { truth } = await lookOnce(chain, questionOf(chain, signed))
+  expect(['unused', 'unreachable', 'unclear']).toContain(truth.kind)
+})
+
 describe('what is found', () => {
   test('a payment whose reply was lost is paid once it is confirmed', async () => {
     const chain = imitatedSolana()

@@ -72,6 +72,7 @@ export function requestFor(number = 1, over: Partial<RedeemRequest> = {}) {
     offer: OFFER,
     costs: [OFFER],
     objection: null,
+    verdict: null,
     resource: { site: SITE, method: 'GET', path: '/articles/hello', id: '/articles/hello' },
     scope: '=/articles/hello',
     accessSeconds: DAY,
