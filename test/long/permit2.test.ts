@@ -4,10 +4,11 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer } from '../world/answer.ts'
 import { says } from '../world/behaviour.ts'
+import { FEE_TOKEN, feeBalance, giveFeeToken, installFeeToken } from '../world/fee-token.ts'
 import { atSettle, type PermitBehaviour, permitBehaviours } from '../world/permit2-behaviour.ts'
 import { burnElsewhere, invalidate, isUsed, settleWrapped, transfer } from '../world/permit2-on-chain.ts'
 import { type SignedPermit, signPermit, wrapPermit } from '../world/permit2-payer.ts'
-import { openPermitShop, type PermitShop } from '../world/permit2-shop.ts'
+import { ASSETS, openPermitShop, type PermitShop, POLYGON } from '../world/permit2-shop.ts'
 import { PRICE } from '../world/shop.ts'
 
 const PAGE = '/articles/hello'
@@ -87,5 +88,42 @@ describe.concurrent('a nonce used on the way to the facilitator, whose failure s
     expect((await shop.ask(PAGE, { headers })).text).toBe(CONTENT)
     expect((await shop.ask(PAGE, { headers })).error).toBe('payment_already_used')
     expect(await spent(reader)).toBe(PRICE)
+  })
+})
+
+describe.concurrent('a token that keeps a part of what it moves, and that no shop should sell in', () => {
+  let unwise: PermitShop
+  beforeAll(async () => {
+    const [token] = ASSETS[POLYGON]
+    unwise = await openPermitShop(
+      { ASSETS: { [POLYGON]: [{ ...token, address: FEE_TOKEN }] } },
+      { hook: facilitator.hook },
+    )
+    await installFeeToken(unwise.stack.chain)
+    await unwise.site.kv.put(PAGE, CONTENT)
+  })
+  afterAll(() => unwise.close())
+
+  async function paying(behaviour: PermitBehaviour | null) {
+    const { chain } = unwise.stack
+    const reader = await unwise.reader({ funds: 0n, isApproved: false })
+    await giveFeeToken(chain, reader.address, PRICE)
+    facilitator.set(reader.address, behaviour && atSettle(behaviour))
+    const answer = await unwise.buy(PAGE, reader)
+    expect(await feeBalance(chain, reader.address)).toBe(0n)
+    return { reader, answer }
+  }
+
+  test.concurrent('is sold on a facilitator’s word, which the chain does not bear out', async () => {
+    const { reader, answer } = await paying(null)
+    expect(answer.text).toBe(CONTENT)
+    await expect.poll(() => unwise.ledger(reader.address)).toMatchObject([{ position: null }])
+  })
+
+  test.concurrent('without that word it is neither served nor in the ledger, and the log names the token’s fault', async () => {
+    const { reader, answer } = await paying((proceed) => proceed().then(outOfOrder))
+    expect(isPending(answer)).toBe(true)
+    expect(await unwise.ledger(reader.address)).toEqual([])
+    expect(unwise.site.logs.some((line) => line.includes('strange_logs'))).toBe(true)
   })
 })
