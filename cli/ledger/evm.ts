@@ -1,16 +1,14 @@
 // Reads one EVM network for the comparison: all payments to the payees since a time, and single transactions.
 import { SETTLED_SECONDS } from '../../src/payer/search.ts'
-import type { Eip3009Asset } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
-import type { Chain } from './endpoint.ts'
 import { noteOf, type Progress } from './progress.ts'
 import { backTo, type Group, type Reading, say, saying, sayLag, type Wish } from './reading.ts'
-import { blockOf, hashOf, newestUpTo, receiptAt, scan } from './scan.ts'
-import { type Transfer, transfersIn } from './transfers.ts'
+import { blockOf, type EvmChain, hashOf, newestUpTo, paymentsAt, scan } from './scan.ts'
+import type { Transfer } from './transfers.ts'
 
 /** Reads one network's transfers to the payees, up to 20 seconds behind its head. */
 export async function readEvm(
-  chain: Chain<Eip3009Asset>,
+  chain: EvmChain,
   payees: readonly string[],
   groups: readonly Group[],
   wish: Wish,
@@ -53,7 +51,7 @@ export async function readEvm(
 
 /** Whether what an earlier run read is of this chain and these payees, and begins early enough. */
 async function goesOn(
-  chain: Chain<Eip3009Asset>,
+  chain: EvmChain,
   payees: readonly string[],
   from: number,
   { isAfresh }: Wish,
@@ -66,12 +64,11 @@ async function goesOn(
 }
 
 /** What single transactions show. */
-export async function lookUpEvm(chain: Chain<Eip3009Asset>, transactions: readonly string[]): Promise<Transfer[]> {
+export async function lookUpEvm(chain: EvmChain, transactions: readonly string[]): Promise<Transfer[]> {
   if (transactions.length > 0) say(`${chain.asset.name}: asking for ${transactions.length} single transactions`)
   const found: Transfer[] = []
   for (const transaction of transactions) {
-    const receipt = await receiptAt(chain, transaction)
-    if (receipt) found.push(...transfersIn(transaction, receipt, chain.asset.asset))
+    found.push(...((await paymentsAt(chain, transaction)) ?? []))
   }
   return found
 }

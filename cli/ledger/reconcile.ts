@@ -137,8 +137,6 @@ async function readOne(
     const lookUp = (transactions: readonly string[]) => lookUpSolana(chain, transactions)
     return { host: chain.host, lookUp, ...(await readSolana(chain, payees, own, wish, progress)) }
   }
-  // Its transfers say nothing of what they pay for: that is in the calls.
-  if (asset.kind === 'permit2') throw new Refusal(`${asset.symbol} is paid by Permit2, which is not compared yet`)
   const chain = await openChain(asset, url)
   const lookUp = (transactions: readonly string[]) => lookUpEvm(chain, transactions)
   return { host: chain.host, lookUp, ...(await readEvm(chain, payees, own, wish, progress)) }
@@ -230,7 +228,7 @@ const spanOf = ({ asset, from, to, fromSeconds }: View) =>
     : `blocks ${from} to ${to}, from ${isoTime(fromSeconds)}`
 
 /** By what a payment is told from other transfers. */
-const proofOf = ({ asset }: View) => (asset.kind === 'svm' ? 'memo' : 'authorization')
+const proofOf = ({ asset: { kind } }: View) => ({ svm: 'memo', permit2: 'permit', eip3009: 'authorization' })[kind]
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 

@@ -1,5 +1,6 @@
 // Reads an EVM chain: its newest settled block, the block of a time, receipts, and the transfers to the payees, range by range.
 // An endpoint that refuses a range is asked for half of it.
+import { type Hex, isHex } from 'viem'
 import * as z from 'zod'
 import {
   type Block,
@@ -15,12 +16,12 @@ import {
 import { fail, ok, type Result } from '../../src/errors.ts'
 import { isHash, type Receipt, receiptOf, TRANSFER } from '../../src/payer/proof.ts'
 import { foundLogs } from '../../src/payer/search.ts'
-import type { Eip3009Asset } from '../../src/x402/assets.ts'
+import type { EvmAsset } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { another, BOUNDLESS, type Chain, persistently, silent } from './endpoint.ts'
-import { type Transfer, transfersIn } from './transfers.ts'
+import { permitTransfersIn, type Sent, type Transfer, transfersIn } from './transfers.ts'
 
-type EvmChain = Chain<Eip3009Asset>
+export type EvmChain = Chain<EvmAsset>
 
 /** Throws a `Refusal` where there is no such block, or no answer. */
 export async function blockOf(chain: EvmChain, at: number | 'latest'): Promise<Block> {
@@ -64,8 +65,29 @@ export async function hashOf({ rpc }: EvmChain, height: number): Promise<string 
   return block.safeParse(answer.ok ? answer.value : null).data?.hash.toLowerCase() ?? null
 }
 
-/** Null where the chain knows no such transaction. Throws a `Refusal` where it does not answer. */
-export async function receiptAt(chain: EvmChain, transaction: string): Promise<Receipt | null> {
+/** The payments in a transaction; null where the chain knows none of that hash. Throws a `Refusal` where it does not answer. */
+export async function paymentsAt(chain: EvmChain, transaction: string): Promise<Transfer[] | null> {
+  const { kind, asset } = chain.asset
+  const receipt = await receiptAt(chain, transaction)
+  if (!receipt) return null
+  if (kind === 'eip3009') return transfersIn(transaction, receipt, asset)
+  // A permit leaves no log of its own: what was settled stands in the call.
+  const sent = await sentAt(chain, transaction)
+  return sent && permitTransfersIn(transaction, receipt, sent, asset)
+}
+
+const hexText = z.custom<Hex>((text) => isHex(text))
+const storedCall = z.nullable(z.object({ to: z.nullable(z.string()), input: hexText }))
+
+async function sentAt(chain: EvmChain, transaction: string): Promise<Sent | null> {
+  const call: Call = { method: 'eth_getTransactionByHash', params: [transaction] }
+  const sent = await persistently(async () => read(storedCall, await chain.rpc.ask(call, BOUNDLESS)))
+  if (sent.ok) return sent.value
+  if (sent.error === 'unreachable') throw silent(chain)
+  throw new Refusal(`the RPC at ${chain.host} refuses transactions; ${another(chain.asset)}`)
+}
+
+async function receiptAt(chain: EvmChain, transaction: string): Promise<Receipt | null> {
   if (!isHash(transaction)) return null
   const receipt = await persistently(() => receiptOf(chain.rpc, transaction, BOUNDLESS))
   if (receipt.ok) return receipt.value
@@ -157,7 +179,7 @@ async function logsOf(
   return ok({ logs: found.value.filter(isAsked), hash: hash.toLowerCase() })
 }
 
-/** Tells transfers by authorization from others. A transfer of nothing pays for nothing, so nobody asks for its receipt. */
+/** Tells payments from other transfers. A transfer of nothing pays for nothing, so nobody asks for its receipt. */
 async function weighed(
   chain: EvmChain,
   payees: readonly string[],
@@ -167,8 +189,8 @@ async function weighed(
   const transactions = [...new Set(paying.map(({ transactionHash }) => transactionHash))]
   const inEach = await Promise.all(
     transactions.map(async (transaction) => {
-      const receipt = await receiptAt(chain, transaction)
-      if (receipt) return transfersIn(transaction, receipt, chain.asset.asset)
+      const payments = await paymentsAt(chain, transaction)
+      if (payments) return payments
       throw new Refusal(
         `the RPC at ${chain.host} has a log of ${transaction} and not its receipt; ${another(chain.asset)}`,
       )

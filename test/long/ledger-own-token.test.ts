@@ -1,24 +1,18 @@
 // `npm run ledger` where a site sells in a token of its own, beside those of the table.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { openProgress } from '../../cli/ledger/progress.ts'
-import { compareAll } from '../../cli/ledger/reconcile.ts'
-import { settingsOf } from '../../cli/ledger/source.ts'
+import { type Books, booksOf } from '../world/compared.ts'
 import { passTime } from '../world/on-chain.ts'
 import { AS_WRITTEN, type OwnShop, openOwnShop, POLYGON } from '../world/own-token.ts'
 
 const ELEVEN_MINUTES = 660
 let shop: OwnShop
-let folder: string
-let runs = 0
+let books: Books
 
 beforeAll(async () => {
   // How far it came is said on the way.
   vi.spyOn(console, 'error').mockImplementation(() => {})
   shop = await openOwnShop()
-  folder = await mkdtemp(join(tmpdir(), 'newsstand-'))
+  books = await booksOf(query, { network: POLYGON, rpcUrl: shop.euros.chain.rpcUrl, payTo: shop.payTo })
   for (const version of ['v1', 'v2'] as const) {
     expect((await shop.buy(version, await shop.reader())).status).toBe(200)
   }
@@ -29,26 +23,13 @@ beforeAll(async () => {
 afterAll(async () => {
   vi.restoreAllMocks()
   await shop.stop()
-  await rm(folder, { recursive: true, force: true })
+  await books.close()
 })
 
 const query = async (sql: string) => (await shop.site.db.prepare(sql).all()).results
 const rows = () => query('SELECT * FROM payments')
 
-/** `assets`: as it stands in wrangler.toml, in the words of TOML. */
-async function compared(assets: string) {
-  runs += 1
-  const configPath = join(folder, `wrangler-${runs}.toml`)
-  const rpcUrls = JSON.stringify({ [POLYGON]: shop.euros.chain.rpcUrl })
-  const vars = `NETWORKS = ["${POLYGON}"]\nPAY_TO = "${shop.payTo}"\nRPC_URLS = '${rpcUrls}'\n${assets}`
-  await writeFile(configPath, `name = "newsstand"\ncompatibility_date = "2026-08-01"\n[vars]\n${vars}\n`)
-  const source = { place: 'local', configPath, env: null, persistTo: null, isDemo: false } as const
-  const settings = await settingsOf(source, [])
-  const wish = { fromBlock: null, days: null, isAfresh: false }
-  const progress = openProgress(join(folder, `progress-${runs}.jsonl`))
-  const { checked, findings } = await compareAll(query, settings, wish, progress)
-  return { checked: checked.map(({ view, rows }) => `${rows} in ${view.asset.symbol}`), ...findings }
-}
+const compared = (assets: string) => books.compared(assets)
 
 const AS_JSON = `ASSETS = '${JSON.stringify({ [POLYGON]: [AS_WRITTEN] })}'`
 const AS_TABLE = `[vars.ASSETS]\n"${POLYGON}" = [{ ${Object.entries(AS_WRITTEN)
