@@ -136,6 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
+    ['const isHeard = countHangUp(world, request)', 'const isHeard = () => {}', long('permit2-strangers')],
     ['verdict: await verdictOnPermit(world, request, verification)', 'verdict: null', site('conformance/permit2')],
   ]),
   ...in_('access.ts', [
