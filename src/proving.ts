@@ -2,7 +2,7 @@
 // `/verify` says of it. Nothing is charged or claimed here.
 import { fail, isClientsDoing, ok, type Refusal, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
-import type { Verification } from './networks/network.ts'
+import type { Reading, Verification } from './networks/network.ts'
 import { PROTOCOL } from './payer/protocol.ts'
 import { countFailure, countHangUp, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
 import type { VerifyReply } from './replies.ts'
@@ -31,11 +31,9 @@ export async function prove(
     return ok({ verified, objection, verdict: await verdictOnPermit(world, request, verification) })
   }
   const readings = [verification, ...verification.others]
-  for (const { key, confirm, objection } of readings) {
-    const recognised = await orUnavailable(() => recognise(world, payment, key))
-    if (!recognised.ok) return recognised
-    if (recognised.value) return ok({ verified: confirm(), objection, verdict: null })
-  }
+  const before = await provenBefore(world, payment, readings)
+  if (!before.ok) return before
+  if (before.value) return ok(before.value)
   if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
   let refusal = verification.objection
   for (const { confirm, offer, objection } of readings) {
@@ -46,7 +44,24 @@ export async function prove(
     // Whoever could not be asked about one token is not asked about the next.
     if (!isClientsDoing(refusal)) break
   }
+  // Another request may have settled it meanwhile, which is why it cannot be settled now.
+  const since = await provenBefore(world, payment, readings)
+  if (since.ok && since.value) return ok(since.value)
   return fail(refusal ?? { code: 'invalid_payment_requirements' })
+}
+
+/** What was proven before by the same signature; null where none of it was. */
+async function provenBefore(
+  world: World,
+  payment: Payment,
+  readings: readonly Reading[],
+): Promise<Result<Proven | null>> {
+  for (const { key, confirm, objection } of readings) {
+    const recognised = await orUnavailable(() => recognise(world, payment, key))
+    if (!recognised.ok) return recognised
+    if (recognised.value) return ok({ verified: confirm(), objection, verdict: null })
+  }
+  return ok(null)
 }
 
 /**

@@ -134,6 +134,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('proving.ts', [
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
+    ['if (since.ok && since.value)', 'if (false)', site('conformance/permit2')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
     ['const isHeard = countHangUp(world, request)', 'const isHeard = () => {}', long('permit2-strangers')],
