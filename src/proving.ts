@@ -2,9 +2,9 @@
 // `/verify` says of it. Nothing is charged or claimed here.
 import { fail, isClientsDoing, ok, type Refusal, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
-import type { Verification } from './networks/network.ts'
+import type { Reading, Verification } from './networks/network.ts'
 import { PROTOCOL } from './payer/protocol.ts'
-import { countFailure, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
+import { countFailure, countHangUp, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
 import type { VerifyReply } from './replies.ts'
 import type { World } from './site.ts'
 import { within } from './waiting.ts'
@@ -31,11 +31,9 @@ export async function prove(
     return ok({ verified, objection, verdict: await verdictOnPermit(world, request, verification) })
   }
   const readings = [verification, ...verification.others]
-  for (const { key, confirm, objection } of readings) {
-    const recognised = await orUnavailable(() => recognise(world, payment, key))
-    if (!recognised.ok) return recognised
-    if (recognised.value) return ok({ verified: confirm(), objection, verdict: null })
-  }
+  const before = await provenBefore(world, payment, readings)
+  if (!before.ok) return before
+  if (before.value) return ok(before.value)
   if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
   let refusal = verification.objection
   for (const { confirm, offer, objection } of readings) {
@@ -46,7 +44,24 @@ export async function prove(
     // Whoever could not be asked about one token is not asked about the next.
     if (!isClientsDoing(refusal)) break
   }
+  // Another request may have settled it meanwhile, which is why it cannot be settled now.
+  const since = await provenBefore(world, payment, readings)
+  if (since.ok && since.value) return ok(since.value)
   return fail(refusal ?? { code: 'invalid_payment_requirements' })
+}
+
+/** What was proven before by the same signature; null where none of it was. */
+async function provenBefore(
+  world: World,
+  payment: Payment,
+  readings: readonly Reading[],
+): Promise<Result<Proven | null>> {
+  for (const { key, confirm, objection } of readings) {
+    const recognised = await orUnavailable(() => recognise(world, payment, key))
+    if (!recognised.ok) return recognised
+    if (recognised.value) return ok({ verified: confirm(), objection, verdict: null })
+  }
+  return ok(null)
 }
 
 /**
@@ -63,7 +78,7 @@ async function verdictOnPermit(
   if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request)) return null
   const recognised = await orUnavailable(() => recognise(world, payment, key))
   if (!recognised.ok || recognised.value) return null
-  const verdict = await within(verdictOf(world, payment, offer), VERDICT_MS)
+  const verdict = await within(verdictOf(world, request, payment, offer), VERDICT_MS)
   // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
   return verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error' ? verdict.refusal : null
 }
@@ -81,7 +96,7 @@ async function recognise(world: World, payment: Payment, key: string): Promise<R
 
 /** Asks a facilitator whether a payment that cannot be proven here is good. */
 async function askFacilitator(world: World, request: Request, payment: Payment, offer: Offer): Promise<Result<null>> {
-  const verdict = await verdictOf(world, payment, offer)
+  const verdict = await verdictOf(world, request, payment, offer)
   switch (verdict.kind) {
     case 'valid':
       return ok(null)
@@ -98,13 +113,18 @@ async function askFacilitator(world: World, request: Request, payment: Payment, 
 
 type Verdict = Exclude<VerifyReply, { kind: 'refused' }> | { kind: 'refused'; refusal: Refusal }
 
-/** What a facilitator says of a payment. What it refuses is remembered for a minute. */
-async function verdictOf(world: World, { payer, transfer }: Payment, offer: Offer): Promise<Verdict> {
+/**
+ * What a facilitator says of a payment. What it refuses is remembered for a minute. Who hangs up meanwhile has made it work, and
+ * would not hear that it is refused: that counts as a failure.
+ */
+async function verdictOf(world: World, request: Request, { payer, transfer }: Payment, offer: Offer): Promise<Verdict> {
   const { limits } = world.isolate
   const hash = await fingerprint([offer.network, offer.asset, textOf(transfer)].join('|'))
   const known = limits.refused.get(hash, Date.now())
   if (known) return { kind: 'refused', refusal: known }
-  const reply = await verify(world.config.facilitators, world.isolate, { payer, transfer, offer, bought: null })
+  const isHeard = countHangUp(world, request)
+  const asked = { payer, transfer, offer, bought: null }
+  const reply = await verify(world.config.facilitators, world.isolate, asked).finally(isHeard)
   if (reply.kind !== 'refused') return reply
   const refusal = { code: reply.reason }
   // An approval that is missing may be given at once.

@@ -8,7 +8,7 @@ import { addressOf, mint, OTHER_TOKEN, PLAIN_TOKEN } from '../../dev/stack/permi
 import { wallets } from '../../dev/stack/wallets.ts'
 import { refuses, says } from '../world/behaviour.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import { pay } from '../world/payer.ts'
+import { pay, type Signer } from '../world/payer.ts'
 import { atSettle, type PermitBehaviour, permitBehaviours } from '../world/permit2-behaviour.ts'
 import { approve, approveByCode, burnElsewhere, invalidate, isUsed, settlePermit } from '../world/permit2-on-chain.ts'
 import { type PermitChange, payByPermit, permitChallenge, signPermit, wrapPermit } from '../world/permit2-payer.ts'
@@ -57,6 +57,16 @@ async function readerMeeting(behaviour: PermitBehaviour): Promise<PrivateKeyAcco
   const reader = await shop.reader()
   facilitator.set(reader.address, behaviour)
   return reader
+}
+
+/** A wallet with code that can pay once. */
+async function poorSafe(): Promise<Signer> {
+  const { chain } = shop.stack
+  const safe = safeOfKey(chain, await shop.reader({ funds: 0n, isApproved: false }))
+  await safe.deploy()
+  await mint(chain, safe.wallet.address, PRICE)
+  await approveByCode(chain, safe.wallet.address)
+  return safe.wallet
 }
 
 const spent = async ({ address }: PrivateKeyAccount) => 1_000_000n - (await shop.balance(address))
@@ -364,31 +374,37 @@ describe('what /verify refuses is known here all the same', () => {
     )
   })
 
-  test('a payment that is sent twice at once, and settled while /verify looks at the second, is not refused', async () => {
-    const [second, settled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    let verifies = 0
-    const reader = await shop.reader({ funds: PRICE })
-    facilitator.set(reader.address, async (proceed, _, path) => {
-      if (path === '/settle') {
-        await second.promise
-        const reply = await proceed()
-        settled.resolve()
-        return reply
-      }
-      if (++verifies === 2) {
-        second.resolve()
-        await settled.promise
-      }
-      return proceed()
-    })
-    const headers = await payByPermit(await shop.challenge(ONCE), reader)
-    const answers = await Promise.all([shop.ask(ONCE, { headers }), shop.ask(ONCE, { headers })])
-    const [served, other] = answers.toSorted((a, b) => a.status - b.status)
-    expect(served?.text).toBe(CONTENT)
-    expect([other?.status, other?.error]).toEqual([402, 'payment_already_used'])
-    expect(other?.receipt).toMatchObject({ success: false, transaction: served?.receipt?.transaction })
-    expect(facilitator.calls(reader.address)).toEqual(['/verify', '/verify', '/settle'])
-  })
+  test.each<[string, () => Promise<Signer>]>([
+    ['by a key', () => shop.reader({ funds: PRICE })],
+    ['by a wallet with code', poorSafe],
+  ])(
+    'signed %s and sent twice at once: settled while /verify looks at the second, it is not refused',
+    async (_, who) => {
+      const [second, settled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      let verifies = 0
+      const reader = await who()
+      facilitator.set(reader.address, async (proceed, _, path) => {
+        if (path === '/settle') {
+          await second.promise
+          const reply = await proceed()
+          settled.resolve()
+          return reply
+        }
+        if (++verifies === 2) {
+          second.resolve()
+          await settled.promise
+        }
+        return proceed()
+      })
+      const headers = await payByPermit(await shop.challenge(ONCE), reader)
+      const answers = await Promise.all([shop.ask(ONCE, { headers }), shop.ask(ONCE, { headers })])
+      const [served, other] = answers.toSorted((a, b) => a.status - b.status)
+      expect(served?.text).toBe(CONTENT)
+      expect([other?.status, other?.error]).toEqual([402, 'payment_already_used'])
+      expect(other?.receipt).toMatchObject({ success: false, transaction: served?.receipt?.transaction })
+      expect(facilitator.calls(reader.address)).toEqual(['/verify', '/verify', '/settle'])
+    },
+  )
 })
 
 describe('is refused', () => {

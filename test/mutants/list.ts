@@ -137,8 +137,10 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (reply.reason !== 'permit2_allowance_required') ", '', site('conformance/permit2')],
     [" && verdict.refusal.code !== 'unexpected_settle_error'", '', site('conformance/permit2')],
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
+    ['if (since.ok && since.value)', 'if (false)', site('conformance/permit2')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
+    ['const isHeard = countHangUp(world, request)', 'const isHeard = () => {}', long('permit2-strangers')],
     ['verdict: await verdictOnPermit(world, request, verification)', 'verdict: null', site('conformance/permit2')],
   ]),
   ...in_('access.ts', [
