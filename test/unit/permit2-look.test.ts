@@ -164,6 +164,17 @@ describe('what is found counts at once', () => {
   })
 })
 
+test('transfers of nothing, which anybody may have a token log in the same block, are passed over unread', async () => {
+  const chain = imitatedRpc()
+  const permit = permitOn(chain)
+  const question = asked(chain, permit)
+  const dust = () => chain.mine([transfer({ ...permit, value: 0n })], { to: TOKEN, block: chain.head() })
+  chain.pass(1)
+  for (let i = 0; i < 50; i++) dust()
+  const transaction = settle(chain, permit, { block: chain.head() })
+  expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
+})
+
 describe('a bit that is set proves nothing by itself', () => {
   type Row = [string, (chain: Chain, permit: Permit) => unknown]
   const rows: Row[] = [
