@@ -16,7 +16,7 @@ import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffe
 import { identifyingQuery } from './policy/query.ts'
 import type { Amounts, Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
-import { prove } from './proving.ts'
+import { type Proven, prove } from './proving.ts'
 import {
   countFailure,
   countHangUp,
@@ -126,7 +126,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   // Proof: the signature, here or by its contract; then today's offers and those of a live quote.
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
-  const { verified, objection } = proof.value
+  const { verified, objection, look } = proof.value
   note(world, { payer: verified.payment.payer })
 
   // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
@@ -134,7 +134,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const known = objection === null && hadRefusal(world, request) ? await objectionTo(world, verified, resource) : null
   if (known) return declined(visit, payment.value, known)
   const isHeard = countHangUp(world, request)
-  const looking = objection === null ? lookFirst(world, verified) : null
+  const looking = look === undefined && objection === null ? lookFirst(world, verified) : (look ?? null)
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   // A subscriber of the publisher pays nothing.
@@ -264,10 +264,7 @@ const PAUSED: Refusal = { code: 'unavailable' }
 const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
 
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
-async function proofOf(
-  { request, world, resource, found, offers }: Sold,
-  payment: Payment,
-): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
+async function proofOf({ request, world, resource, found, offers }: Sold, payment: Payment): Promise<Result<Proven>> {
   const quoteKeys = await readKeysOf(world, 'quote')
   const { tokens } = world.config
   const quoted =
@@ -284,7 +281,7 @@ async function proofOf(
   })
   const objecting =
     value.kind === 'proven' ? objected(value) : { ...objected(value), others: value.others.map(objected) }
-  const proof = await prove(world, request, payment, objecting)
+  const proof = await prove(world, request, payment, resource, objecting)
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }

@@ -2,16 +2,20 @@
 // `/verify` says of it. Nothing is charged or claimed here.
 import { fail, isClientsDoing, ok, type Refusal, type Result } from './errors.ts'
 import { verify } from './facilitator.ts'
-import type { Verification } from './networks/network.ts'
+import type { Reading, Verification } from './networks/network.ts'
 import { PROTOCOL } from './payer/protocol.ts'
-import { countFailure, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
+import type { Resource } from './policy/scope.ts'
+import { countFailure, fingerprint, isBlocked, isToClaim, lookFirst, orUnavailable, payerOf } from './purchase.ts'
 import type { VerifyReply } from './replies.ts'
 import type { World } from './site.ts'
 import { within } from './waiting.ts'
-import { type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
+import { type FirstLook, type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
 
 /** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
 const VERDICT_MS = 6_000
+
+/** `look`: what the chain said of it where it was asked already; null where it did not answer. */
+export type Proven = { verified: VerifiedPayment; objection: Refusal | null; look?: FirstLook | null }
 
 /**
  * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A new permit
@@ -21,18 +25,14 @@ export async function prove(
   world: World,
   request: Request,
   payment: Payment,
+  resource: Resource,
   verification: Verification,
-): Promise<Result<{ verified: VerifiedPayment; objection: Refusal | null }>> {
-  if (verification.kind === 'proven') {
-    const refusal = await objectionToPermit(world, request, verification)
-    return refusal ? fail(refusal) : ok(verification)
-  }
+): Promise<Result<Proven>> {
+  if (verification.kind === 'proven') return provePermit(world, request, resource, verification)
   const readings = [verification, ...verification.others]
-  for (const { key, confirm, objection } of readings) {
-    const recognised = await orUnavailable(() => recognise(world, payment, key))
-    if (!recognised.ok) return recognised
-    if (recognised.value) return ok({ verified: confirm(), objection })
-  }
+  const known = await recognised(world, payment, readings)
+  if (!known.ok) return known
+  if (known.value) return ok(known.value)
   if (isBlocked(world, request)) return fail({ code: 'too_many_requests' })
   let refusal = verification.objection
   for (const { confirm, offer, objection } of readings) {
@@ -42,26 +42,49 @@ export async function prove(
     refusal = confirmed.error
     // Whoever could not be asked about one token is not asked about the next.
     if (!isClientsDoing(refusal)) break
+    // It was refused for what it has just paid, where another request with it was faster.
+    const since = await recognised(world, payment, readings)
+    if (since.ok && since.value) return ok(since.value)
   }
   return fail(refusal ?? { code: 'invalid_payment_requirements' })
 }
 
 /**
- * What a facilitator refuses a proven permit for, before anything is claimed: no approval, above all. Null where it may be settled,
- * was seen before, or where nobody can say: then whoever settles it says so.
+ * A facilitator is asked about a proven permit that would be claimed now: it knows of the approval. Before that the chain is asked,
+ * since whoever is shown a permit may settle it. What cannot be said now, whoever settles it says.
  */
-async function objectionToPermit(
+async function provePermit(
   world: World,
   request: Request,
+  resource: Resource,
   { verified, objection }: Extract<Verification, { kind: 'proven' }>,
-): Promise<Refusal | null> {
-  const { payment, offer, key } = verified
-  if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request)) return null
-  const recognised = await orUnavailable(() => recognise(world, payment, key))
-  if (!recognised.ok || recognised.value) return null
+): Promise<Result<Proven>> {
+  const { payment, offer } = verified
+  if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request))
+    return ok({ verified, objection })
+  if (!(await isToClaim(world, verified, resource))) return ok({ verified, objection })
+  const look = await lookFirst(world, verified)
+  if (look?.kind === 'used') return ok({ verified, objection, look })
   const verdict = await within(verdictOf(world, payment, offer), VERDICT_MS)
   // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
-  return verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error' ? verdict.refusal : null
+  if (verdict?.kind !== 'refused' || verdict.refusal.code === 'unexpected_settle_error')
+    return ok({ verified, objection, look })
+  // It was refused for what it, or another payment for the same, has just paid: the payer's record knows better.
+  return (await isToClaim(world, verified, resource)) ? fail(verdict.refusal) : ok({ verified, objection, look })
+}
+
+/** The reading in which a payment was proven before, by the same signature; null where there is none. */
+async function recognised(
+  world: World,
+  payment: Payment,
+  readings: readonly Reading[],
+): Promise<Result<Proven | null>> {
+  for (const { key, confirm, objection } of readings) {
+    const known = await orUnavailable(() => recognise(world, payment, key))
+    if (!known.ok) return known
+    if (known.value) return ok({ verified: confirm(), objection })
+  }
+  return ok(null)
 }
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */
