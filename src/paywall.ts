@@ -18,7 +18,7 @@ import { identifyingQuery } from './policy/query.ts'
 import type { Amounts, Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { unpayable } from './price-problems.ts'
-import { prove } from './proving.ts'
+import { type Proven, prove } from './proving.ts'
 import {
   countFailure,
   countHangUp,
@@ -128,7 +128,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   // Proof: the signature, here or by its contract; then today's offers and those of a live quote.
   const proof = await proofOf(visit, payment.value)
   if (!proof.ok) return declined(visit, payment.value, proof.error)
-  const { verified, objection, verdict } = proof.value
+  const { verified, objection, verdict, look } = proof.value
   note(world, { payer: verified.payment.payer })
 
   // Redeem: for a safe method the content is in hand before; any other is settled upfront. A payment with an objection
@@ -137,7 +137,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const known = isDoubtful ? await objectionTo(world, proof.value, resource) : null
   if (known) return declined(visit, payment.value, known)
   const isHeard = countHangUp(world, request)
-  const looking = objection === null ? lookFirst(world, verified) : null
+  const looking = look === undefined && objection === null ? lookFirst(world, verified) : (look ?? null)
   const first = objection === null && isSafe(request.method) ? await contentOf(visit, 'purchase') : null
   if (first && !first.ok) return declined(visit, payment.value, first.error)
   // A subscriber of the publisher pays nothing.
@@ -270,7 +270,7 @@ const PAUSED: Refusal = { code: 'unavailable' }
 const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
 
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
-async function proofOf({ request, world, resource, found, offers }: Sold, payment: Payment): ReturnType<typeof prove> {
+async function proofOf({ request, world, resource, found, offers }: Sold, payment: Payment): Promise<Result<Proven>> {
   const quoteKeys = await readKeysOf(world, 'quote')
   const { tokens } = world.config
   const quoted =
@@ -287,7 +287,7 @@ async function proofOf({ request, world, resource, found, offers }: Sold, paymen
   })
   const objecting =
     value.kind === 'proven' ? objected(value) : { ...objected(value), others: value.others.map(objected) }
-  const proof = await prove(world, request, payment, objecting)
+  const proof = await prove(world, request, payment, resource, objecting)
   if (!proof.ok || !isBlocked(world, request)) return proof
   return ok({ ...proof.value, objection: { code: 'too_many_requests' } })
 }

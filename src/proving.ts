@@ -4,17 +4,35 @@ import { fail, isClientsDoing, ok, type Refusal, type Result } from './errors.ts
 import { verify } from './facilitator.ts'
 import type { Reading, Verification } from './networks/network.ts'
 import { PROTOCOL } from './payer/protocol.ts'
-import { countFailure, countHangUp, fingerprint, isBlocked, orUnavailable, payerOf } from './purchase.ts'
+import type { Resource } from './policy/scope.ts'
+import {
+  countFailure,
+  countHangUp,
+  fingerprint,
+  isBlocked,
+  isToClaim,
+  lookFirst,
+  orUnavailable,
+  payerOf,
+} from './purchase.ts'
 import type { VerifyReply } from './replies.ts'
 import type { World } from './site.ts'
 import { within } from './waiting.ts'
-import { type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
+import { type FirstLook, type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
 
 /** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
 const VERDICT_MS = 6_000
 
-/** A proven payment: why it may not be sent, and what a facilitator refuses it for. */
-type Proven = { verified: VerifiedPayment; objection: Refusal | null; verdict: Refusal | null }
+/**
+ * A proven payment: why it may not be sent, and what a facilitator refuses it for. `look`: what the chain said of it where it was
+ * asked already; null where it did not answer.
+ */
+export type Proven = {
+  verified: VerifiedPayment
+  objection: Refusal | null
+  verdict: Refusal | null
+  look?: FirstLook | null
+}
 
 /**
  * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A new permit
@@ -24,12 +42,10 @@ export async function prove(
   world: World,
   request: Request,
   payment: Payment,
+  resource: Resource,
   verification: Verification,
 ): Promise<Result<Proven>> {
-  if (verification.kind === 'proven') {
-    const { verified, objection } = verification
-    return ok({ verified, objection, verdict: await verdictOnPermit(world, request, verification) })
-  }
+  if (verification.kind === 'proven') return ok(await provePermit(world, request, resource, verification))
   const readings = [verification, ...verification.others]
   const before = await provenBefore(world, payment, readings)
   if (!before.ok) return before
@@ -65,22 +81,26 @@ async function provenBefore(
 }
 
 /**
- * What a facilitator refuses a proven permit for, before anything is claimed: no approval, above all. Null where it may be settled,
- * was seen before, or where nobody can say: then whoever settles it says so. It is no refusal yet: the payer may own what it is for,
- * or have paid with it a moment ago, which is why nothing is left.
+ * A proven permit that would be claimed now is shown to a facilitator before that: it knows of the approval. Nothing is refused for its
+ * verdict here: the payer may own what it is for meanwhile, or have paid with it a moment ago. The chain is asked first, since whoever
+ * is shown a permit may settle it. What nobody can say now, whoever settles it says.
  */
-async function verdictOnPermit(
+async function provePermit(
   world: World,
   request: Request,
+  resource: Resource,
   { verified, objection }: Extract<Verification, { kind: 'proven' }>,
-): Promise<Refusal | null> {
-  const { payment, offer, key } = verified
-  if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request)) return null
-  const recognised = await orUnavailable(() => recognise(world, payment, key))
-  if (!recognised.ok || recognised.value) return null
+): Promise<Proven> {
+  const { payment, offer } = verified
+  const asItIs: Proven = { verified, objection, verdict: null }
+  if (payment.transfer.kind !== 'permit2' || objection || !offer || isBlocked(world, request)) return asItIs
+  if (!(await isToClaim(world, verified, resource))) return asItIs
+  const look = await lookFirst(world, verified)
+  if (look?.kind === 'used') return { ...asItIs, look }
   const verdict = await within(verdictOf(world, request, payment, offer), VERDICT_MS)
   // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
-  return verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error' ? verdict.refusal : null
+  const isSure = verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error'
+  return { ...asItIs, look, verdict: isSure ? verdict.refusal : null }
 }
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */

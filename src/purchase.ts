@@ -94,6 +94,16 @@ export async function objectionTo(
   return known.ok ? known.value : known.error
 }
 
+/**
+ * Whether a payment would be claimed as it comes. Else it was seen before, or its payer's other payments decide: what they own they
+ * are given, and what may have landed is waited for.
+ */
+export async function isToClaim(world: World, verified: VerifiedPayment, resource: Resource): Promise<boolean> {
+  const request = await requestOf({ verified, resource, objection: null, verdict: null, look: null })
+  const known = await orUnavailable(async () => ok(await objectOf(world, verified).isToClaim(request)))
+  return known.ok && known.value === true
+}
+
 /** Redeems a payment. When the client hangs up, its wait ends, and what it was granted is taken back. */
 export async function redeem(world: Payers, purchase: Purchase, signal: AbortSignal): Promise<RedeemOutcome> {
   const request = await requestOf(purchase)

@@ -81,11 +81,16 @@ export class Payer extends DurableObject<Env> {
   /** What a payment would be refused with, as far as that is known without asking or sending anything. Null: nothing. */
   async objectionTo(request: RedeemRequest): Promise<Refusal | null> {
     if (!this.#understands(request)) return { code: 'unavailable' }
-    const decided = next(
-      this.#gather(request, { finished: new Map(), asked: new Set(), joined: new Set() }, Number.POSITIVE_INFINITY),
-      request,
-    )
+    const decided = this.#firstStep(request)
     return decided.kind === 'answer' ? decided.refusal : null
+  }
+
+  /**
+   * Whether a payment would be claimed as it comes: it is not known, and nothing that this payer has paid for, or may have, stands
+   * before it. Null: nobody can say now.
+   */
+  async isToClaim(request: RedeemRequest): Promise<boolean | null> {
+    return this.#understands(request) ? this.#firstStep(request).kind === 'claim' : null
   }
 
   /** The client of this request hung up. */
@@ -183,6 +188,12 @@ export class Payer extends DurableObject<Env> {
   /** The same for what carries a payment. */
   #understands(message: Message): boolean {
     return message.protocol >= OLDEST_PAYMENTS && this.#speaks(message)
+  }
+
+  /** What would be done first for a request, as of now. */
+  #firstStep(request: RedeemRequest): Step {
+    const told: RequestNotes = { finished: new Map(), asked: new Set(), joined: new Set() }
+    return next(this.#gather(request, told, Number.POSITIVE_INFINITY), request)
   }
 
   async #redeem(request: RedeemRequest, held: Held): Promise<RedeemOutcome> {

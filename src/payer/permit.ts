@@ -76,6 +76,9 @@ const isTransfer = ({ address, topics }: Log, { asset, from, to }: Permit): bool
   topics[1] === `0x${word(from)}` &&
   topics[2] === `0x${word(to)}`
 
+/** Anybody may have a token log that nothing was moved between others, as often as they pay the gas for it. */
+const movesNothing = ({ data }: Log): boolean => /^0x0*$/.test(data)
+
 /** What a transaction proves of a permit. `position`: place of the transfer among all logs of the receipt. */
 function readPermit({ isSuccess, logs }: Receipt, sent: Sent, permit: Permit): Reading {
   if (!isSuccess || !isOfPermit(sent, permit)) return { kind: 'absent' }
@@ -106,8 +109,7 @@ export async function permitEvidence(
 export const permitTrail = (rpc: Rpc, permit: Permit): Trail => ({
   endsAtSeconds: permit.deadline,
   filter: { address: permit.asset, topics: [TRANSFER, `0x${word(permit.from)}`, `0x${word(permit.to)}`] },
-  // Anybody may transfer nothing in the payer's name, as often as they like.
-  isOnIt: (log) => isTransfer(log, permit) && /[1-9a-f]/.test(log.data.slice(2)),
+  isOnIt: (log) => isTransfer(log, permit) && !movesNothing(log),
   isIt: async (transaction, budget) => {
     const sent = sentIn(await rpc.ask(transactionCall(transaction), budget), transaction)
     return sent.ok && sent.value !== null ? isOfPermit(sent.value, permit) : null

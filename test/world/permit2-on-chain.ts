@@ -70,7 +70,7 @@ export async function approveByCode(chain: Chain, address: Address): Promise<voi
 }
 
 /** The call that settles a permit. */
-function settleCall({ permit, signature }: SignedPermit): Hex {
+export function settleCall({ permit, signature }: SignedPermit): Hex {
   const { from, token, amount, nonce, deadline, to, validAfter } = permit
   const permitted = { permitted: { token, amount }, nonce, deadline }
   return encodeFunctionData({

@@ -135,7 +135,7 @@ export async function meet(place: Place, plot: Plot, onArrival: () => void = () 
 }
 
 /** Asks, and takes no answer. To hang up is a reset: a mere end of sending could be a client that still listens. */
-function askInVain(url: string, headers: Record<string, string>): { answered: Promise<void>; hangUp(): void } {
+export function askInVain(url: string, headers: Record<string, string>): { answered: Promise<void>; hangUp(): void } {
   const outgoing = request(url, { headers, agent: false })
   const answered = new Promise<void>((resolve) => outgoing.on('response', () => resolve()))
   outgoing.on('error', () => {})
