@@ -27,10 +27,10 @@ const AUTHORIZATION_STATE = '0xe94a0102'
 const IS_VALID_SIGNATURE = '0x1626ba7e'
 
 /**
- * `reverted`: a contract was called and broke off; `refused`: a node answered that it will not answer this call;
- * `unreachable`: any other way of giving no answer.
+ * `reverted`: a contract was called and broke off; `refused`: a node answered that it will not answer this call; `oversized`: the
+ * answer is larger than what is read; `unreachable`: any other way of giving no answer.
  */
-export type ChainFailure = 'unreachable' | 'refused' | 'reverted'
+export type ChainFailure = 'unreachable' | 'refused' | 'reverted' | 'oversized'
 
 /** HTTP requests that may still be made. Each takes one; with none left every answer is `unreachable`. */
 export type Budget = { left: number }
@@ -139,6 +139,7 @@ export class Rpc {
   /** One call in one request. */
   async ask(call: Call, budget: Budget): Promise<Answer> {
     const reply = await this.#post({ jsonrpc: '2.0', id: 1, ...call }, budget)
+    if (reply === 'oversized') return fail(reply)
     return (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable')
   }
 
@@ -149,6 +150,8 @@ export class Rpc {
     if (triesBatch) {
       const body = calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call }))
       const reply = await this.#post(body, budget)
+      // It says nothing of batches: one call may have so long an answer.
+      if (reply === 'oversized') return calls.map(() => fail(reply))
       const isSilent = !reply || reply.status >= BAD_GATEWAY
       // An endpoint that has never taken a batch may break off at the sight of one.
       const isDown = isSilent && this.memory.takesBatches === true
@@ -176,7 +179,7 @@ export class Rpc {
     return smaller !== undefined
   }
 
-  async #post(body: unknown, budget: Budget): Promise<Reply | null> {
+  async #post(body: unknown, budget: Budget): Promise<Reply | 'oversized' | null> {
     const fits = this.#fitsChain(budget)
     if (budget.left <= 0 || this.#isOtherChain()) return null
     budget.left -= 1
@@ -199,7 +202,8 @@ export class Rpc {
   async #askNetwork(): Promise<boolean> {
     const { call, read: readIn } = IDENTITY[namespaceOf(this.network) === 'solana' ? 'solana' : 'eip155']
     const reply = await this.#exchange({ jsonrpc: '2.0', id: 1, ...call })
-    const said = readIn((reply && answerIn(reply.json, reply.status)) ?? fail('unreachable'))
+    const answer = reply === null || reply === 'oversized' ? null : answerIn(reply.json, reply.status)
+    const said = readIn(answer ?? fail('unreachable'))
     if (said === null) return false
     this.memory.network = said
     if (this.#isOtherChain()) log({ event: 'rpc_wrong_chain', network: this.network })
@@ -211,11 +215,12 @@ export class Rpc {
   }
 
   /** One HTTP request, when the gate has room: three of one object, two of them to one endpoint. */
-  async #exchange(body: unknown): Promise<Reply | null> {
+  async #exchange(body: unknown): Promise<Reply | 'oversized' | null> {
     await this.#gate.enter(this.url)
     const reply = await exchange(this.url, body, RPC_TIMEOUT_MS, { maxBytes: LARGEST_REPLY_BYTES })
     this.#gate.leave(this.url)
-    return reply.ok ? reply.value : null
+    if (reply.ok) return reply.value
+    return reply.error === 'oversized' ? reply.error : null
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Breaker } from './breaker.ts'
 import { fail, type Result } from './errors.ts'
 import type { Facilitator } from './facilitators.ts'
-import { exchange, type Reply } from './http.ts'
+import { type ExchangeFailure, exchange, type Reply } from './http.ts'
 import { dropToken, headersFor, type Keyring } from './keyring.ts'
 import { log } from './log.ts'
 import {
@@ -45,7 +45,7 @@ const KEY_REST_MS = 60_000
 
 type Path = '/settle' | '/verify' | '/supported'
 /** `unsent`: it got nothing, since there is no key to show it. */
-type NoReply = 'unanswered' | 'garbled' | 'unsent'
+type NoReply = ExchangeFailure | 'unsent'
 
 /** One call. The breaker notes how it went. */
 async function ask(
@@ -171,7 +171,7 @@ export async function readSupported(facilitator: Facilitator, memory: Facilitato
  */
 async function isAlive(facilitator: Facilitator, memory: FacilitatorMemory): Promise<boolean> {
   const reply = await ask(facilitator, '/supported', memory, undefined, PROBE_TIMEOUT_MS)
-  return reply.ok ? reply.value.status < 500 : reply.error === 'garbled'
+  return reply.ok ? reply.value.status < 500 : reply.error === 'garbled' || reply.error === 'oversized'
 }
 
 /**

@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { addressProblem } from './networks/address.ts'
 import { parsed, table, text } from './settings.ts'
-import { type Asset, assetAt, networkOf } from './x402/assets.ts'
+import { type Asset, assetAt, isSameAddress, networkOf } from './x402/assets.ts'
 
 const ADVICE =
   'write a table by network, such as { "eip155:43114" = [{ address = "0x…", name = "EURC", version = "2", decimals = 6, symbol = "EURC", currency = "EUR" }] }'
@@ -56,7 +56,13 @@ export const furtherTokens = z.pipe(
         context.issues.push({ code: 'custom', message, input: network, path: [network] })
         return []
       }
-      return [tokens].flat().flatMap(({ address, transfer, name = '', version = '', symbol, currency }): Asset[] => {
+      const all = [tokens].flat()
+      return all.flatMap(({ address, transfer, name = '', version = '', symbol, currency }, i): Asset[] => {
+        // What is said of a token by its address would be said of either.
+        if (all.findIndex((other) => isSameAddress(other.address, address)) !== i) {
+          const message = `${symbol} at ${address} is there twice; remove one`
+          context.issues.push({ code: 'custom', message, input: address, path: [network] })
+        }
         if (assetAt(network, address)) {
           const message = `${symbol} at ${address} is known already; remove it`
           context.issues.push({ code: 'custom', message, input: address, path: [network] })

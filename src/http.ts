@@ -2,7 +2,7 @@
 // No timer outlives the call: an object that waits for nothing must be able to sleep.
 import { fail, ok, type Result } from './errors.ts'
 
-/** A larger reply counts as garbled. A facilitator's has a few hundred bytes. */
+/** A facilitator's reply has a few hundred bytes. */
 const LARGEST_REPLY_BYTES = 64 * 1024
 
 export type Reply = {
@@ -15,8 +15,11 @@ export type Reply = {
 /** What else a request says, and how much of a reply is read. */
 type ExchangeOptions = { headers?: Record<string, string>; maxBytes?: number }
 
-/** `unanswered`: no response began, in time or at all; `garbled`: one began, and was late, too large or broken off. */
-export type ExchangeFailure = 'unanswered' | 'garbled'
+/**
+ * `unanswered`: no response began, in time or at all; `garbled`: one began, and was late or broken off; `oversized`: it is larger
+ * than what is read.
+ */
+export type ExchangeFailure = 'unanswered' | 'garbled' | 'oversized'
 
 /**
  * Sends JSON (or, without a body, a GET). `json` is undefined where the reply holds none. Ends within `timeoutMs`,
@@ -45,7 +48,7 @@ export async function exchange(
     })
     hasBegun = true
     const text = await readCapped(response, maxBytes)
-    if (text === null) return fail('garbled')
+    if (text === null) return fail('oversized')
     const retryAfterSeconds = secondsUntil(response.headers.get('Retry-After'), Date.now())
     return ok({ status: response.status, json: parseJson(text), retryAfterSeconds })
   } catch {

@@ -23,6 +23,9 @@ import { type FirstLook, type Offer, type Payment, textOf, type VerifiedPayment 
 /** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
 const VERDICT_MS = 6_000
 
+/** Whoever pays may approve or top up at once, and send the same payment again. */
+const MENDED_AT_ONCE: ReadonlySet<string> = new Set(['permit2_allowance_required', 'insufficient_funds'])
+
 /**
  * A proven payment: why it may not be sent, and what a facilitator refuses it for. `look`: what the chain said of it where it was
  * asked already; null where it did not answer.
@@ -134,7 +137,7 @@ async function askFacilitator(world: World, request: Request, payment: Payment, 
 type Verdict = Exclude<VerifyReply, { kind: 'refused' }> | { kind: 'refused'; refusal: Refusal }
 
 /**
- * What a facilitator says of a payment. What it refuses is remembered for a minute. Who hangs up meanwhile has made it work, and
+ * What a facilitator says of a payment. What it refuses for good is remembered for a minute. Who hangs up meanwhile has made it work, and
  * would not hear that it is refused: that counts as a failure.
  */
 async function verdictOf(world: World, request: Request, { payer, transfer }: Payment, offer: Offer): Promise<Verdict> {
@@ -147,7 +150,6 @@ async function verdictOf(world: World, request: Request, { payer, transfer }: Pa
   const reply = await verify(world.config.facilitators, world.isolate, asked).finally(isHeard)
   if (reply.kind !== 'refused') return reply
   const refusal = { code: reply.reason }
-  // An approval that is missing may be given at once.
-  if (reply.reason !== 'permit2_allowance_required') limits.refused.set(hash, refusal, Date.now())
+  if (!MENDED_AT_ONCE.has(reply.reason)) limits.refused.set(hash, refusal, Date.now())
   return { kind: 'refused', refusal }
 }

@@ -52,6 +52,8 @@ const MOST_SECONDS_PER_BLOCK = 15
 const START_TRIES = 4
 /** Two calls each; free RPCs are known to take ten calls in a batch. */
 const PARTS_AT_ONCE = 4
+/** Where an answer is larger than what is read, each of the next ranges is this part of what was asked for. */
+const OVERSIZED_SHARE = 16
 /** Kept back: a log that is found still needs its receipt, and a verdict the state of the nonce. */
 const RESERVED_REQUESTS = 2
 
@@ -179,11 +181,13 @@ export async function searchOn(
   budget: Budget,
 ): Promise<SearchResult> {
   let at = search.searchedTo
+  // What others put on the trail is no trouble of the node's: for the next payment it is asked as ever.
+  let mostBlocks = rpc.memory.logBlocks
   const soFar = () => ({ searchedTo: Math.max(search.searchedTo, Math.min(at, settled.number)) })
   const isOver = (block: Block) => block.number <= settled.number && BigInt(block.time) > trail.endsAtSeconds
   const isWhole = () => at >= settled.number && isOver(settled)
   while (at < head.number && !isWhole() && budget.left > RESERVED_REQUESTS) {
-    const parts = partsOf(at + 1, head.number, rpc)
+    const parts = partsOf(at + 1, head.number, Math.min(mostBlocks, rpc.memory.logBlocks), rpc)
     const answers = await rpc.askAll(
       parts.flatMap(({ from, to }) => [logsCall(trail, from, to), blockCall(to)]),
       budget,
@@ -198,6 +202,12 @@ export async function searchOn(
         const isIt = await trail.isIt(transactionHash, budget)
         if (isIt) return { kind: 'found', transaction: transactionHash, ...soFar() }
         if (isIt === null) return { kind: 'unreachable', ...soFar() }
+      }
+      if (!traces.ok && traces.error === 'oversized') {
+        const asked = (parts.at(-1)?.to ?? to) - from + 1
+        if (asked === 1) return { kind: 'unreachable', ...soFar() }
+        mostBlocks = Math.max(1, Math.floor(asked / OVERSIZED_SHARE))
+        break
       }
       if (!traces.ok && traces.error === 'refused') {
         // Refused after others that were answered: it is asked again, as the first.
@@ -215,11 +225,11 @@ export async function searchOn(
 }
 
 /** The next ranges: several at once only where a batch is known to be taken. */
-function partsOf(from: number, head: number, rpc: Rpc): Part[] {
-  const part = (start: number) => ({ from: start, to: Math.min(start + rpc.memory.logBlocks - 1, head) })
+function partsOf(from: number, head: number, blocks: number, rpc: Rpc): Part[] {
+  const part = (start: number) => ({ from: start, to: Math.min(start + blocks - 1, head) })
   const parts: Part[] = [part(from)]
   for (let i = 1; rpc.memory.takesBatches === true && i < PARTS_AT_ONCE; i++) {
-    const start = from + i * rpc.memory.logBlocks
+    const start = from + i * blocks
     if (start <= head) parts.push(part(start))
   }
   return parts

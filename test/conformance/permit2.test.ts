@@ -456,6 +456,14 @@ describe('is refused', () => {
     expect(cost).toEqual(ONE_QUESTION)
   })
 
+  test('where the wallet has too little, and after it was topped up no longer: the same payment is taken', async () => {
+    const reader = await shop.reader({ funds: PRICE - 1n })
+    const headers = await payByPermit(await shop.challenge(PAGE), reader)
+    expect((await shop.ask(PAGE, { headers })).error).toBe('insufficient_funds')
+    await mint(shop.stack.chain, reader.address, 1n)
+    expect((await shop.ask(PAGE, { headers })).text).toBe(CONTENT)
+  })
+
   test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
     ['an authorization beside the permit', {}, { authorization: {} }],
     ['another field beside the permit', {}, { extra: '1' }],

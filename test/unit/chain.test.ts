@@ -218,6 +218,19 @@ describe('batches', () => {
     }
   })
 
+  test('whose answer is too large say so, and nothing of whether batches are taken', async () => {
+    const chain = imitatedRpc()
+    const rpc = newRpc()
+    chain.knobs.hashesPerBlock = 35_000
+    const oversized = { ok: false, error: 'oversized' }
+    const requests = chain.counts.requests
+    expect(await rpc.askAll([block('0x1'), block('0x2')], plenty())).toEqual([oversized, oversized])
+    // With the one for the chain id.
+    expect(chain.counts.requests - requests).toBe(2)
+    expect(rpc.memory.takesBatches).toBeNull()
+    expect(await rpc.ask(block('0x1'), plenty())).toEqual(oversized)
+  })
+
   test('are no longer tried where the connection breaks at the sight of one', async () => {
     const bodies = answering((body) => {
       if (Array.isArray(body)) throw new TypeError('Network connection lost.')

@@ -415,6 +415,16 @@ describe('values arrive as tables or as JSON strings', () => {
       { 'eip155:43114': { ...EURC_THERE, address: EURC_THERE.address.replace('C8', 'c8') } },
       'checksum',
     ],
+    [
+      'a token twice, in two ways',
+      {
+        'eip155:43114': [
+          EURC_THERE,
+          { address: EURC_THERE.address, transfer: 'permit2', decimals: 6, symbol: 'EURC', currency: 'USD' },
+        ],
+      },
+      'is there twice; remove one',
+    ],
     ['a token that is known', { 'eip155:8453': { ...EURC_THERE, address: USDC_THERE } }, 'is known already; remove it'],
     ['a list', [EURC_THERE], 'ASSETS: write a table by network'],
   ])('%s is no token: what to write instead', (_, ASSETS, said) => {

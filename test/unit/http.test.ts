@@ -106,7 +106,7 @@ describe('what comes back', () => {
     answering(() => new Response(text(64 * KIB)))
     expect(await exchange(SERVICE, {}, 1_000)).toMatchObject({ ok: true })
     answering(() => new Response(text(64 * KIB + 1)))
-    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: false, error: 'garbled' })
+    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: false, error: 'oversized' })
   })
 
   test('another limit is counted in bytes, whatever the parts', async () => {
@@ -122,7 +122,7 @@ describe('what comes back', () => {
       )
     answering(inParts)
     expect(await exchange(SERVICE, {}, 1_000, { maxBytes: 8 })).toMatchObject({ ok: true, value: { json: 'ééé' } })
-    expect(await exchange(SERVICE, {}, 1_000, { maxBytes: 7 })).toEqual({ ok: false, error: 'garbled' })
+    expect(await exchange(SERVICE, {}, 1_000, { maxBytes: 7 })).toEqual({ ok: false, error: 'oversized' })
   })
 
   test.each<[string | null, number | null]>([
@@ -151,7 +151,7 @@ describe('what comes back', () => {
       cancel: canceled,
     })
     answering(() => new Response(endless))
-    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: false, error: 'garbled' })
+    expect(await exchange(SERVICE, {}, 1_000)).toEqual({ ok: false, error: 'oversized' })
     expect(pulled).toBeLessThan(70)
     expect(canceled).toHaveBeenCalledOnce()
   })

@@ -69,8 +69,7 @@ async function lookOnce(chain: Chain, question: Question, rpc = newRpc(), nowSec
 }
 
 /** Looks again and again, as the alarm does, until something but "searching" is said. */
-async function lookOn(chain: Chain, question: Question, most = 20) {
-  const rpc = newRpc()
+async function lookOn(chain: Chain, question: Question, most = 20, rpc = newRpc()) {
   let found = await lookOnce(chain, question, rpc)
   for (let i = 0; i < most && found.truth.kind === 'unclear' && found.truth.why === 'searching'; i++) {
     const { seenBlock, search } = found
@@ -182,6 +181,26 @@ describe('what strangers put beside it', () => {
     expect((await lookOnce(chain, question)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
     expect(chain.counts.calls.filter((method) => method === 'eth_getTransactionByHash')).toHaveLength(2)
   })
+
+  test.each([
+    ['takes batches', false],
+    ['takes none', true],
+  ])(
+    'nor do more of them than can be read at once, of a node that %s: fewer blocks are asked for',
+    async (_, refuses) => {
+      const chain = imitatedRpc()
+      chain.knobs.refusesBatches = refuses
+      const permit = permitOn(chain)
+      const question = asked(chain, permit)
+      const transaction = settle(chain, permit)
+      const many = Array.from({ length: 40 }, () => transfer({ ...permit, value: 0n }))
+      for (let i = 0; i < 800; i++) chain.mine(many, { to: STRANGER })
+      const rpc = newRpc()
+      expect((await lookOn(chain, question, 3, rpc)).truth).toEqual({ kind: 'settled', transaction, position: 0 })
+      // It has not shown that it takes no batches, nor that it answers for fewer blocks of others.
+      expect(rpc.memory).toMatchObject({ takesBatches: !refuses, logBlocks: 2_000 })
+    },
+  )
 
   test('nor do they hold up a verdict', async () => {
     const chain = imitatedRpc()
