@@ -6,13 +6,16 @@ import type { Reading, Verification } from './networks/network.ts'
 import { PROTOCOL } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, fingerprint, isBlocked, isToClaim, lookFirst, orUnavailable, payerOf } from './purchase.ts'
-import type { VerifyReply } from './replies.ts'
+import type { RefusalReason, VerifyReply } from './replies.ts'
 import type { World } from './site.ts'
 import { within } from './waiting.ts'
 import { type FirstLook, type Offer, type Payment, textOf, type VerifiedPayment } from './x402/payment.ts'
 
 /** A permit goes on without a verdict then: facilitators that are down must not use up its time. */
 const VERDICT_MS = 6_000
+
+/** An approval may be given at once, and a wallet topped up. */
+const MAY_CHANGE_AT_ONCE: ReadonlySet<RefusalReason> = new Set(['permit2_allowance_required', 'insufficient_funds'])
 
 /** `look`: what the chain said of it where it was asked already; null where it did not answer. */
 export type Proven = { verified: VerifiedPayment; objection: Refusal | null; look?: FirstLook | null }
@@ -117,7 +120,7 @@ async function askFacilitator(world: World, request: Request, payment: Payment, 
 
 type Verdict = Exclude<VerifyReply, { kind: 'refused' }> | { kind: 'refused'; refusal: Refusal }
 
-/** What a facilitator says of a payment. What it refuses is remembered for a minute. */
+/** What a facilitator says of a payment. What it refuses is remembered for a minute, unless that may change. */
 async function verdictOf(world: World, { payer, transfer }: Payment, offer: Offer): Promise<Verdict> {
   const { limits } = world.isolate
   const hash = await fingerprint([offer.network, offer.asset, textOf(transfer)].join('|'))
@@ -126,7 +129,6 @@ async function verdictOf(world: World, { payer, transfer }: Payment, offer: Offe
   const reply = await verify(world.config.facilitators, world.isolate, { payer, transfer, offer, bought: null })
   if (reply.kind !== 'refused') return reply
   const refusal = { code: reply.reason }
-  // An approval that is missing may be given at once.
-  if (reply.reason !== 'permit2_allowance_required') limits.refused.set(hash, refusal, Date.now())
+  if (!MAY_CHANGE_AT_ONCE.has(reply.reason)) limits.refused.set(hash, refusal, Date.now())
   return { kind: 'refused', refusal }
 }
