@@ -80,6 +80,19 @@ describe.each(WALLETS)('a wallet with %s', (_, open) => {
     await showTwice(await open())
   })
 
+  test('signs eight permits for one article at the same moment: all are served, and one is paid', async () => {
+    const reader = await open()
+    const challenge = await shop.challenge(PAGE)
+    const all = await Promise.all(Array.from({ length: 8 }, () => payByPermit(challenge, reader)))
+    const { result: answers, cost } = await shop.costOf(() =>
+      Promise.all(all.map((headers) => shop.ask(PAGE, { headers }))),
+    )
+    expect(answers.map(({ text }) => text)).toEqual(all.map(() => CONTENT))
+    expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+    const later = await Promise.all(all.map((headers) => shop.ask(PAGE, { headers })))
+    expect(later.map(({ error }) => error)).toEqual(all.map(() => 'payment_already_used'))
+  })
+
   test('whose reader hangs up, and shows the permit again before it is settled, is given what it has paid for', async () => {
     const reader = await open()
     const headers = await payByPermit(await shop.challenge(ONCE), reader)
@@ -133,6 +146,22 @@ test('a wallet with code shows its permit twice at the same moment: the second i
   await mint(chain, wallet.address, PRICE)
   await approveByCode(chain, wallet.address)
   await showTwice(wallet)
+})
+
+test('a wallet that is topped up pays with the permit that was refused a moment ago', async () => {
+  const reader = await shop.reader({ funds: 0n })
+  const headers = await payByPermit(await shop.challenge(PAGE), reader)
+  expect((await shop.ask(PAGE, { headers })).error).toBe('insufficient_funds')
+  await mint(shop.stack.chain, reader.address, PRICE)
+  expect((await shop.ask(PAGE, { headers })).text).toBe(CONTENT)
+})
+
+test('a facilitator that never says what it thinks of a permit keeps nobody waiting for long', async () => {
+  const reader = await shop.reader()
+  facilitator.set(reader.address, (proceed, _, path) => (path === '/verify' ? new Promise(() => {}) : proceed()))
+  const { result: answer, cost } = await shop.costOf(() => shop.buy(PAGE, reader))
+  expect(answer.text).toBe(CONTENT)
+  expect(cost.earned).toBe(PRICE)
 })
 
 describe('a permit for what its payer owns', () => {

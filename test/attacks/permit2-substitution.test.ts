@@ -1,12 +1,20 @@
 // Substitution by Permit2: one permit, or one nonce, for two things; a payment that reads as two; terms of another token, price or
 // time than what was signed.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { EXACT_PROXY, PERMIT2 } from '../../dev/stack/exact-proxy.ts'
 import { addressOf, PLAIN_TOKEN } from '../../dev/stack/permit2.ts'
 import type { Answer } from '../world/answer.ts'
 import { refuses } from '../world/behaviour.ts'
 import { HEADERS, pack, pay, sign, wrap } from '../world/payer.ts'
 import { atSettle, permitBehaviours } from '../world/permit2-behaviour.ts'
-import { payByPermit, permitAsSent, type SignedPermit, signPermit, wrapPermit } from '../world/permit2-payer.ts'
+import {
+  payByPermit,
+  permitAsSent,
+  permitChallenge,
+  type SignedPermit,
+  signPermit,
+  wrapPermit,
+} from '../world/permit2-payer.ts'
 import { ASSETS, openPermitShop, type PermitShop } from '../world/permit2-shop.ts'
 import { NOTHING, PRICE } from '../world/shop.ts'
 
@@ -17,6 +25,7 @@ const DEAR = '/dear/hello'
 const DEAREUR = '/deareur/hello'
 const DAYS = '/days/hello'
 const CONTENT = 'the whole article'
+const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const LARGEST = 2n ** 256n - 1n
 const PLAIN = addressOf(PLAIN_TOKEN)
 
@@ -275,6 +284,82 @@ describe('one nonce', () => {
     for (const method of ['HEAD', 'OPTIONS']) expect(isServed(await shop.ask(PAGE, { method, headers }))).toBe(false)
     expect(facilitator.calls(reader.address)).toEqual([])
     expect((await shop.ask(PAGE, { headers })).text).toBe(CONTENT)
+  })
+})
+
+describe('somebody else’s permit', () => {
+  test('with a signature that is not its own does not keep the honest one out', async () => {
+    const reader = await shop.reader()
+    const challenge = await shop.challenge(PAGE)
+    const signed = await signPermit(challenge, reader)
+    const signature = (honest: string) => `${honest.slice(0, 10)}${'11'.repeat(61)}`
+    const junk = wrapPermit(challenge, signed, { signature })
+    const objects = await shop.site.objects()
+    for (let time = 0; time < 3; time++) {
+      expect((await shop.ask(PAGE, { headers: junk })).error).toBe('invalid_permit2_signature')
+      expect((await shop.ask(OTHER, { headers: junk })).status).toBe(402)
+    }
+    expect(await shop.site.objects()).toBe(objects)
+    const { result: both } = await shop.costOf(() =>
+      Promise.all([junk, wrapPermit(challenge, signed)].map((headers) => shop.ask(PAGE, { headers }))),
+    )
+    expect(both.map(isServed)).toEqual([false, true])
+  })
+
+  test.each([
+    ['nobody', () => `0x${'00'.repeat(20)}` as const],
+    ['the token', () => PLAIN],
+    ['the payee', () => shop.payTo],
+    ['Permit2', () => PERMIT2],
+    ['the proxy', () => EXACT_PROXY],
+  ])('in the name of %s buys nothing, and nothing is stored', async (_, name) => {
+    const thief = await shop.reader()
+    const from = name()
+    const objects = await shop.site.objects()
+    for (const signature of [undefined, () => `0x${'00'.repeat(65)}`, () => '0x00', () => `0x${'ff'.repeat(65)}`]) {
+      const change = { signed: { from }, ...(signature && { signature }) }
+      const { result: answer, cost } = await shop.costOf(() => shop.buy(PAGE, thief, change))
+      expect(answer.status).toBe(402)
+      expect(cost).toMatchObject({ earned: 0n, settles: 0 })
+    }
+    expect(await shop.site.objects()).toBe(objects)
+  })
+})
+
+describe('one permit', () => {
+  test('of a payer who turns its s round is the same payment as with the honest one', async () => {
+    const reader = await shop.reader()
+    const challenge = await shop.challenge(PAGE)
+    const signed = await signPermit(challenge, reader)
+    const signature = (honest: `0x${string}`) => {
+      const s = (ORDER - BigInt(`0x${honest.slice(66, 130)}`)).toString(16).padStart(64, '0')
+      return `${honest.slice(0, 66)}${s}${honest.endsWith('1b') ? '1c' : '1b'}`
+    }
+    const both = [wrapPermit(challenge, signed, { signature }), wrapPermit(challenge, signed)]
+    const { result: answers, cost } = await shop.costOf(async () => {
+      const all: Answer[] = []
+      for (const headers of [...both, ...both])
+        all.push(await shop.ask(PAGE, { headers }), await shop.ask(OTHER, { headers }))
+      return all
+    })
+    expect(answers.filter(isServed)).toHaveLength(1)
+    expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
+  })
+
+  test('at two sites of one worker buys at one of them', async () => {
+    await shop.site.become({ SITE_URL: ['https://news.example', 'https://other.example'] })
+    const reader = await shop.reader()
+    const at = (Host: string) => ({ Host })
+    const [news, other] = [at('news.example'), at('other.example')]
+    const challenge = permitChallenge(await shop.ask(PAGE, { headers: news }))
+    const headers = await payByPermit(challenge, reader, { echo: false, payment: { resource: undefined } })
+    const { result: answers, cost } = await shop.costOf(() =>
+      Promise.all([news, other, news, other].map((host) => shop.ask(PAGE, { headers: { ...headers, ...host } }))),
+    )
+    expect(answers.filter(isServed)).toHaveLength(1)
+    expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+    await shop.site.become({ SITE_URL: 'https://news.example' })
   })
 })
 
