@@ -186,8 +186,9 @@ const NONCE_USED =
   /nonce_(?:already_)?used|^duplicate_settlement$|authorization[_ ](?:is[_ ])?used|^permit2_invalid_nonce$/
 /** The facilitator itself does not know yet. */
 const PENDING = /pending|timed_out/
-/** It serves another network, scheme or version, or puts other wallets on the chain (ERC-6492). */
-const NOT_SERVED = /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$|^eip6492_factory_not_allowed$/
+/** It serves another network, scheme or version, settles no permits, or puts other wallets on the chain (ERC-6492). */
+const NOT_SERVED =
+  /^(?:invalid|unsupported)_(?:network|scheme)$|^invalid_x402_version$|^eip6492_factory_not_allowed$|^permit2_disabled$/
 /** What a facilitator could not find out. */
 const UNDECIDED = /^unknown_error$|node_failure|^unexpected_|pending|timed_out/
 /** Only the chain can judge: what was mined may have been overtaken, and a simulation also fails on a used nonce. */

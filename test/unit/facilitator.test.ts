@@ -757,6 +757,7 @@ describe('what is about us', () => {
     'invalid_scheme',
     'invalid_x402_version',
     'eip6492_factory_not_allowed',
+    'permit2_disabled',
   ])('one that serves something else (%s) lets the next one try; alone it is a refusal', async (word) => {
     const other = { says: json(refusal(word)), supported }
     world({ [A]: other, [B]: { says: json(success), supported } })
