@@ -39,6 +39,7 @@ async function lookAt(token: Permit2Asset, config: Config, surroundings: Surroun
     if (!hasCode) return [error(at, message)]
   }
   const decimals = await decimalsOf(rpc, asset, budget)
+  if (decimals === 'silent') return [notChecked(at, silent)]
   if (decimals === DECIMALS) return []
   const theirs = decimals === null ? 'does not say how many decimals it has' : `has ${decimals} decimals`
   return [error(at, `${symbol} on ${name} ${theirs}, and prices have ${DECIMALS}; remove the token`)]
@@ -51,9 +52,11 @@ async function isThere(rpc: Rpc, address: string, budget: Budget): Promise<boole
   return code.ok ? code.value !== '0x' : null
 }
 
-/** Null where it has no such function. */
-async function decimalsOf(rpc: Rpc, asset: string, budget: Budget): Promise<number | null> {
+/** Null where it has no such function; `silent` where the node does not answer. */
+async function decimalsOf(rpc: Rpc, asset: string, budget: Budget): Promise<number | 'silent' | null> {
   const params = [{ to: asset, data: DECIMALS_CALL }, 'latest']
-  const said = read(z.string().regex(/^0x[0-9a-fA-F]{64}$/), await rpc.ask({ method: 'eth_call', params }, budget))
+  const answer = await rpc.ask({ method: 'eth_call', params }, budget)
+  if (!answer.ok && answer.error !== 'reverted') return 'silent'
+  const said = read(z.string().regex(/^0x[0-9a-fA-F]{64}$/), answer)
   return said.ok ? Number(said.value) : null
 }

@@ -759,6 +759,7 @@ describe('what is about us', () => {
     'unsupported_payload_type',
     'permit2_disabled',
     'eip6492_factory_not_allowed',
+    'permit2_disabled',
   ])('one that serves something else (%s) lets the next one try; alone it is a refusal', async (word) => {
     const other = { says: json(refusal(word)), supported }
     world({ [A]: other, [B]: { says: json(success), supported } })
