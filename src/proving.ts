@@ -68,12 +68,16 @@ async function provePermit(
   if (!(await isToClaim(world, verified, resource))) return ok({ verified, objection })
   const look = await lookFirst(world, verified)
   if (look?.kind === 'used') return ok({ verified, objection, look })
+  const { limits } = world.isolate
+  if (!limits.mayAskFor(payment.payer, Date.now())) return fail({ code: 'too_many_requests' })
   const verdict = await within(verdictOf(world, payment, offer), VERDICT_MS)
   // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
   if (verdict?.kind !== 'refused' || verdict.refusal.code === 'unexpected_settle_error')
     return ok({ verified, objection, look })
   // It was refused for what it, or another payment for the same, has just paid: the payer's record knows better.
-  return (await isToClaim(world, verified, resource)) ? fail(verdict.refusal) : ok({ verified, objection, look })
+  if (!(await isToClaim(world, verified, resource))) return ok({ verified, objection, look })
+  limits.refusedFor(payment.payer, Date.now())
+  return fail(verdict.refusal)
 }
 
 /** The reading in which a payment was proven before, by the same signature; null where there is none. */

@@ -37,6 +37,23 @@ test('a forged permit that comes again is asked about once, others once each, an
   expect(await shop.site.objects()).toBe(objects)
 })
 
+test.each([
+  ['without an approval', 'permit2_allowance_required', { isApproved: false }],
+  ['of an empty wallet', 'insufficient_funds', { funds: 0n }],
+])('permits %s are asked about ten a minute, from however many addresses', async (_, reason, options) => {
+  const reader = await shop.reader(options)
+  const challenge = await shop.challenge(PAGE)
+  const errors: string[] = []
+  for (let i = 0; i < 15; i++) {
+    const headers = { ...(await payByPermit(challenge, reader)), 'CF-Connecting-IP': `203.0.113.${100 + i}` }
+    errors.push((await shop.ask(PAGE, { headers })).error)
+  }
+  expect(errors).toEqual([...Array(10).fill(reason), ...Array(5).fill('too_many_requests')])
+  expect(facilitator.calls(reader.address)).toHaveLength(10)
+  // Others are not kept out.
+  expect((await shop.buy(PAGE, await shop.reader())).text).toBe(CONTENT)
+})
+
 describe.each(['/verify', '/settle'] as const)('while %s is asked', (stage) => {
   /** What a facilitator does there is done, and its answer waits. */
   async function holding() {
