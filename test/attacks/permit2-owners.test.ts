@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { mint } from '../../dev/stack/permit2.ts'
 import { says } from '../world/behaviour.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
-import type { Signer } from '../world/payer.ts'
+import { pay, type Signer } from '../world/payer.ts'
 import { atSettle, permitBehaviours } from '../world/permit2-behaviour.ts'
 import { approve, approveByCode, settlePermit, transfer } from '../world/permit2-on-chain.ts'
 import { payByPermit, permitChallenge, signPermit, wrapPermit } from '../world/permit2-payer.ts'
@@ -16,6 +16,7 @@ import { askInVain } from '../world/story.ts'
 
 const PAGE = '/articles/hello'
 const ONCE = '/once/hello'
+const BOTH = '/both/hello'
 const ASK = '/api/ask'
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const CONTENT = 'the whole article'
@@ -29,12 +30,13 @@ beforeAll(async () => {
   const ROUTES = [
     { ...kv, path: '/articles/*', access: '24h' },
     { ...kv, path: '/once/*', access: 'once' },
+    { ...kv, path: '/both/*', price: ['$0.05', '€0.05'], access: '24h' },
     { path: ASK, methods: ['POST'], price: '€0.05', access: 'once' },
   ]
   origin = await startOrigin()
   shop = await openPermitShop({ ROUTES, ORIGIN_URL: origin.url }, { hook: facilitator.hook })
   await installWallets(shop.stack.chain)
-  for (const path of [PAGE, ONCE]) await shop.site.kv.put(path, CONTENT)
+  for (const path of [PAGE, ONCE, BOTH]) await shop.site.kv.put(path, CONTENT)
 })
 
 afterAll(async () => {
@@ -189,6 +191,56 @@ describe.each(WALLETS)('settled before it is carried out, a wallet with %s', (_,
     expect(answers).toEqual([500, 500, 200, 402])
     expect(origin.seen).toHaveLength(3)
     expect(cost).toEqual({ earned: PRICE, settles: 1, verifies: 1 })
+  })
+})
+
+test('a permit that is shown six times at once, before it is carried out, is carried out once', async () => {
+  origin.tell({ body: CONTENT })
+  const question = { method: 'POST', body: 'when?' }
+  const headers = await payByPermit(permitChallenge(await shop.ask(ASK, question)), await shop.reader({ funds: PRICE }))
+  const { result: answers, cost } = await shop.costOf(() =>
+    Promise.all(Array.from({ length: 6 }, () => shop.ask(ASK, { ...question, headers }))),
+  )
+  expect(answers.filter(({ text }) => text === CONTENT)).toHaveLength(1)
+  expect(origin.seen).toHaveLength(1)
+  expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+})
+
+describe('what is sold in dollars and in euros', () => {
+  test('is paid in one of them, where the payment in the other has landed unheard', async () => {
+    const reader = await shop.reader()
+    await shop.usdc.fund(reader.address, PRICE)
+    const inDollars = await pay('v2', (await shop.ask(BOTH)).challenge, reader)
+    const landed = Promise.withResolvers<void>()
+    shop.stack.facilitator.setHook(async (call, proceed) => {
+      if (call.path !== '/settle') return facilitator.hook(call, proceed)
+      await proceed()
+      landed.resolve()
+      return new Promise<never>(() => {})
+    })
+    const first = askInVain(shop.site.url + BOTH, inDollars)
+    await landed.promise
+    first.hangUp()
+    await shop.site.turn()
+    shop.stack.facilitator.setHook(facilitator.hook)
+    expect((await shop.buy(BOTH, reader)).text).toBe(CONTENT)
+    expect(await shop.balance(reader.address)).toBe(1_000_000n)
+    expect(await shop.usdc.balance(reader.address)).toBe(0n)
+    expect(facilitator.calls(reader.address)).toEqual([])
+  })
+
+  test('is paid in one of them, where both payments come at the same moment', async () => {
+    const reader = await shop.reader()
+    await shop.usdc.fund(reader.address, PRICE)
+    const inDollars = await pay('v2', (await shop.ask(BOTH)).challenge, reader)
+    const inEuros = await payByPermit(await shop.challenge(BOTH), reader)
+    const answers = await Promise.all(
+      [inDollars, inEuros, inDollars, inEuros].map((headers) => shop.ask(BOTH, { headers })),
+    )
+    expect(answers.filter(({ text }) => text === CONTENT).length).toBeGreaterThanOrEqual(2)
+    const spent = 1_000_000n - (await shop.balance(reader.address)) + PRICE - (await shop.usdc.balance(reader.address))
+    expect(spent).toBe(PRICE)
+    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
   })
 })
 
