@@ -5,6 +5,8 @@ import type { Refusal } from './errors.ts'
 
 /** How long an address that failed too often is blocked, and a failure or a refused payment is remembered. */
 const REMEMBERED_MS = 60_000
+/** As many as are sent in vain for one payer (`MOST_REFUSED_A_MINUTE`). */
+const MOST_REFUSED = 10
 /** Bounds the memory of an isolate; the oldest goes first. */
 const MOST_REMEMBERED = 2_000
 
@@ -33,6 +35,17 @@ export class Limits {
   readonly #blocked = new Fading<true>()
   readonly #failing = new Fading<true>()
   readonly refused = new Fading<Refusal>()
+  readonly #refusals = new Fading<number>()
+
+  /** Whether a facilitator may be asked once more about payments that this payer has signed, from whatever addresses. */
+  mayAskFor(payer: string, nowMs: number): boolean {
+    return (this.#refusals.get(payer, nowMs) ?? 0) < MOST_REFUSED
+  }
+
+  /** A facilitator has refused what this payer had signed. */
+  refusedFor(payer: string, nowMs: number): void {
+    this.#refusals.set(payer, (this.#refusals.get(payer, nowMs) ?? 0) + 1, nowMs)
+  }
 
   /** Whether an address may still try payments that cost us something. */
   mayTry(address: string | null, nowMs: number): boolean {

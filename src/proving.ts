@@ -100,10 +100,14 @@ async function provePermit(
   if (!(await isToClaim(world, verified, resource))) return asItIs
   const look = await lookFirst(world, verified)
   if (look?.kind === 'used') return { ...asItIs, look }
+  const { limits } = world.isolate
+  if (!limits.mayAskFor(payment.payer, Date.now())) return { ...asItIs, look, verdict: { code: 'too_many_requests' } }
   const verdict = await within(verdictOf(world, request, payment, offer), VERDICT_MS)
   // Without a reason of its own only a simulation failed: the nonce may be used, perhaps for this very permit.
   const isSure = verdict?.kind === 'refused' && verdict.refusal.code !== 'unexpected_settle_error'
-  return { ...asItIs, look, verdict: isSure ? verdict.refusal : null }
+  if (!isSure) return { ...asItIs, look }
+  limits.refusedFor(payment.payer, Date.now())
+  return { ...asItIs, look, verdict: verdict.refusal }
 }
 
 /** Whether a payment whose signature cannot be checked here was proven before, by the same signature. Faults throw. */

@@ -5,7 +5,7 @@ import { log, nameOf, type PaymentEvent } from '../log.ts'
 import { paymentAlias } from '../networks/alias.ts'
 import { isolateOf, nowSeconds } from '../site.ts'
 import { within } from '../waiting.ts'
-import { ASSETS } from '../x402/assets.ts'
+import { ASSETS, type Asset } from '../x402/assets.ts'
 import { paidBefore } from './next.ts'
 import { PaymentRecords } from './records.ts'
 import { type RedemptionEvent, step } from './redemption.ts'
@@ -43,6 +43,12 @@ export class Book {
   tell(event: PaymentEvent, key: string): void {
     const { config } = isolateOf(this.#env)
     log({ event, payment: config.ok ? paymentAlias(config.value.passSecret, key) : '' })
+  }
+
+  /** All that is sold for today; those of the table where the configuration cannot be read. */
+  tokens(): readonly Asset[] {
+    const { config } = isolateOf(this.#env)
+    return config.ok ? config.value.tokens : ASSETS
   }
 
   /** After a start: sets an alarm where none is set and something is due. */
@@ -181,8 +187,7 @@ export class Book {
   /** Null where the row cannot be read: it is set aside. */
   #entryOf(row: PaymentRow): LedgerRow | null {
     try {
-      const { config } = isolateOf(this.#env)
-      return ledgerRowOf(row, config.ok ? config.value.tokens : ASSETS)
+      return ledgerRowOf(row, this.tokens())
     } catch {
       this.tell('payment_unreadable', row.key)
       this.records.dispute(row.key)

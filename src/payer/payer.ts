@@ -115,7 +115,9 @@ export class Payer extends DurableObject<Env> {
       return
     // Without its identifier, which stays free for a purchase.
     const claim = { ...request, offer, payment: { ...payment, identifier: null }, seenBlock: null }
-    this.#book.insert(claimRow(claim, { ...CLAIMED, status: 'covered', coveredBy: BY_A_PASS }, nowSeconds()))
+    this.#book.insert(
+      claimRow(claim, { ...CLAIMED, status: 'covered', coveredBy: BY_A_PASS }, nowSeconds(), this.#book.tokens()),
+    )
   }
 
   /** Whether this payer has running access at the site of a resource; null: nobody can say now. Stores nothing. */
@@ -319,7 +321,7 @@ export class Payer extends DurableObject<Env> {
   #claim({ offer, ...request }: RedeemRequest): void {
     if (!offer) throw new Error('only what answers an offer is claimed')
     const seenBlock = request.look?.kind === 'unused' ? request.look.block : null
-    this.#book.insert(claimRow({ ...request, offer, seenBlock }, CLAIMED, nowSeconds()))
+    this.#book.insert(claimRow({ ...request, offer, seenBlock }, CLAIMED, nowSeconds(), this.#book.tokens()))
   }
 
   #cover({ offer, ...request }: RedeemRequest, by: PaymentRow): void {
@@ -328,7 +330,7 @@ export class Payer extends DurableObject<Env> {
     if (own) return
     if (!offer) throw new Error('only what answers an offer is covered')
     const state = step(CLAIMED, { kind: 'cover', by: by.key })
-    this.#book.insert(claimRow({ ...request, offer, seenBlock: null }, state, nowSeconds()))
+    this.#book.insert(claimRow({ ...request, offer, seenBlock: null }, state, nowSeconds(), this.#book.tokens()))
   }
 
   #handOut({ content, paid, isLeased }: Extract<Step, { kind: 'hand out' }>, request: RedeemRequest): RedeemOutcome {

@@ -73,10 +73,14 @@ export type Outbox = 'empty' | 'due' | 'disputed'
 
 type Domain = { name: string; version: string }
 
+type Named = Pick<Asset, 'symbol' | 'currency'>
+
 /** The signed payment and the offer as sold. */
 export type Terms = {
   /** The token's address. */
   asset: string
+  /** Of a token that is not in the table: what it was called when it was sold in. Older rows do not say. */
+  token: Named | null
   /** Of an EVM token that is not in the table: its EIP-712 domain. */
   domain: Domain | null
   transfer: Transfer
@@ -209,7 +213,7 @@ export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
 
 /** What the ledger is told of a settled payment. */
 export function ledgerRowOf(row: PaymentRow, tokens: readonly Asset[] = ASSETS): LedgerRow {
-  const { asset, transfer, payTo, offer, title } = termsOf(row)
+  const { asset, token, transfer, payTo, offer, title } = termsOf(row)
   return {
     id: row.key,
     site: row.site,
@@ -226,13 +230,13 @@ export function ledgerRowOf(row: PaymentRow, tokens: readonly Asset[] = ASSETS):
     settledAtSeconds: row.settledAtSeconds ?? row.claimedAtSeconds,
     remark: row.state.coveredBy !== null ? 'refund_due' : isUnproven(row) ? 'unproven' : null,
     title,
-    token: tokenAt(row.network, asset, tokens),
+    token: token ? { ...token, decimals: DECIMALS } : tokenAt(row.network, asset, tokens),
   }
 }
 
 function tokenAt(network: string, address: string, tokens: readonly Asset[]): LedgerRow['token'] {
-  const known = assetAt(network, address, tokens)
-  return known ? { symbol: known.symbol, currency: known.currency, decimals: DECIMALS } : null
+  const named = namedAt(network, address, tokens)
+  return named ? { ...named, decimals: DECIMALS } : null
 }
 
 export type Claim = Wish & {
@@ -244,14 +248,21 @@ export type Claim = Wish & {
   seenBlock: number | null
 }
 
-/** A new row; `insert` gives it its number. */
-export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): PaymentRow {
+/** A new row; `insert` gives it its number. `tokens`: all that are sold for today. */
+export function claimRow(
+  claim: Claim,
+  state: Redemption,
+  nowSeconds: number,
+  tokens: readonly Asset[] = ASSETS,
+): PaymentRow {
   const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock } = claim
   const { transfer, identifier } = payment
   const facilitator = offer.transfer.kind === 'svm' ? offer.transfer.facilitator : null
   const isKnown = assetAt(offer.network, offer.asset) !== undefined
   const domain = offer.transfer.kind === 'eip3009' && !isKnown ? domainOf(offer.transfer) : null
-  const signed = { asset: offer.asset, domain, transfer, isSigned: state.status !== 'covered', facilitator }
+  // A token of the site's own may be gone from its settings when the ledger is told.
+  const token = isKnown ? null : namedAt(offer.network, offer.asset, tokens)
+  const signed = { asset: offer.asset, token, domain, transfer, isSigned: state.status !== 'covered', facilitator }
   return withLook(
     {
       seq: 0,
@@ -283,6 +294,11 @@ export function claimRow(claim: Claim, state: Redemption, nowSeconds: number): P
     },
     nowSeconds,
   )
+}
+
+function namedAt(network: string, address: string, tokens: readonly Asset[]): Named | null {
+  const known = assetAt(network, address, tokens)
+  return known ? { symbol: known.symbol, currency: known.currency } : null
 }
 
 const domainOf = ({ name, version }: Domain): Domain => ({ name, version })
@@ -366,6 +382,7 @@ const rest = {
   /** Older rows name none: it is the network's first. */
   asset: z.optional(z.string()),
   domain: z.optional(z.object({ name: z.string(), version: z.string() })),
+  token: z.optional(z.object({ symbol: z.string(), currency: z.enum(['USD', 'EUR']) })),
   payTo: z.string(),
   offer: z.nullable(z.string()),
   // Older rows, and those without one, say nothing.
@@ -404,10 +421,14 @@ const termsSchema = z.union([
 /** The terms as they are stored, the token by its address; null for a row of the first release. */
 type Stored = Omit<Terms, 'asset'> & { asset: string | null }
 
-function termsText({ asset, domain, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
+function termsText({ asset, token, domain, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
   const signature = isSigned ? transfer.signature : null
-  const token = { ...(asset === null ? {} : { asset }), ...(domain === null ? {} : { domain }) }
-  const named = { ...token, payTo, offer, ...(title === null ? {} : { title }) }
+  const sold = {
+    ...(asset === null ? {} : { asset }),
+    ...(token === null ? {} : { token }),
+    ...(domain === null ? {} : { domain }),
+  }
+  const named = { ...sold, payTo, offer, ...(title === null ? {} : { title }) }
   return JSON.stringify({ ...signedIn(transfer, facilitator), signature, ...named }, (_, value) =>
     typeof value === 'bigint' ? value.toString() : value,
   )
@@ -422,6 +443,7 @@ function signedIn(transfer: Transfer, facilitator: string | null): object {
 function storedOf(row: PaymentRow): Stored {
   const {
     asset = null,
+    token = null,
     domain = null,
     payTo,
     offer,
@@ -429,7 +451,7 @@ function storedOf(row: PaymentRow): Stored {
     ...signed
   } = z.parse(termsSchema, JSON.parse(row.terms))
   const isSigned = signed.signature !== null
-  const named = { asset, domain, payTo, offer, title, isSigned }
+  const named = { asset, token, domain, payTo, offer, title, isSigned }
   if ('message' in signed) {
     const transfer = readMessage(signed.message, signed.signature ?? '')
     if (!transfer.ok) throw new Error('a stored message cannot be read')

@@ -4,20 +4,25 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { mint } from '../../dev/stack/permit2.ts'
 import { says } from '../world/behaviour.ts'
-import type { Signer } from '../world/payer.ts'
+import { type OriginServer, startOrigin } from '../world/origin.ts'
+import { pay, type Signer } from '../world/payer.ts'
 import { atSettle, permitBehaviours } from '../world/permit2-behaviour.ts'
 import { approve, approveByCode, settlePermit, transfer } from '../world/permit2-on-chain.ts'
-import { payByPermit, signPermit, wrapPermit } from '../world/permit2-payer.ts'
+import { payByPermit, permitChallenge, signPermit, wrapPermit } from '../world/permit2-payer.ts'
 import { openPermitShop, type PermitShop } from '../world/permit2-shop.ts'
 import { PRICE } from '../world/shop.ts'
-import { installWallets, safeOfKey } from '../world/smart-wallets.ts'
+import { delegate, installWallets, SIMPLE_7702_ACCOUNT, safeOfKey } from '../world/smart-wallets.ts'
 import { askInVain } from '../world/story.ts'
 
 const PAGE = '/articles/hello'
 const ONCE = '/once/hello'
+const BOTH = '/both/hello'
+const ASK = '/api/ask'
+const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const CONTENT = 'the whole article'
 
 const facilitator = permitBehaviours()
+let origin: OriginServer
 let shop: PermitShop
 
 beforeAll(async () => {
@@ -25,13 +30,19 @@ beforeAll(async () => {
   const ROUTES = [
     { ...kv, path: '/articles/*', access: '24h' },
     { ...kv, path: '/once/*', access: 'once' },
+    { ...kv, path: '/both/*', price: ['$0.05', '€0.05'], access: '24h' },
+    { path: ASK, methods: ['POST'], price: '€0.05', access: 'once' },
   ]
-  shop = await openPermitShop({ ROUTES }, { hook: facilitator.hook })
+  origin = await startOrigin()
+  shop = await openPermitShop({ ROUTES, ORIGIN_URL: origin.url }, { hook: facilitator.hook })
   await installWallets(shop.stack.chain)
-  for (const path of [PAGE, ONCE]) await shop.site.kv.put(path, CONTENT)
+  for (const path of [PAGE, ONCE, BOTH]) await shop.site.kv.put(path, CONTENT)
 })
 
-afterAll(() => shop.close())
+afterAll(async () => {
+  await shop.close()
+  await origin.stop()
+})
 
 /** Can pay once, and then never again: of the two the one or the other is used up. */
 const WALLETS: [string, () => Promise<PrivateKeyAccount>][] = [
@@ -146,6 +157,91 @@ test('a wallet with code shows its permit twice at the same moment: the second i
   await mint(chain, wallet.address, PRICE)
   await approveByCode(chain, wallet.address)
   await showTwice(wallet)
+})
+
+test('a key that has given itself code signs one permit as a key and as its code: one of them is paid', async () => {
+  const { chain } = shop.stack
+  const key = await shop.reader()
+  await delegate(chain, key, SIMPLE_7702_ACCOUNT)
+  const challenge = await shop.challenge(PAGE)
+  const signed = await signPermit(challenge, key)
+  const s = (ORDER - BigInt(`0x${signed.signature.slice(66, 130)}`)).toString(16).padStart(64, '0')
+  const twin = `${signed.signature.slice(0, 66)}${s}${signed.signature.endsWith('1b') ? '1c' : '1b'}`
+  const all = [wrapPermit(challenge, signed), wrapPermit(challenge, signed, { signature: () => twin })]
+  const { result: answers, cost } = await shop.costOf(() =>
+    Promise.all([...all, ...all].flatMap((headers) => [PAGE, ONCE].map((path) => shop.ask(path, { headers })))),
+  )
+  expect(answers.filter(({ text }) => text === CONTENT)).toHaveLength(1)
+  expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+})
+
+describe.each(WALLETS)('settled before it is carried out, a wallet with %s', (_, open) => {
+  test('has three tries where the origin fails, and none of them asks the wallet again', async () => {
+    const reader = await open()
+    let fails = 2
+    origin.tell(() => (fails-- > 0 ? { status: 500, body: 'no' } : { body: CONTENT }))
+    const question = { method: 'POST', body: 'when?' }
+    const challenge = permitChallenge(await shop.ask(ASK, question))
+    const headers = await payByPermit(challenge, reader)
+    const { result: answers, cost } = await shop.costOf(async () => {
+      const all: number[] = []
+      for (let time = 0; time < 4; time++) all.push((await shop.ask(ASK, { ...question, headers })).status)
+      return all
+    })
+    expect(answers).toEqual([500, 500, 200, 402])
+    expect(origin.seen).toHaveLength(3)
+    expect(cost).toEqual({ earned: PRICE, settles: 1, verifies: 1 })
+  })
+})
+
+test('a permit that is shown six times at once, before it is carried out, is carried out once', async () => {
+  origin.tell({ body: CONTENT })
+  const question = { method: 'POST', body: 'when?' }
+  const headers = await payByPermit(permitChallenge(await shop.ask(ASK, question)), await shop.reader({ funds: PRICE }))
+  const { result: answers, cost } = await shop.costOf(() =>
+    Promise.all(Array.from({ length: 6 }, () => shop.ask(ASK, { ...question, headers }))),
+  )
+  expect(answers.filter(({ text }) => text === CONTENT)).toHaveLength(1)
+  expect(origin.seen).toHaveLength(1)
+  expect(cost).toMatchObject({ earned: PRICE, settles: 1 })
+})
+
+describe('what is sold in dollars and in euros', () => {
+  test('is paid in one of them, where the payment in the other has landed unheard', async () => {
+    const reader = await shop.reader()
+    await shop.usdc.fund(reader.address, PRICE)
+    const inDollars = await pay('v2', (await shop.ask(BOTH)).challenge, reader)
+    const landed = Promise.withResolvers<void>()
+    shop.stack.facilitator.setHook(async (call, proceed) => {
+      if (call.path !== '/settle') return facilitator.hook(call, proceed)
+      await proceed()
+      landed.resolve()
+      return new Promise<never>(() => {})
+    })
+    const first = askInVain(shop.site.url + BOTH, inDollars)
+    await landed.promise
+    first.hangUp()
+    await shop.site.turn()
+    shop.stack.facilitator.setHook(facilitator.hook)
+    expect((await shop.buy(BOTH, reader)).text).toBe(CONTENT)
+    expect(await shop.balance(reader.address)).toBe(1_000_000n)
+    expect(await shop.usdc.balance(reader.address)).toBe(0n)
+    expect(facilitator.calls(reader.address)).toEqual([])
+  })
+
+  test('is paid in one of them, where both payments come at the same moment', async () => {
+    const reader = await shop.reader()
+    await shop.usdc.fund(reader.address, PRICE)
+    const inDollars = await pay('v2', (await shop.ask(BOTH)).challenge, reader)
+    const inEuros = await payByPermit(await shop.challenge(BOTH), reader)
+    const answers = await Promise.all(
+      [inDollars, inEuros, inDollars, inEuros].map((headers) => shop.ask(BOTH, { headers })),
+    )
+    expect(answers.filter(({ text }) => text === CONTENT).length).toBeGreaterThanOrEqual(2)
+    const spent = 1_000_000n - (await shop.balance(reader.address)) + PRICE - (await shop.usdc.balance(reader.address))
+    expect(spent).toBe(PRICE)
+    await expect.poll(() => shop.ledger(reader.address)).toHaveLength(1)
+  })
 })
 
 test('a wallet that is topped up pays with the permit that was refused a moment ago', async () => {

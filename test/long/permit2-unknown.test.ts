@@ -96,3 +96,14 @@ test.concurrent.each([
   expect(await spent(reader)).toBe(PRICE)
   expect(await shop.ledger(reader.address)).toHaveLength(1)
 })
+
+test('a token is not sold any more when the ledger comes back: what was sold is in it as it was sold', async () => {
+  const reader = await shop.reader()
+  await shop.site.hideLedger(true)
+  expect((await shop.buy(PAGE, reader)).text).toBe(CONTENT)
+  await shop.site.become({ ASSETS: {}, ROUTES: [{ path: '/articles/*', content: 'kv', price: '$0.05' }] })
+  await shop.site.hideLedger(false)
+  await expect.poll(() => shop.ledger(reader.address), { timeout: 60_000 }).toHaveLength(1)
+  const sold = { symbol: 'PLAIN', currency: 'EUR', decimals: 6, amount: PRICE.toString(), remark: null }
+  expect(await shop.ledger(reader.address)).toMatchObject([sold])
+})

@@ -363,6 +363,15 @@ describe('its row', async () => {
       token: { symbol: 'PEUR', currency: 'EUR', decimals: 6 },
     })
   })
+
+  test('is in the ledger as it was sold, whatever the settings say by then; an older row as they say', () => {
+    const state = { ...CLAIMED, status: 'settled' as const, sent: 1, transaction: `0x${'ab'.repeat(32)}`, position: 3 }
+    const sold = { symbol: 'PEUR', currency: 'EUR', decimals: 6 }
+    const named = withState(claimRow(claim, CLAIMED, NOW, tokens), state, NOW)
+    expect(ledgerRowOf(named, []).token).toEqual(sold)
+    expect(ledgerRowOf(withState(row, state, NOW), tokens).token).toEqual(sold)
+    expect(ledgerRowOf(withState(row, state, NOW), []).token).toBeNull()
+  })
 })
 
 const NO_BRAND = { name: '', logo: '', accent: '', terms: '', support: '', why: '', login: '' }
