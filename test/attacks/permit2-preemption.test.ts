@@ -86,19 +86,26 @@ describe('a stranger settles a permit first, after our claim', () => {
   })
 })
 
-test('a facilitator that settles what it is only asked about: its reader has paid, and is served', async () => {
-  const reader = await shop.reader()
-  facilitator.set(reader.address, async (proceed, signed, path) => {
-    if (path !== '/verify') return proceed()
-    const said = await proceed()
-    await settlePermit(shop.stack.chain, signed)
-    return said
-  })
-  const headers = await payByPermit(await shop.challenge(PAGE), reader)
-  const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
-  expect([answer.status, answer.text]).toEqual([200, CONTENT])
-  expect(cost.earned).toBe(PRICE)
-})
+test.each([
+  ['when it has looked', false],
+  ['before it looks, and finds it settled', true],
+])(
+  'a facilitator that settles what it is only asked about, %s: its reader has paid, and is served',
+  async (_, isFirst) => {
+    const reader = await shop.reader()
+    facilitator.set(reader.address, async (proceed, signed, path) => {
+      if (path !== '/verify') return proceed()
+      if (isFirst) await settlePermit(shop.stack.chain, signed)
+      const said = await proceed()
+      if (!isFirst) await settlePermit(shop.stack.chain, signed)
+      return said
+    })
+    const headers = await payByPermit(await shop.challenge(PAGE), reader)
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+    expect([answer.status, answer.text]).toEqual([200, CONTENT])
+    expect(cost.earned).toBe(PRICE)
+  },
+)
 
 test('a facilitator names a wrong transaction, and it had landed all the same: found', async () => {
   const reader = await shop.reader()

@@ -134,14 +134,16 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('proving.ts', [
     ["if (payment.transfer.kind !== 'permit2' || objection", 'if (objection', site('conformance/settlement')],
-    ["if (reply.reason !== 'permit2_allowance_required') ", '', site('conformance/permit2')],
-    [" && verdict.refusal.code !== 'unexpected_settle_error'", '', site('conformance/permit2')],
+    ['if (!MENDED_AT_ONCE.has(reply.reason)) ', '', site('conformance/permit2')],
+    [" && verdict.refusal.code !== 'unexpected_settle_error'", '', site('attacks/permit2-preemption')],
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
     ['if (since.ok && since.value)', 'if (false)', site('conformance/permit2')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
     ['const isHeard = countHangUp(world, request)', 'const isHeard = () => {}', long('permit2-strangers')],
-    ['verdict: await verdictOnPermit(world, request, verification)', 'verdict: null', site('conformance/permit2')],
+    ['return { ...asItIs, look, verdict: verdict.refusal }', 'return { ...asItIs, look }', site('conformance/permit2')],
+    ['if (!(await isToClaim(world, verified, resource))) return asItIs', '', site('attacks/permit2-owners')],
+    ['if (!limits.mayAskFor(payment.payer, Date.now()))', 'if (false)', site('attacks/permit2-exhaustion')],
   ]),
   ...in_('access.ts', [
     [
@@ -293,7 +295,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('payer/search.ts', [
     ['Math.min(mostBlocks, rpc.memory.logBlocks)', 'rpc.memory.logBlocks', unit('permit2-look')],
   ]),
-  ...in_('payer/permit.ts', [[' && /[1-9a-f]/.test(log.data.slice(2))', '', unit('permit2-look')]]),
+  ...in_('payer/permit.ts', [[' && !movesNothing(log)', '', unit('permit2-look')]]),
   ...in_('payer/solana.ts', [
     ['if (err !== null) return isFinal ? FAILED : TOO_FRESH', 'if (err !== null) return FAILED', unit('solana-look')],
     ["return isFinal || confirmationStatus === 'confirmed' ?", 'return true ?', unit('solana-look')],

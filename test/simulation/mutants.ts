@@ -199,7 +199,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'any value will do',
     file: 'payer/proof.ts',
-    from: ' && BigInt(next.data) === authorization.value',
+    from: ' && moved.value === authorization.value',
     to: '',
     plays: story('a smaller transfer'),
   },
