@@ -268,7 +268,11 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('payer/next.ts', [["if (verdict) return { kind: 'answer', refusal: verdict }", '', unit('next')]]),
   ...in_('payer/search.ts', [
-    ['Math.min(mostBlocks, rpc.memory.logBlocks)', 'rpc.memory.logBlocks', unit('permit2-look')],
+    [
+      'Math.min(mostBlocks ?? rpc.memory.logBlocks, rpc.memory.logBlocks)',
+      'rpc.memory.logBlocks',
+      unit('permit2-look'),
+    ],
   ]),
   ...in_('payer/permit.ts', [[' && /[1-9a-f]/.test(log.data.slice(2))', '', unit('permit2-look')]]),
   ...in_('payer/solana.ts', [
