@@ -52,7 +52,7 @@ const MOST_SECONDS_PER_BLOCK = 15
 const START_TRIES = 4
 /** Two calls each; free RPCs are known to take ten calls in a batch. */
 const PARTS_AT_ONCE = 4
-/** Where an answer is larger than what is read, each of the next ranges is this part of what was asked for. */
+/** Where an answer is larger than what is read, the next ranges are this part of what was asked for, one at a time. */
 const OVERSIZED_SHARE = 16
 /** Kept back: a log that is found still needs its receipt, and a verdict the state of the nonce. */
 const RESERVED_REQUESTS = 2
@@ -182,12 +182,12 @@ export async function searchOn(
 ): Promise<SearchResult> {
   let at = search.searchedTo
   // What others put on the trail is no trouble of the node's: for the next payment it is asked as ever.
-  let mostBlocks = rpc.memory.logBlocks
+  let mostBlocks: number | null = null
   const soFar = () => ({ searchedTo: Math.max(search.searchedTo, Math.min(at, settled.number)) })
   const isOver = (block: Block) => block.number <= settled.number && BigInt(block.time) > trail.endsAtSeconds
   const isWhole = () => at >= settled.number && isOver(settled)
   while (at < head.number && !isWhole() && budget.left > RESERVED_REQUESTS) {
-    const parts = partsOf(at + 1, head.number, Math.min(mostBlocks, rpc.memory.logBlocks), rpc)
+    const parts = partsOf(at + 1, head.number, mostBlocks, rpc)
     const answers = await rpc.askAll(
       parts.flatMap(({ from, to }) => [logsCall(trail, from, to), blockCall(to)]),
       budget,
@@ -224,11 +224,13 @@ export async function searchOn(
   return { kind: isWhole() ? 'nothing' : 'searching', ...soFar() }
 }
 
-/** The next ranges: several at once only where a batch is known to be taken. */
-function partsOf(from: number, head: number, blocks: number, rpc: Rpc): Part[] {
+/** The next ranges: several at once only where a batch is known to be taken, and no answer was too large (`mostBlocks`). */
+function partsOf(from: number, head: number, mostBlocks: number | null, rpc: Rpc): Part[] {
+  const blocks = Math.min(mostBlocks ?? rpc.memory.logBlocks, rpc.memory.logBlocks)
   const part = (start: number) => ({ from: start, to: Math.min(start + blocks - 1, head) })
   const parts: Part[] = [part(from)]
-  for (let i = 1; rpc.memory.takesBatches === true && i < PARTS_AT_ONCE; i++) {
+  const isOne = rpc.memory.takesBatches !== true || mostBlocks !== null
+  for (let i = 1; !isOne && i < PARTS_AT_ONCE; i++) {
     const start = from + i * blocks
     if (start <= head) parts.push(part(start))
   }

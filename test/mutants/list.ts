@@ -293,7 +293,11 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('payer/next.ts', [["if (verdict) return { kind: 'answer', refusal: verdict }", '', unit('next')]]),
   ...in_('payer/search.ts', [
-    ['Math.min(mostBlocks, rpc.memory.logBlocks)', 'rpc.memory.logBlocks', unit('permit2-look')],
+    [
+      'Math.min(mostBlocks ?? rpc.memory.logBlocks, rpc.memory.logBlocks)',
+      'rpc.memory.logBlocks',
+      unit('permit2-look'),
+    ],
   ]),
   ...in_('payer/permit.ts', [[' && !movesNothing(log)', '', unit('permit2-look')]]),
   ...in_('payer/solana.ts', [

@@ -202,6 +202,23 @@ describe('what strangers put beside it', () => {
     },
   )
 
+  test('more of them in one block than can be read at once leave it unknown; the search comes up to them', async () => {
+    const chain = imitatedRpc()
+    const permit = permitOn(chain)
+    const question = asked(chain, permit)
+    chain.mine([], { bits: [permit] })
+    const block = chain.head() + 1
+    chain.mine(Array.from({ length: 8_000 }, () => transfer({ ...permit, value: 0n })))
+    chain.passSeconds(400)
+    const rpc = newRpc()
+    let found = await lookOnce(chain, question, rpc)
+    for (let i = 0; i < 4; i++) {
+      expect(found.truth).toEqual(SEARCHING)
+      found = await lookOnce(chain, { ...question, search: found.search }, rpc)
+    }
+    expect(found.search).toMatchObject({ searchedTo: block - 1, emptySinceSeconds: null })
+  })
+
   test('nor do they hold up a verdict', async () => {
     const chain = imitatedRpc()
     const permit = permitOn(chain)
