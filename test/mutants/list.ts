@@ -133,7 +133,21 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...in_('proving.ts', [
-    ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
+    ['if (known.value) return ok({ verified', 'if (false) return ok({ verified', site('conformance/contract-wallets')],
+    ['if (since.ok && since.value) return ok(since.value)', '', site('attacks/permit2-owners')],
+    [
+      'if (!(await isToClaim(world, verified, resource))) return ok({ verified, objection })',
+      '',
+      site('attacks/permit2-owners'),
+    ],
+    [
+      'if (!(await isToClaim(world, verified, resource))) return ok({ verified, objection, look })',
+      '',
+      site('attacks/permit2-owners'),
+    ],
+    ['const look = await lookFirst(world, verified)', 'const look = undefined', site('attacks/permit2-preemption')],
+    ['if (!limits.mayAskFor(payment.payer, Date.now()))', 'if (false)', site('attacks/permit2-exhaustion')],
+    ['if (!MAY_CHANGE_AT_ONCE.has(reply.reason)) limits', 'limits', site('attacks/permit2-owners')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
   ]),
@@ -332,7 +346,9 @@ export const MUTANTS: readonly Mutant[] = [
     ['|^duplicate_settlement$', '', unit('solana-replies')],
   ]),
   ...in_('payer/columns.ts', [['slot: z.number(), ', '', unit('solana-rows')]]),
+  ...in_('payer/permit.ts', [[' && !movesNothing(log)', '', unit('permit2-look')]]),
   ...in_('payer/rows.ts', [
+    ['isKnown ? null : namedAt(offer.network, offer.asset, tokens)', 'null', unit('permit2')],
     ['validBeforeSeconds: Math.min(looked.validBeforeSeconds, nowSeconds) }', '}', unit('solana-rows')],
     [
       "if (transfer.kind === 'svm') return memoEndsAtSeconds(transfer.memo) ?? 0",
