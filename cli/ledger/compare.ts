@@ -1,6 +1,6 @@
 // The ledger against the chain, in both directions. Pure: it gets rows and transfers, and says what does not fit.
 import { type Asset, assetAt, isSameAddress, oneSpelling } from '../../src/x402/assets.ts'
-import { amountOf, isoTime, linkOf, placeIn, type Row } from './rows.ts'
+import { amountOf, isoTime, linkOf, placeIn, printable, type Row, symbolOf } from './rows.ts'
 import { keyOf, oneKey, type Transfer } from './transfers.ts'
 
 export type Kind =
@@ -128,9 +128,28 @@ const described = (row: Row) =>
 /** Whether a row is in the token that its network's view is about. */
 const isIn = (row: Row, { asset }: View) => row.network === asset.network && isSameAddress(row.asset, asset.asset)
 
-/** Rows of a token that no release of this table knows. */
-export const unknownTokens = (rows: readonly Row[]): Finding[] =>
-  rows.filter((row) => assetAt(row.network, row.asset) === undefined).map((row) => aboutRow('unknown_token', row))
+/** Rows of a token that no release of this table knows: one finding for each, or for all of a token paid by Permit2. */
+export function unknownTokens(rows: readonly Row[]): Finding[] {
+  const unknown = rows.filter((row) => assetAt(row.network, row.asset) === undefined)
+  // Its transfers say nothing of what they pay for: that is in the calls, which are not read.
+  const byPermit = Map.groupBy(unknown.filter(isByPermit), ({ network, asset }) => `${network} ${oneSpelling(asset)}`)
+  return [
+    ...unknown.filter((row) => !isByPermit(row)).map((row) => aboutRow('unknown_token', row)),
+    ...[...byPermit.values()].flatMap(([first, ...more]) =>
+      first
+        ? [
+            notChecked(
+              first.network,
+              `rows in ${nameOf(first)} by Permit2, which is not compared yet: ${1 + more.length}`,
+            ),
+          ]
+        : [],
+    ),
+  ]
+}
+
+const isByPermit = ({ id }: Row) => id.startsWith('permit2|')
+const nameOf = (row: Row) => printable(symbolOf(row) ?? row.asset)
 
 /** The transactions that a look into the logs did not show: their receipts have to be asked for, as `inReceipts`. */
 export function toLookUp(rows: readonly Row[], view: View): string[] {

@@ -145,6 +145,10 @@ describe('the ledger against the chain', () => {
       { ...ROW, asset: STRANGER },
     ]
     expect(unknownTokens(odd).map(({ kind }) => kind)).toEqual(['unknown_token', 'unknown_token'])
+    const sold = { ...ROW, asset: `0x${'77'.repeat(20)}`, id: 'permit2|84532|0x11|7' }
+    const [permits, ...more] = unknownTokens([sold, { ...sold, id: 'permit2|84532|0x11|8' }])
+    expect(permits).toMatchObject({ kind: 'not_checked', what: expect.stringContaining('not compared yet: 2') })
+    expect(more).toEqual([])
   })
 })
 
