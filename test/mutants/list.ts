@@ -143,6 +143,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['const isHeard = countHangUp(world, request)', 'const isHeard = () => {}', long('permit2-strangers')],
     ['return { ...asItIs, look, verdict: verdict.refusal }', 'return { ...asItIs, look }', site('conformance/permit2')],
     ['if (!(await isToClaim(world, verified, resource))) return asItIs', '', site('attacks/permit2-owners')],
+    ['const look = await lookFirst(world, verified)', 'const look = undefined', site('attacks/permit2-preemption')],
     ['if (!limits.mayAskFor(payment.payer, Date.now()))', 'if (false)', site('attacks/permit2-exhaustion')],
   ]),
   ...in_('access.ts', [
