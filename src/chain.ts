@@ -200,7 +200,7 @@ export class Rpc {
   }
 
   async #askNetwork(): Promise<boolean> {
-    const { call, read: readIn } = IDENTITY[namespaceOf(this.network) === 'solana' ? 'solana' : 'eip155']
+    const { call, read: readIn } = identityOf(this.network)
     const reply = await this.#exchange({ jsonrpc: '2.0', id: 1, ...call })
     const answer = reply === null || reply === 'oversized' ? null : answerIn(reply.json, reply.status)
     const said = readIn(answer ?? fail('unreachable'))
@@ -280,7 +280,6 @@ export const toHex = (number: number) => `0x${number.toString(16)}`
 /** Hex as a 32-byte word of call data, without its `0x`. */
 export const word = (text: string) => text.slice(2).toLowerCase().padStart(64, '0')
 
-/** How a node is asked which network it is of, and its answer as a CAIP-2 id. */
 const IDENTITY = {
   eip155: {
     call: { method: 'eth_chainId', params: [] },
@@ -298,6 +297,10 @@ const IDENTITY = {
     },
   },
 } as const
+
+/** How a node is asked which network it is of, and its answer as a CAIP-2 id; null where that is none. */
+export const identityOf = (network: string): { call: Call; read: (answer: Answer) => string | null } =>
+  IDENTITY[namespaceOf(network) === 'solana' ? 'solana' : 'eip155']
 
 export const blockCall = (at: number | 'latest'): Call => ({
   method: 'eth_getBlockByNumber',

@@ -5,8 +5,8 @@ import type { Refusal } from './errors.ts'
 
 /** How long an address that failed too often is blocked, and a failure or a refused payment is remembered. */
 const REMEMBERED_MS = 60_000
-/** As many as are sent in vain for one payer (`MOST_REFUSED_A_MINUTE`). */
-const MOST_REFUSED = 10
+/** Refused payments of one payer within a minute, then none is shown or sent to a facilitator. Signing more costs the payer nothing. */
+export const MOST_REFUSED_A_MINUTE = 10
 /** Bounds the memory of an isolate; the oldest goes first. */
 const MOST_REMEMBERED = 2_000
 
@@ -39,7 +39,7 @@ export class Limits {
 
   /** Whether a facilitator may be asked once more about payments that this payer has signed, from whatever addresses. */
   mayAskFor(payer: string, nowMs: number): boolean {
-    return (this.#refusals.get(payer, nowMs) ?? 0) < MOST_REFUSED
+    return (this.#refusals.get(payer, nowMs) ?? 0) < MOST_REFUSED_A_MINUTE
   }
 
   /** A facilitator has refused what this payer had signed. */

@@ -164,10 +164,11 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
 async function offered(visit: Visit): Promise<Sold> {
   const { request, world, target, rule, price } = visit
   const { path } = target.facts
-  const problem = unpayable(price, world.config.networks, world.config.tokens)
-  if (problem !== null) log({ event: 'configuration_error', path, problem })
   const ways = await waysToPay(world, nowSeconds())
-  const sales = payableSales(salesAt(path, price, rule), ways, MOST_OFFERS)
+  const all = salesAt(path, price, rule)
+  const sales = payableSales(all, ways, MOST_OFFERS)
+  const problem = sales.length < all.length ? unpayable(price, world.config.networks, world.config.tokens) : null
+  if (problem !== null) log({ event: 'configuration_error', path, problem })
   return { ...visit, sales, offers: saleOffers(sales, ways, isSafe(request.method)) }
 }
 

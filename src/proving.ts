@@ -38,8 +38,8 @@ export type Proven = {
 }
 
 /**
- * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A new permit
- * is shown to `/verify` in any case: its key says nothing of the approval that it needs.
+ * The payment, proven: by its payer's key, by an earlier proof of the same signature, or by a facilitator's `/verify`. A permit
+ * that would be claimed is shown to `/verify` in any case: its key says nothing of the approval that it needs.
  */
 export async function prove(
   world: World,

@@ -1,5 +1,4 @@
 // What the chain says of each token that is paid by Permit2: that it is there, with six decimals, and so are Permit2 and the proxy.
-import * as z from 'zod'
 import { type Budget, type Rpc, read } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { EXACT_PROXY, PERMIT2 } from '../../src/networks/permit2.ts'
@@ -7,10 +6,9 @@ import { DECIMALS, type Permit2Asset } from '../../src/x402/assets.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked } from './findings.ts'
+import { askToken, hexText } from './token.ts'
 import { permitTokensSold } from './tokens.ts'
 
-/** `decimals()` of an ERC-20. */
-const DECIMALS_CALL = '0x313ce567'
 /** Chain id, three codes and the decimals. */
 const MOST_REQUESTS = 5
 
@@ -38,25 +36,14 @@ async function lookAt(token: Permit2Asset, config: Config, surroundings: Surroun
     if (hasCode === null) return [notChecked(at, silent)]
     if (!hasCode) return [error(at, message)]
   }
-  const decimals = await decimalsOf(rpc, asset, budget)
-  if (decimals === 'silent') return [notChecked(at, silent)]
-  if (decimals === DECIMALS) return []
-  const theirs = decimals === null ? 'does not say how many decimals it has' : `has ${decimals} decimals`
+  const decimals = await askToken(rpc, token, 'decimals', budget)
+  if (!decimals.ok && decimals.error !== 'reverted') return [notChecked(at, silent)]
+  if (decimals.ok && decimals.value === BigInt(DECIMALS)) return []
+  const theirs = decimals.ok ? `has ${String(decimals.value)} decimals` : 'does not say how many decimals it has'
   return [error(at, `${symbol} on ${name} ${theirs}, and prices have ${DECIMALS}; remove the token`)]
 }
-
-const hexText = z.string().regex(/^0x[0-9a-fA-F]*$/)
 
 async function isThere(rpc: Rpc, address: string, budget: Budget): Promise<boolean | null> {
   const code = read(hexText, await rpc.ask({ method: 'eth_getCode', params: [address, 'latest'] }, budget))
   return code.ok ? code.value !== '0x' : null
-}
-
-/** Null where it has no such function; `silent` where the node does not answer. */
-async function decimalsOf(rpc: Rpc, asset: string, budget: Budget): Promise<number | 'silent' | null> {
-  const params = [{ to: asset, data: DECIMALS_CALL }, 'latest']
-  const answer = await rpc.ask({ method: 'eth_call', params }, budget)
-  if (!answer.ok && answer.error !== 'reverted') return 'silent'
-  const said = read(z.string().regex(/^0x[0-9a-fA-F]{64}$/), answer)
-  return said.ok ? Number(said.value) : null
 }

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { type Budget, type ChainFailure, type Rpc, read, word } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
-import { chainIdOf, DECIMALS, type Eip3009Asset } from '../../src/x402/assets.ts'
+import { chainIdOf, DECIMALS, type Eip3009Asset, type EvmAsset } from '../../src/x402/assets.ts'
 import { error, type Finding, hostOf, notChecked } from './findings.ts'
 import { isOwn, settingOf } from './tokens.ts'
 
@@ -27,7 +27,7 @@ export const hexText = z.string().regex(/^0x[0-9a-fA-F]*$/)
 /** Asks the token; `values`: for the questions that are about an account, or a number. */
 export async function askToken(
   rpc: Rpc,
-  { asset }: Eip3009Asset,
+  { asset }: Pick<EvmAsset, 'asset'>,
   question: keyof typeof TOKEN,
   budget: Budget,
   ...values: string[]

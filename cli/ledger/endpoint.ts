@@ -1,7 +1,7 @@
 // One network's chain as one endpoint tells it: that it is of this chain, and that it is asked again while it is silent.
 // Only the endpoint's host is ever shown.
 import * as z from 'zod'
-import { type Budget, type Call, type ChainFailure, newRpcMemory, Rpc, read, safeNumber } from '../../src/chain.ts'
+import { type Budget, type ChainFailure, identityOf, newRpcMemory, Rpc } from '../../src/chain.ts'
 import { ok, type Result } from '../../src/errors.ts'
 import { exchange } from '../../src/http.ts'
 import { type Asset, chainIdOf } from '../../src/x402/assets.ts'
@@ -16,29 +16,13 @@ const PAUSES_MS = [500, 2_000, 5_000]
 /** One network's chain, as one endpoint tells it. */
 export type Chain<Token extends Asset = Asset> = { rpc: Rpc; asset: Token; host: string }
 
-/** How a node is asked which chain it is of, and what it says; null for what is no answer. */
-const IDENTITY: Record<'eip155' | 'solana', { call: Call; read: (said: string) => string | null }> = {
-  eip155: {
-    call: { method: 'eth_chainId', params: [] },
-    read: (said) => {
-      const id = read(safeNumber, ok(said))
-      return id.ok ? `eip155:${id.value}` : null
-    },
-  },
-  solana: {
-    call: { method: 'getGenesisHash', params: [] },
-    // CAIP-2 takes the first 32 characters.
-    read: (said) => (/^[1-9A-HJ-NP-Za-km-z]{32,44}$/.test(said) ? `solana:${said.slice(0, 32)}` : null),
-  },
-}
-
 /** Throws a `Refusal` where nobody answers, or another chain does. */
 export async function openChain<Token extends Asset>(asset: Token, url: string): Promise<Chain<Token>> {
   const { host } = new URL(url)
-  const { call, read: readIn } = IDENTITY[asset.kind === 'svm' ? 'solana' : 'eip155']
+  const { call, read: readIn } = identityOf(asset.network)
   const reply = await exchange(url, { jsonrpc: '2.0', id: 1, ...call }, IDENTITY_LIMIT_MS)
   const said = z.object({ result: z.string() }).safeParse(reply.ok ? reply.value.json : null)
-  const theirs = said.success ? readIn(said.data.result) : null
+  const theirs = said.success ? readIn(ok(said.data.result)) : null
   if (theirs === null) {
     const code = reply.ok ? ` (status ${reply.value.status})` : ''
     throw new Refusal(`the RPC at ${host} does not say its chain${code}; ${another(asset)}`)

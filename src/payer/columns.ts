@@ -2,7 +2,8 @@
 import * as z from 'zod/mini'
 import { isPaymentReason } from '../errors.ts'
 import type { RefusalReason } from '../replies.ts'
-import { amountText, endsAtSeconds, keptUntilSeconds, type PaymentRow } from './rows.ts'
+import { endsAtSeconds, keptUntilSeconds, type PaymentRow } from './rows.ts'
+import { amountText } from './stored.ts'
 
 const isReason = (text: string): text is RefusalReason => text === 'payment_refused' || isPaymentReason(text)
 const reasonSchema = z.custom<RefusalReason>((text) => typeof text === 'string' && isReason(text))

@@ -1,6 +1,7 @@
 // What to do about a payment, given the payer's others for the same wish. A pure function of a view: it never waits,
 // writes or asks. `payer.ts` gathers the view, does what it says, and gathers anew. docs/redemption.md has the table.
 import { isClientsDoing, type Refusal } from '../errors.ts'
+import { MOST_REFUSED_A_MINUTE } from '../limits.ts'
 import { pathOf, type Resource, scopeIncludes } from '../policy/scope.ts'
 import type { Cost } from '../x402/payment.ts'
 import type { RedeemRequest } from './protocol.ts'
@@ -74,9 +75,6 @@ export type Step =
   /** It counts as used, and is not settled: `by` has paid for the wish. */
   | { kind: 'cover'; by: PaymentRow }
   | { kind: 'claim' }
-
-/** Refused sendings of one payer within a minute. Signing more payments would cost the payer nothing. */
-export const MOST_REFUSED_A_MINUTE = 10
 
 /** Lesser payments in doubt that are looked at before a wish goes on: the newest. */
 const MOST_LESS = 8

@@ -28,8 +28,9 @@ import {
 import type { Truth } from './reconcile.ts'
 import { type Asked, MOST_COVERED, NO_LOAD } from './records.ts'
 import { CLAIMED, isOpen, step } from './redemption.ts'
-import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, termsOf, type Wish } from './rows.ts'
+import { claimRow, endsAtSeconds, isUnresolved, type PaymentRow, personOf, type Wish } from './rows.ts'
 import { HOLD_MS, REQUEST_BUDGET, Settling } from './settling.ts'
+import { termsOf } from './stored.ts'
 
 /** How long one look at other payments may take before the wish goes on. */
 const LOOK_PATIENCE_MS = 6_000

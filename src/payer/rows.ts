@@ -1,11 +1,10 @@
 // One row of a payer's records, and what follows from it alone: how long it is kept, when the chain is next asked about
 // it, what it stands for at the facilitator, on chain and in the ledger. Pure.
-import * as z from 'zod/mini'
 import type { LedgerRow } from '../ledger.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
-import { ASSETS, type Asset, assetAt, assetsOn, DECIMALS, isSameToken } from '../x402/assets.ts'
+import { ASSETS, type Asset, assetAt, DECIMALS, isSameToken } from '../x402/assets.ts'
 import {
   type Cost,
   type Offer,
@@ -16,11 +15,11 @@ import {
   type Transfer,
   type TransferTerms,
 } from '../x402/payment.ts'
-import { readMessage } from '../x402/svm.ts'
 import { type EvmSubject, evmSubjectOf, type Known, type Look, type Search } from './reconcile.ts'
 import { isOpen, type Redemption, step, wasSent } from './redemption.ts'
 import { SETTLED_SECONDS } from './search.ts'
 import type { SvmSearch, SvmSubject } from './solana.ts'
+import { type Domain, isUnsigned, type Named, storedOf, type Terms, termsOf, termsText } from './stored.ts'
 
 /** What is being bought: the thing, what a purchase of it opens, and for how long. */
 export type Wish = { resource: Resource; scope: string; accessSeconds: number }
@@ -59,7 +58,7 @@ export type PaymentRow = {
   seenBlock: number | null
   search: Search | SvmSearch | null
   signatureHash: string
-  /** The rest, as JSON; `termsOf` reads it. */
+  /** The rest, as one text (`stored.ts`). */
   terms: string
 }
 
@@ -70,30 +69,6 @@ export type PaymentRow = {
 export const personOf = (owner: Owner, network: string): string => (owner === 'key' ? owner : network)
 
 export type Outbox = 'empty' | 'due' | 'disputed'
-
-type Domain = { name: string; version: string }
-
-type Named = Pick<Asset, 'symbol' | 'currency'>
-
-/** The signed payment and the offer as sold. */
-export type Terms = {
-  /** The token's address. */
-  asset: string
-  /** Of a token that is not in the table: what it was called when it was sold in. Older rows do not say. */
-  token: Named | null
-  /** Of an EVM token that is not in the table: its EIP-712 domain. */
-  domain: Domain | null
-  transfer: Transfer
-  /** False once it is not to be sent any more: then its signature is gone. */
-  isSigned: boolean
-  /** On Solana: whose key pays the fee, by its base URL. */
-  facilitator: string | null
-  payTo: string
-  /** Name of the offer; null is the resource itself. */
-  offer: string | null
-  /** What was bought is called so; null where nobody has read it. */
-  title: string | null
-}
 
 /** Three in all: a hang-up or a failing origin must not cost the payer, nor hand out content without end. */
 export const MOST_HANDOUTS = 3
@@ -214,6 +189,7 @@ export const isUnproven = ({ state, lookAtSeconds }: PaymentRow) =>
 /** What the ledger is told of a settled payment. */
 export function ledgerRowOf(row: PaymentRow, tokens: readonly Asset[] = ASSETS): LedgerRow {
   const { asset, token, transfer, payTo, offer, title } = termsOf(row)
+  const named = token ?? namedAt(row.network, asset, tokens)
   return {
     id: row.key,
     site: row.site,
@@ -230,13 +206,8 @@ export function ledgerRowOf(row: PaymentRow, tokens: readonly Asset[] = ASSETS):
     settledAtSeconds: row.settledAtSeconds ?? row.claimedAtSeconds,
     remark: row.state.coveredBy !== null ? 'refund_due' : isUnproven(row) ? 'unproven' : null,
     title,
-    token: token ? { ...token, decimals: DECIMALS } : tokenAt(row.network, asset, tokens),
+    token: named && { ...named, decimals: DECIMALS },
   }
-}
-
-function tokenAt(network: string, address: string, tokens: readonly Asset[]): LedgerRow['token'] {
-  const named = namedAt(network, address, tokens)
-  return named ? { ...named, decimals: DECIMALS } : null
 }
 
 export type Claim = Wish & {
@@ -322,14 +293,14 @@ export function withState(row: PaymentRow, state: Redemption, nowSeconds: number
     settledAtSeconds: isNew ? nowSeconds : row.settledAtSeconds,
     outbox: isNew ? 'due' : row.outbox,
     // A payment that is not to be sent any more keeps no signature.
-    terms: isOver && !row.terms.includes(NO_SIGNATURE) ? termsText({ ...storedOf(row), isSigned: false }) : row.terms,
+    terms: isOver && !isUnsigned(row.terms) ? termsText({ ...storedOf(row.terms), isSigned: false }) : row.terms,
   }
   return withLook(next, nowSeconds)
 }
 
 /** The row with what was bought by its name, of which the ledger is to hear. The first name stays, as on a receipt. */
 export function withTitle(row: PaymentRow, title: string): PaymentRow {
-  const terms = storedOf(row)
+  const terms = storedOf(row.terms)
   if (row.state.status !== 'settled' || terms.title !== null) return row
   // What the ledger disputes is not in it.
   const outbox = row.outbox === 'empty' ? 'due' : row.outbox
@@ -364,113 +335,6 @@ export function withLooked(
   const at = nextLookSeconds(looked, nowSeconds, isAnswered)
   // A search that has got further goes on soon.
   return { ...looked, lookAtSeconds: at !== null && isSearching ? Math.min(at, nowSeconds + SOONEST_LOOK_SECONDS) : at }
-}
-
-/** Decimal text of an amount. */
-export const amountText = z.pipe(
-  z.string().check(z.regex(/^[0-9]+$/)),
-  z.transform((text: string) => BigInt(text)),
-)
-const hex = z.pipe(
-  z.string().check(z.regex(/^0x[0-9a-f]*$/)),
-  z.transform((text: string): `0x${string}` => `0x${text.slice(2)}`),
-)
-
-const NO_SIGNATURE = '"signature":null'
-
-const rest = {
-  /** Older rows name none: it is the network's first. */
-  asset: z.optional(z.string()),
-  domain: z.optional(z.object({ name: z.string(), version: z.string() })),
-  token: z.optional(z.object({ symbol: z.string(), currency: z.enum(['USD', 'EUR']) })),
-  payTo: z.string(),
-  offer: z.nullable(z.string()),
-  // Older rows, and those without one, say nothing.
-  title: z.optional(z.string()),
-}
-
-/** An authorization lies flat beside the rest, as the first release wrote it. A permit has a place of its own. */
-const termsSchema = z.union([
-  z.object({
-    permit: z.object({
-      from: hex,
-      asset: hex,
-      value: amountText,
-      spender: hex,
-      nonce: amountText,
-      deadline: amountText,
-      to: hex,
-      validAfter: amountText,
-    }),
-    signature: z.nullable(hex),
-    ...rest,
-  }),
-  z.object({
-    from: hex,
-    to: hex,
-    value: amountText,
-    validAfter: amountText,
-    validBefore: amountText,
-    nonce: hex,
-    signature: z.nullable(hex),
-    ...rest,
-  }),
-  z.object({ message: z.string(), signature: z.nullable(z.string()), facilitator: z.string(), ...rest }),
-])
-
-/** The terms as they are stored, the token by its address; null for a row of the first release. */
-type Stored = Omit<Terms, 'asset'> & { asset: string | null }
-
-function termsText({ asset, token, domain, transfer, isSigned, facilitator, payTo, offer, title }: Stored): string {
-  const signature = isSigned ? transfer.signature : null
-  const sold = {
-    ...(asset === null ? {} : { asset }),
-    ...(token === null ? {} : { token }),
-    ...(domain === null ? {} : { domain }),
-  }
-  const named = { ...sold, payTo, offer, ...(title === null ? {} : { title }) }
-  return JSON.stringify({ ...signedIn(transfer, facilitator), signature, ...named }, (_, value) =>
-    typeof value === 'bigint' ? value.toString() : value,
-  )
-}
-
-/** What was signed, as it is stored. */
-function signedIn(transfer: Transfer, facilitator: string | null): object {
-  if (transfer.kind === 'svm') return { message: transfer.message, facilitator }
-  return transfer.kind === 'permit2' ? { permit: transfer.permit } : transfer.authorization
-}
-
-function storedOf(row: PaymentRow): Stored {
-  const {
-    asset = null,
-    token = null,
-    domain = null,
-    payTo,
-    offer,
-    title = null,
-    ...signed
-  } = z.parse(termsSchema, JSON.parse(row.terms))
-  const isSigned = signed.signature !== null
-  const named = { asset, token, domain, payTo, offer, title, isSigned }
-  if ('message' in signed) {
-    const transfer = readMessage(signed.message, signed.signature ?? '')
-    if (!transfer.ok) throw new Error('a stored message cannot be read')
-    return { ...named, transfer: transfer.value, facilitator: signed.facilitator }
-  }
-  if ('permit' in signed) {
-    const { permit, signature } = signed
-    return { ...named, transfer: { kind: 'permit2', permit, signature: signature ?? '0x' }, facilitator: null }
-  }
-  const { signature, ...authorization } = signed
-  return { ...named, transfer: { kind: 'eip3009', authorization, signature: signature ?? '0x' }, facilitator: null }
-}
-
-/** The signed payment and the offer of a row. Throws where the row cannot be read. */
-export function termsOf(row: PaymentRow): Terms {
-  const stored = storedOf(row)
-  const asset = stored.asset ?? assetsOn(row.network)[0]?.asset
-  if (asset === undefined) throw new Error('a stored payment is of an unknown network')
-  return { ...stored, asset }
 }
 
 /** Whether paying for a row costs no more than `costs`, in its own token. What is not sold in it any more counts as dearer. */

@@ -3,26 +3,19 @@
 import { type Budget, Gate, type Rpc } from '../chain.ts'
 import { MOST_TRIED, settle } from '../facilitator.ts'
 import type { Facilitator } from '../facilitators.ts'
+import { MOST_REFUSED_A_MINUTE } from '../limits.ts'
 import type { SettleReply } from '../replies.ts'
 import { isolateOf, nowSeconds, rpcOf } from '../site.ts'
 import { withCatalogues } from '../supported.ts'
 import { pause, Slots, within } from '../waiting.ts'
 import { isSameAddress, namespaceOf, networkOf } from '../x402/assets.ts'
 import type { Book } from './book.ts'
-import { type Ending, MOST_REFUSED_A_MINUTE, type StillOpen } from './next.ts'
+import type { Ending, StillOpen } from './next.ts'
 import { type Look, look, type Proof, proofOf, type Search, type Truth } from './reconcile.ts'
 import { isOpen, maySend, wasSent } from './redemption.ts'
-import {
-  knownOf,
-  nextLookSeconds,
-  type PaymentRow,
-  personOf,
-  signedPaymentOf,
-  subjectOf,
-  termsOf,
-  withLooked,
-} from './rows.ts'
+import { knownOf, nextLookSeconds, type PaymentRow, personOf, signedPaymentOf, subjectOf, withLooked } from './rows.ts'
 import { lookOnSolana, proofOnSolana, type SvmSearch } from './solana.ts'
+import { termsOf } from './stored.ts'
 
 /** How long a request is held while its payment is settled or reconciled. */
 export const HOLD_MS = 25_000

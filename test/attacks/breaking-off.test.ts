@@ -4,6 +4,7 @@
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readAndBreakOff } from '../world/breaking-off.ts'
 import { openNaive } from '../world/naive.ts'
 import { startOrigin } from '../world/origin.ts'
 import { authorize, headerOf, paying } from '../world/payer.ts'
@@ -48,23 +49,6 @@ beforeAll(async () => {
 
 afterAll(() => shop.close())
 
-/** Pays, reads until the answer is there, and breaks off. Whether it was. */
-function readAndBreakOff(url: string, headers: Record<string, string>, method: string): Promise<boolean> {
-  return new Promise((done, broke) => {
-    const sent = request(url, { method, headers }, (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk
-        if (!text.includes(ANSWER)) return
-        done(true)
-        sent.destroy()
-      })
-      response.on('end', () => done(false))
-    })
-    sent.on('error', broke).end()
-  })
-}
-
 describe('against a naive shop', () => {
   test('one payment is read as often as one breaks off, where it is used up by the last byte', async () => {
     const paid = new Set<string>()
@@ -78,7 +62,7 @@ describe('against a naive shop', () => {
     const { headers } = paying(headerOf(await authorize(await shop.reader(PRICE), { value: PRICE })))
     const { result: reads, cost } = await shop.costOf(async () => {
       let count = 0
-      for (let i = 0; i < TRIES; i++) count += Number(await readAndBreakOff(naive, headers, 'GET'))
+      for (let i = 0; i < TRIES; i++) count += Number(await readAndBreakOff(naive, { headers, wanted: ANSWER }))
       return count
     })
     expect(reads).toBe(TRIES)
@@ -95,7 +79,8 @@ describe.each(KINDS)('here, on $name', ({ kind }) => {
       return shop.costOf(async () => {
         let count = 0
         for (let i = 0; i < TRIES; i++) {
-          if (!(await readAndBreakOff(shop.site.url + path, await next(), method))) continue
+          if (!(await readAndBreakOff(shop.site.url + path, { headers: await next(), wanted: ANSWER, method })))
+            continue
           count += 1
           await givenUp
         }

@@ -1,11 +1,11 @@
 // The attacks of this folder where Permit2 pays. A permit names its payee and amount, and anybody may settle it; its nonce is a
 // bit that serves every token and every spender, and leaves no log.
-import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addressOf, OTHER_TOKEN, PLAIN_TOKEN } from '../../dev/stack/permit2.ts'
 import { type Question, send, served } from '../world/answer.ts'
+import { readAndBreakOff } from '../world/breaking-off.ts'
 import { openNaive } from '../world/naive.ts'
 import { startOrigin } from '../world/origin.ts'
 import { HEADERS, pack, pay } from '../world/payer.ts'
@@ -325,22 +325,6 @@ describe('preemption', () => {
 })
 
 describe('breaking off', () => {
-  /** Pays, reads until the answer is there, and breaks off. Whether it was. */
-  const readAndBreakOff = (headers: Record<string, string>) =>
-    new Promise<boolean>((done, broke) => {
-      const sent = request(`${shop.site.url}/answers/tide`, { headers }, (response) => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk
-          if (!text.includes(CONTENT)) return
-          done(true)
-          sent.destroy()
-        })
-        response.on('end', () => done(false))
-      })
-      sent.on('error', broke).end()
-    })
-
   test.each<[string, boolean]>([
     ['one permit', false],
     ['permits of one wallet', true],
@@ -353,7 +337,7 @@ describe('breaking off', () => {
       let count = 0
       for (let i = 0; i < TRIES; i++) {
         if (isNew && i > 0) headers = await payByPermit(challenge, reader)
-        if (!(await readAndBreakOff(headers))) continue
+        if (!(await readAndBreakOff(`${shop.site.url}/answers/tide`, { headers, wanted: CONTENT }))) continue
         count += 1
         await givenUp
       }

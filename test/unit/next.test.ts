@@ -2,7 +2,8 @@
 // holds of every view. The views of the properties are gathered from rows as the records gather them.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isEnough, MOST_REFUSED_A_MINUTE, next, type Seen, type Step, type View } from '../../src/payer/next.ts'
+import { MOST_REFUSED_A_MINUTE } from '../../src/limits.ts'
+import { isEnough, next, type Seen, type Step, type View } from '../../src/payer/next.ts'
 import { PROTOCOL, type RedeemRequest } from '../../src/payer/protocol.ts'
 import { MOST_COVERED, MOST_OPEN } from '../../src/payer/records.ts'
 import { CLAIMED, isOpen, MOST_SENDINGS, type Redemption, wasSent } from '../../src/payer/redemption.ts'

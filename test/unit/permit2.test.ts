@@ -13,15 +13,8 @@ import { stringsFor } from '../../src/pages/strings/strings.ts'
 import { readRow, writeRow } from '../../src/payer/columns.ts'
 import type { Truth } from '../../src/payer/reconcile.ts'
 import { CLAIMED, maySend, type Status, step } from '../../src/payer/redemption.ts'
-import {
-  claimRow,
-  ledgerRowOf,
-  signedPaymentOf,
-  subjectOf,
-  termsOf,
-  withLooked,
-  withState,
-} from '../../src/payer/rows.ts'
+import { claimRow, ledgerRowOf, signedPaymentOf, subjectOf, withLooked, withState } from '../../src/payer/rows.ts'
+import { termsOf } from '../../src/payer/stored.ts'
 import type { Sale } from '../../src/policy/policy.ts'
 import { readSettlement, readVerification } from '../../src/replies.ts'
 import { ASSETS, type Asset, assetsOn, type Permit2Asset } from '../../src/x402/assets.ts'

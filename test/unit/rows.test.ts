@@ -15,11 +15,11 @@ import {
   MOST_HANDOUTS,
   nextLookSeconds,
   type PaymentRow,
-  termsOf,
   withLooked,
   withState,
   withTitle,
 } from '../../src/payer/rows.ts'
+import { termsOf } from '../../src/payer/stored.ts'
 import { ASSETS } from '../../src/x402/assets.ts'
 import type { Offer, Payment } from '../../src/x402/payment.ts'
 import { usdcOn } from '../world/usdc.ts'
