@@ -7,12 +7,11 @@ import { BASE_VARS } from './test/world/site.ts'
 
 build()
 
-/** The tests that need a browser; where there is none, a notice in their place, and in CI a failure. */
-function browserTests(): string[] {
-  if (browserPath() !== null) return ['test/browser/**/*.test.ts']
+/** Where there is no browser, the tests that need one are left out with a notice; in CI that is a failure. */
+const hasBrowser = browserPath() !== null
+if (!hasBrowser) {
   if (process.env.CI === 'true') throw new Error('CI needs a browser: install Chromium, or set CHROMIUM=/path/to/it')
   console.warn('\n  No Chromium was found: the browser tests are left out. Install it, or set CHROMIUM=/path/to/it.\n')
-  return []
 }
 
 /** What only workerd has, for what runs in Node. */
@@ -25,6 +24,17 @@ const site = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
 }
+
+/** Readers of one file share nothing but the newspaper: some of them read while others wait. */
+const readers = (name: string, folder: string) => ({
+  test: {
+    ...site,
+    name,
+    include: hasBrowser ? [`${folder}/*.test.ts`] : [],
+    sequence: { concurrent: true },
+    maxConcurrency: 3,
+  },
+})
 
 export default defineConfig({
   test: {
@@ -54,22 +64,14 @@ export default defineConfig({
         // One worker for all files: what they import is read once.
         test: { ...site, name: 'site', include: ['test/{conformance,attacks}/**/*.test.ts'] },
       },
-      {
-        // Readers of one file share nothing but the newspaper: some of them read while others wait.
-        test: {
-          ...site,
-          name: 'browser',
-          include: browserTests(),
-          sequence: { concurrent: true },
-          maxConcurrency: 3,
-        },
-      },
+      readers('browser', 'test/browser'),
+      readers('long-browser', 'test/long/browser'),
       {
         // What takes minutes: `npm run test:long`. Its tests wait for real seconds, and do so at the same time.
         test: {
           ...site,
           name: 'long',
-          include: ['test/long/**/*.test.ts'],
+          include: ['test/long/*.test.ts'],
           alias: IMITATED,
           testTimeout: 150_000,
           maxConcurrency: 16,

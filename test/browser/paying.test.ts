@@ -1,7 +1,6 @@
 // After signing: the page never asks for a second signature, and the article opens by itself.
 
 import { afterAll, describe, expect, test } from 'vitest'
-import { HONEST, stage } from '../world/behaviour.ts'
 import { PRICE } from '../world/shop.ts'
 import { hasArticle, openNewsstand, signatures } from './newsstand.ts'
 
@@ -59,27 +58,6 @@ describe('after signing', () => {
         nonce: expect.stringMatching(/^0x[0-9a-f]{64}$/),
       },
     })
-    await reader.close()
-  })
-
-  test('not confirmed yet: the page waits, asks again with the same payment, and for no second signature', async () => {
-    const reader = await visit()
-    const fault = {
-      ...HONEST,
-      point: 'settled once the reader has gone',
-      reply: async () => ({ status: 500, body: {} }),
-    } as const
-    const { behaviour, landed } = stage(fault)
-    facilitator.set(reader.account.address, behaviour)
-    await reader.click('Pay $0.05')
-    await reader.page.locator('#status', { hasText: 'not confirmed yet' }).waitFor({ timeout: 40_000 })
-    await reader.look('pending')
-    expect(await reader.page.getByRole('button', { name: 'Pay' }).count()).toBe(0)
-    await landed()
-    await reader.click('Ask now')
-    await hasArticle(reader)
-    expect(signatures(reader)).toHaveLength(1)
-    expect(await reader.spent()).toBe(PRICE)
     await reader.close()
   })
 

@@ -14,15 +14,6 @@ afterAll(close)
 
 describe('when it does not work', () => {
   test.each<[string, string, (account: PrivateKeyAccount) => Promise<Record<string, string>>]>([
-    // First, since the worker holds this one for 25 seconds.
-    [
-      '503',
-      'One moment, please',
-      async (account) => {
-        facilitator.set(account.address, async () => ({ status: 500, body: {} }))
-        return pay('v2', await shop.challenge('/articles/tides'), account)
-      },
-    ],
     [
       '403',
       'This payment cannot be accepted',

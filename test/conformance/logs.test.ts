@@ -209,26 +209,6 @@ describe('each request that was decided has one line', () => {
   })
 })
 
-test('an event about a payment names it by the digest of its row in the ledger', async () => {
-  await shop.site.hideLedger(true)
-  const before = shop.site.logs.length
-  const readers: Buyer[] = []
-  for (const { kind } of KINDS) {
-    const reader = await newReader(kind)
-    const headers = await paymentOf(kind, reader, PAGE)
-    expect((await ask(PAGE, { headers })).status).toBe(200)
-    readers.push(reader)
-  }
-  const events = () => parsed(shop.site.logs.slice(before)).filter(({ event }) => event === 'ledger_unavailable')
-  await expect.poll(() => new Set(events().map(({ payment }) => payment)).size).toBe(readers.length)
-  await shop.site.hideLedger(false)
-  for (const reader of readers) {
-    await expect.poll(() => shop.ledger(reader.address), { timeout: 40_000 }).toHaveLength(1)
-    const [row] = await shop.ledger(reader.address)
-    expect(events()).toContainEqual({ event: 'ledger_unavailable', payment: alias(`payment|${String(row?.id)}`) })
-  }
-})
-
 describe('Server-Timing', () => {
   const asAdmin = { Authorization: `Bearer ${ADMIN_TOKEN}` }
   test.each(['/about', '/free/x', PAGE])(

@@ -135,15 +135,15 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('proving.ts', [
     ["if (payment.transfer.kind !== 'permit2' || objection", 'if (objection', site('conformance/settlement')],
     ['if (!MENDED_AT_ONCE.has(reply.reason)) ', '', site('conformance/permit2')],
-    [" && verdict.refusal.code !== 'unexpected_settle_error'", '', site('attacks/permit2-preemption')],
+    [" && verdict.refusal.code !== 'unexpected_settle_error'", '', long('permit2-preemption')],
     ['if (recognised.value) return ok(', 'if (false) return ok(', site('conformance/contract-wallets')],
     ['if (since.ok && since.value)', 'if (false)', site('conformance/permit2')],
     ["return fail({ code: 'facilitator_unavailable' })", 'return ok(null)', site('conformance/contract-wallets')],
     ["if (known) return { kind: 'refused', refusal: known }", '', long('strangers')],
     ['const isHeard = countHangUp(world, request)', 'const isHeard = () => {}', long('permit2-strangers')],
     ['return { ...asItIs, look, verdict: verdict.refusal }', 'return { ...asItIs, look }', site('conformance/permit2')],
-    ['if (!(await isToClaim(world, verified, resource))) return asItIs', '', site('attacks/permit2-owners')],
-    ['const look = await lookFirst(world, verified)', 'const look = undefined', site('attacks/permit2-preemption')],
+    ['if (!(await isToClaim(world, verified, resource))) return asItIs', '', long('permit2-owners')],
+    ['const look = await lookFirst(world, verified)', 'const look = undefined', long('permit2-preemption')],
     ['if (!limits.mayAskFor(payment.payer, Date.now()))', 'if (false)', site('attacks/permit2-exhaustion')],
   ]),
   ...in_('access.ts', [

@@ -1,4 +1,4 @@
-// Histories by seed, the first half; and that a seed repeats.
+// Histories by seed, and that a seed repeats; more seeds are in `test/long/histories`.
 import { expect, test } from 'vitest'
 import { playSeeds } from './histories.ts'
 import { playHistory } from './history.ts'

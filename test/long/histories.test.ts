@@ -1,0 +1,4 @@
+// Histories by seed, more than `npm test` plays.
+import { playSeeds } from '../simulation/histories.ts'
+
+playSeeds(200, 600)
