@@ -49,6 +49,10 @@ export type Answer =
 /** The answer as it leaves. */
 export function dressed(answer: Answer): Response {
   if (answer.kind === 'open' || (answer.kind === 'free' && answer.dependsOn.length === 0)) return answer.response
+  if (answer.kind === 'ours') {
+    openToScripts(answer.response.headers)
+    return answer.isZipped ? zipped(answer.response) : answer.response
+  }
   const copy = copyOf(answer.response)
   const { headers } = copy
   switch (answer.kind) {
@@ -64,9 +68,6 @@ export function dressed(answer: Answer): Response {
       privately(headers, 'private, no-cache', answer.headers)
       openToScripts(headers)
       return copy
-    case 'ours':
-      openToScripts(headers)
-      return answer.isZipped ? zipped(copy) : copy
   }
 }
 

@@ -10,6 +10,9 @@ export const LONGEST_RAW_PATH = 2048
 /** Longest canonical path of gated content: KV keys end at 512 bytes, and the challenge must fit its header. */
 export const LONGEST_PATH = 512
 
+/** A path that all software takes for the same, but for case and trailing dots. It is canonical, but for a trailing slash. */
+const PLAIN = /^\/(?:[\w~!&'*,=:@-][\w~!&'*,=:@.-]*(?:\/|$))*$/
+
 /** A segment of dots and spaces alone, with or without `;parameters`: some software resolves it or drops it. */
 const EMPTY_OR_DOTS = /^[. ]*(?:;.*)?$/s
 
@@ -25,6 +28,7 @@ export function canonicalPath(raw: string): Result<string> {
   const refused = fail({ code: 'invalid_path' } as const)
   if (!raw.startsWith('/')) return refused
   if (raw.length > LONGEST_RAW_PATH) return fail({ code: 'uri_too_long' })
+  if (PLAIN.test(raw)) return ok(withoutSlash(raw))
   let text: string
   try {
     text = decodeURIComponent(raw)
@@ -40,9 +44,11 @@ export function canonicalPath(raw: string): Result<string> {
     if (reading.split('/').some((segment) => segment !== '' && EMPTY_OR_DOTS.test(segment))) return refused
   }
   if (count(text, '/') !== count(raw, '/') || count(twice, '/') !== count(raw, '/')) return refused
-  const canonical = text.split('/').map(encodeSegment).join('/')
-  return ok(canonical.length > 1 && canonical.endsWith('/') ? canonical.slice(0, -1) : canonical)
+  return ok(withoutSlash(text.split('/').map(encodeSegment).join('/')))
 }
+
+/** One trailing slash is dropped. */
+const withoutSlash = (path: string) => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path)
 
 const count = (text: string, char: string) => text.split(char).length - 1
 
@@ -111,7 +117,8 @@ export const matchesAsRead = (pattern: Pattern, path: string): boolean =>
 
 const plain = (segment: string) => (decodeFully(segment, unescaped) ?? segment).normalize('NFC')
 
-const fold = (segment: string) => withoutEnd(plain(segment).normalize('NFKC').toLowerCase(), '. ')
+/** A segment as the most careless software reads it: without escapes, case, trailing dots and compatibility forms. */
+export const fold = (segment: string): string => withoutEnd(plain(segment).normalize('NFKC').toLowerCase(), '. ')
 
 /** The text without any of these characters at its end. By hand: a pattern would look from each of them to the end. */
 function withoutEnd(text: string, chars: string): string {
@@ -140,9 +147,6 @@ export function covers(outer: Pattern, inner: Pattern): boolean {
   }
   return outer.segments.every((wanted, i) => wanted.startsWith(':') || wanted === inner.segments[i])
 }
-
-/** A path that all software takes for the same, but for case and trailing dots. */
-const PLAIN = /^\/(?:[\w~!&'*,=:@-][\w~!&'*,=:@.-]*(?:\/|$))*$/
 
 /** A segment that names a script: what follows it is handed to the script (CGI's PATH_INFO). */
 const SCRIPT = /(\.(?:php\d?|phtml|f?cgi|pl|py|rb|aspx?|ashx|asmx|jspx?|do|action|cfm|shtml|dll|exe))\/.*$/is
@@ -215,6 +219,7 @@ function resolved(segments: readonly string[]): string {
 
 /** Escapes undone once, `%u002f` too, as leniently as any software: overlong forms count, a stray byte is itself. */
 function unescaped(text: string): string {
+  if (!text.includes('%')) return text
   return text
     .replace(/%u([0-9a-f]{4})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .replace(/(?:%[0-9a-f]{2})+/gi, (run) =>

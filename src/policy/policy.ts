@@ -1,6 +1,7 @@
 // Who pays what: request facts and rules in, a decision out. It does not fetch, and does not know the wire.
 import { fail, ok, type Result } from '../errors.ts'
 import { type Offer, offerOf, type Way } from '../x402/payment.ts'
+import { nearby } from './nearby.ts'
 import {
   LONGEST_PATH,
   LONGEST_RAW_PATH,
@@ -51,21 +52,23 @@ const gateMethod = (method: string) => (method === 'HEAD' ? 'GET' : method)
  */
 export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Decision> {
   const method = gateMethod(facts.method)
-  const inReach = rules.filter(
-    (candidate) =>
-      (candidate.host === null || candidate.host === facts.host) &&
-      // A preflight asks for every method of the path; it is answered without content.
-      (candidate.methods === null || method === 'OPTIONS' || candidate.methods.includes(method)),
-  )
-  const rule = inReach.find((candidate) => matchesPattern(candidate.path, facts.path))
+  const isInReach = ({ host, methods }: Rule) =>
+    (host === null || host === facts.host) &&
+    // A preflight asks for every method of the path; it is answered without content.
+    (methods === null || method === 'OPTIONS' || methods.includes(method))
+  const near = (path: string) => nearby(rules, path).filter(isInReach)
+  const rule = near(facts.path).find((candidate) => matchesPattern(candidate.path, facts.path))
   const isTooLong = facts.rawPath.length > LONGEST_RAW_PATH
   const refused = fail({ code: isTooLong ? 'uri_too_long' : 'invalid_path' } as const)
   const readings = readingsOf(facts.rawPath)
-  if (readings === null && !inReach.every(isFreeForAll)) return refused
-  const others = (readings ?? []).flatMap((reading) => [
-    inReach.find((candidate) => matchesDecoded(candidate.path, reading)),
-    inReach.find((candidate) => matchesLoosely(candidate.path, reading)),
-  ])
+  if (readings === null && !rules.filter(isInReach).every(isFreeForAll)) return refused
+  const others = (readings ?? []).flatMap((reading) => {
+    const candidates = near(reading)
+    return [
+      candidates.find((candidate) => matchesDecoded(candidate.path, reading)),
+      candidates.find((candidate) => matchesLoosely(candidate.path, reading)),
+    ]
+  })
   if (others.some((other) => other !== rule) && ![rule, ...others].every(isFreeForAll)) return refused
   if (!rule) return ok({ kind: 'open' })
   if (rule.isObserved) return observed(rule, facts)

@@ -98,27 +98,30 @@ function fitHeader(
     if (signed.length <= CHALLENGE_BUDGET) return signed
   }
   const site = signIn?.site ?? null
-  const [whole = '', ...less] = shortenings(resource.description)
   const described = (description: string) => ({ ...resource, description })
-  const short = { ...described(''), url }
-  const shorter: [ResourceInfo, string | null][] = [
-    [described(whole), url],
-    [described(whole), site],
-    ...less.map((description): [ResourceInfo, string | null] => [described(description), site]),
-    [short, site],
-  ]
-  for (const [shown, uri] of shorter) {
-    const header = encode(shown, uri)
-    if (header.length <= budget) return header
+  let isFirst = true
+  for (const description of shortenings(resource.description)) {
+    for (const uri of isFirst ? [url, site] : [site]) {
+      const header = encode(described(description), uri)
+      if (header.length <= budget) return header
+    }
+    isFirst = false
   }
+  const short = { ...described(''), url }
+  const shortest = encode(short, site)
+  if (shortest.length <= budget) return shortest
   return signIn ? fitHeader(error, resource, offers, unsigned, null) : encode(short, null)
 }
 
-/** A text cut to 200 characters and then ever shorter, down to none. */
-function shortenings(text: string): string[] {
-  const chars = [...text]
-  const cut = [200, 100, 50, 25, 12, 6].filter((length) => length < chars.length)
-  return [...(chars.length > 200 ? [] : [text]), ...cut.map((length) => `${chars.slice(0, length).join('')}…`), '']
+/** A text cut to 200 characters and then ever shorter, down to none. Most fit as they are. */
+function* shortenings(text: string): Generator<string> {
+  const chars = text.length > 200 ? [...text] : null
+  if (chars === null || chars.length <= 200) yield text
+  const whole = chars ?? [...text]
+  for (const length of [200, 100, 50, 25, 12, 6]) {
+    if (length < whole.length) yield `${whole.slice(0, length).join('')}…`
+  }
+  yield ''
 }
 
 /**

@@ -100,6 +100,18 @@ describe('a path has one canonical form', () => {
     expect(canonicalPath(raw)).toEqual({ ok: false, error: { code: 'invalid_path' } })
   })
 
+  test('a path without escapes has the form of the same path with each of its characters escaped', () => {
+    const plain = fc.string({ unit: fc.constantFrom(..."aZ09._~!&'*,=:@-/"), maxLength: 12 }).map((text) => `/${text}`)
+    const escaped = (char: string) =>
+      char === '/' || char === '.' ? char : `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`
+    fc.assert(
+      fc.property(plain, (path) => {
+        expect(canonicalPath(path)).toEqual(canonicalPath([...path].map(escaped).join('')))
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
   test('canonical paths stay as they are, and nothing throws', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
