@@ -7,11 +7,11 @@ import { type Article, type ArticleProblem, parseArticle } from './policy/articl
 import { type Asking, partOf } from './range.ts'
 import { endsHead, soldTitle, TITLE_WITHIN, titleInBytes } from './wall/facts.ts'
 
-/**
- * What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. `title`:
- * what it is called, as far as it is known by now; "" for nothing.
- */
-export type Content = { response: Response; taken: Promise<void> | null; title: () => string }
+/** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
+export type Content = { response: Response; taken: Promise<void> | null; title: Title }
+
+/** What content is called; "" for nothing. `atOnce`: where that is sure before it is sent; `asRead`: in what has passed by then. */
+export type Title = { atOnce: () => string; asRead: () => string }
 
 export type StoredContent = {
   article: Article
@@ -58,15 +58,20 @@ export async function openStored(
 }
 
 /** Content without a body, or one that nobody pays for. */
-export const unwatched = (response: Response): Content => ({ response, taken: null, title: () => '' })
+export const unwatched = (response: Response): Content => ({ response, taken: null, title: known('') })
 
 /** What a page begins with is kept while it is sold, for its title; null for all else. */
 export const startFor = (contentType: string, isEncoded: boolean): Start | null =>
   /^text\/html\s*(?:;|$)/i.test(contentType) && !isEncoded ? newStart(TITLE_WITHIN, endsHead) : null
 
+const known = (title: string): Title => ({ atOnce: () => title, asRead: () => title })
+
 /** The title in what was kept. Nothing is read before it is asked for. */
-export const titleIn = (contentType: string, start: Start | null) => (): string =>
-  start === null ? '' : titleInBytes(contentType, bytesOf(start))
+export function titleIn(contentType: string, start: Start | null): Title {
+  if (start === null) return known('')
+  const asRead = () => titleInBytes(contentType, bytesOf(start))
+  return { atOnce: () => (start.left === 0 ? asRead() : ''), asRead }
+}
 
 /** Whether what is in a body can be read here: files are passed on encoded as they are stored. */
 export function isReadable({ headers }: Response, isFile: boolean): boolean {
@@ -131,7 +136,7 @@ async function findInKv(
       return {
         response: new Response(body, { headers }),
         taken,
-        title: title === null ? titleIn(contentType, start) : () => soldTitle(title),
+        title: title === null ? titleIn(contentType, start) : known(soldTitle(title)),
       }
     },
     // What is being read is let go by whoever reads it.
@@ -184,7 +189,7 @@ async function findInR2(
     return {
       response: answer(body, part.status, part.status === 206 ? contentRange : {}),
       taken,
-      title: title === null ? titleIn(contentType, start) : () => soldTitle(title),
+      title: title === null ? titleIn(contentType, start) : known(soldTitle(title)),
     }
   }
   return ok({ article: article.value, open, discard: async () => {} })

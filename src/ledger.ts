@@ -47,7 +47,8 @@ const COLUMNS = [
   'settled_at_seconds',
   'remark',
 ]
-const TOKEN_COLUMNS = ['symbol', 'currency', 'decimals']
+/** What tables of older releases lack. */
+const LATER_COLUMNS = ['symbol', 'currency', 'decimals', 'title']
 
 /**
  * `disputed`: another payment is in the ledger with the same proof. Throws when D1 does not answer; the caller keeps the
@@ -61,13 +62,14 @@ export async function recordPayment(db: D1Database, row: LedgerRow): Promise<'st
       .run()
   const plain = valuesOf(row)
   const { symbol, currency, decimals } = row.token ?? { symbol: null, currency: null, decimals: null }
-  const { meta } = await insert([...COLUMNS, ...TOKEN_COLUMNS], [...plain, symbol, currency, decimals]).catch(
-    (fault: unknown) => {
-      if (!isOfOlderTable(fault)) throw fault
-      return insert(COLUMNS, plain)
-    },
-  )
-  if (meta.changes > 0 && row.title === null) return 'stored'
+  let isWhole = true
+  const later = [symbol, currency, decimals, row.title]
+  const { meta } = await insert([...COLUMNS, ...LATER_COLUMNS], [...plain, ...later]).catch((fault: unknown) => {
+    if (!isOfOlderTable(fault)) throw fault
+    isWhole = false
+    return insert(COLUMNS, plain)
+  })
+  if (meta.changes > 0 && (isWhole || row.title === null)) return 'stored'
   // The row is there already, since a remark or a title is new or a reply was lost; or another row holds its proof.
   return (await noteOn(db, row)) ? 'stored' : 'disputed'
 }

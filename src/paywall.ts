@@ -144,7 +144,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   if (first && maySubscribe(request, world, rule, resource.site) && isOpen(first.value.response))
     return subscribed(visit, first.value.response, isHeard)
   if (first && !isDeliverable(first.value.response, request.method)) return unsold(visit, first.value.response)
-  const purchase = { verified, objection, verdict, resource, look: await looking }
+  const purchase = { verified, objection, verdict, resource, look: await looking, title: first?.value.title.atOnce }
   const outcome = await timed(world, 'payerMs', redeem(world, purchase, request.signal))
   isHeard()
   if (outcome.kind === 'refused') {
@@ -341,7 +341,7 @@ async function deliver(
   const cookie = bought ? await passHeaders(world, [bought, ...grants], resource.site, settled) : {}
   // Whoever has gone by now is sent nothing, so nothing would break off.
   if (request.signal.aborted) {
-    report(false, title)
+    report(false, title.asRead)
     await response.body?.cancel()
     return { kind: 'gated', response: new Response(null, { status: 503 }), headers: {} }
   }
@@ -349,7 +349,7 @@ async function deliver(
     () => true,
     () => false,
   )
-  world.waitUntil(isTaken.then((isWhole) => report(isWhole, title)))
+  world.waitUntil(isTaken.then((isWhole) => report(isWhole, title.asRead)))
   return { kind: 'gated', response, headers: { ...settled, ...cookie } }
 }
 

@@ -21,6 +21,8 @@ export type Purchase = {
   verdict: Refusal | null
   resource: Resource
   look: FirstLook | null
+  /** What the content in hand is called, where that is sure already. */
+  title?: (() => string) | undefined
 }
 
 /** The part of the world in which failures are counted. */
@@ -166,7 +168,9 @@ export function handingOut(world: Payers, verified: VerifiedPayment, handout: Ha
   }
 }
 
-/** No title is worth a report. */
+const named = (title: string) => (title === '' ? {} : { title })
+
+/** No title is worth a fault. */
 function unlessBroken(title: (() => string) | undefined): string {
   try {
     return title?.() ?? ''
@@ -182,7 +186,7 @@ async function report(
   isTaken: boolean,
   title: string,
 ): Promise<void> {
-  const said = { protocol: PROTOCOL, ...handout, ...(title === '' ? {} : { title }) }
+  const said = { protocol: PROTOCOL, ...handout, ...named(title) }
   for (const isLast of [false, true]) {
     try {
       const payer = objectOf(world, verified)
@@ -200,7 +204,7 @@ export async function useUp(world: World, verified: VerifiedPayment, resource: R
   await orUnavailable(async () => ok(await objectOf(world, verified).useUp(request)))
 }
 
-async function requestOf({ verified, objection, verdict, resource, look }: Purchase): Promise<RedeemRequest> {
+async function requestOf({ verified, objection, verdict, resource, look, title }: Purchase): Promise<RedeemRequest> {
   const { key, payment, offer, costs, owner } = verified
   return {
     protocol: PROTOCOL,
@@ -217,6 +221,7 @@ async function requestOf({ verified, objection, verdict, resource, look }: Purch
     accessSeconds: offer?.accessSeconds ?? 0,
     signatureHash: await fingerprint(payment.transfer.signature),
     look,
+    ...named(unlessBroken(title)),
   }
 }
 

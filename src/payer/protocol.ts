@@ -35,6 +35,8 @@ export type RedeemRequest = Message & {
   signatureHash: string
   /** What the chain said before anything was sent; null where it did not answer in time. */
   look: FirstLook | null
+  /** What the content in hand is called, where that is sure already; older workers say none. */
+  title?: string
 }
 
 /** The payment whose content is handed out, and which of its handouts it is. `delivered` and the like name it. */

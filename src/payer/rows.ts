@@ -217,6 +217,7 @@ export type Claim = Wish & {
   offer: Offer
   signatureHash: string
   seenBlock: number | null
+  title?: string
 }
 
 /** A new row; `insert` gives it its number. `tokens`: all that are sold for today. */
@@ -226,7 +227,7 @@ export function claimRow(
   nowSeconds: number,
   tokens: readonly Asset[] = ASSETS,
 ): PaymentRow {
-  const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock } = claim
+  const { key, owner, payment, offer, resource, scope, accessSeconds, signatureHash, seenBlock, title = null } = claim
   const { transfer, identifier } = payment
   const facilitator = offer.transfer.kind === 'svm' ? offer.transfer.facilitator : null
   const isKnown = assetAt(offer.network, offer.asset) !== undefined
@@ -261,7 +262,7 @@ export function claimRow(
       seenBlock,
       search: null,
       signatureHash,
-      terms: termsText({ ...signed, payTo: offer.payTo, offer: offer.name, title: null }),
+      terms: termsText({ ...signed, payTo: offer.payTo, offer: offer.name, title }),
     },
     nowSeconds,
   )
