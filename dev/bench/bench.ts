@@ -1,6 +1,11 @@
 // `npm run bench`: newsstand beside its peers and the least that can be had, as ratios, in one run on one machine.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { inCheckout } from '../stack/paths.ts'
 import { WrongAnswer } from './load.ts'
 import { isMet, type Measured, measure, type Row, type Spread, written } from './measure.ts'
 import { ROWS } from './rows.ts'
@@ -11,8 +16,12 @@ import { subjectsBeside } from './subjects.ts'
 const QUIET_LOAD = 0.3
 const ROUNDS = 7
 
-const HELP = `npm run bench -- [--only TEXT]… [--rounds ${ROUNDS}] [--busy]
+/** Ratios with so much room need no more. */
+const CHECK_ROUNDS = 3
 
+const HELP = `npm run bench -- [--check] [--only TEXT]… [--rounds ${ROUNDS}] [--busy]
+
+  --check       what does not vary, exactly, and ratios with generous room: fails where something is out of place
   --only TEXT   only the rows whose name has TEXT in it
   --rounds N    rounds of each row
   --busy        start although the machine is busy; then only ratios mean something, and not much
@@ -21,7 +30,8 @@ const HELP = `npm run bench -- [--only TEXT]… [--rounds ${ROUNDS}] [--busy]
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: String(ROUNDS) },
+    rounds: { type: 'string' },
+    check: { type: 'boolean', default: false },
     busy: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -50,12 +60,22 @@ function lineOf({ row, ratio, ours, reference, requests }: Measured): string[] {
 
 const show = (line: readonly string[]) => console.log(`| ${line.join(' | ')} |`)
 
+/** The exact part is a test, so that it runs with all the others, too. */
+async function countsAreExact(): Promise<boolean> {
+  const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs')
+  const args = [vitest, 'run', '--project', 'site', 'test/conformance/counts.test.ts']
+  const child = spawn(process.execPath, args, { cwd: inCheckout('.'), stdio: 'inherit' })
+  const [code] = await once(child, 'exit')
+  return code === 0
+}
+
 async function main(): Promise<number> {
   if (options.help) {
     console.log(HELP)
     return 0
   }
-  if (load() > QUIET_LOAD && !options.busy) {
+  if (options.check && !(await countsAreExact())) return 1
+  if (load() > QUIET_LOAD && !options.busy && !options.check) {
     console.error(
       `The machine is busy: its load is ${load()}, and above ${QUIET_LOAD} nothing is measured. See --help.`,
     )
@@ -64,20 +84,23 @@ async function main(): Promise<number> {
   const wanted = ROWS.filter(({ name }: Row) => options.only?.some((text) => name.includes(text)) ?? true)
   const standIns = await startStandIns()
   const start = await subjectsBeside(standIns)
-  let isVoid = false
+  const rounds = Number(options.rounds ?? (options.check ? CHECK_ROUNDS : ROUNDS))
+  const wrong: string[] = []
   show(COLUMNS)
   show(COLUMNS.map(() => '---'))
   for (const row of wanted) {
     try {
-      show(lineOf(await measure(row, start, Number(options.rounds))))
+      const measured = await measure(row, start, rounds)
+      show(lineOf(measured))
+      if (options.check && !isMet(measured.ratio.median, row.room)) wrong.push(`${row.name}: not ${written(row.room)}`)
     } catch (problem) {
       if (!(problem instanceof WrongAnswer)) throw problem
-      isVoid = true
-      show([row.name, `void: ${problem.message}`])
+      wrong.push(`${row.name}: void, ${problem.message}`)
     }
   }
   await standIns.stop()
-  return isVoid ? 1 : 0
+  for (const problem of wrong) console.error(problem)
+  return wrong.length > 0 ? 1 : 0
 }
 
 process.exitCode = await main()

@@ -44,19 +44,17 @@ const ROUND_CPU_MS = 400
 const LEAST_REQUESTS = 20
 const MOST_REQUESTS = 4_000
 const WARM_REQUESTS = 200
-/** A process that has done nothing for so long has finished what it did after its answers. */
-const QUIET_MS = 60
-const QUIET_LIMIT_MS = 3_000
+/** Looked at so often, and idle each time, a subject has done what it does after its answers. */
+const LOOKS = 4
+const LOOK_MS = 15
+const QUIET_LIMIT_MS = 5_000
 
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms))
 
 /** Waits until a subject has done what it does after its answers. */
-export async function quiet({ cpuMs }: Running): Promise<void> {
+export async function quiet({ isIdle }: Running): Promise<void> {
   const endMs = performance.now() + QUIET_LIMIT_MS
-  for (let before = -1; before !== cpuMs() && performance.now() < endMs; ) {
-    before = cpuMs()
-    await pause(QUIET_MS)
-  }
+  for (let idle = 0; idle < LOOKS && performance.now() < endMs; idle = isIdle() ? idle + 1 : 0) await pause(LOOK_MS)
 }
 
 export function spreadOf(values: readonly number[]): Spread {

@@ -1,10 +1,10 @@
 // The table: each row sends one kind of request to newsstand and to whom it is measured beside.
-import { type Asked, ask, sendAll } from './load.ts'
+import { passOf } from './counting.ts'
+import { type Asked, sendAll } from './load.ts'
 import type { Row, Work } from './measure.ts'
-import { asBrowser, asProgram, newPayer, type Payer, payment, purchase } from './payments.ts'
+import { asBrowser, asProgram, newPayer, payment, purchase } from './payments.ts'
 import { BLOCKED } from './stand-ins.ts'
 import type { SubjectName } from './subjects.ts'
-import type { Running } from './workerd.ts'
 
 const times = <Value>(count: number, make: (i: number) => Value): Value[] =>
   Array.from({ length: count }, (_, i) => make(i))
@@ -56,26 +56,17 @@ const forged =
       ),
   })
 
-/** A pass that was bought here. */
-async function passOf({ port }: Running, payer: Payer): Promise<string> {
-  const { headers } = await ask(port, await purchase(payer, '/lasting/a'))
-  const [cookie = ''] = headers['set-cookie'] ?? []
-  const token = /newsstand=([^;]+)/.exec(cookie)?.[1]
-  if (token === undefined) throw new Error('no pass was sold')
-  return token
-}
-
 function held(subject: SubjectName): Work {
   let token = ''
   return {
     subject,
     prepare: async (running) => {
-      token = await passOf(running, newPayer())
+      token = await passOf(running)
     },
     make: (count) =>
       times(count, () => ({
         path: '/lasting/a',
-        headers: { ...asProgram(), Authorization: `Bearer ${token}` },
+        headers: { ...asProgram(), Authorization: token },
         status: 200,
       })),
   }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
-import { listening } from '../stack/ports.ts'
+import { LOOPBACK, listening } from '../stack/ports.ts'
 import { articlePage } from './article.ts'
 
 const KINDS = ['facilitator', 'rpc', 'origin', 'kv', 'd1', 'limit'] as const
@@ -17,11 +17,15 @@ export type Counts = Record<string, number>
 const Counts = z.record(z.string(), z.number())
 
 export type StandIns = {
+  pid: number
   ports: Record<Kind, number>
   /** What was asked since the last time. */
   counts(): Promise<Counts>
   stop(): Promise<void>
 }
+
+/** Where one of them is. */
+export const urlOf = ({ ports }: StandIns, kind: Kind) => `http://${LOOPBACK}:${ports[kind]}`
 
 /** Starts them. */
 export async function startStandIns(): Promise<StandIns> {
@@ -30,10 +34,12 @@ export async function startStandIns(): Promise<StandIns> {
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   return {
+    pid: child.pid ?? 0,
     ports: Ports.parse(ports),
     async counts() {
+      const told = once(child, 'message')
       child.send('counts')
-      const [counts] = await once(child, 'message')
+      const [counts] = await told
       return Counts.parse(counts)
     },
     async stop() {

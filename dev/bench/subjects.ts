@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as z from 'zod'
 import { inCheckout } from '../stack/paths.ts'
-import { LOOPBACK } from '../stack/ports.ts'
 import { quietWrangler, wranglerProgram } from '../stack/worker.ts'
 import { type Answered, ask } from './load.ts'
-import { asBrowser, asProgram, NETWORK, PAY_TO, SITE_URL } from './payments.ts'
-import { BELIEVING, type StandIns } from './stand-ins.ts'
-import { type Running, type Subject, start } from './workerd.ts'
+import { newsstandOf, OPEN } from './newsstand.ts'
+import { asBrowser, asProgram, NETWORK, PAY_TO } from './payments.ts'
+import { BELIEVING, type StandIns, urlOf } from './stand-ins.ts'
+import { type Running, start } from './workerd.ts'
 
 const run = promisify(execFile)
 
@@ -49,15 +49,6 @@ async function installPeers(): Promise<void> {
 
 const many = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ path: `/section-${i}/:slug`, price: '$0.05', access: 'once' }))
-const PRICED = { price: '$0.05', description: 'One page', mimeType: 'text/html' }
-const OPEN = { path: '/open/*', price: 'free' }
-const ROUTES = [
-  { path: '/once/*', access: 'once', ...PRICED },
-  { path: '/kv/*', access: '24h', content: 'kv', wall: false, ...PRICED },
-  { path: '/walled/*', access: '24h', ...PRICED },
-  { path: '/lasting/*', access: '24h', wall: false, ...PRICED },
-  OPEN,
-]
 /** A key of nobody's, for signed offers. */
 const RECEIPT_KEY = {
   kty: 'OKP',
@@ -76,7 +67,7 @@ type Kind = {
   hasObjects?: boolean
 }
 
-const site = (vars: Record<string, unknown> = {}): Kind => ({ bundle: 'newsstand', vars, hasObjects: true })
+const site = (vars: Record<string, unknown> = {}): Kind => ({ bundle: 'newsstand', vars })
 const role = (ROLE: string, more: Partial<Kind> = {}): Kind => ({ bundle: 'reference', vars: { ROLE }, ...more })
 const slow = (delayMs: number): Kind => site({ delayMs })
 
@@ -110,51 +101,24 @@ export type Start = (name: SubjectName) => Promise<Running>
 export async function subjectsBeside(standIns: StandIns): Promise<Start> {
   await installPeers()
   const bundles = new Map<Bundle, Promise<string>>()
-  const url = (kind: keyof StandIns['ports']) => `http://${LOOPBACK}:${standIns.ports[kind]}`
   return async function startSubject(name) {
     const kind: Kind = KINDS[name]
     const built = bundles.get(kind.bundle) ?? bundle(kind.bundle)
     bundles.set(kind.bundle, built)
-    const { delayMs = 0, ...vars } = kind.vars ?? {}
-    const facilitator = `${url('facilitator')}/${delayMs}`
-    const asked = kind.template
-    const template = asked && (await templateFor(asked, startSubject))
-    const all =
-      kind.bundle === 'newsstand'
-        ? {
-            SITE_URL,
-            PAY_TO: { eip155: PAY_TO },
-            NETWORKS: [NETWORK],
-            FACILITATORS: [facilitator],
-            RPC_URLS: { [NETWORK]: url('rpc') },
-            ORIGIN_URL: url('origin'),
-            PASS_SECRET: 'a secret for measurements, long enough',
-            ROUTES,
-            ...vars,
-          }
-        : {
-            ORIGIN_URL: url('origin'),
-            FACILITATOR_URL: kind.bundle === 'hono' ? `${facilitator}/${BELIEVING}` : facilitator,
-            RPC_URL: url('rpc'),
-            ...vars,
-            ...(template ? { TEMPLATE: template } : {}),
-          }
-    const subject: Subject = {
-      name,
-      code: await built,
-      needsNode: kind.bundle === 'hono',
-      objects: kind.hasObjects ? OBJECTS[kind.bundle] : null,
-      vars: all,
+    const code = await built
+    if (kind.bundle === 'newsstand') return start({ ...newsstandOf(code, standIns, kind.vars), name }, standIns)
+    const template = kind.template && (await templateFor(kind.template, startSubject))
+    const facilitator = urlOf(standIns, 'facilitator')
+    const vars = {
+      ORIGIN_URL: urlOf(standIns, 'origin'),
+      FACILITATOR_URL: kind.bundle === 'hono' ? `${facilitator}/0/${BELIEVING}` : `${facilitator}/0`,
+      RPC_URL: urlOf(standIns, 'rpc'),
+      ...kind.vars,
+      ...(template ? { TEMPLATE: template } : {}),
     }
-    return start(subject, standIns)
+    const objects = kind.hasObjects ? { className: 'Purchases', binding: 'PURCHASES' } : null
+    return start({ name, code, needsNode: kind.bundle === 'hono', objects, vars }, standIns)
   }
-}
-
-/** The class of a bundle's objects, and the binding to them. */
-const OBJECTS: Record<Bundle, { className: string; binding: string } | null> = {
-  newsstand: { className: 'Payer', binding: 'PAYERS' },
-  reference: { className: 'Purchases', binding: 'PURCHASES' },
-  hono: null,
 }
 
 async function templateFor({ path, as }: Template, startSubject: Start) {

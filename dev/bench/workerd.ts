@@ -16,6 +16,8 @@ import type { StandIns } from './stand-ins.ts'
 export type Subject = {
   name: string
   code: string
+  /** A module that stands around the code, which it knows as `./site.js`. */
+  around?: string
   needsNode: boolean
   objects: { className: string; binding: string } | null
   vars: Record<string, unknown>
@@ -30,6 +32,8 @@ export type Running = {
   folder: string
   /** Milliseconds of CPU since it began: user and system time of all its threads. */
   cpuMs(): number
+  /** Whether neither it nor whom it asks runs, wants to run, or waits for the disk. */
+  isIdle(): boolean
   /** Bytes of memory it holds now. */
   residentBytes(): number
   /** Files that it has open now. */
@@ -102,6 +106,7 @@ export async function start(subject: Subject, standIns: StandIns, left?: string)
     folder,
     lines,
     cpuMs: () => cpuMsOf(pid),
+    isIdle: () => ![pid, standIns.pid].some(isBusy),
     residentBytes: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
     openFiles: () => readdirSync(`/proc/${pid}/fd`).flatMap((fd) => linkOf(`/proc/${pid}/fd/${fd}`)),
     async restart() {
@@ -115,7 +120,7 @@ export async function start(subject: Subject, standIns: StandIns, left?: string)
   }
 }
 
-function configOf({ code, needsNode, objects, vars }: Subject, standIns: StandIns, folder: string) {
+function configOf({ code, around, needsNode, objects, vars }: Subject, standIns: StandIns, folder: string) {
   const bindings: Worker_Binding[] = Object.entries(vars).map(([name, value]) =>
     typeof value === 'string' ? { name, text: value } : { name, json: JSON.stringify(value) },
   )
@@ -127,7 +132,13 @@ function configOf({ code, needsNode, objects, vars }: Subject, standIns: StandIn
         worker: {
           compatibilityDate: COMPATIBILITY.date,
           compatibilityFlags: [...COMPATIBILITY.flags, ...(needsNode ? ['nodejs_compat'] : [])],
-          modules: [{ name: 'index.js', esModule: code }],
+          modules:
+            around === undefined
+              ? [{ name: 'index.js', esModule: code }]
+              : [
+                  { name: 'index.js', esModule: around },
+                  { name: 'site.js', esModule: code },
+                ],
           bindings: [
             ...bindings,
             { name: 'CONTENT_KV', kvNamespace: { name: 'kv' } },
@@ -173,10 +184,24 @@ function pidOf({ pid }: ChildProcess): number {
   return pid
 }
 
+/** What the kernel says of a process or a thread, from its state on: before that stands its name, which may hold anything. */
+function statOf(path: string): string[] {
+  try {
+    const stat = readFileSync(path, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    // A thread that has ended meanwhile.
+    return []
+  }
+}
+
+function isBusy(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.some((thread) => /[RD]/.test(statOf(`/proc/${pid}/task/${thread}/stat`)[0] ?? ''))
+}
+
 function cpuMsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name of the process stands in brackets, and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = statOf(`/proc/${pid}/stat`)
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS
 }
 

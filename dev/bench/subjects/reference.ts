@@ -194,20 +194,24 @@ async function floorB(request: Request, env: Env, context: ExecutionContext): Pr
   return response
 }
 
+const TABLE = `CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, claimed INTEGER NOT NULL, block INTEGER,
+  terms TEXT NOT NULL, tx TEXT, handouts INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
+  ledger INTEGER NOT NULL DEFAULT 0) STRICT`
+
 /** One payer's purchases. */
 export class Purchases extends DurableObject<Env> {
-  constructor(state: DurableObjectState, env: Env) {
-    super(state, env)
-    state.storage.sql.exec(
-      `CREATE TABLE IF NOT EXISTS purchases (key TEXT PRIMARY KEY, claimed INTEGER NOT NULL, block INTEGER, terms TEXT NOT NULL,
-       tx TEXT, handouts INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0, ledger INTEGER NOT NULL DEFAULT 0) STRICT`,
-    )
-  }
+  #isReady = false
+  /** An alarm that comes sooner is good enough. */
+  #alarmAtMs = Number.POSITIVE_INFINITY
 
   #claim({ resource, payload: { authorization, signature } }: Payment, block: number | null): boolean {
+    const { sql } = this.ctx.storage
+    // In the commit of the first claim.
+    if (!this.#isReady) sql.exec(TABLE)
+    this.#isReady = true
     const terms = JSON.stringify({ ...authorization, signature, url: resource.url })
-    const sql = 'INSERT INTO purchases (key, claimed, block, terms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
-    return this.ctx.storage.sql.exec(sql, authorization.nonce, Date.now(), block, terms).rowsWritten > 0
+    const insert = 'INSERT INTO purchases (key, claimed, block, terms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
+    return sql.exec(insert, authorization.nonce, Date.now(), block, terms).rowsWritten > 0
   }
 
   async #settle({ accepted, payload, resource }: Payment): Promise<string> {
@@ -234,7 +238,11 @@ export class Purchases extends DurableObject<Env> {
   async purchase(payment: Payment, block: number): Promise<string | null> {
     const { storage } = this.ctx
     if (!this.#claim(payment, block)) return null
-    void storage.setAlarm(Date.now() + 45_000)
+    const atMs = Date.now() + 45_000
+    if (atMs < this.#alarmAtMs) {
+      this.#alarmAtMs = atMs
+      void storage.setAlarm(atMs)
+    }
     await storage.sync()
     const transaction = await this.#settle(payment)
     const { nonce } = payment.payload.authorization
@@ -261,7 +269,9 @@ export class Purchases extends DurableObject<Env> {
     this.ctx.storage.sql.exec(sql, ...values)
   }
 
-  override alarm(): void {}
+  override alarm(): void {
+    this.#alarmAtMs = Number.POSITIVE_INFINITY
+  }
 }
 
 const ROLES = {
