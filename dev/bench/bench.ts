@@ -6,8 +6,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { inCheckout } from '../stack/paths.ts'
+import { FIGURES } from './figures.ts'
 import { WrongAnswer } from './load.ts'
-import { isMet, type Measured, measure, type Row, type Spread, written } from './measure.ts'
+import { isMet, type Measured, measure, type Spread, written } from './measure.ts'
 import { ROWS } from './rows.ts'
 import { startStandIns } from './stand-ins.ts'
 import { subjectsBeside } from './subjects.ts'
@@ -19,11 +20,12 @@ const ROUNDS = 7
 /** Ratios with so much room need no more. */
 const CHECK_ROUNDS = 3
 
-const HELP = `npm run bench -- [--check] [--only TEXT]… [--rounds ${ROUNDS}] [--busy]
+const HELP = `npm run bench -- [--check] [--only TEXT]… [--rounds ${ROUNDS}] [--long] [--busy]
 
   --check       what does not vary, exactly, and ratios with generous room: fails where something is out of place
   --only TEXT   only the rows whose name has TEXT in it
   --rounds N    rounds of each row
+  --long        what takes longer than ten minutes, too: 100,000 payers, 5 GB
   --busy        start although the machine is busy; then only ratios mean something, and not much
 `
 
@@ -32,6 +34,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', multiple: true },
     rounds: { type: 'string' },
     check: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
     busy: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -81,14 +84,14 @@ async function main(): Promise<number> {
     )
     return 1
   }
-  const wanted = ROWS.filter(({ name }: Row) => options.only?.some((text) => name.includes(text)) ?? true)
+  const isWanted = ({ name }: { name: string }) => options.only?.some((text) => name.includes(text)) ?? true
   const standIns = await startStandIns()
   const start = await subjectsBeside(standIns)
   const rounds = Number(options.rounds ?? (options.check ? CHECK_ROUNDS : ROUNDS))
   const wrong: string[] = []
   show(COLUMNS)
   show(COLUMNS.map(() => '---'))
-  for (const row of wanted) {
+  for (const row of ROWS.filter(isWanted)) {
     try {
       const measured = await measure(row, start, rounds)
       show(lineOf(measured))
@@ -97,6 +100,11 @@ async function main(): Promise<number> {
       if (!(problem instanceof WrongAnswer)) throw problem
       wrong.push(`${row.name}: void, ${problem.message}`)
     }
+  }
+  const figures = options.check ? [] : FIGURES.filter(isWanted).filter(({ isLong }) => options.long || !isLong)
+  if (figures.length > 0) console.log('')
+  for (const figure of figures) {
+    for (const { name, value, goal = '' } of await figure.measure(start)) show([name, value, goal])
   }
   await standIns.stop()
   for (const problem of wrong) console.error(problem)

@@ -40,8 +40,8 @@ export type Running = {
   openFiles(): string[]
   /** The last lines it wrote. */
   lines: string[]
-  /** Ends it, and starts another on the same disk. */
-  restart(): Promise<Running>
+  /** Ends it, and starts another on the same disk. `meanwhile`: what is done to the disk before. */
+  restart(meanwhile?: () => void): Promise<Running>
   stop(): Promise<void>
 }
 
@@ -109,8 +109,9 @@ export async function start(subject: Subject, standIns: StandIns, left?: string)
     isIdle: () => ![pid, standIns.pid].some(isBusy),
     residentBytes: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
     openFiles: () => readdirSync(`/proc/${pid}/fd`).flatMap((fd) => linkOf(`/proc/${pid}/fd/${fd}`)),
-    async restart() {
+    async restart(meanwhile) {
       await end()
+      meanwhile?.()
       return start(subject, standIns, folder)
     },
     async stop() {
