@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util'
 import { decodePaymentRequiredHeader, decodePaymentResponseHeader } from '@x402/core/http'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import * as z from 'zod'
-import { evmPurse, money, type Purse } from './buy/purse.ts'
+import { wholeUnits } from '../src/policy/rules.ts'
+import { evmPurse, type Purse } from './buy/purse.ts'
 import { command, Refusal } from './command.ts'
 import { preview } from './preview.ts'
 
@@ -39,12 +40,8 @@ type Terms = z.infer<typeof Terms>
 async function main(): Promise<void> {
   const { url, max, network, request } = readArguments()
   const purse = await openPurse(network, url)
-  const price = (terms: Terms): string => {
-    const asset = purse.token(terms)
-    return asset === undefined
-      ? `${terms.amount} units of ${terms.asset}`
-      : `$${money(BigInt(terms.amount), asset.decimals)} ${asset.symbol}`
-  }
+  const price = (terms: Terms): string =>
+    [shown(BigInt(terms.amount), terms, purse), purse.token(terms)?.symbol].filter(Boolean).join(' ')
 
   // The cap is the client's own: it drops every offer above it before anything is signed.
   const client = new x402Client().setSpendControls({ maxAmountPerPayment: `$${max}` })
@@ -81,7 +78,7 @@ async function main(): Promise<void> {
     line('Price', `${price(terms)} on ${terms.network}`)
     line('Payer', purse.address)
     const after = await purse.balance(url, terms)
-    line('Publisher', `${terms.payTo}${changeOnChain(before, after)}`)
+    line('Publisher', `${terms.payTo}${changeOnChain(terms, purse, before, after)}`)
     line('Transaction', receipt?.transaction || 'none: nothing was charged')
     showReceipt(receipt)
     line('Status', `${response.status} ${response.statusText}`.trim())
@@ -97,10 +94,16 @@ function showReceipt(receipt: Receipt | undefined): void {
   if (signed.success) line('Signed', signed.data['offer-receipt'].info.receipt.signature)
 }
 
-function changeOnChain(before: bigint | undefined, after: bigint | undefined): string {
+/** Atomic units where the stock client does not know the token: what a site says of its decimals is not believed. */
+function shown(amount: bigint, terms: Terms, purse: Purse): string {
+  const token = purse.token(terms)
+  return token ? `$${wholeUnits(amount, token.decimals)}` : `${amount} units of ${terms.asset}`
+}
+
+function changeOnChain(terms: Terms, purse: Purse, before: bigint | undefined, after: bigint | undefined): string {
   if (before === undefined || after === undefined) return ''
-  if (before === after) return `   $${money(before, 6)} on chain, unchanged: not charged again`
-  return `   $${money(before, 6)} → $${money(after, 6)} on chain`
+  if (before === after) return `   ${shown(before, terms, purse)} on chain, unchanged: not charged again`
+  return `   ${shown(before, terms, purse)} → ${shown(after, terms, purse)} on chain`
 }
 
 /** Shows whether a pass came with the answer, and that it opens the same URL again for nothing. */

@@ -10,7 +10,7 @@ import { siteOf } from './request.ts'
 import { type Answer, PRIVATE, refuse, toPage } from './respond.ts'
 import { rpcOf, type World } from './site.ts'
 import { within } from './waiting.ts'
-import { assetAt, DECIMALS, namespaceOf } from './x402/assets.ts'
+import { assetAt, namespaceOf } from './x402/assets.ts'
 import { isSolanaAddress } from './x402/base58.ts'
 
 /** Where the page asks: `?network=…&asset=…&payer=…`. */
@@ -41,7 +41,7 @@ export async function answerLook(request: Request, world: World): Promise<Answer
   return found ? toPage(found) : no('unavailable')
 }
 
-type Asked = { network: string; asset: string; payer: string; payTo: string }
+type Asked = { network: string; asset: string; decimals: number; payer: string; payTo: string }
 
 /** Null for what this site does not sell for, and for pages of other sites: its RPC is not theirs. */
 function askedIn({ url, headers }: Request, { config }: World): Asked | null {
@@ -53,9 +53,9 @@ function askedIn({ url, headers }: Request, { config }: World): Asked | null {
   )
   const payTo = config.payTo[namespaceOf(network)]
   const isConfigured = config.networks.some((configured) => configured.network === network)
-  const isToken = assetAt(network, asset, config.tokens)?.kind === 'svm'
-  if (!isConfigured || !isToken || payTo === undefined || !isSolanaAddress(payer)) return null
-  return { network, asset, payer, payTo }
+  const token = assetAt(network, asset, config.tokens)
+  if (!isConfigured || token?.kind !== 'svm' || payTo === undefined || !isSolanaAddress(payer)) return null
+  return { network, asset, decimals: token.decimals, payer, payTo }
 }
 
 const latest = z.object({ value: z.object({ blockhash: z.string().check(z.refine(isSolanaAddress)) }) })
@@ -63,7 +63,7 @@ const account = z.nullable(z.object({ data: z.tuple([z.base64(), z.literal('base
 const accounts = z.object({ value: z.tuple([account, account]) })
 
 /** Null where the chain cannot be asked, or nobody can be paid there yet. */
-async function lookFor(rpc: Rpc, { asset, payer, payTo }: Asked, budget: Budget): Promise<Look | null> {
+async function lookFor(rpc: Rpc, { asset, decimals, payer, payTo }: Asked, budget: Budget): Promise<Look | null> {
   const [source, destination] = await Promise.all([
     associatedTokenAccount(payer, asset),
     associatedTokenAccount(payTo, asset),
@@ -83,7 +83,7 @@ async function lookFor(rpc: Rpc, { asset, payer, payTo }: Asked, budget: Budget)
   const [own, payees] = held.value.value
   if (payees === null) return null
   const balance = amountIn(own?.data[0] ?? '').toString()
-  return { blockhash: newest.value.value.blockhash, source, destination, balance, decimals: DECIMALS }
+  return { blockhash: newest.value.value.blockhash, source, destination, balance, decimals }
 }
 
 /** The least significant byte first; 0n for an account that is not there. */

@@ -9,6 +9,10 @@ import { type Asset, assetAt, isSameAddress, networkOf } from './x402/assets.ts'
 const ADVICE =
   'write a table by network, such as { "eip155:43114" = [{ address = "0x…", name = "EURC", version = "2", decimals = 6, symbol = "EURC", currency = "EUR" }] }'
 
+/** No token in use has more: it is what most ERC-20s have. */
+const MOST_DECIMALS = 18
+const DECIMALS_ADVICE = `write the decimals() of the token, a whole number from 0 to ${MOST_DECIMALS}`
+
 function parseToken(input: string): Result<string, string> {
   const problem = addressProblem(input)
   return problem === null ? ok(input) : fail(problem.replace('write your own', 'write the contract of the token'))
@@ -27,7 +31,9 @@ const settings = table({
   // The domain that is signed, which may differ from what the token is called.
   name: z.optional(text),
   version: z.optional(text),
-  decimals: z.literal(6, { error: 'tokens with 6 decimals alone can be taken; write 6, or leave the token out' }),
+  decimals: z
+    .int({ error: DECIMALS_ADVICE })
+    .check(z.minimum(0, { error: DECIMALS_ADVICE }), z.maximum(MOST_DECIMALS, { error: DECIMALS_ADVICE })),
   symbol: short,
   currency: z.enum(['USD', 'EUR'], { error: 'write "USD" or "EUR"' }),
 })
@@ -57,7 +63,7 @@ export const furtherTokens = z.pipe(
         return []
       }
       const all = [tokens].flat()
-      return all.flatMap(({ address, transfer, name = '', version = '', symbol, currency }, i): Asset[] => {
+      return all.flatMap(({ address, transfer, name = '', version = '', symbol, currency, decimals }, i): Asset[] => {
         // What is said of a token by its address would be said of either.
         if (all.findIndex((other) => isSameAddress(other.address, address)) !== i) {
           const message = `${symbol} at ${address} is there twice; remove one`
@@ -68,7 +74,7 @@ export const furtherTokens = z.pipe(
           context.issues.push({ code: 'custom', message, input: address, path: [network] })
         }
         if (!isHex(address)) return []
-        const base = { ...known, asset: address, symbol, currency }
+        const base = { ...known, asset: address, symbol, currency, decimals }
         return [
           transfer === 'permit2'
             ? { ...base, kind: 'permit2' }

@@ -154,12 +154,14 @@ const entry = z.pipe(
     title: z.optional(z.nullable(z.string())),
     symbol: z.optional(z.nullable(z.string())),
     currency: z.optional(z.nullable(z.enum(['USD', 'EUR']))),
+    decimals: z.optional(z.nullable(z.number())),
   }),
-  z.transform(({ pay_to, amount, settled_at_seconds, title, symbol, currency, ...row }) => ({
+  z.transform(({ pay_to, amount, settled_at_seconds, title, symbol, currency, decimals, ...row }) => ({
     ...row,
     title: title ?? null,
     symbol: symbol ?? null,
     currency: currency ?? null,
+    decimals: decimals ?? null,
     amount: BigInt(amount),
     payTo: pay_to,
     settledAtSeconds: settled_at_seconds,

@@ -1,6 +1,6 @@
 // Prices of a route that each are right by themselves, and that nobody could pay, tell apart or fit into a challenge.
 import type { Route } from './policy/routes.ts'
-import { formatAmounts, isSameAmount, type Money, type Price } from './policy/rules.ts'
+import { formatAmounts, formatPrice, isSameAmount, type Money, microsOf, type Price, unitsOf } from './policy/rules.ts'
 import type { ConfigProblem } from './settings.ts'
 import { type Asset, type Network, offeredOn } from './x402/assets.ts'
 import { MOST_OFFERS } from './x402/codec.ts'
@@ -28,7 +28,7 @@ export function priceProblems(
   ]
   for (const [path, amounts] of written) {
     for (const money of amounts === 'free' ? [] : amounts) {
-      const message = unpayable([money], networks, tokens)
+      const message = inexact([money], networks, tokens) ?? unpayable([money], networks, tokens)
       if (message !== null) problems.push({ path: `${at}.${path}`, message })
     }
   }
@@ -43,13 +43,29 @@ export function priceProblems(
   return problems
 }
 
+/** What is wrong with a price that some token on offer has too few decimals for; null where each can pay it exactly. */
+export function inexact(price: Price, networks: readonly Network[], tokens: readonly Asset[]): string | null {
+  for (const { currency, micros } of price === 'free' ? [] : price) {
+    const coarse = offeredOn(networks, tokens).find(
+      (asset) => asset.currency === currency && unitsOf(micros, asset) === null,
+    )
+    if (!coarse) continue
+    const { symbol, name, decimals } = coarse
+    const least = formatPrice({ currency, micros: microsOf(1n, coarse) })
+    return `${formatPrice({ currency, micros })} cannot be paid exactly in ${symbol} on ${name}, which has ${decimals} decimals; write a multiple of ${least}`
+  }
+  return null
+}
+
 /** What is wrong with a price of which no amount can be paid in any token of these networks; null where one can. */
 export function unpayable(price: Price, networks: readonly Network[], tokens: readonly Asset[]): string | null {
   if (price === 'free' || tokensFor(price, networks, tokens).length > 0) return null
   const advice = 'write a price in another currency, or add a network that has one'
-  return `no network in NETWORKS has a token for ${formatAmounts(price)}; ${advice}`
+  return inexact(price, networks, tokens) ?? `no network in NETWORKS has a token for ${formatAmounts(price)}; ${advice}`
 }
 
 /** The tokens these amounts can be paid in. */
 const tokensFor = (amounts: readonly Money[], networks: readonly Network[], tokens: readonly Asset[]) =>
-  offeredOn(networks, tokens).filter((asset) => amounts.some(({ currency }) => currency === asset.currency))
+  offeredOn(networks, tokens).filter((asset) =>
+    amounts.some(({ currency, micros }) => currency === asset.currency && unitsOf(micros, asset) !== null),
+  )

@@ -6,11 +6,11 @@ import { findPayment, type LedgerEntry, paymentsOf } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { receiptPage, receiptsPage } from './pages/receipt.tsx'
 import type { Strings } from './pages/strings/strings.ts'
-import type { Money } from './policy/rules.ts'
+import { type Money, microsOf } from './policy/rules.ts'
 import { siteOf } from './request.ts'
 import { type Answer, inPrivate, inPublic, refuse } from './respond.ts'
 import { type Selling, sellingIn, type World } from './site.ts'
-import { assetAt, networkOf, oneSpelling, transactionUrl } from './x402/assets.ts'
+import { type Asset, assetAt, networkOf, oneSpelling, transactionUrl } from './x402/assets.ts'
 import { DID_PATH, didDocument } from './x402/did.ts'
 import { type Signed, signReceipt } from './x402/extensions/offer-receipt.ts'
 import type { Settlement } from './x402/payment.ts'
@@ -42,27 +42,36 @@ export async function answerReceipts(request: Request, world: World): Promise<An
     resource: site + resource,
     ...named(title),
     offer,
-    price: paidIn(config, paid),
+    amount: paid.amount.toString(),
+    ...paidIn(config, paid),
     paidAt: isoTime(settledAtSeconds),
     receipt: `${RECEIPTS}/${transaction}`,
   }))
   const json = {
-    purchases: rows.map(({ price, ...row }) => ({ ...row, amount: price.micros.toString(), currency: price.currency })),
+    purchases: rows.map(({ price, ...row }) => ({ ...row, currency: price.currency })),
   }
   return inPrivate(request, json, { page: (strings) => receiptsPage(rows, config.brand, strings) })
 }
 
 /** What was paid, as people count it. */
-export const moneyOf = ({ tokens }: Pick<Config, 'tokens'>, network: string, asset: string, micros: bigint): Money => ({
-  currency: assetAt(network, asset, tokens)?.currency ?? 'USD',
-  micros,
-})
+export function moneyOf({ tokens }: Pick<Config, 'tokens'>, network: string, asset: string, amount: bigint): Money {
+  const { currency, decimals } = assetAt(network, asset, tokens) ?? UNKNOWN
+  return { currency, micros: microsOf(amount, { decimals }) }
+}
+
+/** What a token that nobody knows any more is counted in: before there were others, all had six decimals. */
+const UNKNOWN: Pick<Asset, 'currency' | 'decimals'> = { currency: 'USD', decimals: 6 }
 
 /** What was paid, as the sale has it; older rows as their token is counted today. */
-const paidIn = (
-  config: Config,
-  { network, asset, amount, currency }: Pick<LedgerEntry, 'network' | 'asset' | 'amount' | 'currency'>,
-): Money => (currency ? { currency, micros: amount } : moneyOf(config, network, asset, amount))
+function paidIn(
+  { tokens }: Config,
+  { network, asset, amount, ...sold }: Pick<LedgerEntry, 'network' | 'asset' | 'amount' | 'currency' | 'decimals'>,
+): { price: Money; decimals: number } {
+  const today = assetAt(network, asset, tokens) ?? UNKNOWN
+  const currency = sold.currency ?? today.currency
+  const decimals = sold.decimals ?? today.decimals
+  return { price: { currency, micros: microsOf(amount, { decimals }) }, decimals }
+}
 
 /** What was bought by its name, where it has one. */
 const named = (title: string | null) => (title === null ? {} : { title })
@@ -91,6 +100,7 @@ export async function answerReceipt(request: Request, world: World, transaction:
   const resource = site + purchase.resource
   const receipt = await receiptFor(selling.value, site, resource, purchase, settledAtSeconds)
   const paidAt = isoTime(settledAtSeconds)
+  const { price, decimals } = paidIn(config, purchase)
   const shown = {
     resource,
     ...named(purchase.title),
@@ -107,13 +117,13 @@ export async function answerReceipt(request: Request, world: World, transaction:
       ...shown,
       strings,
       brand: config.brand,
-      price: paidIn(config, purchase),
+      price,
       symbol: purchase.symbol ?? assetAt(network, asset, config.tokens)?.symbol ?? '',
       networkName: networkOf(network)?.name ?? network,
       transactionUrl: transactionUrl(network, purchase.transaction),
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },
     })
-  return inPrivate(request, { ...shown, amount: amount.toString(), receipt }, { page })
+  return inPrivate(request, { ...shown, amount: amount.toString(), decimals, receipt }, { page })
 }
 
 /** The signed receipt of a payment; null without `RECEIPT_KEY`. `resource` is its address. */

@@ -2,7 +2,7 @@
 
 import { ExactEvmScheme, registerExactEvmScheme } from '@x402/evm/exact/client'
 import type { x402Client } from '@x402/fetch'
-import { createPublicClient, formatUnits, http, isAddress, isHex, parseAbi } from 'viem'
+import { createPublicClient, http, isAddress, isHex, parseAbi } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { readLocal } from '../../dev/stack/paths.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
@@ -62,10 +62,4 @@ function evmKey(): `0x${string}` {
 export function caip2(name: string): `${string}:${string}` {
   const [namespace = '', reference = ''] = name.split(':')
   return `${namespace}:${reference}`
-}
-
-/** Dollars with at least two decimals, and as many more as there are. */
-export function money(atomicUnits: bigint, decimals: number): string {
-  const [whole = '0', fraction = ''] = formatUnits(atomicUnits, decimals).split('.')
-  return `${whole}.${fraction.padEnd(2, '0')}`
 }

@@ -1,8 +1,8 @@
-// What the chain says of each token that is paid by Permit2: that it is there, with six decimals, and so are Permit2 and the proxy.
+// What the chain says of each token that is paid by Permit2: that it is there, with as many decimals as is written, and so are Permit2 and the proxy.
 import { type Budget, type Rpc, read } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { EXACT_PROXY, PERMIT2 } from '../../src/networks/permit2.ts'
-import { DECIMALS, type Permit2Asset } from '../../src/x402/assets.ts'
+import type { Permit2Asset } from '../../src/x402/assets.ts'
 import type { Surroundings } from './asking.ts'
 import { openEndpoint } from './endpoint.ts'
 import { error, type Finding, hostOf, notChecked } from './findings.ts'
@@ -38,9 +38,11 @@ async function lookAt(token: Permit2Asset, config: Config, surroundings: Surroun
   }
   const decimals = await askToken(rpc, token, 'decimals', budget)
   if (!decimals.ok && decimals.error !== 'reverted') return [notChecked(at, silent)]
-  if (decimals.ok && decimals.value === BigInt(DECIMALS)) return []
+  if (decimals.ok && decimals.value === BigInt(token.decimals)) return []
   const theirs = decimals.ok ? `has ${String(decimals.value)} decimals` : 'does not say how many decimals it has'
-  return [error(at, `${symbol} on ${name} ${theirs}, and prices have ${DECIMALS}; remove the token`)]
+  return [
+    error(at, `${symbol} on ${name} ${theirs}, and ASSETS says ${token.decimals}; correct it, or remove the token`),
+  ]
 }
 
 async function isThere(rpc: Rpc, address: string, budget: Budget): Promise<boolean | null> {

@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import * as z from 'zod'
 import { associatedTokenAccount } from '../../src/networks/solana.ts'
 import type { SignedPayment } from '../../src/replies.ts'
-import { DECIMALS } from '../../src/x402/assets.ts'
+import type { SvmAsset } from '../../src/x402/assets.ts'
 import { decodeBase58, encodeBase58 } from '../../src/x402/base58.ts'
 import type { Offer } from '../../src/x402/payment.ts'
 import { COMPUTE_BUDGET_PROGRAM, MEMO_PROGRAM, readTransaction, TOKEN_PROGRAM } from '../../src/x402/svm.ts'
@@ -35,7 +35,12 @@ const BUDGET = 6
 const MEMO = 7
 
 /** The key is forgotten at once, so that nobody can ever fund it. */
-export async function emptySolanaPayment(offer: Offer, feePayer: string, blockhash: string): Promise<SignedPayment> {
+export async function emptySolanaPayment(
+  offer: Offer,
+  { decimals }: Pick<SvmAsset, 'decimals'>,
+  feePayer: string,
+  blockhash: string,
+): Promise<SignedPayment> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const payer = encodeBase58(publicKey.export({ format: 'der', type: 'spki' }).subarray(SPKI_HEAD))
   const [source, target] = await Promise.all(
@@ -50,7 +55,7 @@ export async function emptySolanaPayment(offer: Offer, feePayer: string, blockha
     4,
     ...instruction(BUDGET, [], [2, ...littleEndian(BigInt(UNIT_LIMIT), 4)]),
     ...instruction(BUDGET, [], [3, ...littleEndian(1n, 8)]),
-    ...instruction(TOKENS, [SOURCE, MINT, TARGET, PAYER], [12, ...littleEndian(offer.amount, 8), DECIMALS]),
+    ...instruction(TOKENS, [SOURCE, MINT, TARGET, PAYER], [12, ...littleEndian(offer.amount, 8), decimals]),
     ...instruction(MEMO, [], [...Buffer.from('a trial of doctor')]),
     // No lookup tables.
     0,

@@ -1,6 +1,6 @@
 // Whether a payee on Solana can be paid: what the wallet, the mint and the wallet's associated token account are. Pure.
 
-import { DECIMALS, type SvmAsset } from '../../src/x402/assets.ts'
+import type { SvmAsset } from '../../src/x402/assets.ts'
 import { encodeBase58 } from '../../src/x402/base58.ts'
 import { TOKEN_PROGRAM } from '../../src/x402/svm.ts'
 import { error, type Finding, warning } from './findings.ts'
@@ -51,7 +51,12 @@ export function payeeFindings(accounts: Accounts, asset: SvmAsset, at: string, h
   ]
 }
 
-function mintFindings({ mint }: Accounts, { asset, name }: SvmAsset, at: string, host: string): Finding[] {
+function mintFindings(
+  { mint }: Accounts,
+  { asset, name, decimals: ours }: SvmAsset,
+  at: string,
+  host: string,
+): Finding[] {
   if (mint === null) {
     return [error(at, `${host} shows no token at ${asset} on ${name}; write an endpoint of the real ${name}`)]
   }
@@ -60,8 +65,8 @@ function mintFindings({ mint }: Accounts, { asset, name }: SvmAsset, at: string,
     return [error(at, `the token on ${name} is not of the classic token program; ${report}`)]
   }
   const decimals = mint.data[DECIMALS_AT]
-  if (decimals === DECIMALS) return []
-  return [error(at, `the token on ${name} has ${decimals} decimals, prices have ${DECIMALS}; ${report}`)]
+  if (decimals === ours) return []
+  return [error(at, `the token on ${name} has ${decimals} decimals, and prices are counted with ${ours}; ${report}`)]
 }
 
 /** A wallet that never had any SOL has no account yet. */

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { type Budget, type ChainFailure, type Rpc, read, word } from '../../src/chain.ts'
 import type { Config } from '../../src/config.ts'
 import { fail, ok, type Result } from '../../src/errors.ts'
-import { chainIdOf, DECIMALS, type Eip3009Asset, type EvmAsset } from '../../src/x402/assets.ts'
+import { chainIdOf, type Eip3009Asset, type EvmAsset } from '../../src/x402/assets.ts'
 import { error, type Finding, hostOf, notChecked } from './findings.ts'
 import { isOwn, settingOf } from './tokens.ts'
 
@@ -60,8 +60,19 @@ export async function tokenFindings(rpc: Rpc, asset: Eip3009Asset, config: Confi
   const ask = (question: keyof typeof TOKEN, ...values: string[]) => askToken(rpc, asset, question, budget, ...values)
   const findings = await domainFindings(rpc, asset, at, advice, budget)
   const decimals = await ask('decimals')
-  if (decimals.ok && decimals.value !== BigInt(DECIMALS)) {
-    findings.push(error(at, `${what} has ${String(decimals.value)} decimals, prices have ${DECIMALS}; ${advice}`))
+  if (decimals.ok && decimals.value !== BigInt(asset.decimals)) {
+    findings.push(
+      error(
+        at,
+        `${what} has ${String(decimals.value)} decimals, and prices are counted with ${asset.decimals}; ${advice}`,
+      ),
+    )
+  }
+  // A price is that of a trillion where 18 is meant and 6 is written.
+  if (!decimals.ok && isOwn(asset)) {
+    findings.push(
+      notChecked(at, `${host} does not say how many decimals ${what} has; write another endpoint, or look them up`),
+    )
   }
   // The table's have it: their bytecode is tested.
   const state = isOwn(asset) ? await ask('isUsed', address, ANY_NONCE) : null

@@ -7,7 +7,7 @@ import { envelope } from '../../src/facilitator.ts'
 import type { Facilitator } from '../../src/facilitators.ts'
 import type { Keyring } from '../../src/keyring.ts'
 import { TRANSFER_WITH_AUTHORIZATION } from '../../src/networks/evm.ts'
-import { amountIn, formatPrice, type Price } from '../../src/policy/rules.ts'
+import { amountIn, formatPrice, type Price, unitsOf } from '../../src/policy/rules.ts'
 import { KEY_REFUSED, readVerification, type SignedPayment } from '../../src/replies.ts'
 import {
   type Asset,
@@ -63,8 +63,11 @@ const POLICY = /kyt|blocked/
 /** The offer of the cheapest thing on sale in a token; null where nothing is. */
 function cheapestOffer(way: Way & { asset: Asset }, config: Config): Offer | null {
   const cheapest = cheapestOf(config, way.asset.currency)
-  if (cheapest === null) return null
-  return offerOf(way, { amount: cheapest.micros, name: null, accessSeconds: 0, scope: null, flow: 'authorization' })
+  // What a token cannot pay exactly is no configuration.
+  const amount = cheapest && unitsOf(cheapest.micros, way.asset)
+  return amount === null
+    ? null
+    : offerOf(way, { amount, name: null, accessSeconds: 0, scope: null, flow: 'authorization' })
 }
 
 type Empty = { asset: Asset; payment: SignedPayment } | null
@@ -85,7 +88,7 @@ async function emptyOnSolana(
   if (feePayer === undefined || !isSolanaAddress(feePayer) || blockhash === null) return null
   const transfer = { kind: 'svm', feePayer, facilitator: facilitator.url } as const
   const offer = cheapestOffer({ asset, payTo: config.payTo.solana ?? '', transfer }, config)
-  return offer && { asset, payment: await emptySolanaPayment(offer, feePayer, blockhash) }
+  return offer && { asset, payment: await emptySolanaPayment(offer, asset, feePayer, blockhash) }
 }
 
 /** Asks about the cheapest thing on sale, paid by a wallet that nobody has seen and that holds nothing. */

@@ -1,5 +1,5 @@
 // The ledger against the chain, in both directions. Pure: it gets rows and transfers, and says what does not fit.
-import { type Asset, assetAt, DECIMALS, isSameAddress, oneSpelling } from '../../src/x402/assets.ts'
+import { type Asset, assetAt, isSameAddress, oneSpelling } from '../../src/x402/assets.ts'
 import { amountOf, isoTime, linkOf, placeIn, type Row } from './rows.ts'
 import { keyOf, oneKey, type Transfer } from './transfers.ts'
 
@@ -260,7 +260,7 @@ const aboutTransfer = (kind: Kind, transfer: Transfer, { asset }: View, seconds:
   transaction: transfer.transaction,
   ids: [keyOf(transfer, asset)],
   what:
-    `${amountOf({ ...asset, token: { ...asset, decimals: DECIMALS }, amount: transfer.amount })} from ${transfer.payer} to ${transfer.payTo}` +
+    `${amountOf({ ...asset, token: asset, amount: transfer.amount })} from ${transfer.payer} to ${transfer.payTo}` +
     (seconds === null ? '' : `, ${isoTime(seconds)}`),
   link: linkOf(asset.network, transfer.transaction),
 })

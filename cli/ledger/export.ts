@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { Refusal } from '../command.ts'
 import { queryOf } from './database.ts'
-import { ALWAYS, isoTime, linkOf, type Row, rowsOf, type Span, symbolOf, wholeUnits } from './rows.ts'
+import { ALWAYS, isoTime, linkOf, type Row, rowsOf, type Span, symbolOf, wholeAmountOf } from './rows.ts'
 import { SOURCE_FLAGS, sourceOf } from './source.ts'
 
 /** A name for JSON, a heading for CSV, and what stands there. */
@@ -16,7 +16,7 @@ const COLUMNS: readonly (readonly [name: string, heading: string, value: (row: R
   ['resource', 'Resource', (row) => row.resource],
   ['network', 'Network', (row) => row.network],
   ['token', 'Token', symbolOf],
-  ['amount', 'Amount', (row) => (symbolOf(row) === null ? null : wholeUnits(row.amount))],
+  ['amount', 'Amount', wholeAmountOf],
   ['amountAtomic', 'Amount (atomic units)', (row) => row.amount.toString()],
   ['payer', 'Payer', (row) => row.payer],
   ['payee', 'Payee', (row) => row.payTo],

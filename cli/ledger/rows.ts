@@ -2,7 +2,8 @@
 import * as z from 'zod'
 import type { LedgerRow } from '../../src/ledger.ts'
 import { monthOf, payerAlias, paymentAlias } from '../../src/networks/alias.ts'
-import { assetAt, DECIMALS, namespaceOf, transactionUrl } from '../../src/x402/assets.ts'
+import { wholeUnits } from '../../src/policy/rules.ts'
+import { assetAt, namespaceOf, transactionUrl } from '../../src/x402/assets.ts'
 import { Refusal } from '../command.ts'
 import { type Query, quoted } from './database.ts'
 
@@ -35,7 +36,7 @@ const storedRow = z.object({
     .transform((title) => title ?? null),
   symbol: z.string().nullish(),
   currency: z.string().nullish(),
-  decimals: z.int().nullish(),
+  decimals: z.int().min(0).nullish(),
 })
 
 /** A row as anything may have written it: a table that was filled by hand has its own remarks. */
@@ -45,7 +46,7 @@ function rowOf(stored: unknown): Row {
   const parsed = storedRow.safeParse(stored)
   if (parsed.success) {
     const { pay_to, access_seconds, settled_at_seconds, symbol, currency, decimals, ...row } = parsed.data
-    const token = symbol && currency && decimals === DECIMALS ? { symbol, currency, decimals } : null
+    const token = symbol && currency && typeof decimals === 'number' ? { symbol, currency, decimals } : null
     return { ...row, token, payTo: pay_to, accessSeconds: access_seconds, settledAtSeconds: settled_at_seconds }
   }
   const id = z.object({ id: z.string() }).safeParse(stored).data?.id ?? 'without an id'
@@ -107,17 +108,16 @@ type Paid = Pick<Row, 'network' | 'asset' | 'token'>
 export const symbolOf = ({ network, asset, token }: Paid): string | null =>
   token?.symbol ?? assetAt(network, asset)?.symbol ?? null
 
-/** Whole units as exact decimal text, with at least two decimals: `50000n` is `0.05`. */
-export function wholeUnits(amount: bigint): string {
-  const digits = amount.toString().padStart(DECIMALS + 1, '0')
-  const fraction = digits.slice(-DECIMALS).replace(/0{1,4}$/, '')
-  return `${digits.slice(0, -DECIMALS)}.${fraction}`
+/** Whole units as exact decimal text, as the token was counted at the sale; null where the token is not known. */
+export function wholeAmountOf({ network, asset, token, amount }: Paid & Pick<Row, 'amount'>): string | null {
+  const known = token ?? assetAt(network, asset)
+  return known ? wholeUnits(amount, known.decimals) : null
 }
 
 /** An amount for people; atomic units where the token is not known. */
 export function amountOf({ amount, ...paid }: Paid & Pick<Row, 'amount'>): string {
-  const symbol = symbolOf(paid)
-  return symbol === null ? `${amount} units of ${printable(paid.asset)}` : `${wholeUnits(amount)} ${symbol}`
+  const whole = wholeAmountOf({ amount, ...paid })
+  return whole === null ? `${amount} units of ${printable(paid.asset)}` : `${whole} ${symbolOf(paid)}`
 }
 
 /** Where a row's transaction can be looked up; null for what is none. */

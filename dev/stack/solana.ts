@@ -8,7 +8,6 @@ import {
   getTokenEncoder,
   TOKEN_PROGRAM_ADDRESS,
 } from '@solana-program/token'
-import { DECIMALS } from '../../src/x402/assets.ts'
 import { agreeable } from './solana/agreeable.ts'
 import { RpcError } from './solana/asked.ts'
 import { type Clock, startClock } from './solana/clock.ts'
@@ -161,7 +160,7 @@ function newMint(rent: Rent): Account {
   const data = getMintEncoder().encode({
     mintAuthority: issuer,
     supply: 0n,
-    decimals: DECIMALS,
+    decimals: 6,
     isInitialized: true,
     freezeAuthority: issuer,
   })

@@ -27,7 +27,7 @@
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
 /** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
-/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], symbols: Record<string, string>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `symbols`: what tokens are called; `solana`: the path of the part for Solana */
+/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], symbols: Record<string, string>, decimals: Record<string, number>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `symbols`: what tokens are called; `decimals`: of tokens that have not six; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -161,13 +161,13 @@ const nameOf = (network) => networks.find((one) => one.network === network)?.nam
 /** @param {Pick<Terms, 'asset' | 'amount'>} terms */
 const priceIn = (terms) => money(terms, BigInt(terms.amount))
 
-/** @param {Pick<Terms, 'asset'>} terms @param {bigint} micros */
-function money(terms, micros) {
-  const fraction = (micros % 1_000_000n)
-    .toString()
-    .padStart(6, '0')
-    .replace(/0{1,4}$/, '')
-  return `${currencyOf(terms) === 'EUR' ? '€' : '$'}${micros / 1_000_000n}.${fraction}`
+/** Rounded to nothing: all of it is shown. @param {Pick<Terms, 'asset'>} terms @param {bigint} units */
+function money(terms, units) {
+  const decimals = page.decimals[terms.asset] ?? 6
+  const digits = units.toString().padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  const fraction = digits.slice(point).replace(/0+$/, '').padEnd(2, '0')
+  return `${currencyOf(terms) === 'EUR' ? '€' : '$'}${digits.slice(0, point)}.${fraction}`
 }
 
 /** The beginning: a button for each wallet that can pay. @param {string} [status] */

@@ -105,6 +105,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             names: view.offers.map((offer) => offer.name),
             euros: eurosOf(view),
             symbols: symbolsOf(view),
+            decimals: decimalsOf(view),
             networks: view.networks.filter((network) => hasWallets(network, view)).map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
@@ -143,6 +144,12 @@ const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
 /** What the tokens on offer are called. */
 const symbolsOf = ({ networks, tokens }: PaywallView): Record<string, string> =>
   Object.fromEntries(offeredOn(networks, tokens).map(({ asset, symbol }) => [asset, symbol]))
+
+/** Of tokens that have not six, which is what the script takes others to have. */
+const decimalsOf = ({ networks, tokens }: PaywallView): Record<string, number> =>
+  Object.fromEntries(
+    offeredOn(networks, tokens).flatMap(({ asset, decimals }) => (decimals === 6 ? [] : [[asset, decimals]])),
+  )
 
 /** What stands there until the script runs, and stays where it does not. */
 const Stuck = ({ view: { strings, resourceUrl } }: { view: PaywallView }) => (

@@ -4,7 +4,7 @@ import type { LedgerRow } from '../ledger.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { pathAndQueryOf, pathOf, type Resource } from '../policy/scope.ts'
 import type { SignedPayment } from '../replies.ts'
-import { ASSETS, type Asset, assetAt, DECIMALS, isSameToken } from '../x402/assets.ts'
+import { ASSETS, type Asset, assetAt, isSameToken } from '../x402/assets.ts'
 import {
   type Cost,
   type Offer,
@@ -206,7 +206,7 @@ export function ledgerRowOf(row: PaymentRow, tokens: readonly Asset[] = ASSETS):
     settledAtSeconds: row.settledAtSeconds ?? row.claimedAtSeconds,
     remark: row.state.coveredBy !== null ? 'refund_due' : isUnproven(row) ? 'unproven' : null,
     title,
-    token: named && { ...named, decimals: DECIMALS },
+    token: named,
   }
 }
 
@@ -270,7 +270,7 @@ export function claimRow(
 
 function namedAt(network: string, address: string, tokens: readonly Asset[]): Named | null {
   const known = assetAt(network, address, tokens)
-  return known ? { symbol: known.symbol, currency: known.currency } : null
+  return known ? { symbol: known.symbol, currency: known.currency, decimals: known.decimals } : null
 }
 
 const domainOf = ({ name, version }: Domain): Domain => ({ name, version })

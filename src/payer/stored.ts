@@ -7,7 +7,7 @@ import { readMessage } from '../x402/svm.ts'
 export type Domain = { name: string; version: string }
 
 /** What a token is called, and counted in. */
-export type Named = Pick<Asset, 'symbol' | 'currency'>
+export type Named = Pick<Asset, 'symbol' | 'currency' | 'decimals'>
 
 /** The signed payment and the offer as sold. */
 export type Terms = {
@@ -43,7 +43,10 @@ const rest = {
   /** Older rows name none: it is the network's first. */
   asset: z.optional(z.string()),
   domain: z.optional(z.object({ name: z.string(), version: z.string() })),
-  token: z.optional(z.object({ symbol: z.string(), currency: z.enum(['USD', 'EUR']) })),
+  // An older release knew tokens of six decimals alone, and did not say so.
+  token: z.optional(
+    z.object({ symbol: z.string(), currency: z.enum(['USD', 'EUR']), decimals: z._default(z.number(), 6) }),
+  ),
   payTo: z.string(),
   offer: z.nullable(z.string()),
   // Older rows, and those without one, say nothing.

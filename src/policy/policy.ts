@@ -12,7 +12,7 @@ import {
   readingsOf,
 } from './paths.ts'
 import { isReadTwoWays, LONGEST_RAW_QUERY } from './query.ts'
-import { type Amounts, type ExtraOffer, isSameAmount, type Money, type Price, type Rule } from './rules.ts'
+import { type Amounts, type ExtraOffer, isSameAmount, type Money, type Price, type Rule, unitsOf } from './rules.ts'
 
 /** What policy may look at. `country` is ISO 3166-1 alpha-2 as Cloudflare found it. */
 export type RequestFacts = {
@@ -150,13 +150,13 @@ const saleOfOffer = (offer: ExtraOffer): Sale => ({
 })
 
 /**
- * The sales as they can be paid: without currencies that no way takes, and no more than `most` offers. Each sale keeps its
+ * The sales as they can be paid: without amounts that no way takes, and no more than `most` offers. Each sale keeps its
  * first price before any has a second one, so that an article's own list of prices takes no other offer away.
  */
 export function payableSales(sales: readonly Sale[], ways: readonly Way[], most: number): Sale[] {
   const counted = sales.flatMap(({ amounts }) =>
     amounts
-      .map((amount) => ({ amount, offers: ways.filter(({ asset }) => asset.currency === amount.currency).length }))
+      .map((amount) => ({ amount, offers: waysFor(amount, ways).length }))
       .filter(({ offers }) => offers > 0)
       .map((entry, rank) => ({ ...entry, rank })),
   )
@@ -173,18 +173,20 @@ export function payableSales(sales: readonly Sale[], ways: readonly Way[], most:
   })
 }
 
-/**
- * The sales in each way they can be paid: currency by currency as the price has them, in each the networks in their order. All
- * tokens have six decimals, as prices do.
- */
+/** The ways that can pay exactly this, each with how many atomic units that is. */
+const waysFor = ({ currency, micros }: Money, ways: readonly Way[]): { way: Way; amount: bigint }[] =>
+  ways.flatMap((way) => {
+    const amount = way.asset.currency === currency ? unitsOf(micros, way.asset) : null
+    return amount === null ? [] : { way, amount }
+  })
+
+/** The sales in each way they can be paid: currency by currency as the price has them, in each the networks in their order. */
 export const saleOffers = (sales: readonly Sale[], ways: readonly Way[], isSafe: boolean): Offer[] =>
   sales.flatMap(({ amounts, name, accessSeconds, scope }) =>
-    amounts.flatMap(({ currency, micros }) =>
-      ways
-        .filter(({ asset }) => asset.currency === currency)
-        .map((way) => {
-          const flow = isSafe ? 'authorization' : 'upfront'
-          return offerOf(way, { amount: micros, name, accessSeconds, scope, flow })
-        }),
+    amounts.flatMap((money) =>
+      waysFor(money, ways).map(({ way, amount }) => {
+        const flow = isSafe ? 'authorization' : 'upfront'
+        return offerOf(way, { amount, name, accessSeconds, scope, flow })
+      }),
     ),
   )

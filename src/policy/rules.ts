@@ -3,11 +3,14 @@
 import { fail, ok, type Result } from '../errors.ts'
 import type { ConfigProblem } from '../settings.ts'
 import type { Selector } from '../wall/select.ts'
-import { type Currency, DECIMALS } from '../x402/assets.ts'
+import type { Asset, Currency } from '../x402/assets.ts'
 import type { Pattern } from './paths.ts'
 import type { Upstream } from './upstream.ts'
 
-/** An amount in millionths of a currency: all supported tokens have six decimals. */
+/** A price has at most so many, whatever its tokens have: prices are kept in millionths. */
+const DECIMALS = 6
+
+/** An amount in millionths of a currency. */
 export type Money = { currency: Currency; micros: bigint }
 
 /** What something costs: one amount for each currency it can be paid in, and whoever pays picks one. The first is shown first. */
@@ -86,14 +89,24 @@ function parseMoney(text: string): Result<Money, string> {
   const [, sign, whole = '0', fraction = ''] = match
   const currency = sign === '€' ? 'EUR' : 'USD'
   if (fraction.length > DECIMALS) {
-    const token = currency === 'EUR' ? 'EURC' : 'USDC'
     return fail(
-      `${token} has ${DECIMALS} decimals, this price has ${fraction.length}; write fewer, e.g. "${sign}0.000001"`,
+      `a price has at most ${DECIMALS} decimals, this one has ${fraction.length}; write fewer, e.g. "${sign}0.000001"`,
     )
   }
   const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(DECIMALS, '0'))
   return micros === 0n ? fail('a price of zero is written "free"') : ok({ currency, micros })
 }
+
+/** Millionths as atomic units of a token; null where it has too few decimals for them. Nothing is rounded. */
+export function unitsOf(micros: bigint, { decimals }: Pick<Asset, 'decimals'>): bigint | null {
+  if (decimals >= DECIMALS) return micros * 10n ** BigInt(decimals - DECIMALS)
+  const unit = 10n ** BigInt(DECIMALS - decimals)
+  return micros % unit === 0n ? micros / unit : null
+}
+
+/** Atomic units of a token as millionths, which is what it was sold for. */
+export const microsOf = (units: bigint, { decimals }: Pick<Asset, 'decimals'>): bigint =>
+  (units * 10n ** BigInt(DECIMALS)) / 10n ** BigInt(decimals)
 
 /** What something costs in one currency; null where it is not sold in it. */
 export const amountIn = (amounts: readonly Money[], currency: Currency): bigint | null =>
@@ -107,13 +120,13 @@ export const isSameAmount = (a: readonly Money[], b: readonly Money[]): boolean 
 export const formatAmounts = (amounts: readonly Money[]): string => amounts.map(formatPrice).join(' · ')
 
 /** Millionths of a currency → `"$0.05"`, at least two decimals. */
-export function formatPrice({ currency, micros }: Money): string {
-  const whole = micros / 1_000_000n
-  const fraction = (micros % 1_000_000n)
-    .toString()
-    .padStart(DECIMALS, '0')
-    .replace(/0{1,4}$/, '')
-  return `${SIGNS[currency]}${whole}.${fraction}`
+export const formatPrice = ({ currency, micros }: Money): string => `${SIGNS[currency]}${wholeUnits(micros, DECIMALS)}`
+
+/** Atomic units as exact decimal text, with at least two decimals: `50000n` of six decimals is `0.05`. */
+export function wholeUnits(amount: bigint, decimals: number): string {
+  const digits = amount.toString().padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  return `${digits.slice(0, point)}.${digits.slice(point).replace(/0+$/, '').padEnd(2, '0')}`
 }
 
 const UNIT_SECONDS: Record<string, number> = { m: 60, h: 3600, d: 86_400 }

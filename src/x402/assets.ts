@@ -16,18 +16,20 @@ export type Network = {
   explorer: string
 }
 
-/** All tokens have as many: prices are kept in millionths. */
-export const DECIMALS = 6
+/** Those of every token of this table. */
+const DECIMALS = 6
 
 /** What a token is counted in. */
 export type Currency = 'USD' | 'EUR'
 
-/** A token on one network. All have six decimals. */
+/** A token on one network. */
 type Token = Network & {
   /** The token contract, or the mint, as its issuer spells it. */
   asset: string
   symbol: string
   currency: Currency
+  /** How many digits of an amount stand behind the point. */
+  decimals: number
 }
 
 /** An ERC-20 with EIP-3009. */
@@ -125,6 +127,7 @@ const usdc = (network: Network, asset: `0x${string}`, domainName: string): Eip30
   asset,
   symbol: 'USDC',
   currency: 'USD',
+  decimals: DECIMALS,
   eip712: { name: domainName, version: '2' },
 })
 const eurc = (network: Network, asset: `0x${string}`): Eip3009Asset => ({
@@ -133,6 +136,7 @@ const eurc = (network: Network, asset: `0x${string}`): Eip3009Asset => ({
   asset,
   symbol: 'EURC',
   currency: 'EUR',
+  decimals: DECIMALS,
   eip712: { name: 'EURC', version: '2' },
 })
 const usdcMint = (network: Network, asset: string): SvmAsset => ({
@@ -141,6 +145,7 @@ const usdcMint = (network: Network, asset: string): SvmAsset => ({
   asset,
   symbol: 'USDC',
   currency: 'USD',
+  decimals: DECIMALS,
 })
 const eurcMint = (network: Network, asset: string): SvmAsset => ({
   ...network,
@@ -148,6 +153,7 @@ const eurcMint = (network: Network, asset: string): SvmAsset => ({
   asset,
   symbol: 'EURC',
   currency: 'EUR',
+  decimals: DECIMALS,
 })
 
 /** A network's first token of a currency is the one that is offered. */

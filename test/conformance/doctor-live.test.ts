@@ -346,7 +346,7 @@ describe('what Cloudflare says', () => {
     const articles = [{ name: PAGE, metadata: { price: '$0.0000001' } }, { name: 'newsstand:supported' }]
     const lines = await remote({ wrangler: wrangler(['PASS_SECRET'], [], articles) })
     expect(lines.filter((line) => line.includes('CONTENT_KV'))).toEqual([
-      `error: CONTENT_KV: "${PAGE}" answers 500: its price "$0.0000001" cannot be read: USDC has 6 decimals, this price has 7; write fewer, e.g. "$0.000001"; put it again with metadata that can be read`,
+      `error: CONTENT_KV: "${PAGE}" answers 500: its price "$0.0000001" cannot be read: a price has at most 6 decimals, this one has 7; write fewer, e.g. "$0.000001"; put it again with metadata that can be read`,
     ])
   })
 

@@ -198,7 +198,7 @@ describe('a payee that cannot be paid meets its sentence', () => {
 
   test('a token with other decimals, and one of another program', async () => {
     await expectSaid(
-      'error: NETWORKS[1]: the token on Solana Devnet has 9 decimals, prices have 6; remove the network from NETWORKS, and report it',
+      'error: NETWORKS[1]: the token on Solana Devnet has 9 decimals, and prices are counted with 6; remove the network from NETWORKS, and report it',
       await withAccount(1, put(44, Uint8Array.of(9))),
     )
     await expectSaid(

@@ -227,7 +227,7 @@ describe('each mistake in the settings meets its sentence', () => {
     [
       'a price beyond six decimals',
       only(() => shop(routes({ price: '$0.0000001' }))),
-      'error: ROUTES[0].price: USDC has 6 decimals, this price has 7; write fewer, e.g. "$0.000001"',
+      'error: ROUTES[0].price: a price has at most 6 decimals, this one has 7; write fewer, e.g. "$0.000001"',
     ],
     [
       'two offers of one amount',

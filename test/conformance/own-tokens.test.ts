@@ -224,4 +224,8 @@ test('a contract that does not know authorizations is an error', async () => {
   expect(await look()).toContain(
     `error: ${AT}: EURX on Polygon does not say whether an authorization is used (authorizationState), as EIP-3009 has it, so nobody could pay in it; take it out of ASSETS`,
   )
+  const { host } = new URL(shop.dollars.chain.rpcUrl)
+  expect(await look()).toContain(
+    `not checked: ${AT}: ${host} does not say how many decimals EURX on Polygon has; write another endpoint, or look them up`,
+  )
 })

@@ -60,12 +60,12 @@ test.each<[string, Parameters<typeof startFront>[1], string]>([
   [
     'a token with 18 decimals',
     decimals(`0x${'12'.padStart(64, '0')}`),
-    `${at}${token.symbol} on Polygon has 18 decimals, and prices have 6; remove the token`,
+    `${at}${token.symbol} on Polygon has 18 decimals, and ASSETS says 6; correct it, or remove the token`,
   ],
   [
     'a token that says nothing of decimals',
     decimals('0x'),
-    `${at}${token.symbol} on Polygon does not say how many decimals it has, and prices have 6; remove the token`,
+    `${at}${token.symbol} on Polygon does not say how many decimals it has, and ASSETS says 6; correct it, or remove the token`,
   ],
 ])('%s: what is wrong, and what to do', async (_, twist, sentence) => {
   expect(await ofToken(twist)).toEqual([sentence])

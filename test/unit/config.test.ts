@@ -107,7 +107,7 @@ describe('each mistake is answered by what to write instead', () => {
     [
       'too many decimals',
       route({ price: '$0.0000001' }),
-      ['ROUTES[0].price: USDC has 6 decimals, this price has 7; write fewer, e.g. "$0.000001"'],
+      ['ROUTES[0].price: a price has at most 6 decimals, this one has 7; write fewer, e.g. "$0.000001"'],
     ],
     ['a relative path', route({ path: 'articles' }), [`ROUTES[0].path: ${PATH_ADVICE}`]],
     ['a path with a trailing slash', route({ path: '/articles/' }), [`ROUTES[0].path: ${PATH_ADVICE}`]],
@@ -383,6 +383,32 @@ describe('values arrive as tables or as JSON strings', () => {
     expect(problems({ ...euros, ASSETS: { 'eip155:43114': EURC_THERE } })).toEqual([])
   })
 
+  test('a price that a token cannot pay exactly is refused, with what to write instead', () => {
+    const sold = (decimals: number, over: object) => ({
+      NETWORKS: ['eip155:43114'],
+      ASSETS: { 'eip155:43114': { ...EURC_THERE, decimals } },
+      ROUTES: [{ path: '/x', price: '€1', ...over }],
+    })
+    const no = (at: string, price: string, decimals: number, least: string) =>
+      `ROUTES[0].${at}: ${price} cannot be paid exactly in EURC on Avalanche, which has ${decimals} decimals; write a multiple of ${least}`
+    expect(problems(sold(2, { price: '€0.05' }))).toEqual([])
+    expect(problems(sold(18, { price: '€0.000001' }))).toEqual([])
+    expect(problems(sold(0, {}))).toEqual([])
+    expect(problems(sold(2, { price: '€0.005' }))).toEqual([no('price', '€0.005', 2, '€0.01')])
+    expect(problems(sold(0, { price: '€0.50' }))).toEqual([no('price', '€0.50', 0, '€1.00')])
+    expect(problems(sold(2, { price: ['$0.005', '€0.015'] }))).toEqual([no('price', '€0.015', 2, '€0.01')])
+    expect(problems(sold(2, { offers: [{ name: 'Day', price: '€2.001', access: '24h', scope: '/x' }] }))).toEqual([
+      no('offers[0].price', '€2.001', 2, '€0.01'),
+    ])
+    expect(problems(sold(2, { prices: [{ when: { query: { a: '1' } }, price: '€2.001' }] }))).toEqual([
+      no('prices[0].price', '€2.001', 2, '€0.01'),
+    ])
+    // Also where another network's token could pay it.
+    expect(problems({ ...sold(2, { price: '€0.005' }), NETWORKS: ['eip155:8453', 'eip155:43114'] })).toEqual([
+      no('price', '€0.005', 2, '€0.01'),
+    ])
+  })
+
   test('a token without EIP-3009 is paid by Permit2, and needs no domain', () => {
     const { name, version, ...plain } = EURC_THERE
     const ASSETS = { 'eip155:43114': { ...plain, transfer: 'permit2' } }
@@ -404,7 +430,11 @@ describe('values arrive as tables or as JSON strings', () => {
     ['another way', { 'eip155:43114': { ...EURC_THERE, transfer: 'upto' } }, 'ASSETS.eip155:43114.transfer: write'],
     ['a network nobody knows', { 'eip155:99': EURC_THERE }, 'ASSETS.eip155:99: this network is not supported'],
     ['Solana', { [SOLANA]: EURC_THERE }, `ASSETS.${SOLANA}: this network is not supported`],
-    ['18 decimals', { 'eip155:43114': { ...EURC_THERE, decimals: 18 } }, 'ASSETS.eip155:43114.decimals: tokens with 6'],
+    ...[19, -1, 6.5, '6', null].map((decimals): [string, unknown, string] => [
+      `${decimals} decimals`,
+      { 'eip155:43114': { ...EURC_THERE, decimals } },
+      'ASSETS.eip155:43114.decimals: write the decimals() of the token, a whole number from 0 to 18',
+    ]),
     [
       'another currency',
       { 'eip155:43114': { ...EURC_THERE, currency: 'GBP' } },

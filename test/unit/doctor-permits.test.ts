@@ -59,8 +59,16 @@ test.each<[string, (call: Call) => string | null | undefined, string]>([
   ['no token', codeless(TOKEN), `error: ASSETS.${NETWORK}: there is no token at ${TOKEN} on `],
   ['no Permit2', codeless(PERMIT2), `error: ASSETS.${NETWORK}: Permit2 is not on `],
   ['no proxy', codeless(EXACT_PROXY), `error: ASSETS.${NETWORK}: x402's proxy for Permit2 is not on `],
-  ['18 decimals', inDecimals(`0x${'12'.padStart(64, '0')}`), 'has 18 decimals, and prices have 6; remove the token'],
-  ['no decimals', inDecimals('0x'), 'does not say how many decimals it has, and prices have 6; remove the token'],
+  [
+    '18 decimals',
+    inDecimals(`0x${'12'.padStart(64, '0')}`),
+    'has 18 decimals, and ASSETS says 6; correct it, or remove the token',
+  ],
+  [
+    'no decimals',
+    inDecimals('0x'),
+    'does not say how many decimals it has, and ASSETS says 6; correct it, or remove the token',
+  ],
   ['a node that shows no code', ({ method }) => (method === 'eth_getCode' ? null : undefined), 'not checked: ASSETS.'],
   ['a node that falls silent before the decimals', inDecimals(null), 'not checked: ASSETS.'],
 ])('%s', async (_, answer, said) => {

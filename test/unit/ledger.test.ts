@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { compare, type Kind, toLookUp, unknownTokens, type View } from '../../cli/ledger/compare.ts'
 import { asCsv, asJson, csvCell, spanOf } from '../../cli/ledger/export.ts'
-import { isoTime, printable, type Row, wholeUnits } from '../../cli/ledger/rows.ts'
+import { amountOf, isoTime, printable, type Row } from '../../cli/ledger/rows.ts'
 import { answered, FIRST_STEP, newestUpTo, refused, type Step } from '../../cli/ledger/scan.ts'
 import { keyOf, type Transfer, transfersIn } from '../../cli/ledger/transfers.ts'
 import { AUTHORIZATION_CANCELED, AUTHORIZATION_USED, type Log, TRANSFER } from '../../src/payer/proof.ts'
@@ -218,14 +218,21 @@ describe('ranges', () => {
 
 describe('amounts, times and texts', () => {
   test.each([
-    [0n, '0.00'],
-    [1n, '0.000001'],
-    [50_000n, '0.05'],
-    [500_000n, '0.50'],
-    [1_234_500n, '1.2345'],
-    [10n ** 30n + 1n, '1000000000000000000000000.000001'],
-  ])('%d atomic units are %s', (amount, text) => {
-    expect(wholeUnits(amount)).toBe(text)
+    [0n, 6, '0.00'],
+    [1n, 6, '0.000001'],
+    [50_000n, 6, '0.05'],
+    [500_000n, 6, '0.50'],
+    [1_234_500n, 6, '1.2345'],
+    [10n ** 30n + 1n, 6, '1000000000000000000000000.000001'],
+    [50_000_000_000_000_000n, 18, '0.05'],
+    [10n ** 36n + 1n, 18, '1000000000000000000.000000000000000001'],
+    [5n, 2, '0.05'],
+    [7n, 1, '0.70'],
+    [7n, 0, '7.00'],
+  ])('%d atomic units of a token with %i decimals are %s', (amount, decimals, text) => {
+    const paid = { network: 'eip155:8453', asset: '0xe0', token: { symbol: 'X', currency: 'EUR', decimals } }
+    expect(amountOf({ ...paid, amount })).toBe(`${text} X`)
+    expect(amountOf({ ...paid, token: null, amount })).toBe(`${amount} units of 0xe0`)
   })
 
   test('a time is in UTC', () => {

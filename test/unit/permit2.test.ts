@@ -359,10 +359,14 @@ describe('its row', async () => {
 
   test('is in the ledger as it was sold, whatever the settings say by then; an older row as they say', () => {
     const state = { ...CLAIMED, status: 'settled' as const, sent: 1, transaction: `0x${'ab'.repeat(32)}`, position: 3 }
-    const sold = { symbol: 'PEUR', currency: 'EUR', decimals: 6 }
-    const named = withState(claimRow(claim, CLAIMED, NOW, tokens), state, NOW)
+    const sold = { symbol: 'PEUR', currency: 'EUR', decimals: 18 }
+    const fine = tokens.map((known) => ({ ...known, decimals: 18 }))
+    const named = withState(claimRow(claim, CLAIMED, NOW, fine), state, NOW)
     expect(ledgerRowOf(named, []).token).toEqual(sold)
-    expect(ledgerRowOf(withState(row, state, NOW), tokens).token).toEqual(sold)
+    expect(ledgerRowOf(named, tokens).token).toEqual(sold)
+    expect(ledgerRowOf(withState(row, state, NOW), fine).token).toEqual(sold)
+    const older = { ...named, terms: named.terms.replace(',"decimals":18', '') }
+    expect(ledgerRowOf(older, fine).token).toEqual({ ...sold, decimals: 6 })
     expect(ledgerRowOf(withState(row, state, NOW), []).token).toBeNull()
   })
 })

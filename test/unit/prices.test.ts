@@ -6,9 +6,11 @@ import {
   type Amounts,
   formatAmounts,
   formatPrice,
+  microsOf,
   parseAccess,
   parseAmounts,
   parsePrice,
+  unitsOf,
 } from '../../src/policy/rules.ts'
 import { ASSETS, offeredOn } from '../../src/x402/assets.ts'
 import { evmTermsOf, type Way } from '../../src/x402/payment.ts'
@@ -73,6 +75,38 @@ describe('a price is read without floating point', () => {
   )
 })
 
+describe('a price in the units of a token', () => {
+  test.each<[bigint, number, bigint | null]>([
+    [50_000n, 6, 50_000n],
+    [50_000n, 18, 50_000_000_000_000_000n],
+    [1n, 18, 1_000_000_000_000n],
+    [999_999_999_999_999n, 18, 999_999_999_999_999_000_000_000_000n],
+    [50_000n, 2, 5n],
+    [10_000n, 2, 1n],
+    [1_000_000n, 0, 1n],
+    [3_000_000n, 0, 3n],
+    // Never rounded, up or down.
+    [5_000n, 2, null],
+    [9_999n, 2, null],
+    [10_001n, 2, null],
+    [1n, 5, null],
+    [500_000n, 0, null],
+  ])('%d millionths with %i decimals are %s', (micros, decimals, units) => {
+    expect(unitsOf(micros, { decimals })).toBe(units)
+  })
+
+  test('is the same money again, and no two prices are the same units', () => {
+    const price = fc.bigInt({ min: 1n, max: 999_999_999_999_999n })
+    fc.assert(
+      fc.property(price, price, fc.integer({ min: 0, max: 18 }), (one, other, decimals) => {
+        const [a, b] = [one, other].map((micros) => unitsOf(micros, { decimals }))
+        if (a != null) expect(microsOf(a, { decimals })).toBe(one)
+        if (a != null && b != null) expect(a === b).toBe(one === other)
+      }),
+    )
+  })
+})
+
 test.each([
   ['once', 0],
   ['10m', 600],
@@ -107,6 +141,18 @@ describe('what is on sale can be paid', () => {
     expect(payableSales([{ ...article, amounts: [inEuros] }, day], onPolygon, 8)).toEqual([day])
     expect(payableSales([article, day], [], 8)).toEqual([])
     expect(payableSales([article, day], waysOn('eip155:8453'), 8)).toEqual([article, day])
+  })
+
+  test('a way whose token has too few decimals for an amount does not sell it, and others do', () => {
+    const [way, ...others] = waysOn('eip155:137', 'eip155:8453')
+    if (!way) throw new Error('the table has no USDC on Polygon')
+    const coarse = { ...way, asset: { ...way.asset, decimals: 1 } }
+    const fine = { ...way, asset: { ...way.asset, decimals: 18 } }
+    const dollars: Sale = { ...article, amounts: [inDollars] }
+    expect(payableSales([dollars, day], [coarse], 8)).toEqual([day])
+    expect(saleOffers([dollars, day], [coarse], true).map(({ amount }) => amount)).toEqual([5n])
+    expect(saleOffers([dollars], [fine], true).map(({ amount }) => amount)).toEqual([50_000_000_000_000_000n])
+    expect(payableSales([dollars, day], [coarse, ...others], 8)).toEqual([dollars, day])
   })
 
   test('a further token of a currency that the network has is neither offered nor named', () => {

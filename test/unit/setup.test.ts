@@ -329,7 +329,7 @@ describe('answers', () => {
     ],
     [['--price', 'free'], '--price free: write a price such as "$0.05"'],
     [['--price', '0'], '--price 0: a price of zero is written "free"'],
-    [['--price', '0.0000001'], 'USDC has 6 decimals, this price has 7'],
+    [['--price', '0.0000001'], 'a price has at most 6 decimals, this one has 7'],
     [['--money', 'both'], '--money both is neither of the two: write test or real'],
     [['--content', 'disk'], '--content disk is no place: write origin (your own site), kv or r2'],
     [['--local', '--money', 'real'], '--local never takes real money'],

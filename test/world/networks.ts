@@ -52,12 +52,12 @@ export async function placeToken(chain: Chain, asset: Eip3009Asset): Promise<Net
     await ask('anvil_setStorageAt', asset.asset, slot, await ask('eth_getStorageAt', USDC, slot, 'latest'))
   }
   const owner = wallets.deployer.address
-  const { symbol, currency, eip712 } = asset
+  const { symbol, currency, decimals, eip712 } = asset
   for (const data of [
     encodeFunctionData({
       abi,
       functionName: 'initialize',
-      args: [eip712.name, symbol, currency, 6, owner, owner, owner, owner],
+      args: [eip712.name, symbol, currency, decimals, owner, owner, owner, owner],
     }),
     encodeFunctionData({ abi, functionName: 'initializeV2', args: [eip712.name] }),
     encodeFunctionData({ abi, functionName: 'initializeV2_1', args: [owner] }),

@@ -16,13 +16,14 @@ export const EURX: Eip3009Asset = {
   eip712: { name: 'Euro X', version: '2' },
 }
 /** As a publisher writes it. */
-export const AS_WRITTEN = {
-  address: EURX.asset,
-  ...EURX.eip712,
-  decimals: 6,
-  symbol: EURX.symbol,
-  currency: EURX.currency,
-}
+const written = ({ asset, eip712, decimals, symbol, currency }: Eip3009Asset) => ({
+  address: asset,
+  ...eip712,
+  decimals,
+  symbol,
+  currency,
+})
+export const AS_WRITTEN = written(EURX)
 export const PAGE = '/articles/hello'
 export const CONTENT = 'the whole article'
 export const PRICE = 40_000n
@@ -41,16 +42,16 @@ export type OwnShop = {
   stop(): Promise<void>
 }
 
-export async function openOwnShop(): Promise<OwnShop> {
+export async function openOwnShop(token: Eip3009Asset = EURX): Promise<OwnShop> {
   const dollars = await startNetwork(POLYGON)
-  const euros = await placeToken(dollars.chain, EURX)
+  const euros = await placeToken(dollars.chain, token)
   const { facilitator, stop } = await startFacilitatorFor([dollars])
   // Development keys are no payees of real networks.
   const payTo = privateKeyToAccount(generatePrivateKey()).address
   const vars = {
     PAY_TO: { eip155: payTo },
     NETWORKS: [POLYGON],
-    ASSETS: { [POLYGON]: [AS_WRITTEN] },
+    ASSETS: { [POLYGON]: [written(token)] },
     FACILITATORS: [facilitator.url],
     RPC_URLS: { [POLYGON]: dollars.chain.rpcUrl },
     ROUTES: [{ path: '/articles/*', content: 'kv', price: '€0.04', access: '24h' }],
@@ -67,7 +68,7 @@ export async function openOwnShop(): Promise<OwnShop> {
     vars,
     async reader() {
       const account = privateKeyToAccount(generatePrivateKey())
-      await euros.fund(account.address, 1_000_000n)
+      await euros.fund(account.address, 10n ** BigInt(token.decimals))
       return account
     },
     buy: async (version, reader) => ask(await pay(version, (await ask()).challenge, reader)),
