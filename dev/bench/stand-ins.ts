@@ -1,13 +1,13 @@
 // All whom a subject asks, in one process of their own: facilitator, RPC, origin, KV, D1 and the counter of failures. Each
-// answers at once, says what the protocol says, and counts. They remember nothing else.
+// answers at once, says what the protocol says, and counts.
 import { fork } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
 import { LOOPBACK, listening } from '../stack/ports.ts'
 import { articlePage } from './article.ts'
+import { answerCall, Settlement, settle } from './imitated-chain.ts'
 
 const KINDS = ['facilitator', 'rpc', 'origin', 'kv', 'd1', 'limit'] as const
 type Kind = (typeof KINDS)[number]
@@ -54,7 +54,6 @@ export async function startStandIns(): Promise<StandIns> {
 const MEGABYTE = Buffer.alloc(1024 * 1024, 'newsstand ')
 const PAGE = Buffer.from(articlePage(8))
 const ARTICLE = Buffer.from(articlePage(116))
-const HEAD_BLOCK = 20_000_000
 
 const FORGED = 'invalid_exact_evm_payload_signature'
 /** A part of the facilitator's path: it finds every payment good. */
@@ -66,12 +65,6 @@ let counts: Counts = {}
 
 const json = (response: ServerResponse, value: unknown) =>
   response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(value))
-
-const Settle = z.looseObject({
-  paymentPayload: z.looseObject({ payload: z.looseObject({ signature: z.string() }) }),
-  paymentRequirements: z.looseObject({ network: z.string() }),
-})
-const Call = z.looseObject({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()) })
 
 /** `count` gets what was asked. */
 type Serve = (
@@ -99,33 +92,19 @@ const SERVERS: Record<Kind, Serve> = {
         extensions: [],
         signers: {},
       })
-    const { paymentPayload, paymentRequirements } = Settle.parse(JSON.parse(body))
     // The reference middleware shows every payment; newsstand only those that no key has signed, and those are forged here.
     if (what === 'verify') {
       const isGood = parts.includes(BELIEVING)
       return json(response, isGood ? { isValid: true } : { isValid: false, invalidReason: FORGED })
     }
-    const transaction = `0x${createHash('sha256').update(paymentPayload.payload.signature).digest('hex')}`
-    return json(response, { success: true, transaction, network: paymentRequirements.network })
+    const settlement = Settlement.parse(JSON.parse(body))
+    const transaction = settle(settlement)
+    return json(response, { success: true, transaction, network: settlement.paymentRequirements.network })
   },
   rpc(_, body, response, count) {
     const asked: unknown = JSON.parse(body)
     count('request')
-    const answer = (call: unknown) => {
-      const { id, method, params } = Call.parse(call)
-      count(method)
-      const number =
-        typeof params[0] === 'string' && /^0x[0-9a-f]{1,16}$/.test(params[0]) ? Number(params[0]) : HEAD_BLOCK
-      const seconds = Math.floor(Date.now() / 1000) - (HEAD_BLOCK - number) * 2
-      const results: Record<string, unknown> = {
-        eth_chainId: '0x14a34',
-        eth_call: `0x${'0'.repeat(64)}`,
-        eth_getBlockByNumber: { number: `0x${number.toString(16)}`, timestamp: `0x${seconds.toString(16)}` },
-        eth_getLogs: [],
-      }
-      return { jsonrpc: '2.0', id, result: results[method] ?? null }
-    }
-    json(response, Array.isArray(asked) ? asked.map(answer) : answer(asked))
+    json(response, Array.isArray(asked) ? asked.map((call) => answerCall(call, count)) : answerCall(asked, count))
   },
   origin(request, _, response, count) {
     const path = request.url ?? ''
