@@ -11,18 +11,19 @@ const PAGE = `<!doctype html><title>T</title><article><h1>T</h1>${words(40)}</ar
 function pageOf(pieces: readonly (string | Uint8Array | (() => Promise<void>))[], type = 'text/html; charset=utf-8') {
   const gone: unknown[] = []
   const left = [...pieces]
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const next = left.shift()
-        if (next === undefined) return controller.close()
-        if (typeof next === 'function') await next()
-        else controller.enqueue(typeof next === 'string' ? new TextEncoder().encode(next) : next)
-      },
-      cancel: (reason) => void gone.push(reason),
+  const body = new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      const next = left.shift()
+      if (next === undefined) {
+        controller.close()
+        // Whoever waits with room of their own hears of the end only so.
+        controller.byobRequest?.respond(0)
+      } else if (typeof next === 'function') await next()
+      else controller.enqueue(typeof next === 'string' ? new TextEncoder().encode(next) : Uint8Array.from(next))
     },
-    { highWaterMark: 0 },
-  )
+    cancel: (reason) => void gone.push(reason),
+  })
   return { response: new Response(body, { headers: { 'Content-Type': type } }), gone }
 }
 
