@@ -47,6 +47,29 @@ describe('is cut', () => {
   })
 })
 
+test('is asked for in large pieces: each costs as much as what is in it', async () => {
+  const bytes = new TextEncoder().encode(PAGE.replace('</article>', `${words(3_000)}</article>`))
+  let at = 0
+  let asked = 0
+  const body = new ReadableStream({
+    type: 'bytes',
+    pull(controller) {
+      const view = controller.byobRequest?.view
+      if (!view) throw new TypeError('read without room of its own')
+      const piece = bytes.subarray(at, at + view.byteLength)
+      if (piece.byteLength === 0) controller.close()
+      else new Uint8Array(view.buffer, view.byteOffset).set(piece)
+      at += piece.byteLength
+      asked += 1
+      controller.byobRequest?.respond(piece.byteLength)
+    },
+  })
+  const page = await wholeOf(new Response(body, { headers: { 'Content-Type': 'text/html; charset=utf-8' } }))
+  expect(page?.after).toContain('Imprint')
+  expect(bytes.byteLength).toBeGreaterThan(100_000)
+  expect(asked).toBeLessThan(5)
+})
+
 describe('is not cut, and is let go', () => {
   test.each<[string, string | Uint8Array, string]>([
     ['as another type', PAGE, 'application/xhtml+xml'],
