@@ -24,8 +24,14 @@ const OVERRIDES = [
   /^x-(?:accel-mapping|sendfile-type)$/,
 ]
 
-/** Ranges and conditions are for free content; ranges alone for pass holders; a purchase is answered whole. */
-export type Purpose = 'free' | 'holder' | 'purchase'
+/**
+ * Ranges and conditions are for free content; ranges alone for pass holders; a purchase is answered whole, and so is what a
+ * document is shown of before anything is paid.
+ */
+export type Purpose = 'free' | 'holder' | 'purchase' | 'teaser'
+
+/** Whether nothing has been paid for it yet. */
+export const isUnpaid = (purpose: Purpose): boolean => purpose === 'purchase' || purpose === 'teaser'
 
 /** A request's headers without what is ours, and without what makes an origin read another path, host or method. */
 export function forOrigin(request: Request, purpose: Purpose): Headers {
@@ -37,11 +43,11 @@ export function forOrigin(request: Request, purpose: Purpose): Headers {
       isOurs(spelt) ||
       OVERRIDES.some((known) => known.test(spelt)) ||
       (purpose !== 'free' && (CONDITIONAL.test(spelt) || spelt !== name)) ||
-      (purpose === 'purchase' && name === 'range')
+      (isUnpaid(purpose) && name === 'range')
     if (isUnwanted) headers.delete(name)
   }
   const accepted = headers.get('Accept-Encoding')
-  if (purpose === 'purchase' && accepted !== null) headers.set('Accept-Encoding', decodable(accepted))
+  if (isUnpaid(purpose) && accepted !== null) headers.set('Accept-Encoding', decodable(accepted))
   return headers
 }
 

@@ -9,6 +9,7 @@ import {
   forOrigin,
   forUpstream,
   isDecoded,
+  isUnpaid,
   locationAt,
   type Purpose,
   withoutClaims,
@@ -55,10 +56,10 @@ async function askUpstream(request: Request, wanted: OriginRequest, upstream: Up
   const answer = await reached(() => fetchUpstream(request, wanted, upstream))
   if (!answer.ok) return answer
   const { status, headers, body } = answer.value
-  const isUnpaid = wanted.purpose === 'purchase' && isSafe(request.method)
+  const isBeforePayment = isUnpaid(wanted.purpose) && isSafe(request.method)
   // Whoever is sent elsewhere might get there what has not been paid for yet.
   const isAway = status >= 300 && status < 400 && headers.get('Location')?.startsWith(`${wanted.site}/`) === false
-  if (!ABOUT_THE_SELLER.includes(status) && !(isUnpaid && isAway)) {
+  if (!ABOUT_THE_SELLER.includes(status) && !(isBeforePayment && isAway)) {
     return reached(() => handedOn(answer.value, wanted.purpose, lengthOf(answer.value)))
   }
   await body?.cancel()
@@ -137,7 +138,7 @@ function outgoingTo(
   })
 }
 
-/** `bytes`: how long its body is; null where nobody knows. */
+/** Only what is sold is watched. `bytes`: how long its body is; null where nobody knows. */
 async function handedOn(response: Response, purpose: Purpose, bytes: number | null): Promise<Content> {
   return purpose === 'purchase' ? unlessEmpty(response, bytes) : unwatched(response)
 }

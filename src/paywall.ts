@@ -366,7 +366,7 @@ async function unpaid(visit: Sold, refusal: Refusal): Promise<Answer> {
     address: site + originPath + facts.query,
     found,
     pricing: pricingHeaders(rule, facts),
-    ask: (asked, signal) => fromOrigin(asked, world, target, 'purchase', rule, signal),
+    ask: (asked, signal) => fromOrigin(asked, world, target, 'teaser', rule, signal),
   })
   if (teaser?.kind === 'open') return subscribed(visit, teaser.response)
   if (teaser?.kind === 'answer') {

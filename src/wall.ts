@@ -12,6 +12,8 @@ import { amended } from './wall/jsonld.ts'
 const MOST_BYTES = 512 * 1024
 /** Nor is it waited for longer. */
 export const LONGEST_MS = 2_000
+/** As much of a page as is read at once: a platform that is not told hands out 4 KB, and each piece has its price. */
+const PIECE_BYTES = 64 * 1024
 /** What comes behind the cut is waited for no longer: then the document ends. */
 const LONGEST_REST_MS = 5_000
 
@@ -109,7 +111,7 @@ export async function cutPage(
     await page.body?.cancel().catch(() => {})
     return null
   }
-  const source = page.body.getReader()
+  const source = page.body.getReader({ mode: 'byob' })
   const discard = () => source.cancel().catch(() => {})
   const found = await untilCut(source, type, settings, untilMs).catch(() => null)
   if (found === null || found === 'late') {
@@ -145,7 +147,7 @@ const languageOf = ({ headers }: Response): string | null => {
 
 type Rest = { push: (bytes: Uint8Array) => string; end: () => string; left: number }
 type Found = Cut & { rest: Rest }
-type Source = ReadableStreamDefaultReader<Uint8Array>
+type Source = ReadableStreamBYOBReader
 
 async function untilCut(
   source: Source,
@@ -206,7 +208,7 @@ async function startOf(source: Source, untilMs: number): Promise<Uint8Array | nu
 
 /** The next bytes, unless they come too late. */
 async function nextOf(source: Source, untilMs: number): Promise<Uint8Array | 'over' | 'late'> {
-  const next = await within(source.read(), untilMs - Date.now())
+  const next = await within(source.read(new Uint8Array(PIECE_BYTES)), untilMs - Date.now())
   if (next === null) return 'late'
   return next.done ? 'over' : next.value
 }

@@ -1,6 +1,7 @@
 // The wall in the publisher's own page: what a document is shown, what nobody is shown, and what the origin is asked.
 
 import { Readable } from 'node:stream'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { pay } from '../world/payer.ts'
@@ -132,6 +133,26 @@ test.each([404, 410])('%i of the origin reaches the document as it is', async (s
   expect([answer.status, answer.text]).toEqual([status, 'not here'])
 })
 
+describe('an origin that compresses', () => {
+  const zipped = (text: string) => ({
+    headers: { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' },
+    body: gzipSync(text),
+  })
+
+  test('is read as one that does not', async () => {
+    origin.tell(zipped(article()))
+    const answer = await shop.ask(PAGE, { headers: DOCUMENT })
+    for (const shown of ['shadowrootmode', 'The third paragraph', 'Imprint']) expect(answer.text).toContain(shown)
+    expect(answer.text).not.toContain(SECRET)
+  })
+
+  test('says in plain letters that nothing is there', async () => {
+    origin.tell({ ...zipped('not here'), status: 404 })
+    const answer = await shop.ask(PAGE, { headers: DOCUMENT })
+    expect([answer.status, answer.text]).toEqual([404, 'not here'])
+  })
+})
+
 test('so does a redirect within the site, and no other', async () => {
   origin.tell({ status: 301, headers: { Location: `${SITE}/articles/other` }, body: '' })
   expect((await shop.ask(PAGE, { headers: DOCUMENT })).status).toBe(301)
@@ -196,6 +217,13 @@ describe('a subscriber', () => {
     expect(answer.header('Newsstand-Access')).toBeNull()
     expect(origin.seen.map(({ headers }) => headers.cookie)).toEqual(['session=1'])
     expect((await shop.ask(path, { headers: DOCUMENT })).text).not.toContain(SECRET)
+  })
+
+  test('reads what the origin compresses', async () => {
+    const body = gzipSync(article())
+    origin.tell({ headers: { ...open.headers, 'Content-Encoding': 'gzip' }, body })
+    const answer = await shop.ask(PAGE, { headers: { ...SIGNED_IN, 'Accept-Encoding': 'gzip' } })
+    expect(gunzipSync(answer.bytes).toString('utf8')).toBe(article())
   })
 
   test.each<[string, Record<string, string>, Record<string, string>]>([

@@ -33,7 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('origin.ts', [
     ['!ABOUT_THE_SELLER.includes(status) && ', '', site('conformance/upstream')],
-    ['!(isUnpaid && isAway)', 'true', site('conformance/upstream')],
+    ['!(isBeforePayment && isAway)', 'true', site('conformance/upstream')],
     [', isCostly: true', '', site('conformance/upstream')],
     ["redirect: 'manual',", '', site('conformance/upstream')],
   ]),

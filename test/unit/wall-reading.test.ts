@@ -11,18 +11,19 @@ const PAGE = `<!doctype html><title>T</title><article><h1>T</h1>${words(40)}</ar
 function pageOf(pieces: readonly (string | Uint8Array | (() => Promise<void>))[], type = 'text/html; charset=utf-8') {
   const gone: unknown[] = []
   const left = [...pieces]
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const next = left.shift()
-        if (next === undefined) return controller.close()
-        if (typeof next === 'function') await next()
-        else controller.enqueue(typeof next === 'string' ? new TextEncoder().encode(next) : next)
-      },
-      cancel: (reason) => void gone.push(reason),
+  const body = new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      const next = left.shift()
+      if (next === undefined) {
+        controller.close()
+        // Whoever waits with room of their own hears of the end only so.
+        controller.byobRequest?.respond(0)
+      } else if (typeof next === 'function') await next()
+      else controller.enqueue(typeof next === 'string' ? new TextEncoder().encode(next) : Uint8Array.from(next))
     },
-    { highWaterMark: 0 },
-  )
+    cancel: (reason) => void gone.push(reason),
+  })
   return { response: new Response(body, { headers: { 'Content-Type': type } }), gone }
 }
 
@@ -44,6 +45,29 @@ describe('is cut', () => {
     expect(whole?.after).toContain('Imprint')
     expect(await wholeOf(pageOf([...PAGE]).response)).toEqual(whole)
   })
+})
+
+test('is asked for in large pieces: each costs as much as what is in it', async () => {
+  const bytes = new TextEncoder().encode(PAGE.replace('</article>', `${words(3_000)}</article>`))
+  let at = 0
+  let asked = 0
+  const body = new ReadableStream({
+    type: 'bytes',
+    pull(controller) {
+      const view = controller.byobRequest?.view
+      if (!view) throw new TypeError('read without room of its own')
+      const piece = bytes.subarray(at, at + view.byteLength)
+      if (piece.byteLength === 0) controller.close()
+      else new Uint8Array(view.buffer, view.byteOffset).set(piece)
+      at += piece.byteLength
+      asked += 1
+      controller.byobRequest?.respond(piece.byteLength)
+    },
+  })
+  const page = await wholeOf(new Response(body, { headers: { 'Content-Type': 'text/html; charset=utf-8' } }))
+  expect(page?.after).toContain('Imprint')
+  expect(bytes.byteLength).toBeGreaterThan(100_000)
+  expect(asked).toBeLessThan(5)
 })
 
 describe('is not cut, and is let go', () => {
