@@ -168,8 +168,10 @@ function transferTermsOf({ network }: PaymentRow, { asset, domain, transfer, fac
 
 /** What the chain is asked about. */
 export function subjectOf(row: PaymentRow): EvmSubject | SvmSubject {
-  const { asset, transfer } = termsOf(row)
-  return transfer.kind === 'svm' ? { kind: 'svm', transfer } : evmSubjectOf(transfer, asset)
+  const { asset, payTo, transfer } = termsOf(row)
+  return transfer.kind === 'svm'
+    ? { kind: 'svm', transfer, sold: { asset, payTo, amount: row.amount } }
+    : evmSubjectOf(transfer, asset)
 }
 
 /** What is known of a row so far. */
