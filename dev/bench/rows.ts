@@ -227,7 +227,7 @@ export const ROWS: readonly Row[] = [
     reference: free('newsstand'),
     ...CPU,
     goal: { most: 3 },
-    room: { most: 15 },
+    room: { most: 30 },
   },
   {
     name: 'pass, beside fetching and passing on',
@@ -235,7 +235,7 @@ export const ROWS: readonly Row[] = [
     reference: passing('/lasting/a')('pass on'),
     ...CPU,
     goal: { most: 1.4 },
-    room: { most: 5 },
+    room: { most: 6 },
   },
   {
     name: 'free route, beside fetching and passing on',
@@ -277,7 +277,7 @@ export const ROWS: readonly Row[] = [
     ...ONE_BY_ONE,
     ...SIGNED,
     goal: null,
-    room: { most: 6 },
+    room: { most: 7 },
   },
   {
     name: 'purchase, new payer each, beside floor B',
@@ -302,7 +302,7 @@ export const ROWS: readonly Row[] = [
     ...ONE_BY_ONE,
     ...SIGNED,
     goal: null,
-    room: { most: 8 },
+    room: { most: 25 },
   },
   {
     name: 'forged signature, beside recovery alone',
@@ -310,7 +310,7 @@ export const ROWS: readonly Row[] = [
     ...ONE_BY_ONE,
     ...SIGNED,
     goal: { most: 1.3 },
-    room: { most: 6 },
+    room: { most: 14 },
   },
   {
     name: 'recovery, beside @noble/curves alone',
@@ -327,7 +327,7 @@ export const ROWS: readonly Row[] = [
     ...ONE_BY_ONE,
     ...SIGNED,
     goal: null,
-    room: { most: 6 },
+    room: { most: 8 },
   },
   {
     name: 'garbage, beside a 402',
@@ -343,6 +343,6 @@ export const ROWS: readonly Row[] = [
     ...ONE_BY_ONE,
     ...SIGNED,
     goal: null,
-    room: { most: 6 },
+    room: { most: 10 },
   },
 ]
