@@ -39,7 +39,7 @@ export type Row = {
 export type Spread = { median: number; least: number; most: number }
 export type Measured = { row: Row; ours: Spread; reference: Spread; ratio: Spread; requests: number }
 
-/** A round takes about so much CPU: the clock of a process ticks every 10 ms. */
+/** A round takes about so much CPU. */
 const ROUND_CPU_MS = 400
 const LEAST_REQUESTS = 20
 const MOST_REQUESTS = 4_000

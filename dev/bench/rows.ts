@@ -124,7 +124,7 @@ function blocked(subject: SubjectName): Work {
   }
 }
 
-const MEGABYTES = 20
+const MEGABYTES = 256
 /** What each megabyte costs of a long answer: what comes with every answer is little beside it. */
 const perMegabyte = { of: 'MB', from: (cost: number) => cost / MEGABYTES }
 const film = (prefix: string) => `${prefix}${MEGABYTES}mb`
@@ -258,10 +258,10 @@ export const ROWS: readonly Row[] = [
     ours: bought('newsstand'),
     reference: passing(film('/open/'))('newsstand'),
     ...ONE_BY_ONE,
-    most: 20,
+    most: 4,
     unit: perMegabyte,
     goal: { most: 1.3 },
-    room: { most: 8 },
+    room: { most: 3 },
   },
   {
     name: 'purchase, known payer, beside floor B',
