@@ -27,7 +27,7 @@
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
 /** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
-/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], euros: string[], symbols: Record<string, string>, decimals: Record<string, number>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `euros`: tokens that are counted in them; `symbols`: what tokens are called; `decimals`: of tokens that have not six; `solana`: the path of the part for Solana */
+/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -148,26 +148,28 @@ function allTermsOf(offer) {
     })
 }
 
-/** @param {Pick<Terms, 'asset'>} terms @returns {Currency} */
-const currencyOf = ({ asset }) => (page.euros.includes(asset) ? 'EUR' : 'USD')
+/** What a token is called, and counted in. @param {Pick<Terms, 'network' | 'asset'>} terms */
+const tokenOf = ({ network, asset }) => page.tokens[`${network} ${asset}`] ?? ['', 'USD', 6]
+/** @param {Pick<Terms, 'network' | 'asset'>} terms @returns {Currency} */
+const currencyOf = (terms) => tokenOf(terms)[1]
 /** @param {Currency} [currency] @returns {(terms: Terms) => boolean} */
 const isIn = (currency) => (terms) => currency === undefined || currencyOf(terms) === currency
-/** @param {Pick<Terms, 'asset'>} terms */
-const symbolOf = ({ asset }) => page.symbols[asset] ?? ''
+/** @param {Pick<Terms, 'network' | 'asset'>} terms */
+const symbolOf = (terms) => tokenOf(terms)[0]
 /** @param {number} offer @param {Currency} [currency] */
 const symbolsOf = (offer, currency) => [...new Set(termsOf(offer).filter(isIn(currency)).map(symbolOf))].join(', ')
 /** @param {string} network */
 const nameOf = (network) => networks.find((one) => one.network === network)?.name ?? ''
-/** @param {Pick<Terms, 'asset' | 'amount'>} terms */
+/** @param {Pick<Terms, 'network' | 'asset' | 'amount'>} terms */
 const priceIn = (terms) => money(terms, BigInt(terms.amount))
 
-/** Rounded to nothing: all of it is shown. @param {Pick<Terms, 'asset'>} terms @param {bigint} units */
+/** Rounded to nothing: all of it is shown. @param {Pick<Terms, 'network' | 'asset'>} terms @param {bigint} units */
 function money(terms, units) {
-  const decimals = page.decimals[terms.asset] ?? 6
+  const [, currency, decimals] = tokenOf(terms)
   const digits = units.toString().padStart(decimals + 1, '0')
   const point = digits.length - decimals
   const fraction = digits.slice(point).replace(/0+$/, '').padEnd(2, '0')
-  return `${currencyOf(terms) === 'EUR' ? '€' : '$'}${digits.slice(0, point)}.${fraction}`
+  return `${currency === 'EUR' ? '€' : '$'}${digits.slice(0, point)}.${fraction}`
 }
 
 /** The beginning: a button for each wallet that can pay. @param {string} [status] */

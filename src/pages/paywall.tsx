@@ -103,9 +103,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
             resource: view.resourceUrl,
             isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
             names: view.offers.map((offer) => offer.name),
-            euros: eurosOf(view),
-            symbols: symbolsOf(view),
-            decimals: decimalsOf(view),
+            tokens: shownOf(view),
             networks: view.networks.filter((network) => hasWallets(network, view)).map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             texts: strings.checkout,
@@ -137,18 +135,16 @@ function takenOn(taken: readonly Asset[], pay: Strings['pay']): string {
 
 const symbolsIn = (tokens: readonly Asset[]): string => [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 
-/** The tokens on offer that are counted in euros. */
-const eurosOf = ({ networks, tokens }: PaywallView): string[] =>
-  offeredOn(networks, tokens).flatMap((token) => (token.currency === 'EUR' ? token.asset : []))
-
-/** What the tokens on offer are called. */
-const symbolsOf = ({ networks, tokens }: PaywallView): Record<string, string> =>
-  Object.fromEntries(offeredOn(networks, tokens).map(({ asset, symbol }) => [asset, symbol]))
-
-/** Of tokens that have not six, which is what the script takes others to have. */
-const decimalsOf = ({ networks, tokens }: PaywallView): Record<string, number> =>
+/** What the script says of a token by its network and address: one address may be two tokens on two networks. */
+const shownOf = ({
+  networks,
+  tokens,
+}: PaywallView): Record<string, [symbol: string, currency: Currency, decimals: number]> =>
   Object.fromEntries(
-    offeredOn(networks, tokens).flatMap(({ asset, decimals }) => (decimals === 6 ? [] : [[asset, decimals]])),
+    offeredOn(networks, tokens).map(({ network, asset, symbol, currency, decimals }) => [
+      `${network} ${asset}`,
+      [symbol, currency, decimals],
+    ]),
   )
 
 /** What stands there until the script runs, and stays where it does not. */

@@ -4,14 +4,22 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { afterAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { startBrowser } from '../world/chromium.ts'
-import { EURX, type OwnShop, openOwnShop } from '../world/own-token.ts'
+import { EURX, type OwnShop, openOwnShop, POLYGON, written } from '../world/own-token.ts'
 import { openReader, walletOf } from '../world/reader.ts'
 import { ARTICLE, hasArticle, metadata, signatures } from './newsstand.ts'
 
 const browser = await startBrowser()
-const CASES: [decimals: number, shop: OwnShop, price: bigint][] = [
-  [18, await openOwnShop({ ...EURX, decimals: 18 }), 40_000_000_000_000_000n],
-  [2, await openOwnShop({ ...EURX, decimals: 2 }), 4n],
+const AVALANCHE = 'eip155:43114'
+/** Its address is another token's on another network, with other decimals. */
+const twice = { ...EURX, decimals: 18 }
+const inTwoPlaces = {
+  NETWORKS: [POLYGON, AVALANCHE],
+  ASSETS: { [POLYGON]: [written(twice)], [AVALANCHE]: [written({ ...EURX, decimals: 6 })] },
+}
+const CASES: [name: string, shop: OwnShop, price: bigint][] = [
+  ['18 decimals', await openOwnShop({ ...EURX, decimals: 18 }), 40_000_000_000_000_000n],
+  ['2 decimals', await openOwnShop({ ...EURX, decimals: 2 }), 4n],
+  ['18 decimals, and 6 at its address elsewhere', await openOwnShop(twice, inTwoPlaces), 40_000_000_000_000_000n],
 ]
 for (const [, { site }] of CASES) await site.kv.put('/articles/tides', ARTICLE, { metadata })
 
@@ -22,7 +30,7 @@ afterAll(async () => {
 
 const typed = z.looseObject({ message: z.looseObject({ value: z.string() }) })
 
-describe.each(CASES)('with %i decimals', (_, shop, price) => {
+describe.each(CASES)('with %s', (_, shop, price) => {
   async function visit(account: PrivateKeyAccount) {
     const reader = await openReader(browser, [walletOf(account, shop.dollars.chain.rpcUrl)])
     await reader.page.goto(`${shop.site.url}/articles/tides`)

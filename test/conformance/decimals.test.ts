@@ -13,7 +13,7 @@ const CASES: [decimals: number, price: bigint][] = [
   [2, 4n],
 ]
 const PAGE_DATA = /<script id="checkout" type="application\/json">(.*?)<\/script>/s
-const pageData = z.object({ decimals: z.record(z.string(), z.number()) })
+const pageData = z.object({ tokens: z.record(z.string(), z.tuple([z.string(), z.string(), z.number()])) })
 
 describe.each(CASES)('a token with %i decimals', (decimals, price) => {
   let shop: OwnShop
@@ -33,8 +33,8 @@ describe.each(CASES)('a token with %i decimals', (decimals, price) => {
     expect(answer.challenge.v2.accepts).toMatchObject([{ asset: EURX.asset, amount: `${price}` }])
     const { text } = await ask(PAGE, { Accept: 'text/html' })
     expect(text).toContain('<strong class="price">€0.04</strong>')
-    const { decimals: shown } = pageData.parse(JSON.parse(PAGE_DATA.exec(text)?.[1] ?? ''))
-    expect(shown).toEqual({ [EURX.asset]: decimals })
+    const { tokens } = pageData.parse(JSON.parse(PAGE_DATA.exec(text)?.[1] ?? ''))
+    expect(tokens[`${POLYGON} ${EURX.asset}`]).toEqual(['EURX', 'EUR', decimals])
   })
 
   test.each(VERSIONS)(

@@ -16,7 +16,7 @@ export const EURX: Eip3009Asset = {
   eip712: { name: 'Euro X', version: '2' },
 }
 /** As a publisher writes it. */
-const written = ({ asset, eip712, decimals, symbol, currency }: Eip3009Asset) => ({
+export const written = ({ asset, eip712, decimals, symbol, currency }: Eip3009Asset) => ({
   address: asset,
   ...eip712,
   decimals,
@@ -42,7 +42,8 @@ export type OwnShop = {
   stop(): Promise<void>
 }
 
-export async function openOwnShop(token: Eip3009Asset = EURX): Promise<OwnShop> {
+/** `further`: settings beside these, or in their place. */
+export async function openOwnShop(token: Eip3009Asset = EURX, further: Vars = {}): Promise<OwnShop> {
   const dollars = await startNetwork(POLYGON)
   const euros = await placeToken(dollars.chain, token)
   const { facilitator, stop } = await startFacilitatorFor([dollars])
@@ -55,6 +56,7 @@ export async function openOwnShop(token: Eip3009Asset = EURX): Promise<OwnShop> 
     FACILITATORS: [facilitator.url],
     RPC_URLS: { [POLYGON]: dollars.chain.rpcUrl },
     ROUTES: [{ path: '/articles/*', content: 'kv', price: '€0.04', access: '24h' }],
+    ...further,
   }
   const site = await startSite(vars)
   await site.kv.put(PAGE, CONTENT)
