@@ -1,23 +1,82 @@
 // Payments on Solana that a program makes for its owner: nobody sees in the bytes what is moved. They are taken where the
-// facilitator looks at what the program does, and served once the chain shows that the price has arrived. What a facilitator
-// that lies can do is in `test/long/solana-smart-wallets`.
-import { afterAll, describe, expect, test } from 'vitest'
+// facilitator looks at what the program does, and served once the chain shows that the price has arrived.
+import { getBase58Decoder } from '@solana/kit'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import type { FacilitatorHook } from '../../dev/stack/facilitator.ts'
 import { assemble, type Instruction, readTransaction } from '../../dev/stack/solana/message.ts'
-import { solanaWallets } from '../../dev/stack/solana/wallets.ts'
+import { type SolanaWallet, solanaWallets } from '../../dev/stack/solana/wallets.ts'
 import { SOLANA_NETWORK, SOLANA_USDC, VAULT_PROGRAM } from '../../dev/stack/solana.ts'
 import type { Answer } from '../world/answer.ts'
-import { HEADERS, VERSIONS } from '../world/payer.ts'
+import { HEADERS, VERSIONS, type Version } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, PRICE } from '../world/shop.ts'
-import { paySolana, signSolana, solanaChallenge, wrapSolana } from '../world/solana-payer.ts'
-import { openSolanaShop } from '../world/solana-shop.ts'
+import { paySolana, type SolanaChange, signSolana, solanaChallenge, wrapSolana } from '../world/solana-payer.ts'
+import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 import { signInOnSolana, solanaSignInOf } from '../world/solana-sign-in.ts'
-import { openVault } from '../world/solana-vault.ts'
-import { CONTENT, OTHER, openVaultShop, PAGE } from '../world/solana-vault-shop.ts'
+import { openVault, type Vault } from '../world/solana-vault.ts'
 
-const { shop, vault, newReader, header, ask, toPublisher, cheats, lie, landAndPraise } = await openVaultShop()
+const PAGE = '/articles/hello'
+const OTHER = '/articles/other'
+const CONTENT = 'the whole article'
+const { publisher, feePayers } = solanaWallets
+const sent = z.looseObject({
+  paymentPayload: z.looseObject({ payload: z.looseObject({ transaction: z.base64() }) }),
+})
 
+let shop: SolanaShop
+let vault: Vault
+type Lie = (transaction: Uint8Array) => object
+/** What becomes of a reader's settlement in place of what the reference facilitator makes of it. */
+const lies = new Map<string, Lie>()
+
+const hook: FacilitatorHook = async ({ path, body }, proceed) => {
+  const settled = path === '/settle' ? sent.safeParse(body).data : undefined
+  if (!settled) return proceed()
+  const transaction = new Uint8Array(Buffer.from(settled.paymentPayload.payload.transaction, 'base64'))
+  const lie = lies.get(readTransaction(transaction).keys[1] ?? '')
+  return lie ? { status: 200, body: JSON.stringify(lie(transaction)) } : proceed()
+}
+
+beforeAll(async () => {
+  shop = await openSolanaShop({}, { solana: { vault: true, simulates: true }, hook })
+  vault = await openVault(shop.solana)
+  for (const path of [PAGE, OTHER]) await shop.site.kv.put(path, CONTENT)
+  await shop.solana.fund(vault.address, 1_000_000_000n)
+})
 afterAll(() => shop.close())
+/** Puts a transaction onto the chain with its fee payer's signature, and calls it a success whatever it has moved. */
+function landAndPraise(transaction: Uint8Array): object {
+  const read = readTransaction(transaction)
+  const payer = feePayers.find(({ address }) => address === read.keys[0])
+  if (!payer) throw new Error('that is no fee payer of this facilitator')
+  const signature = payer.sign(read.messageBytes)
+  const problem = shop.solana.land(assemble([signature, ...read.signatures.slice(1)], read.messageBytes))
+  if (problem !== null) throw new Error(`it did not land: ${JSON.stringify(problem)}`)
+  return {
+    success: true,
+    transaction: getBase58Decoder().decode(signature),
+    network: SOLANA_NETWORK,
+    payer: vault.address,
+  }
+}
 
+/** A reader who has nothing herself: what she pays is in the vault. */
+const newReader = () => shop.readerOnSolana(0n)
+
+async function header(
+  version: Version,
+  reader: SolanaWallet,
+  make: () => Promise<readonly Instruction[]> | null = () => null,
+  change: SolanaChange = {},
+  path = PAGE,
+): Promise<Record<string, string>> {
+  const challenge = await shop.challengeOnSolana(path)
+  const moves = await make()
+  const paid = moves ? vault.paying(reader, moves, change) : await vault.honest(challenge, reader, change)
+  return paySolana(version, shop.solana, challenge, reader, paid)
+}
+
+const ask = (headers: Record<string, string>, path = PAGE) => shop.ask(path, { headers })
 const passOf = (answer: Answer) => ({ Cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' })
 
 describe.each(VERSIONS)('in %s', (version) => {
@@ -82,14 +141,68 @@ test('who owns it already is not charged for a second one, and may sign in with 
   expect([stranger.status, stranger.error]).toEqual([402, 'sign_in_nothing_bought'])
 })
 
-test.each(cheats)('the facilitator refuses a program that moves %s', async (_, cheat) => {
-  const reader = await newReader()
-  const headers = await header('v2', reader, cheat)
-  const { result: answer, cost } = await shop.costOnSolana(() => ask(headers))
-  expect([answer.status, answer.receipt?.success]).toEqual([402, false])
-  expect(answer.text).not.toContain(CONTENT)
-  expect(cost).toEqual({ ...NOTHING, settles: 1 })
-  expect(await shop.ledger(reader.address)).toEqual([])
+const toPublisher = (amount: bigint) => vault.move(publisher.address, amount)
+const CHEATS: [string, () => Promise<Instruction[]>][] = [
+  ['a unit less', async () => [await toPublisher(PRICE - 1n)]],
+  ['all of it to somebody else', async () => [await vault.move(solanaWallets.bob.address, PRICE)]],
+  ['half of it twice', async () => [await toPublisher(PRICE / 2n), await toPublisher(PRICE / 2n - 1n)]],
+  ['to itself', async () => [await vault.move(vault.address, PRICE)]],
+]
+
+describe('what does not arrive is not served', () => {
+  beforeAll(async () => {
+    await shop.solana.fund(solanaWallets.bob.address, 0n)
+    // The publisher has let the vault take from her account: the worst that can be.
+    await shop.solana.delegate(publisher.address, vault.address, 1_000_000_000n)
+  })
+
+  test.each(CHEATS)('the facilitator refuses a program that moves %s', async (_, cheat) => {
+    const reader = await newReader()
+    const headers = await header('v2', reader, cheat)
+    const { result: answer, cost } = await shop.costOnSolana(() => ask(headers))
+    expect([answer.status, answer.receipt?.success]).toEqual([402, false])
+    expect(answer.text).not.toContain(CONTENT)
+    expect(cost).toEqual({ ...NOTHING, settles: 1 })
+    expect(await shop.ledger(reader.address)).toEqual([])
+  })
+
+  const TAKEN_BACK: (typeof CHEATS)[number] = [
+    'and takes it back',
+    async () => [await toPublisher(PRICE), await vault.move(vault.address, PRICE, publisher.address)],
+  ]
+  test.concurrent.each([...CHEATS, TAKEN_BACK])(
+    'where a facilitator has put it on the chain and calls it paid, the chain is believed: %s',
+    async (_, cheat) => {
+      const reader = await newReader()
+      const headers = await header('v2', reader, cheat)
+      lies.set(reader.address, landAndPraise)
+      const answer = await ask(headers)
+      expect([answer.status, answer.error]).toEqual([402, 'invalid_exact_svm_transaction_failed'])
+      expect(answer.text).not.toContain(CONTENT)
+      expect(answer.header('Set-Cookie')).toBeNull()
+      // Nor later, here or elsewhere.
+      const again = await ask(headers)
+      expect(again.status).toBe(402)
+      expect(again.text).not.toContain(CONTENT)
+      expect(await shop.ledger(reader.address)).toEqual([])
+    },
+    40_000,
+  )
+
+  test.concurrent('a success that nobody has sent is no outcome', async () => {
+    const reader = await newReader()
+    const headers = await header('v2', reader)
+    lies.set(reader.address, (transaction) => {
+      const { keys, messageBytes } = readTransaction(transaction)
+      const payer = feePayers.find(({ address }) => address === keys[0])
+      const signature = getBase58Decoder().decode(payer?.sign(messageBytes) ?? new Uint8Array(64))
+      return { success: true, transaction: signature, network: SOLANA_NETWORK, payer: vault.address }
+    })
+    const answer = await ask(headers)
+    expect([answer.status, answer.error]).toEqual([503, 'settlement_pending'])
+    expect(answer.header('PAYMENT-REQUIRED')).toBeNull()
+    expect(answer.text).not.toContain(CONTENT)
+  }, 40_000)
 })
 
 test.each<[string, () => Promise<Instruction[]>]>([
@@ -98,7 +211,7 @@ test.each<[string, () => Promise<Instruction[]>]>([
 ])('what has arrived is served, whatever the facilitator would have said of it: %s', async (_, moves) => {
   const reader = await newReader()
   const headers = await header('v2', reader, moves)
-  lie(reader, landAndPraise)
+  lies.set(reader.address, landAndPraise)
   const answer = await ask(headers)
   expect([answer.status, answer.text]).toEqual([200, CONTENT])
 })
