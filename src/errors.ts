@@ -63,9 +63,6 @@ const PAYMENT_REASONS = {
     'The wallet has not approved Permit2 for this token. Approve it, then send the same payment again; nothing was charged.',
   ),
   invalid_exact_svm_payload_signature_invalid: unsettled('The transaction is not signed by the one who is to pay.'),
-  invalid_exact_svm_payload_no_transfer_instruction: unsettled(
-    'The transaction has no transfer that can be seen, and nobody here pays the fee for wallets that are programs. Pay with a key.',
-  ),
   invalid_exact_svm_payload_mint_mismatch: unsettled('The transaction moves another token than the one quoted.'),
   invalid_exact_svm_payload_recipient_mismatch: unsettled(
     'The transaction does not pay the token account of payTo. Pay that one.',

@@ -11,13 +11,14 @@ import {
   isForOthers,
   KEY_REFUSED,
   readSettlement,
+  readSupport,
   readVerification,
   type SettleReply,
   type SignedPayment,
+  type Supported,
   TOO_MANY_REQUESTS,
   type VerifyReply,
 } from './replies.ts'
-import { readSupport, type Supported } from './served.ts'
 import { BAZAAR, bazaarDeclaration } from './x402/extensions/bazaar.ts'
 import { requirementsV2 } from './x402/v2.ts'
 import { payloadOf } from './x402/wire.ts'

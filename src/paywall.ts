@@ -37,7 +37,7 @@ import { moneyOf, receiptFor } from './receipt.ts'
 import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
-import { isSimulating, knownListings, waysToPay } from './supported.ts'
+import { waysToPay } from './supported.ts'
 import { isOpen, maySubscribe, teaserOf } from './teaser.ts'
 import type { Teaser } from './wall.ts'
 import { isSameAddress } from './x402/assets.ts'
@@ -263,7 +263,6 @@ const bondOf = async (world: World, resource: Resource): Promise<Bond> => ({
   context: contextOf(resource),
   keys: await readKeysOf(world, 'memo'),
   facilitators: world.config.facilitators.map(({ url }) => url),
-  simulating: (facilitator, network) => isSimulating(knownListings(world), facilitator, network),
   tokens: world.config.tokens,
 })
 

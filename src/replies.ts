@@ -5,6 +5,7 @@ import type { PaymentReason } from './errors.ts'
 import type { Reply } from './http.ts'
 import { isTransactionOf } from './networks/solana.ts'
 import { isSameAddress, networkOf } from './x402/assets.ts'
+import { isSolanaAddress } from './x402/base58.ts'
 import type { Offer, Transfer } from './x402/payment.ts'
 
 export type SignedPayment = {
@@ -111,17 +112,14 @@ const NOT_PROCESSED = new Set([404, 405, 521, 523, 525, 526, 530])
 
 /** A success counts only if it is one: of this payment, with its transaction, and without a reason for failing. */
 async function readSuccess(reply: z.infer<typeof settleReply>, payment: SignedPayment): Promise<SettleReply> {
-  const { payer: signer, offer, transfer } = payment
+  const { payer: signer, offer } = payment
   const { errorReason, network, payer, amount } = reply
-  // A program has moved what the bytes do not show, from an account that nobody here knows: the chain has to say what.
-  const isUnseen = transfer.kind === 'svm' && transfer.mint === null
   const transaction = await transactionIn(reply.transaction ?? '', payment)
   const isAsAsked =
     (!network || network === offer.network || network === networkOf(offer.network)?.v1Name) &&
-    (!payer || isUnseen || isSameAddress(payer, signer)) &&
+    (!payer || isSameAddress(payer, signer)) &&
     (!amount || amount === offer.amount.toString())
-  if (!isAsAsked || errorReason || transaction === '') return { kind: 'unknown' }
-  return { kind: isUnseen ? 'pending' : 'settled', transaction }
+  return isAsAsked && !errorReason && transaction !== '' ? { kind: 'settled', transaction } : { kind: 'unknown' }
 }
 
 /**
@@ -171,8 +169,6 @@ const REASONS: ReadonlyMap<string, PaymentReason> = new Map<string, PaymentReaso
   ['invalid_exact_evm_permit2_payload_deadline', 'permit2_deadline_expired'],
   ['invalid_exact_evm_permit2_payload_allowance_required', 'permit2_allowance_required'],
   ['invalid_exact_svm_payload_signature_invalid', 'invalid_exact_svm_payload_signature_invalid'],
-  ['invalid_exact_svm_payload_no_transfer_instruction', 'invalid_exact_svm_payload_no_transfer_instruction'],
-  ['invalid_exact_svm_smart_wallet_program_not_allowed', 'invalid_exact_svm_payload_no_transfer_instruction'],
   ['invalid_exact_svm_payload_mint_mismatch', 'invalid_exact_svm_payload_mint_mismatch'],
   ['invalid_exact_svm_payload_recipient_mismatch', 'invalid_exact_svm_payload_recipient_mismatch'],
   ['invalid_exact_svm_payload_amount_mismatch', 'invalid_exact_svm_payload_amount_mismatch'],
@@ -213,9 +209,7 @@ const SURE =
   /^(?:invalid_|insufficient_|unsupported_|asset_|eip6492_|payment_expired$|amount_too_low$|self_send_|permit2_(?:disabled|proxy_not_deployed|invalid_\w+)$|preflight_)/
 
 /** Reasons are an open set. An unknown one says nothing, but a transaction named beside it is worth a look. */
-async function readFailure(said: string, named: string, payment: SignedPayment): Promise<SettleReply> {
-  // On Solana some say more behind a colon.
-  const word = payment.transfer.kind === 'svm' ? (said.split(':')[0] ?? '') : said
+async function readFailure(word: string, named: string, payment: SignedPayment): Promise<SettleReply> {
   const transaction = await transactionIn(named, payment)
   if (NONCE_USED.test(word)) return { kind: 'nonce_used' }
   if (PENDING.test(word)) return { kind: 'pending', transaction }
@@ -249,6 +243,49 @@ export function readVerification({ status, json }: Reply, payment: SignedPayment
   return !isSaid || UNDECIDED.test(word)
     ? null
     : { kind: 'refused', reason: publicReason(word, payment) ?? 'unexpected_settle_error' }
+}
+
+/** Of one facilitator on one network; more are not needed. */
+const MOST_FEE_PAYERS = 32
+
+/** What a facilitator serves with `exact`: networks as it names them (CAIP-2, or the names of v1), and its extensions. */
+export type Supported = {
+  networks: readonly string[]
+  extensions: readonly string[]
+  /** On Solana, by network: whose keys may pay the fee; the one it would have now comes first. */
+  feePayers: Readonly<Record<string, readonly string[]>>
+}
+
+const supported = z.object({
+  kinds: z
+    .array(
+      z.object({
+        scheme: z.string(),
+        network: z.string(),
+        extra: z.catch(z.optional(z.object({ feePayer: z.optional(z.string()) })), undefined),
+      }),
+    )
+    .check(z.minLength(1)),
+  extensions: z.catch(z.array(z.string()), []),
+  signers: z.catch(z.optional(z.record(z.string(), z.array(z.string()))), undefined),
+})
+
+/** What an answer of `/supported` says; null where it lists nothing, or cannot be read. */
+export function readSupport({ json }: Reply): Supported | null {
+  const { data } = z.safeParse(supported, json)
+  if (!data) return null
+  const exact = data.kinds.filter(({ scheme }) => scheme === 'exact')
+  const feePayers = exact.flatMap(({ network, extra }): [string, string[]][] => {
+    const named = extra?.feePayer
+    if (!network.startsWith('solana:') || named === undefined) return []
+    const others = [...(data.signers?.[network] ?? []), ...(data.signers?.['solana:*'] ?? [])]
+    return [[network, [...new Set([named, ...others])].filter(isSolanaAddress).slice(0, MOST_FEE_PAYERS)]]
+  })
+  return {
+    networks: exact.map(({ network }) => network),
+    extensions: data.extensions,
+    feePayers: Object.fromEntries(feePayers.filter(([, known]) => known.length > 0)),
+  }
 }
 
 /** Whether a facilitator says that it serves something else: it did not look at the payment, and the next one may serve it. */

@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import { readSupported } from './facilitator.ts'
 import type { Facilitator } from './facilitators.ts'
 import { log, nameOf } from './log.ts'
-import type { Supported } from './served.ts'
+import type { Supported } from './replies.ts'
 import type { World } from './site.ts'
 import { pause, within } from './waiting.ts'
 import { type Asset, type Network, namespaceOf, networkOf, offeredOn } from './x402/assets.ts'
@@ -18,8 +18,6 @@ const listing = z.object({
   hasBazaar: z.boolean(),
   /** On Solana, by network: whose key pays the fee. The same as long as it is named, so that all isolates offer one. */
   feePayers: z.optional(z.record(z.string(), z.string())),
-  /** On Solana: the networks on which it looks at what programs move, and pays the fee for wallets that are programs. */
-  simulates: z.optional(z.array(z.string())),
 })
 const listings = z.record(z.string(), listing)
 
@@ -57,7 +55,7 @@ const LOOK_MS = 60_000
 /** What is known after an answer. */
 export function listingAfter(
   before: Listing | undefined,
-  { networks, extensions, feePayers, simulates }: Supported,
+  { networks, extensions, feePayers }: Supported,
   wanted: readonly string[],
   nowSeconds: number,
 ): Listing {
@@ -79,7 +77,6 @@ export function listingAfter(
   return {
     missing: Object.fromEntries(missing),
     hasBazaar: extensions.includes('bazaar'),
-    ...(simulates.length === 0 ? {} : { simulates: simulates.filter((network) => wanted.includes(network)) }),
     // What it does not name for now was good a moment ago.
     ...(payers.length === 0 && !before?.feePayers
       ? {}
@@ -99,10 +96,6 @@ export const isServed = (
     if (!missing || nowSeconds - missing.lastSeconds >= FRESH_SECONDS) return true
     return missing.lastSeconds - missing.sinceSeconds < CONFIRMED_SECONDS
   })
-
-/** Whether a facilitator has said that it takes payments of wallets that are programs: nobody else is sent one. */
-export const isSimulating = (known: Listings, facilitator: string, network: string): boolean =>
-  known[facilitator]?.simulates?.includes(network) ?? false
 
 /** What is configured, without what no facilitator serves any more. A quote of before is honoured all the same. */
 export function networksOnOffer(world: World, nowSeconds: number): Network[] {
@@ -261,10 +254,9 @@ export async function readListings(world: World, nowSeconds: number): Promise<vo
 function isNews(before: Listings, after: Listings): boolean {
   const shapeOf = (known: Listings) =>
     JSON.stringify(
-      Object.entries(known).map(([url, { missing, hasBazaar, feePayers, simulates }]) => [
+      Object.entries(known).map(([url, { missing, hasBazaar, feePayers }]) => [
         url,
         hasBazaar,
-        simulates,
         feePayers,
         Object.entries(missing).map(([network, { sinceSeconds, lastSeconds }]) => [
           network,

@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['config', /^(config|brand|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|served|keyring|supported|chain|request|range|headers)\.ts$/,
+    /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase, proving', /^(purchase|proving)\.ts$/],
@@ -164,7 +164,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|served|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
+  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))

@@ -46,7 +46,7 @@ export function weighed(
   const transfers: (Transfer & { time: number })[] = []
   let others = 0
   for (const one of landed) {
-    const payment = paymentIn(one, asset, payees)
+    const payment = paymentIn(one, asset)
     const isOurs = ({ owner, mint }: Balance) => payees.includes(owner) && mint === asset.asset
     if (payment && payees.includes(payment.payTo)) transfers.push({ ...payment, time: one.blockTime })
     else if (cameIn(one, isOurs) > 0n) others += 1
@@ -64,22 +64,17 @@ function cameIn({ meta }: Landed, isMeant: (balance: Balance) => boolean): bigin
 }
 
 /**
- * The payment in a transaction: one as this worker takes it, with a memo of its form, whoever it pays; where a program moves the
- * tokens, what comes to one of these payees. Null for anything else, which is other money. A memo is not proven here: that takes the secret it was made with.
+ * The payment in a transaction: one as this worker takes it, with a memo of its form, whoever it pays. Null for anything else,
+ * which is other money. A memo is not proven here: that takes the secret it was made with.
  */
-export function paymentIn(landed: Landed, asset: SvmAsset, payees: readonly string[]): Transfer | null {
+export function paymentIn(landed: Landed, asset: SvmAsset): Transfer | null {
   const { err } = landed.meta
   const transfer = readTransaction(landed.transaction[0])
-  if ((err !== null && err !== undefined) || !transfer.ok) return null
-  const { memo, mint, destination, payer, position } = transfer.value
-  if (mint !== null && mint !== asset.asset) return null
+  if ((err !== null && err !== undefined) || !transfer.ok || transfer.value.mint !== asset.asset) return null
+  const { memo, destination, payer, position } = transfer.value
   if (memoEndsAtSeconds(memo) === null) return null
   const message = parseMessage(signedBytes(transfer.value))
-  const toPayee = landed.meta.postTokenBalances.find(
-    (balance) => balance.mint === asset.asset && payees.includes(balance.owner),
-  )
-  const ofProgram = toPayee?.accountIndex ?? -1
-  const index = destination === null ? ofProgram : message.ok ? message.value.addresses.indexOf(destination) : -1
+  const index = message.ok ? message.value.addresses.indexOf(destination) : -1
   const amount = cameIn(landed, ({ accountIndex }) => accountIndex === index)
   if (amount <= 0n) return null
   const payTo = landed.meta.postTokenBalances.find(({ accountIndex }) => accountIndex === index)?.owner ?? ''

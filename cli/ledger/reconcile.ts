@@ -134,7 +134,7 @@ async function readOne(
   const url = settings.rpcUrls.get(asset.network) ?? asset.rpcUrl
   if (asset.kind === 'svm') {
     const chain = await openChain(asset, url)
-    const lookUp = (transactions: readonly string[]) => lookUpSolana(chain, transactions, payees)
+    const lookUp = (transactions: readonly string[]) => lookUpSolana(chain, transactions)
     return { host: chain.host, lookUp, ...(await readSolana(chain, payees, own, wish, progress)) }
   }
   const chain = await openChain(asset, url)

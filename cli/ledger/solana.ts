@@ -71,18 +71,14 @@ export async function readSolana(
 }
 
 /** What single transactions show, confirmed ones too. */
-export async function lookUpSolana(
-  chain: SolanaChain,
-  transactions: readonly string[],
-  payees: readonly string[],
-): Promise<Transfer[]> {
+export async function lookUpSolana(chain: SolanaChain, transactions: readonly string[]): Promise<Transfer[]> {
   if (transactions.length > 0) say(`${chain.asset.name}: asking for ${transactions.length} single transactions`)
   const found: Transfer[] = []
   for (const signature of transactions) {
     if (!isSignature(signature)) continue
     const landed = await persistently(() => landedIn(chain, signature, 'confirmed'))
     if (!landed.ok) throw landed.error === 'refused' ? refusing(chain) : silent(chain)
-    const payment = landed.value && paymentIn({ ...landed.value, signature }, chain.asset, payees)
+    const payment = landed.value && paymentIn({ ...landed.value, signature }, chain.asset)
     if (payment) found.push(payment)
   }
   return found

@@ -16,7 +16,6 @@ import { type Landed, type Ledger, startLedger } from './solana/ledger.ts'
 import { assemble, compile, readTransaction } from './solana/message.ts'
 import { type Faults, methodsOf, type Node } from './solana/rpc.ts'
 import { readMint, readToken, TOKEN_PROGRAM } from './solana/shapes.ts'
-import { vaultProgram } from './solana/vault-program.ts'
 import { type Account, startVm, type TransactionError, whyNoVm } from './solana/vm.ts'
 import { solanaWallets } from './solana/wallets.ts'
 
@@ -28,8 +27,6 @@ export const SOLANA_USDC = '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU'
 export const SOLANA_EURC = 'HzwqbKZw8HxMN6bF2yFZNrht3c2iXXzpKcFu7uBEDKtr'
 /** Guards of wallets. What stands here, where a test asks for it, is no Lighthouse: it agrees to everything. */
 export const LIGHTHOUSE = 'L2TExMFKdjpN9kozasaurPirfHy9P8sbXoAN1qA3S95'
-/** The older Swig, which facilitators know for a wallet. What stands here, where a test asks for it, is a simpler one. */
-export const VAULT_PROGRAM = 'SWiGmQedKzMz1tiTqoJCWeGDnGXfNBp2PkXLkpCAtQo'
 
 /** A running chain and its node. Amounts are atomic units: 1,000,000 are one dollar. */
 export type Solana = {
@@ -44,8 +41,6 @@ export type Solana = {
   fund(owner: string, atomicUnits: bigint, mint?: string): Promise<void>
   balance(owner: string, mint?: string): Promise<bigint>
   tokenAccount(owner: string, mint?: string): Promise<string>
-  /** Lets somebody else take so much from an owner's token account. */
-  delegate(owner: string, to: string, atomicUnits: bigint, mint?: string): Promise<void>
   /** What a token account holds is stuck from now on, or free again. */
   freeze(owner: string, isFrozen: boolean, mint?: string): Promise<void>
   /** Puts a transaction into a block, or says why it cannot land. */
@@ -65,8 +60,6 @@ export type SolanaOptions = {
   confirmedAfter?: number
   /** Puts a program that agrees to everything where Lighthouse is. For tests. */
   lighthouse?: boolean
-  /** Puts a wallet that is a program where one of those is that facilitators know. For tests. */
-  vault?: boolean
 }
 
 const LAMPORTS_PER_WALLET = 1_000_000_000_000n
@@ -85,7 +78,6 @@ export async function startSolana(options: SolanaOptions = {}): Promise<Solana> 
   }
   for (const mint of [SOLANA_USDC, SOLANA_EURC]) vm.setAccount(mint, newMint(vm.rent))
   if (options.lighthouse) vm.addProgram(LIGHTHOUSE, agreeable())
-  if (options.vault) vm.addProgram(VAULT_PROGRAM, vaultProgram())
 
   function airdrop(to: string, lamports: bigint): string {
     const { faucet } = solanaWallets
@@ -121,11 +113,6 @@ export async function startSolana(options: SolanaOptions = {}): Promise<Solana> 
     },
     async balance(owner, mint = SOLANA_USDC) {
       return readToken(vm.account(await associatedAccount(owner, mint)))?.amount ?? 0n
-    },
-    async delegate(owner, to, atomicUnits, mint = SOLANA_USDC) {
-      ledger.amend(await associatedAccount(owner, mint), (account) =>
-        withTokens(account ?? newTokenAccount(owner, mint, vm.rent), { delegate: { to, atomicUnits } }),
-      )
     },
     async freeze(owner, isFrozen, mint = SOLANA_USDC) {
       const state = isFrozen ? AccountState.Frozen : AccountState.Initialized
@@ -194,14 +181,10 @@ function newTokenAccount(owner: string, mint: string, rent: Rent): Account {
   return { ...NOTHING, owner: TOKEN_PROGRAM, lamports: rent(data.length), data: Uint8Array.from(data) }
 }
 
-type Tokens = { more?: bigint; state?: AccountState; delegate?: { to: string; atomicUnits: bigint } }
-
-function withTokens(account: Account, { more = 0n, state, delegate }: Tokens): Account {
+function withTokens(account: Account, { more = 0n, state }: { more?: bigint; state?: AccountState }): Account {
   const token = readToken(account)
   if (!token) throw new Error('there is something else where the token account should be')
-  const delegated = delegate && { delegate: address(delegate.to), delegatedAmount: delegate.atomicUnits }
-  const changed = { ...token, ...delegated, amount: token.amount + more, state: state ?? token.state }
-  const data = getTokenEncoder().encode(changed)
+  const data = getTokenEncoder().encode({ ...token, amount: token.amount + more, state: state ?? token.state })
   return { ...account, data: Uint8Array.from(data) }
 }
 

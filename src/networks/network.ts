@@ -10,12 +10,12 @@ import type {
   Permit2Transfer,
   VerifiedPayment,
 } from '../x402/payment.ts'
-import type { SeenTransfer, SvmTransfer } from '../x402/svm.ts'
+import type { SvmTransfer } from '../x402/svm.ts'
 import { isSignedByPayer, replayKey } from './evm.ts'
 import { type Binding, isMemoOf, memoEndsAtSeconds } from './memo.ts'
 import { EXACT_PROXY, isPermitSigned, permitKey } from './permit2.ts'
 import { associatedTokenAccount, isSignedBySigners, svmReplayKey } from './solana.ts'
-import { agreedTo, costsOf, matchTerms, offersOn, WINDOW_OBJECTIONS, windowOf } from './terms.ts'
+import { costsOf, matchTerms, offersOn, WINDOW_OBJECTIONS, windowOf } from './terms.ts'
 
 /** A payment with an objection may not be sent, but may be recognised as one that was redeemed before. */
 export type Verification =
@@ -39,8 +39,6 @@ export type Reading = {
 export type Bond = Binding & {
   /** Base URLs of those whose fee payers this site has offered. */
   facilitators: readonly string[]
-  /** Those of them that pay the fee for wallets that are programs, by network. */
-  simulating: (facilitator: string, network: string) => boolean
   /** Every token that may have been signed for. */
   tokens: readonly Asset[]
 }
@@ -159,7 +157,7 @@ async function verifyPermit(
   return ok({ kind: 'unproven', key, offer, objection, confirm: () => verifiedBy('code'), others: [] })
 }
 
-/** Only keys sign here, and whoever is named as the payer has signed the whole message. What a program moves then is not known. */
+/** Only keys sign here, and whoever is named as the payer has signed the whole message. */
 async function verifyOnSolana(
   payment: Payment,
   transfer: SvmTransfer,
@@ -174,7 +172,7 @@ async function verifyOnSolana(
   const objection = terms.ok ? WINDOW_OBJECTIONS.svm[window] : terms.error
   const offer = terms.ok ? terms.value : null
   const key = svmReplayKey(payment.network, transfer)
-  const owner: Owner = transfer.mint === null ? 'code' : 'key'
+  const owner: Owner = 'key'
   const facts = { payment, offer, costs: costsOf(offer, offers), window, owner, key }
   return ok({ kind: 'proven', verified: facts as VerifiedPayment, objection })
 }
@@ -199,7 +197,6 @@ async function matchSolanaTerms(
   offers: readonly Offer[],
   bond: Bond,
 ): Promise<Result<Offer>> {
-  if (transfer.mint === null) return matchCalls(payment, transfer, offers, bond)
   const ofMint = offers.filter(({ asset }) => asset === transfer.mint)
   if (offers.length > 0 && ofMint.length === 0) return fail({ code: 'invalid_exact_svm_payload_mint_mismatch' })
   const paid = (await payeeOf(transfer, ofMint)) ?? ''
@@ -207,46 +204,18 @@ async function matchSolanaTerms(
   if (!terms.ok) return terms
   // The price of today and that of a quote may be the same, and what they buy another.
   const matches = ofMint.filter((offer) => matchTerms(payment, paid, transfer.amount, [offer]).ok)
-  return offerOfMemo(transfer, matches, bond)
-}
-
-/**
- * The terms of what a program is to move: what the memo was made for, and nothing less may arrive. Only a facilitator can say
- * before it lands what will.
- */
-async function matchCalls(
-  payment: Payment,
-  transfer: SvmTransfer,
-  offers: readonly Offer[],
-  bond: Bond,
-): Promise<Result<Offer>> {
-  const agreed = agreedTo(payment, offers)
-  if (!agreed.ok) return agreed
-  const found = await offerOfMemo(transfer, agreed.value, bond)
-  const { transfer: terms, network } = found.ok ? found.value : { transfer: null, network: '' }
-  if (terms?.kind !== 'svm') return found
-  return bond.simulating(terms.facilitator, network)
-    ? found
-    : fail({ code: 'invalid_exact_svm_payload_no_transfer_instruction' })
-}
-
-/** The one of these offers that the memo was made for. */
-async function offerOfMemo(
-  { memo, feePayer }: SvmTransfer,
-  offers: readonly Offer[],
-  bond: Bond,
-): Promise<Result<Offer>> {
-  for (const offer of offers) {
+  const { feePayer } = transfer
+  for (const offer of matches) {
     for (const facilitator of bond.facilitators) {
       const asMade: Offer = { ...offer, transfer: { kind: 'svm', feePayer, facilitator } }
-      if (await isMemoOf(memo, asMade, bond)) return ok(asMade)
+      if (await isMemoOf(transfer.memo, asMade, bond)) return ok(asMade)
     }
   }
   return fail({ code: 'invalid_exact_svm_payload_memo_mismatch' })
 }
 
 /** The payee whose token account is paid; null where it is nobody's that is offered. */
-async function payeeOf({ destination, mint }: SeenTransfer, offers: readonly Offer[]): Promise<string | null> {
+async function payeeOf({ destination, mint }: SvmTransfer, offers: readonly Offer[]): Promise<string | null> {
   for (const payTo of new Set(offers.map((offer) => offer.payTo)))
     if ((await associatedTokenAccount(payTo, mint)) === destination) return payTo
   return null

@@ -49,8 +49,9 @@ const MISMATCH = {
   },
 } as const
 
-/** The offers that a payment says it accepts: all where it says nothing. */
-export function agreedTo({ accepted }: Payment, offers: readonly Offer[]): Result<readonly Offer[]> {
+/** The offer a payment of `amount` to `paid` is for. Amounts at a resource differ, so the amount names it. */
+export function matchTerms(payment: Payment, paid: string, amount: bigint, offers: readonly Offer[]): Result<Offer> {
+  const { accepted, transfer } = payment
   const agreed = accepted
     ? offers.filter(
         (offer) =>
@@ -61,15 +62,7 @@ export function agreedTo({ accepted }: Payment, offers: readonly Offer[]): Resul
     : offers
   if (offers.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'nothing is sold on this network' })
   if (agreed.length === 0) return fail({ code: 'invalid_payment_requirements', why: 'accepted is none of the offers' })
-  return ok(agreed)
-}
-
-/** The offer a payment of `amount` to `paid` is for. Amounts at a resource differ, so the amount names it. */
-export function matchTerms(payment: Payment, paid: string, amount: bigint, offers: readonly Offer[]): Result<Offer> {
-  const { transfer } = payment
-  const agreed = agreedTo(payment, offers)
-  if (!agreed.ok) return agreed
-  const payable = agreed.value.filter((offer) => isSameAddress(offer.payTo, paid))
+  const payable = agreed.filter((offer) => isSameAddress(offer.payTo, paid))
   if (payable.length === 0) return fail({ code: MISMATCH[transfer.kind].recipient })
   const match = payable.find((candidate) => candidate.amount === amount)
   return match ? ok(match) : fail({ code: MISMATCH[transfer.kind].amount })

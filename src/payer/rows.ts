@@ -168,10 +168,8 @@ function transferTermsOf({ network }: PaymentRow, { asset, domain, transfer, fac
 
 /** What the chain is asked about. */
 export function subjectOf(row: PaymentRow): EvmSubject | SvmSubject {
-  const { asset, payTo, transfer } = termsOf(row)
-  return transfer.kind === 'svm'
-    ? { kind: 'svm', transfer, sold: { asset, payTo, amount: row.amount } }
-    : evmSubjectOf(transfer, asset)
+  const { asset, transfer } = termsOf(row)
+  return transfer.kind === 'svm' ? { kind: 'svm', transfer } : evmSubjectOf(transfer, asset)
 }
 
 /** What is known of a row so far. */

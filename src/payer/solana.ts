@@ -7,12 +7,13 @@ import { ok, type Result } from '../errors.ts'
 import { memoEndsAtSeconds } from '../networks/memo.ts'
 import { associatedTokenAccount } from '../networks/solana.ts'
 import { QUOTE_SECONDS } from '../quote.ts'
+import { decodeBytes, encodePadded } from '../x402/base64.ts'
 import type { SvmTransfer } from '../x402/svm.ts'
-import { arrivedIn, isMessageOf, type Sold } from './landed.ts'
+import { splitTransaction } from '../x402/svm-message.ts'
 import { type Known, LOOK_REQUESTS, LOST_SECONDS, type Look, type Proof, type Truth } from './reconcile.ts'
 
-/** What is asked about. `sold`: what has to arrive. */
-export type SvmSubject = { kind: 'svm'; transfer: SvmTransfer; sold: Sold }
+/** What is asked about. */
+export type SvmSubject = { kind: 'svm'; transfer: SvmTransfer }
 
 /** A search from the newest transaction to the oldest that may matter. */
 export type SvmSearch = {
@@ -61,7 +62,7 @@ export async function lookOnSolana(
   if (transaction !== '') {
     const status = await statusOf(rpc, transaction, own)
     if (!status.ok) return { truth: UNREACHABLE, ...known }
-    if (status.value) return { truth: await truthOf(rpc, status.value, transaction, question, own), ...known }
+    if (status.value) return { truth: truthOf(status.value, transaction, transfer), ...known }
   }
   const isFirst = question.seenBlock === null
   const mayBeOver = nowSeconds >= claimedAtSeconds + SOONEST_END_SECONDS
@@ -88,7 +89,7 @@ export async function lookOnSolana(
 /** Whether a transaction that a facilitator named is on the chain; it is this payment's by its signature. */
 export async function proofOnSolana(
   rpc: Rpc,
-  question: SvmSubject & { transaction: string; settledAtSeconds: number },
+  question: { transfer: SvmTransfer; transaction: string; settledAtSeconds: number },
   nowSeconds: number,
   budget: Budget,
 ): Promise<Proof> {
@@ -96,7 +97,7 @@ export async function proofOnSolana(
   const status = await statusOf(rpc, question.transaction, own)
   if (!status.ok) return { kind: 'unreachable' }
   if (status.value) {
-    const truth = await truthOf(rpc, status.value, question.transaction, question, own)
+    const truth = truthOf(status.value, question.transaction, question.transfer)
     if (truth.kind === 'settled') return { kind: 'proven', position: truth.position }
     return { kind: truth.kind === 'expired' ? 'missing' : 'unclear' }
   }
@@ -120,28 +121,11 @@ const earliestSeconds = ({ memo }: SvmTransfer): number =>
 
 type Status = { err: TransactionError; confirmationStatus: string | null }
 
-/**
- * Paid counts once it is confirmed; a failure is a verdict against the payer, and is final only then. What a program has moved
- * is paid if enough has arrived: that it went through says nothing.
- */
-async function truthOf(
-  rpc: Rpc,
-  { err, confirmationStatus }: Status,
-  transaction: string,
-  subject: SvmSubject,
-  budget: Budget,
-): Promise<Truth> {
-  const { mint, position } = subject.transfer
+/** Paid counts once it is confirmed; a failure is a verdict against the payer, and is final only then. */
+function truthOf({ err, confirmationStatus }: Status, transaction: string, { position }: SvmTransfer): Truth {
   const isFinal = confirmationStatus === 'finalized'
-  const notPaid = isFinal ? FAILED : TOO_FRESH
-  if (err !== null) return notPaid
-  if (!isFinal && confirmationStatus !== 'confirmed') return NOT_CONFIRMED
-  const settled: Truth = { kind: 'settled', transaction, position }
-  if (mint !== null) return settled
-  const arrived = await arrivedIn(rpc, transaction, subject, budget)
-  // Some show it later than they list it.
-  if (arrived === null) return NOT_CONFIRMED
-  return arrived >= subject.sold.amount ? settled : notPaid
+  if (err !== null) return isFinal ? FAILED : TOO_FRESH
+  return isFinal || confirmationStatus === 'confirmed' ? { kind: 'settled', transaction, position } : NOT_CONFIRMED
 }
 
 const slot = z.int().check(z.gte(0))
@@ -204,11 +188,10 @@ const page = z.array(
  */
 async function searchOn(
   rpc: Rpc,
-  question: SvmSubject & Known<SvmSearch>,
+  { transfer, search: known }: SvmSubject & Known<SvmSearch>,
   finalSlot: number | null,
   budget: Budget,
 ): Promise<Searched> {
-  const { transfer, search: known } = question
   const sinceSeconds = earliestSeconds(transfer)
   const commitment: Commitment = finalSlot === null ? 'confirmed' : 'finalized'
   const account = await searchedAccount(transfer)
@@ -233,8 +216,7 @@ async function searchOn(
         if (isOurs === null) return { kind: 'unreachable', search: at }
         if (isOurs) {
           const confirmationStatus = entry.confirmationStatus ?? commitment
-          const status = { err: entry.err, confirmationStatus }
-          return { kind: 'found', truth: await truthOf(rpc, status, entry.signature, question, budget) }
+          return { kind: 'found', truth: truthOf({ err: entry.err, confirmationStatus }, entry.signature, transfer) }
         }
       }
       const reached = Math.max(entry.slot, at?.slot ?? 0)
@@ -252,8 +234,27 @@ async function searchOn(
  * which may have so many transactions that the search never ends.
  */
 async function searchedAccount({ source, mint, payer }: SvmTransfer): Promise<string> {
-  return mint !== null && source === (await associatedTokenAccount(payer, mint)) ? source : payer
+  return source === (await associatedTokenAccount(payer, mint)) ? source : payer
 }
 
 /** `[43] memo`, several joined by `; `. A node that leaves memos out says nothing of any. */
 const mayCarry = (said: string | null, memo: string): boolean => said === null || said.includes(memo)
+
+const transactionReply = z.nullable(z.object({ transaction: z.tuple([z.base64(), z.literal('base64')]) }))
+
+/** Whether a transaction carries this very message; null where the node does not say. */
+async function isMessageOf(
+  rpc: Rpc,
+  signature: string,
+  { message }: SvmTransfer,
+  budget: Budget,
+): Promise<boolean | null> {
+  const options = { encoding: 'base64', commitment: 'confirmed', maxSupportedTransactionVersion: 0 }
+  const params = [signature, options]
+  const found = read(transactionReply, await rpc.ask({ method: 'getTransaction', params }, budget))
+  if (!found.ok || found.value === null) return null
+  const [transaction] = found.value.transaction
+  const bytes = decodeBytes(transaction)
+  const split = bytes && splitTransaction(bytes)
+  return split?.ok ? encodePadded(split.value.message) === message : null
+}

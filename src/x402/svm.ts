@@ -1,31 +1,11 @@
 // The payload of `exact` on Solana (scheme_exact_svm.md): one transfer of tokens, read strictly from the bytes of a
-// transaction; or calls of a wallet that is a program, which moves tokens out of sight. One payment has one spelling. Nothing is
-// proven here: `networks/solana.ts` checks the signatures.
+// transaction. One payment has one spelling. Nothing is proven here: `networks/solana.ts` checks the signatures.
 import { fail, ok, type Result } from '../errors.ts'
 import { decodeBytes, encodePadded } from './base64.ts'
 import { type Instruction, type Message, parseMessage, SIGNATURE_BYTES, splitTransaction } from './svm-message.ts'
 
-/** What the bytes of a transfer say. */
-type Seen = {
-  /** Base58: the token account it is taken from. */
-  source: string
-  mint: string
-  /** A token account. */
-  destination: string
-  amount: bigint
-  decimals: number
-}
-
-/** A program moves the tokens: only the chain shows what. */
-type Unseen = { [Field in keyof Seen]: null }
-
 /** A transfer of tokens on Solana, partially signed: well-formed, nothing about it proven. */
-export type SvmTransfer = SeenTransfer | (Unseen & Signed)
-
-/** One whose bytes say what it moves. */
-export type SeenTransfer = Seen & Signed
-
-type Signed = {
+export type SvmTransfer = {
   kind: 'svm'
   /** What is signed: the message, in base64. */
   message: string
@@ -36,8 +16,15 @@ type Signed = {
   signature: string
   /** Base58, account 0. */
   feePayer: string
-  /** Base58: the authority of the transfer; where a program makes it, the first who signs after the fee payer. */
+  /** Base58: the authority of the transfer. */
   payer: string
+  /** Base58: the token account it is taken from. */
+  source: string
+  mint: string
+  /** A token account. */
+  destination: string
+  amount: bigint
+  decimals: number
   /** Printable ASCII; '' where it carries none. */
   memo: string
   /** Place of the transfer among the instructions. */
@@ -150,10 +137,8 @@ function readSigned(signed: Uint8Array, message: Message, signature: string): Re
   return transfer.ok ? ok({ kind: 'svm', message: encodePadded(signed), signature, ...transfer.value }) : transfer
 }
 
-type Read = (Seen | Unseen) & Omit<Signed, 'kind' | 'message' | 'signature'>
-
-/** The one transfer, between a compute budget and a memo, where nothing else is done; or what a program is called for. */
-function transferIn(message: Message): Result<Read, string> {
+/** The one transfer, between a compute budget and a memo, where nothing else is done. */
+function transferIn(message: Message): Result<Omit<SvmTransfer, 'kind' | 'message' | 'signature'>, string> {
   const { instructions, addresses, signers } = message
   const [limit, price] = instructions
   if (!limit || !isBudget(limit, SET_COMPUTE_UNIT_LIMIT, LIMIT_BYTES)) {
@@ -167,7 +152,6 @@ function transferIn(message: Message): Result<Read, string> {
   if (instructions.some(({ accounts }) => accounts.includes(0))) return fail('an instruction names the fee payer')
 
   const transfer = instructions[TRANSFER_POSITION]
-  if (transfer && isOfWallet(transfer)) return callsIn(message)
   if (!transfer || transfer.program !== TOKEN_PROGRAM) {
     return fail('instruction 2 is not of the classic token program; transfer there')
   }
@@ -202,33 +186,6 @@ function transferIn(message: Message): Result<Read, string> {
     memo: memo.value,
     position: TRANSFER_POSITION,
   })
-}
-
-/** Programs that do something by themselves, and are no wallet: whoever pays calls them by a wallet, or not at all. */
-const NO_WALLETS: readonly string[] = [
-  COMPUTE_BUDGET_PROGRAM,
-  MEMO_PROGRAM,
-  LIGHTHOUSE_PROGRAM,
-  TOKEN_PROGRAM,
-  'TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb',
-  'ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL',
-  '11111111111111111111111111111111',
-]
-
-/** Which programs are wallets facilitators know, who pay for what these do. */
-const isOfWallet = ({ program }: Instruction): boolean => !NO_WALLETS.includes(program)
-
-/** Calls of a wallet that is a program, with one memo and assertions among them. What they move is not said here. */
-function callsIn({ instructions, addresses, signers }: Message): Result<Read, string> {
-  if (signers < 2) return fail('nobody has signed but the fee payer')
-  const memo = memoIn(
-    instructions.slice(TRANSFER_POSITION).filter((one) => !isOfWallet(one)),
-    signers,
-  )
-  if (!memo.ok) return memo
-  const unseen: Unseen = { source: null, mint: null, destination: null, amount: null, decimals: null }
-  const [feePayer = '', payer = ''] = addresses
-  return ok({ ...unseen, feePayer, payer, memo: memo.value, position: TRANSFER_POSITION })
 }
 
 const isBudget = ({ program, accounts, data }: Instruction, kind: number, length: number): boolean =>

@@ -180,8 +180,6 @@ export const MUTANTS: readonly Mutant[] = [
     ["code === 'settlement_pending' && transaction === '' ? 'settlement_unknown' : code", 'code', unit('errors')],
   ]),
   ...in_('networks/network.ts', [
-    ['return bond.simulating(terms.facilitator, network)', 'return true', unit('solana-programs')],
-    ["transfer.mint === null ? 'code' : 'key'", "'key'", unit('solana-programs')],
     ["if (permit.spender !== EXACT_PROXY) return fail({ code: 'invalid_permit2_spender' })", '', unit('permit2')],
     ['if (isOther || (offers.length > 0 &&', 'if ((offers.length > 0 &&', unit('permit2')],
     ["if (namespaceOf(payment.network) !== 'eip155')", 'if (false)', unit('permit2')],
@@ -208,7 +206,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['const SETTLE_MARGIN_SECONDS = 8n', 'const SETTLE_MARGIN_SECONDS = -1n', unit('codec')],
     ['30n * 86_400n', '30_000n * 86_400n', site('conformance/refusals')],
     ['(candidate) => candidate.amount === amount', '() => true', site('conformance/refusals')],
-    ['agreed.value.filter((offer) => isSameAddress(offer.payTo, paid))', 'agreed.value', unit('codec')],
+    ['agreed.filter((offer) => isSameAddress(offer.payTo, paid))', 'agreed', unit('codec')],
     ["if (validAfter > now) return 'not_yet'", '', site('conformance/refusals')],
   ]),
   ...in_('cdp.ts', [
@@ -302,19 +300,10 @@ export const MUTANTS: readonly Mutant[] = [
       unit('permit2-look'),
     ],
   ]),
-  ...in_('payer/landed.ts', [
-    ['encodePadded(landed) === message', 'true', unit('solana-look')],
-    ['z.base64(), z.literal', 'z.string(), z.literal', unit('solana-look')],
-    ['encodePadded(signed) !== transfer.message', 'false', unit('solana-programs')],
-    ['accountIndex === place && mint', 'mint', unit('solana-programs')],
-    [' - heldIn(landed.meta.preTokenBalances)', '', unit('solana-programs')],
-  ]),
   ...in_('payer/permit.ts', [[' && !movesNothing(log)', '', unit('permit2-look')]]),
   ...in_('payer/solana.ts', [
-    ['const notPaid = isFinal ? FAILED : TOO_FRESH', 'const notPaid = FAILED', unit('solana-look')],
-    ["if (!isFinal && confirmationStatus !== 'confirmed') return NOT_CONFIRMED", '', unit('solana-look')],
-    ['arrived >= subject.sold.amount ? settled : notPaid', 'settled', unit('solana-programs')],
-    ['if (mint !== null) return settled', 'if (mint !== undefined) return settled', unit('solana-programs')],
+    ['if (err !== null) return isFinal ? FAILED : TOO_FRESH', 'if (err !== null) return FAILED', unit('solana-look')],
+    ["return isFinal || confirmationStatus === 'confirmed' ?", 'return true ?', unit('solana-look')],
     ['const BLOCKHASH_BLOCKS = 150', 'const BLOCKHASH_BLOCKS = 0', unit('solana-look')],
     ['const MARGIN_BLOCKS = 300', 'const MARGIN_BLOCKS = 0', unit('solana-look')],
     ['const SOONEST_END_SECONDS = 150', 'const SOONEST_END_SECONDS = 0', unit('solana-look')],
@@ -329,6 +318,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['- QUOTE_SECONDS - MARGIN_SECONDS', '- MARGIN_SECONDS', unit('solana-look')],
     ['said === null || said.includes(memo)', 'said !== null && said.includes(memo)', unit('solana-look')],
     ['said === null || said.includes(memo)', 'true', unit('solana-look')],
+    ['encodePadded(split.value.message) === message', 'true', unit('solana-look')],
     ['if (isKept === null || !isKept) return', 'if (isKept === false) return', unit('solana-look')],
     ['time === null ? null : time <= sinceSeconds', 'time === null ? null : true', unit('solana-look')],
     [
@@ -347,6 +337,7 @@ export const MUTANTS: readonly Mutant[] = [
     ['if (time === null || !isKept) return', 'if (time === null) return', unit('solana-look')],
     ["if (!epoch.ok && epoch.error === 'unreachable')", 'if (!epoch.ok)', unit('solana-look')],
     ["found.kind === 'unreachable' || !epoch.ok", "found.kind === 'unreachable'", unit('solana-look')],
+    ['z.base64(), z.literal', 'z.string(), z.literal', unit('solana-look')],
     [
       'shareOf(budget, LOOK_REQUESTS)\n  const { transfer, transaction',
       'budget\n  const { transfer, transaction',
@@ -372,7 +363,6 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('replies.ts', [
     ["(await isTransactionOf(named, transfer)) ? named : ''", 'named', unit('solana-replies')],
-    ["isUnseen ? 'pending' : 'settled'", "'settled'", unit('solana-programs')],
     ['|block_height_exceeded/', '/', unit('solana-replies')],
     ['ON_CHAIN.test(word) && !isSimulated', 'ON_CHAIN.test(word)', unit('solana-replies')],
     ["payment.transfer.kind === 'svm' && SIMULATED", 'SIMULATED', unit('facilitator')],

@@ -381,8 +381,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a failure in a fork is a verdict',
     file: 'payer/solana.ts',
-    from: 'isFinal ? FAILED : TOO_FRESH',
-    to: 'FAILED',
+    from: 'return isFinal ? FAILED : TOO_FRESH',
+    to: 'return FAILED',
     plays: story('a failure in a fork that lost'),
   },
   {

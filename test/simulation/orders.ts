@@ -4,7 +4,7 @@
 import type { Resource } from '../../src/policy/scope.ts'
 import { chainIdOf } from '../../src/x402/assets.ts'
 import type { Authorization, Offer, Owner, VerifiedPayment } from '../../src/x402/payment.ts'
-import type { SeenTransfer } from '../../src/x402/svm.ts'
+import type { SvmTransfer } from '../../src/x402/svm.ts'
 import { usdcOn } from '../world/usdc.ts'
 import type { World } from './clock.ts'
 
@@ -62,7 +62,7 @@ export const job = (path = '/api/run', amount = 60_000n): Product => ({
 /** One signed payment. */
 export type Order = EvmOrder | SolanaOrder
 export type EvmOrder = Signed & { kind: 'eip3009'; authorization: Authorization }
-export type SolanaOrder = Signed & { kind: 'svm'; transfer: SeenTransfer }
+export type SolanaOrder = Signed & { kind: 'svm'; transfer: SvmTransfer }
 type Signed = {
   product: Product
   network: string

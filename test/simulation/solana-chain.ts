@@ -1,7 +1,7 @@
 // A Solana: slots by the clock, some without a block, messages that land once or never while their blockhash lives, three
 // commitments and forks. What is true on it, a judge asks here.
 import { encodeBase58 } from '../../src/x402/base58.ts'
-import type { SeenTransfer } from '../../src/x402/svm.ts'
+import type { SvmTransfer } from '../../src/x402/svm.ts'
 import { base64, wallet } from '../world/svm.ts'
 import type { Fate, Place } from './chain.ts'
 import type { World } from './clock.ts'
@@ -35,7 +35,7 @@ export type Entry = {
   bytes: string
   source: string
 }
-type Known = { transfer: SeenTransfer; transaction: string; bytes: string; lastHeight: number; timer: Timer | null }
+type Known = { transfer: SvmTransfer; transaction: string; bytes: string; lastHeight: number; timer: Timer | null }
 type Timer = { cancel(): void }
 type Landed = { slot: number; err: unknown }
 /** How a message ended: in a slot, or never. */
@@ -118,7 +118,7 @@ export function createSolanaChain(world: World) {
       balances.set(source, balance(source) + value)
     },
     /** A payer has signed this, over a blockhash that is so many blocks old. `fee`: who will pay the fee. */
-    authorize(transfer: SeenTransfer, fee: ReturnType<typeof wallet>, ageBlocks: number): void {
+    authorize(transfer: SvmTransfer, fee: ReturnType<typeof wallet>, ageBlocks: number): void {
       const signed = Buffer.from(transfer.message, 'base64')
       const own = fee.sign(signed)
       const rest = Buffer.from(transfer.signature, 'base64').subarray(64)
@@ -130,7 +130,7 @@ export function createSolanaChain(world: World) {
         timer: null,
       })
     },
-    transferOf: (message: string): SeenTransfer | null => known.get(message)?.transfer ?? null,
+    transferOf: (message: string): SvmTransfer | null => known.get(message)?.transfer ?? null,
     /** Signs for the fee and sends; it lands `afterMs` from now at the earliest. The transaction, at once. */
     send(message: string, afterMs = 0, fails = false): string {
       const { transaction, timer } = knownOf(message)

@@ -59,7 +59,7 @@ export function signOnSolana(world: World, chain: SolanaChain, signing: SolanaSi
   const read = readTransaction(
     base64(Uint8Array.of(2, ...Buffer.alloc(64), ...reader.wallet.sign(message), ...message)),
   )
-  if (!read.ok || read.value.mint === null) throw new Error(read.ok ? 'a program makes this transfer' : read.error)
+  if (!read.ok) throw new Error(read.error)
   const transfer = read.value
   chain.authorize(transfer, fee, ageBlocks)
   const { method, path, scope, accessSeconds, amount, flow } = product

@@ -29,7 +29,7 @@ const offer: Offer = {
 }
 
 /** None of these payments carries a memo. */
-const NO_BOND = { context: '', keys: [], facilitators: [], simulating: () => false, tokens: ASSETS }
+const NO_BOND = { context: '', keys: [], facilitators: [], tokens: ASSETS }
 
 type Wire = Record<string, unknown>
 

@@ -49,7 +49,7 @@ const landed = (draft: Draft = SALE, meta: Partial<Landed['meta']> = {}): Landed
   },
   transaction: [transaction(draft), 'base64'],
 })
-const paid = (one: Landed) => paymentIn(one, ASSET, [PAYEE])
+const paid = (one: Landed) => paymentIn(one, ASSET)
 
 describe('what a transaction shows', () => {
   test('a payment: who signed for it, whom it paid, and what came in; its id is the replay key', () => {

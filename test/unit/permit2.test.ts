@@ -83,7 +83,7 @@ function signedOf({ transfer }: Payment): Permit2Transfer {
 }
 
 async function verify(payment: Payment, offers: readonly Offer[] = [offer], nowSeconds = NOW) {
-  const bond = { context: '', keys: [], facilitators: [], simulating: () => false, tokens }
+  const bond = { context: '', keys: [], facilitators: [], tokens }
   const found = await verifyPayment(payment, offers, bond, nowSeconds)
   if (!found.ok) return { kind: 'refused', key: '', offer: null, objection: found.error.code }
   const { value } = found

@@ -35,7 +35,7 @@ const LONGEST_WINDOW = 30 * DAY
 const asset = usdcOn(NETWORK)
 
 /** None of these payments carries a memo. */
-const NO_BOND = { context: '', keys: [], facilitators: [], simulating: () => false, tokens: ASSETS }
+const NO_BOND = { context: '', keys: [], facilitators: [], tokens: ASSETS }
 
 const paymentUntil = (validBefore: number): Payment => ({
   x402Version: 2,

@@ -33,13 +33,7 @@ const offerIn = (asset: Eip3009Asset, amount: bigint): Offer =>
     { amount, name: null, accessSeconds: 0, scope: null, flow: 'authorization' },
   )
 
-const bond = (tokens: readonly Asset[] = ASSETS): Bond => ({
-  context: '',
-  keys: [],
-  facilitators: [],
-  simulating: () => false,
-  tokens,
-})
+const bond = (tokens: readonly Asset[] = ASSETS): Bond => ({ context: '', keys: [], facilitators: [], tokens })
 
 async function paymentIn(asset: Eip3009Asset, amount: bigint, x402Version: 1 | 2): Promise<Payment> {
   const authorization = {

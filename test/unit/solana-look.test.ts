@@ -3,7 +3,6 @@ import { type Budget, Rpc } from '../../src/chain.ts'
 import { associatedTokenAccount } from '../../src/networks/solana.ts'
 import { type Known, LOOK_REQUESTS, LOST_SECONDS, type Look } from '../../src/payer/reconcile.ts'
 import { lookOnSolana, proofOnSolana, type SvmSearch, type SvmSubject } from '../../src/payer/solana.ts'
-import type { SeenTransfer } from '../../src/x402/svm.ts'
 import { CLUSTER, imitatedSolana, OUT_OF_MONEY, type Signed, signedFor } from '../world/imitated-solana.ts'
 import { AT, DRAFT, USDC } from '../world/svm.ts'
 
@@ -19,14 +18,9 @@ const newRpc = () => new Rpc('https://rpc.example/', CLUSTER)
 /** A payment claimed now whose quote was made now. */
 const signedNow = (chain: Chain, id?: string): Signed => signedFor(chain.nowSeconds() + 600, id)
 
-const subjectOf = (transfer: SeenTransfer): SvmSubject => ({
+const questionOf = (chain: Chain, { transfer }: Signed, change: Partial<Question> = {}): Question => ({
   kind: 'svm',
   transfer,
-  sold: { asset: USDC, payTo: transfer.payer, amount: transfer.amount },
-})
-
-const questionOf = (chain: Chain, { transfer }: Signed, change: Partial<Question> = {}): Question => ({
-  ...subjectOf(transfer),
   seenBlock: null,
   claimedAtSeconds: chain.nowSeconds(),
   search: null,
@@ -651,7 +645,7 @@ test('with no requests left nobody knows, and nothing is asked', async () => {
 
 describe('the proof of a facilitator’s word', () => {
   const asked = (chain: Chain, signed: Signed, settledAtSeconds = chain.nowSeconds()) => ({
-    ...subjectOf(signed.transfer),
+    transfer: signed.transfer,
     transaction: signed.transaction,
     settledAtSeconds,
   })

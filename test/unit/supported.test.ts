@@ -1,22 +1,20 @@
 // What facilitators serve, as it is remembered: what takes a network off, and what does not.
 import { describe, expect, test } from 'vitest'
-import { readSupport } from '../../src/served.ts'
-import { isServed, isSimulating, type Listing, listingAfter } from '../../src/supported.ts'
+import { readSupport } from '../../src/replies.ts'
+import { isServed, type Listing, listingAfter } from '../../src/supported.ts'
 
 const BASE = 'eip155:8453'
 const POLYGON = 'eip155:137'
 const A = { url: 'https://a.example' }
 const B = { url: 'https://b.example' }
 const NOW = 1_800_000_000
-const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1'
-const PAYER_ON_SOLANA = '3soCPbY9VQKk6GqvTpQpKMyf1ZM7a2ysBdGte2bmd83z'
 
 /** What is known after answers that name these networks, each at its time. */
 function heard(...answers: [seconds: number, networks: string[]][]): Listing {
   const wanted = [BASE, POLYGON]
   const last = answers.reduce<Listing | undefined>(
     (before, [seconds, networks]) =>
-      listingAfter(before, { networks, extensions: [], feePayers: {}, simulates: [] }, wanted, NOW + seconds),
+      listingAfter(before, { networks, extensions: [], feePayers: {} }, wanted, NOW + seconds),
     undefined,
   )
   if (!last) throw new Error('at least one answer')
@@ -70,31 +68,7 @@ describe('an answer of /supported', () => {
       networks: [BASE],
       extensions: ['bazaar'],
       feePayers: {},
-      simulates: [],
     })
-    expect(read({ kinds })).toEqual({ networks: [BASE], extensions: [], feePayers: {}, simulates: [] })
-  })
-
-  test.each<[unknown, boolean]>([
-    [{ smartWalletSupported: true }, true],
-    [{ smartWalletSupported: false }, false],
-    [{ smartWalletSupported: 'true' }, false],
-    [{}, false],
-    [undefined, false],
-    ['smartWalletSupported', false],
-  ])('with the features %j it simulates wallets that are programs: %s', (features, isSaid) => {
-    const extra = { feePayer: PAYER_ON_SOLANA, features }
-    const said = read({ kinds: [{ scheme: 'exact', network: SOLANA, extra }] })
-    // A feature that cannot be read takes nothing else away.
-    expect(said?.feePayers).toEqual({ [SOLANA]: [PAYER_ON_SOLANA] })
-    expect(said?.simulates).toEqual(isSaid ? [SOLANA] : [])
-    const known = said && { [A.url]: listingAfter(undefined, said, [SOLANA], NOW) }
-    expect(known && isSimulating(known, A.url, SOLANA)).toBe(isSaid)
-    expect(known && isSimulating(known, B.url, SOLANA)).toBe(false)
-    expect(known && isSimulating(known, A.url, BASE)).toBe(false)
-    // Once it says so no longer, it is sent none.
-    const silent = read({ kinds: [{ scheme: 'exact', network: SOLANA, extra: { feePayer: PAYER_ON_SOLANA } }] })
-    const after = known && silent && { [A.url]: listingAfter(known[A.url], silent, [SOLANA], NOW + 60) }
-    expect(after && isSimulating(after, A.url, SOLANA)).toBe(false)
+    expect(read({ kinds })).toEqual({ networks: [BASE], extensions: [], feePayers: {} })
   })
 })

@@ -816,9 +816,8 @@ describe('with one byte changed', () => {
     const result = readTransaction(base64(changed))
     if (!result.ok) return 'refused'
     const transfer = result.value
-    // Whoever else reads it reads the same; of what another program is called for, nobody reads anything.
-    if (transfer.mint === null) expect(() => readByReference(changed)).toThrow('the reference reads no transfer')
-    else expect(facts(transfer)).toEqual(readByReference(changed).facts)
+    // Whoever else reads it reads the same.
+    expect(facts(transfer)).toEqual(readByReference(changed).facts)
     expect(transactionOf(transfer).length).toBe(base64(changed).length)
     const isSame = svmReplayKey(DEVNET, transfer) === svmReplayKey(DEVNET, signed)
     expect(isSame).toBe(transfer.message === signed.message)

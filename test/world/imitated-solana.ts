@@ -3,7 +3,7 @@
 import { vi } from 'vitest'
 import * as z from 'zod'
 import { encodeBase58 } from '../../src/x402/base58.ts'
-import { readTransaction, type SeenTransfer, type SvmTransfer } from '../../src/x402/svm.ts'
+import { readTransaction, type SvmTransfer } from '../../src/x402/svm.ts'
 import { base64, DRAFT, type Draft, FEE_WALLET, messageBytes, signatures, text, transaction, withStep } from './svm.ts'
 
 export const CLUSTER = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1'
@@ -17,7 +17,7 @@ const DEPTHS: Record<string, number> = { processed: 0, confirmed: 2, finalized: 
 const MEMO_MAC = 'a'.repeat(22)
 
 /** A message and the transaction that a fee payer makes of it. */
-export type Signed = { transfer: SeenTransfer; transaction: string; bytes: string }
+export type Signed = { transfer: SvmTransfer; transaction: string; bytes: string }
 
 /** A payment with a memo of this site that ends at a time (Unix seconds). */
 export function signedFor(
@@ -29,7 +29,6 @@ export function signedFor(
   const draft = change({ ...DRAFT, steps: withStep(3, { data: text(memo) }).steps })
   const read = readTransaction(transaction(draft))
   if (!read.ok) throw new Error(read.error)
-  if (read.value.mint === null) throw new Error('a program makes this transfer')
   const fee = FEE_WALLET.sign(messageBytes(draft))
   const [, ...others] = signatures(draft)
   return {
@@ -186,13 +185,6 @@ export function imitatedSolana({ slot = 1_000_000 } = {}) {
       { transfer, transaction: signature, bytes }: Signed,
       { at = head + 1, err = null }: { at?: number; err?: unknown } = {},
     ): string => add({ signature, err, memo: `[${transfer.memo.length}] ${transfer.memo}`, bytes }, at),
-    /** The same of any message. */
-    landBytes: ({
-      transfer,
-      transaction: signature,
-      bytes,
-    }: Omit<Signed, 'transfer'> & { transfer: SvmTransfer }): string =>
-      add({ signature, err: null, memo: `[${transfer.memo.length}] ${transfer.memo}`, bytes }, head + 1),
     /** So many transactions that only name the payer's account, or the one given, each in a new slot. */
     dust: (count: number, memo: string | null = null, slotsApart = 1, names: string | null = null): void => {
       for (let i = 0; i < count; i++) {

@@ -18,8 +18,8 @@ export type StackOptions = {
   eip6492AllowedFactories?: string[]
 }
 
-/** See `startSolana`; the rest: see `SolanaPart`. */
-export type SolanaStackOptions = StackOptions & { solana?: SolanaOptions & Pick<SolanaPart, 'memory' | 'simulates'> }
+/** See `startSolana`; `memory`: see `SolanaPart`. */
+export type SolanaStackOptions = StackOptions & { solana?: SolanaOptions & Pick<SolanaPart, 'memory'> }
 
 /** Starts a fresh chain and a facilitator for it: under two seconds. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
@@ -35,12 +35,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 /** Starts both chains and one facilitator for the two: what only this needs is loaded only by this. */
 export async function startSolanaStack(options: SolanaStackOptions = {}): Promise<SolanaStack> {
   const { startSolana } = await import('../../dev/stack/solana.ts')
-  const { memory, simulates, ...solanaOptions } = options.solana ?? {}
+  const { memory, ...solanaOptions } = options.solana ?? {}
   const solana = await startSolana(solanaOptions)
   try {
     const chain = await startChain(ofChain(options))
     try {
-      const part = { rpcUrl: solana.rpcUrl, ...(memory && { memory }), ...(simulates && { simulates }) }
+      const part = { rpcUrl: solana.rpcUrl, ...(memory && { memory }) }
       const facilitator = await startFacilitator({ rpcUrl: chain.rpcUrl, solana: part, ...hooked(options) })
       return { ...together(chain, facilitator, solana), solana }
     } catch (error) {

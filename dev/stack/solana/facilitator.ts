@@ -16,8 +16,6 @@ export type SolanaPart = {
    * remembers nothing, sends again what it sent before, finds it confirmed, and answers with success.
    */
   memory?: 'shared' | 'none'
-  /** Whether it looks at what wallets that are programs do (v2 alone), and says so. It does not, as the package comes. */
-  simulates?: boolean
 }
 
 /** devnet, as v2 and v1 call it. */
@@ -27,20 +25,13 @@ const V1_NAME = 'solana-devnet'
 const V1Network = z.custom<Network>((name) => typeof name === 'string')
 
 /** Registers both versions for devnet with a facilitator. */
-export async function registerSolana(
-  facilitator: x402Facilitator,
-  { rpcUrl, memory, simulates = false }: SolanaPart,
-): Promise<void> {
+export async function registerSolana(facilitator: x402Facilitator, { rpcUrl, memory }: SolanaPart): Promise<void> {
   const signer = await signerOf(rpcUrl)
   const cache = new SettlementCache()
-  const options = { enableSmartWalletVerification: simulates }
   const [v2, v1] =
     memory === 'none'
-      ? [
-          forgetful((own) => new ExactSvmScheme(own, undefined, options), signer),
-          forgetful((own) => new ExactSvmSchemeV1(own), signer),
-        ]
-      : [new ExactSvmScheme(signer, cache, options), new ExactSvmSchemeV1(signer, cache)]
+      ? [forgetful((own) => new ExactSvmScheme(own), signer), forgetful((own) => new ExactSvmSchemeV1(own), signer)]
+      : [new ExactSvmScheme(signer, cache), new ExactSvmSchemeV1(signer, cache)]
   facilitator.register(NETWORK, v2)
   facilitator.registerV1(V1Network.parse(V1_NAME), v1)
 }
