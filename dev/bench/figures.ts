@@ -131,8 +131,9 @@ const memory = (payers: number) => (start: Start) =>
     await sellTo(subject, payers)
     const sold = subject.residentBytes()
     const disk = readdirSync(subject.folder, { recursive: true, encoding: 'utf8' }).reduce((all, name) => {
-      const found = statSync(join(subject.folder, name))
-      return all + (found.isFile() ? found.blocks * 512 : 0)
+      // Objects that fall asleep meanwhile take some of their files away.
+      const found = statSync(join(subject.folder, name), { throwIfNoEntry: false })
+      return all + (found?.isFile() ? found.blocks * 512 : 0)
     }, 0)
     const count = payers.toLocaleString('en')
     return [
