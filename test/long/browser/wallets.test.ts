@@ -1,9 +1,9 @@
 // What wallets may say and do before they have signed, and offers that have changed meanwhile.
 
 import { afterAll, describe, expect, test } from 'vitest'
-import type { BrowserWallet } from '../world/browser-wallet.ts'
-import { PRICE } from '../world/shop.ts'
-import { ARTICLE, hasArticle, metadata, openNewsstand, signatures } from './newsstand.ts'
+import { ARTICLE, hasArticle, metadata, openNewsstand, signatures } from '../../browser/newsstand.ts'
+import type { BrowserWallet } from '../../world/browser-wallet.ts'
+import { PRICE } from '../../world/shop.ts'
 
 const { close, shop, visit } = await openNewsstand()
 
