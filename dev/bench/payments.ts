@@ -1,6 +1,7 @@
 // Payments, signed before anything is measured: authorizations of EIP-3009 in version 2 of the wire.
 import { randomBytes } from 'node:crypto'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import { TRANSFER_WITH_AUTHORIZATION } from '../../src/networks/evm.ts'
 import { wallets } from '../stack/wallets.ts'
 import { type Asked, nextAddress } from './load.ts'
 
@@ -10,17 +11,6 @@ export const PAY_TO = wallets.publisher.address
 const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e'
 /** What everything costs here: five cents. */
 export const PRICE = '50000'
-
-const TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const
 
 const ACCEPTED = {
   scheme: 'exact',
@@ -50,7 +40,7 @@ export async function payment(payer: Payer, path: string, isForged = false): Pro
   const domain = { name: 'USDC', version: '2', chainId: 84532, verifyingContract: USDC } as const
   const signature = await signer.signTypedData({
     domain,
-    types: TYPES,
+    types: TRANSFER_WITH_AUTHORIZATION,
     primaryType: 'TransferWithAuthorization',
     message,
   })

@@ -98,30 +98,34 @@ function fitHeader(
     if (signed.length <= CHALLENGE_BUDGET) return signed
   }
   const site = signIn?.site ?? null
-  const described = (description: string) => ({ ...resource, description })
-  let isFirst = true
-  for (const description of shortenings(resource.description)) {
-    for (const uri of isFirst ? [url, site] : [site]) {
-      const header = encode(described(description), uri)
-      if (header.length <= budget) return header
-    }
-    isFirst = false
+  for (const [shown, uri] of shortened(resource, url, site)) {
+    const header = encode(shown, uri)
+    if (header.length <= budget) return header
   }
-  const short = { ...described(''), url }
-  const shortest = encode(short, site)
-  if (shortest.length <= budget) return shortest
-  return signIn ? fitHeader(error, resource, offers, unsigned, null) : encode(short, null)
+  return signIn
+    ? fitHeader(error, resource, offers, unsigned, null)
+    : encode({ ...resource, description: '', url }, null)
 }
 
-/** A text cut to 200 characters and then ever shorter, down to none. Most fit as they are. */
-function* shortenings(text: string): Generator<string> {
-  const chars = text.length > 200 ? [...text] : null
-  if (chars === null || chars.length <= 200) yield text
-  const whole = chars ?? [...text]
-  for (const length of [200, 100, 50, 25, 12, 6]) {
-    if (length < whole.length) yield `${whole.slice(0, length).join('')}…`
+/** A resource ever shorter, each with the address a sign-in is for: its description from 200 characters down to none. */
+function* shortened(
+  resource: ResourceInfo,
+  url: string,
+  site: string | null,
+): Generator<[shown: ResourceInfo, uri: string | null]> {
+  const { description } = resource
+  const to = (length: number) => {
+    const chars = description.length > length ? [...description] : []
+    return chars.length > length ? `${chars.slice(0, length).join('')}…` : description
   }
-  yield ''
+  const whole = { ...resource, description: to(200) }
+  yield [whole, url]
+  yield [whole, site]
+  for (const length of [100, 50, 25, 12, 6]) {
+    if (length < description.length) yield [{ ...resource, description: to(length) }, site]
+  }
+  yield [{ ...resource, description: '' }, site]
+  yield [{ ...resource, description: '', url }, site]
 }
 
 /**

@@ -37,7 +37,7 @@ describe('when it does not work', () => {
     const headers = await sent(await shop.reader())
     const reader = await openReader(browser, [])
     await reader.page.setExtraHTTPHeaders(headers)
-    await reader.page.goto(`${shop.site.url}/articles/tides`, { timeout: 40_000 })
+    await reader.page.goto(`${shop.site.url}/articles/tides`)
     expect(await reader.page.getByRole('heading', { level: 1 }).textContent()).toBe(heading)
     await reader.look(`error-${state}`)
     await reader.close()

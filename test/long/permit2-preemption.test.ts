@@ -1,5 +1,5 @@
 // Preemption by Permit2: anybody who sees a permit may settle it, in whatever way the contracts allow, and anybody may write the
-// token's log of a transfer of nothing. What stays unknown for a while is in `test/long`.
+// token's log of a transfer of nothing.
 import { createTestClient, encodeFunctionData, http, parseAbi, publicActions, walletActions } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXACT_PROXY } from '../../dev/stack/exact-proxy.ts'
