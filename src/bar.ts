@@ -42,7 +42,7 @@ function isHtml(type: string): boolean {
 const inAscii = (html: string): string => html.replace(/[^\0-\x7f]/gu, (letter) => `&#${letter.codePointAt(0)};`)
 
 /** Where Cloudflare thinks the reader is. */
-function timeZoneOf({ cf }: Request): string {
+export function timeZoneOf({ cf }: Request): string {
   const found = cf?.timezone
   return typeof found === 'string' && Intl.supportedValuesOf('timeZone').includes(found) ? found : 'UTC'
 }

@@ -6,7 +6,7 @@ import { issueNonce } from './nonce.ts'
 import { type PaywallView, paywallPage } from './pages/paywall.tsx'
 import { pricePicture } from './pages/picture.ts'
 import type { Strings } from './pages/strings/strings.ts'
-import type { Article } from './policy/article.ts'
+import { type Article, kindOf } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
 import { formatAmounts, type Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
@@ -55,6 +55,7 @@ export async function answerChallenge(
     title: title || info.description || resource.path,
     description: info.description,
     teaser: article?.teaser ?? article?.description ?? null,
+    kind: kindOf(info.mimeType),
     refused: refusal,
     offers: sales,
     networks,

@@ -15,7 +15,7 @@ export type Title = { atOnce: () => string; asRead: () => string }
 
 export type StoredContent = {
   article: Article
-  /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Call it once. */
+  /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Its body is had once. */
   open: (asking: Asking | null) => Promise<Content>
   /** Lets go of content that is not opened. */
   discard: () => Promise<void>
@@ -55,6 +55,12 @@ export async function openStored(
   const { response } = content.value
   await response.body?.cancel()
   return ok(unwatched(new Response(null, response)))
+}
+
+/** What a file is sent with. Nothing of it is read. */
+export async function headersOfFile(found: StoredContent): Promise<Headers> {
+  const { response } = await found.open({ method: 'HEAD', headers: new Headers() })
+  return response.headers
 }
 
 /** Content without a body, or one that nobody pays for. */

@@ -12,6 +12,7 @@ import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
 import type { RedeemOutcome } from './payer/protocol.ts'
+import { playerFor } from './player.ts'
 import { LONGEST_PATH } from './policy/paths.ts'
 import { decide, payableSales, priceHeaders, pricingHeaders, type Sale, saleOffers, salesAt } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
@@ -232,16 +233,19 @@ const isDeliverable = ({ status, body }: Response, method: string): boolean =>
 
 /** The content for the holder of a pass: with ranges, without the origin's caching. Our files may stay with their reader. */
 async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Promise<Answer> {
-  note(visit.world, { decision: 'held' })
+  const { request, world, target, rule, found } = visit
+  note(world, { decision: 'held' })
   await useUpPayment(visit, grant)
+  const isFile = rule.content === 'r2'
+  const player = isFile && found ? await playerFor(request, world.config.brand, target, rule, found, grant) : null
+  if (player) return player
   const content = await contentOf(visit, 'holder')
   if (!content.ok) {
-    await visit.found?.discard()
-    return refuse(visit.request, visit.world.config.brand, content.error)
+    await found?.discard()
+    return refuse(request, world.config.brand, content.error)
   }
-  const isFile = visit.rule.content === 'r2'
   const { response: whole } = content.value
-  const response = isReadable(whole, isFile) ? withBar(visit.request, whole, grant) : whole
+  const response = isReadable(whole, isFile) ? withBar(request, whole, grant) : whole
   // A page with the bar is another one for every reader: its file's ETag does not name it.
   return { kind: isFile && response === whole ? 'held' : 'gated', response, headers }
 }

@@ -197,12 +197,17 @@ export function refuse(
 }
 
 /** An answer of newsstand's own for one reader only, as JSON or as a page. */
-export async function inPrivate(
+export const inPrivate = async (
   request: Request,
   json: Record<string, unknown>,
   parts: Pick<RefusalParts, 'page'>,
-): Promise<Answer> {
-  const page = await pageFor(request, parts)
+): Promise<Answer> => forOneReader(request, json, await pageFor(request, parts))
+
+/** A page of newsstand's own for one reader only. */
+export const pageInPrivate = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Answer> =>
+  forOneReader(request, {}, await page(stringsOf(request)))
+
+function forOneReader(request: Request, json: Record<string, unknown>, page: Page | null): Answer {
   const headers = new Headers({
     'Content-Type': typeOf(page),
     'Cache-Control': caching(PRIVATE, page),

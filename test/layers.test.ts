@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['payer', /^payer\//],
   ['purchase, proving', /^(purchase|proving)\.ts$/],
   ['access', /^access\.ts$/],
-  ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|receipt|bar|health)\.ts$/],
+  ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|receipt|bar|player|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],

@@ -1,5 +1,5 @@
 // The small bar under an article that a reader has bought: that it is theirs, until when, and where the receipts are.
-import { stringsFor } from './strings/strings.ts'
+import { type Strings, stringsFor } from './strings/strings.ts'
 
 export const RECEIPTS = '/_newsstand/receipts'
 
@@ -7,7 +7,20 @@ export type BarView = { acceptLanguage: string | null; endsAtSeconds: number; ti
 
 /** HTML to be put at the end of a publisher's page. It brings its own style, and can do without it. */
 export function bar({ acceptLanguage, endsAtSeconds, timeZone }: BarView): string {
-  const { lang, bar: words } = stringsFor(acceptLanguage)
+  const strings = stringsFor(acceptLanguage)
+  const { lang, bar: words } = strings
+  return (
+    <aside lang={lang} aria-label={words.bought} style={STYLE}>
+      {boughtUntil(strings, endsAtSeconds, timeZone)} ·{' '}
+      <a href={RECEIPTS} style="color:inherit">
+        {words.receipt}
+      </a>
+    </aside>
+  ).toString()
+}
+
+/** That it is bought, and until when it opens. */
+export function boughtUntil({ lang, bar }: Strings, endsAtSeconds: number, timeZone: string): string {
   const format = new Intl.DateTimeFormat(lang, {
     day: 'numeric',
     month: 'short',
@@ -17,14 +30,7 @@ export function bar({ acceptLanguage, endsAtSeconds, timeZone }: BarView): strin
     timeZone,
     timeZoneName: 'short',
   })
-  return (
-    <aside lang={lang} aria-label={words.bought} style={STYLE}>
-      {words.bought} {words.until(format.format(endsAtSeconds * 1000))} ·{' '}
-      <a href={RECEIPTS} style="color:inherit">
-        {words.receipt}
-      </a>
-    </aside>
-  ).toString()
+  return `${bar.bought} ${bar.until(format.format(endsAtSeconds * 1000))}`
 }
 
 const STYLE =

@@ -33,6 +33,10 @@ type Frame = {
   brand: Brand
   title: string
   head?: Child
+  /** Rules of this page alone. */
+  style?: string
+  /** Whether it plays films and recordings of its own site. */
+  plays?: boolean
   footer?: Child
   /** The one script, for pages that have one, what a policy lets it in by, and the addresses of what it may load. */
   script?: { text: string; hash: string; loads: readonly string[] }
@@ -104,38 +108,42 @@ export const accentOf = ({ accent }: Brand): string => {
   return `--accent:${colour};--on-accent:${onColour(colour)}`
 }
 
-const styleOf = (brand: Brand) => `:root{${accentOf(brand)}}${STYLE}`
+const styleOf = ({ brand, style = '' }: Frame) => `:root{${accentOf(brand)}}${STYLE}${style}`
 
-const Document = ({ lang, brand, title, head, script, footer, children }: Frame) => (
-  <html lang={lang}>
-    <head>
-      <meta charset="utf-8" />
-      <meta name="viewport" content="width=device-width, initial-scale=1" />
-      <title>{brand.name === '' ? title : `${title} · ${brand.name}`}</title>
-      <style>{raw(styleOf(brand))}</style>
-      {head}
-      {script === undefined ? null : <script type="module">{raw(script.text)}</script>}
-    </head>
-    <body>
-      <header>
-        {brand.name === '' && brand.logo === null ? null : (
-          <a href="/">{brand.logo === null ? brand.name : <img src={brand.logo} alt={brand.name} />}</a>
-        )}
-      </header>
-      <main>{children}</main>
-      {footer}
-    </body>
-  </html>
-)
+const Document = ({ frame }: { frame: Frame }) => {
+  const { lang, brand, title, head, script, footer, children } = frame
+  return (
+    <html lang={lang}>
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{brand.name === '' ? title : `${title} · ${brand.name}`}</title>
+        <style>{raw(styleOf(frame))}</style>
+        {head}
+        {script === undefined ? null : <script type="module">{raw(script.text)}</script>}
+      </head>
+      <body>
+        <header>
+          {brand.name === '' && brand.logo === null ? null : (
+            <a href="/">{brand.logo === null ? brand.name : <img src={brand.logo} alt={brand.name} />}</a>
+          )}
+        </header>
+        <main>{children}</main>
+        {footer}
+      </body>
+    </html>
+  )
+}
 
 /** Renders a page, and the policy that lets in its own style, its script and the publisher's logo, and nothing else. */
 export async function render(frame: Frame): Promise<Page> {
-  const style = await hashOf(styleOf(frame.brand))
+  const style = await hashOf(styleOf(frame))
   const logo = frame.brand.logo?.startsWith('https:') ? ` ${new URL(frame.brand.logo).origin}` : ''
   const policy = [
     "default-src 'none'",
     `style-src '${style}'`,
     `img-src 'self' data:${logo}`,
+    ...(frame.plays ? ["media-src 'self'"] : []),
     ...(frame.script === undefined
       ? []
       : [['script-src', `'${frame.script.hash}'`, ...frame.script.loads].join(' '), "connect-src 'self'"]),
@@ -143,7 +151,7 @@ export async function render(frame: Frame): Promise<Page> {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ]
-  return { html: `<!doctype html>${<Document {...frame} />}`, policy: policy.join('; ') }
+  return { html: `<!doctype html>${<Document frame={frame} />}`, policy: policy.join('; ') }
 }
 
 /** What a policy lets an element's text in by. */

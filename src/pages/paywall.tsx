@@ -3,6 +3,7 @@
 import { CHECKOUT } from '../browser/checkout.gen.ts'
 import { SOLANA } from '../browser/solana.gen.ts'
 import type { Refusal } from '../errors.ts'
+import type { Kind } from '../policy/article.ts'
 import type { Sale } from '../policy/policy.ts'
 import { formatAmounts } from '../policy/rules.ts'
 import { scriptAddress } from '../wall/csp.ts'
@@ -18,6 +19,7 @@ export type PaywallView = {
   title: string
   description: string
   teaser: string | null
+  kind: Kind
   /** Why this page is shown again after a payment. */
   refused: Refusal
   offers: readonly Sale[]
@@ -79,7 +81,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
   return (
     <>
       <section class="card paywall" aria-labelledby="offers">
-        <h2 id="offers">{pay.heading}</h2>
+        <h2 id="offers">{pay.heading[view.kind]}</h2>
         {refused.code === 'payment_required' ? null : (
           <p class="problem" role="alert">
             {messageOf(refused, strings)}
@@ -175,14 +177,14 @@ const NATIVE: Record<string, string> = {
   'eip155:43113': 'AVAX',
 }
 
-const Offers = ({ view: { offers, strings } }: { view: PaywallView }) => (
+const Offers = ({ view: { offers, strings, kind } }: { view: PaywallView }) => (
   <fieldset>
     <legend>{offers.length === 1 ? strings.pay.offer : strings.pay.offers}</legend>
     {offers.map((offer, i) => (
       <label class="offer">
         <input type="radio" name="offer" value={String(i)} checked={i === 0} hidden={offers.length === 1} />
         <span>
-          <span dir="auto">{offer.name ?? strings.pay.thisPage}</span>
+          <span dir="auto">{offer.name ?? strings.pay.thisOne[kind]}</span>
           <small>{terms(offer, strings)}</small>
         </span>
         <strong class="price">{formatAmounts(offer.amounts)}</strong>

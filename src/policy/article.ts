@@ -1,4 +1,4 @@
-// The metadata of one article, as it is stored beside it: what it is called, and what it costs.
+// The metadata of one article, as it is stored beside it: what it is called, what it costs, and what people do with it.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from '../errors.ts'
 import { type Price, parseAmounts, parsePrice } from './rules.ts'
@@ -10,6 +10,23 @@ export type Article = {
   contentType: string | null
   teaser: string | null
   price: Price | null
+}
+
+/** What people do with what is on sale: the words around it follow. */
+export type Kind = 'read' | 'watch' | 'listen' | 'look'
+
+/** By its content type; what is no film, recording or picture is read. */
+export function kindOf(contentType: string): Kind {
+  switch (/^\s*(\w+)\//.exec(contentType)?.[1]?.toLowerCase()) {
+    case 'video':
+      return 'watch'
+    case 'audio':
+      return 'listen'
+    case 'image':
+      return 'look'
+    default:
+      return 'read'
+  }
 }
 
 const metadata = z.object({

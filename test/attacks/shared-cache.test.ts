@@ -62,6 +62,7 @@ beforeAll(async () => {
   await shop.site.r2.put('media/film', CONTENT, {
     httpMetadata: { contentType: 'text/plain', cacheControl: CACHE_ME },
   })
+  await shop.site.r2.put('media/clip', CONTENT, { httpMetadata: { contentType: 'video/mp4', cacheControl: CACHE_ME } })
 })
 
 afterAll(() => shop.close())
@@ -170,6 +171,28 @@ describe.each(CACHES)('through %s', (_name, start) => {
         expect((await send(front + path, { method: 'HEAD' })).status).toBe(402)
       },
     )
+
+    test('the page around a film, and the film in it, are for who holds a pass, and for nobody after them', async () => {
+      const { bought } = await buyAndAskAgain(`${front}/media/clip`)
+      const opened = { Accept: 'text/html', 'Sec-Fetch-Dest': 'document' }
+      const played = { Accept: '*/*', 'Sec-Fetch-Dest': 'video' }
+      const asks: [string, Record<string, string>][] = [
+        ['/media/clip', opened],
+        ['/media/clip', played],
+        ['/media/clip?raw', opened],
+        ['/media/clip?raw', played],
+      ]
+      for (const [path, headers] of asks) {
+        const held = await send(front + path, { headers: { ...headers, Cookie: bought.pass } })
+        expect([held.status, held.header('X-Cache')]).toEqual([200, 'MISS'])
+        expect(held.text.includes('<video')).toBe(path === '/media/clip' && headers === opened)
+        for (const [another, other] of asks) {
+          const stranger = await send(front + another, { headers: other })
+          expect(stranger.status).toBe(402)
+          expect(stranger.text).not.toMatch(/the whole thing|<video|Bought until/)
+        }
+      }
+    })
 
     test('refusals are not kept either: who pays after them is served', async () => {
       await shop.site.kv.delete('/articles/none')

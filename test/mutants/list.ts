@@ -43,6 +43,12 @@ export const MUTANTS: readonly Mutant[] = [
     [' || file.isEncoded', '', unit('range')],
     [' || !isRangeWanted(headers, file)', '', unit('range')],
   ]),
+  ...in_('player.ts', [
+    [' && claimsNothing(request)', '', site('conformance/player')],
+    [' && wantsPage(request)', '', site('conformance/player')],
+    [' || new URLSearchParams(query).has(RAW)', '', site('conformance/player')],
+    [' || isPriced(rule)', '', site('conformance/player')],
+  ]),
   ...in_('respond.ts', [
     ['if (CACHING.test(name)) headers.delete(name)', '', site('attacks/shared-cache')],
     ['for (const name of [...VALIDATORS, ...TO_US]) headers.delete(name)', '', unit('respond')],

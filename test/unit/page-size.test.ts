@@ -44,6 +44,7 @@ test.each([
     title: 'What the tide tables do not say',
     description: text(200),
     teaser: text(600),
+    kind: 'read',
     refused: { code: 'payment_required' },
     offers: [
       { name: null, amounts: inBoth(50_000n), accessSeconds: 86_400, scope: null },

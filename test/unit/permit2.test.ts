@@ -386,6 +386,7 @@ describe('the page', () => {
       title: 'Tides',
       description: '',
       teaser: null,
+      kind: 'read',
       refused: { code: 'payment_required' },
       offers,
       networks: [token],

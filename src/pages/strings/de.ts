@@ -5,10 +5,10 @@ const UNITS = { day: ['Tag', 'Tage'], hour: ['Stunde', 'Stunden'], minute: ['Min
 export const de: Strings = {
   lang: 'de',
   pay: {
-    heading: 'Weiterlesen',
+    heading: { read: 'Weiterlesen', watch: 'Ansehen', listen: 'Anhören', look: 'Ansehen' },
     offer: 'Was Sie kaufen',
     offers: 'Was möchten Sie kaufen?',
-    thisPage: 'Diese Seite',
+    thisOne: { read: 'Diese Seite', watch: 'Dieser Film', listen: 'Diese Aufnahme', look: 'Dieses Bild' },
     section: (scope) => `Alles unter ${scope}`,
     once: 'einmal',
     lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
@@ -22,7 +22,7 @@ export const de: Strings = {
       `${tokens} ist für Programme: Nötig sind ein Client für x402 v2 und eine Wallet, die Permit2 dafür freigegeben hat.`,
     programs: 'Programme bezahlen diese Adresse mit jedem x402-Client.',
     rest: (price) => `Der Rest kostet ${price}.`,
-    picture: (price) => `Dieses Bild kostet ${price}`,
+    picture: (price) => `Gesperrt · ${price}`,
     notByPage: 'Diese Adresse wird von Programmen gekauft, mit jedem x402-Client.',
     currencies: 'Womit Sie zahlen',
     login: 'Mit Abo anmelden',
@@ -95,6 +95,7 @@ export const de: Strings = {
       'Die Anmeldung ging gerade nicht. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal.',
     willSign: 'Unterschreiben Sie die Nachricht in {wallet}. Sie ist keine Zahlung.',
   },
+  player: { save: 'Datei speichern' },
   bar: {
     bought: 'Gekauft',
     until: (when) => `bis ${when}`,

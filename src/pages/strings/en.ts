@@ -3,10 +3,10 @@ import type { Strings } from './strings.ts'
 export const en: Strings = {
   lang: 'en',
   pay: {
-    heading: 'Read on',
+    heading: { read: 'Read on', watch: 'Watch', listen: 'Listen', look: 'Look' },
     offer: 'What you buy',
     offers: 'Choose what you buy',
-    thisPage: 'This page',
+    thisOne: { read: 'This page', watch: 'This film', listen: 'This recording', look: 'This picture' },
     section: (scope) => `Everything under ${scope}`,
     once: 'one time',
     lasting: (count, unit) => `for ${count} ${unit}${count === 1 ? '' : 's'}`,
@@ -19,7 +19,7 @@ export const en: Strings = {
       `${tokens} is for programs: it takes an x402 v2 client, and a wallet that has approved Permit2 for it.`,
     programs: 'Programs pay this address with any x402 client.',
     rest: (price) => `The rest costs ${price}.`,
-    picture: (price) => `This picture costs ${price}`,
+    picture: (price) => `Locked · ${price}`,
     notByPage: 'This address is bought by programs, with any x402 client.',
     currencies: 'What you pay with',
     login: 'Log in as a subscriber',
@@ -86,6 +86,7 @@ export const en: Strings = {
     signInFailed: 'Signing in did not work just now. Nothing was charged. Try again in a minute.',
     willSign: 'Sign the message in {wallet}. It is no payment.',
   },
+  player: { save: 'Save the file' },
   bar: {
     bought: 'Bought',
     until: (when) => `until ${when}`,

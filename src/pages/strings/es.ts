@@ -5,10 +5,10 @@ const UNITS = { day: ['día', 'días'], hour: ['hora', 'horas'], minute: ['minut
 export const es: Strings = {
   lang: 'es',
   pay: {
-    heading: 'Seguir leyendo',
+    heading: { read: 'Seguir leyendo', watch: 'Ver', listen: 'Escuchar', look: 'Ver' },
     offer: 'Lo que compra',
     offers: 'Elija qué comprar',
-    thisPage: 'Esta página',
+    thisOne: { read: 'Esta página', watch: 'Este vídeo', listen: 'Esta grabación', look: 'Esta imagen' },
     section: (scope) => `Todo en ${scope}`,
     once: 'una vez',
     lasting: (count, unit) => `durante ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
@@ -21,7 +21,7 @@ export const es: Strings = {
       `${tokens} es para programas: hacen falta un cliente x402 v2 y un monedero que haya aprobado Permit2 para esa moneda.`,
     programs: 'Los programas pagan esta dirección con cualquier cliente x402.',
     rest: (price) => `El resto cuesta ${price}.`,
-    picture: (price) => `Esta imagen cuesta ${price}`,
+    picture: (price) => `Bloqueado · ${price}`,
     notByPage: 'Esta dirección la compran programas, con cualquier cliente x402.',
     currencies: 'Con qué paga',
     login: 'Iniciar sesión con suscripción',
@@ -90,6 +90,7 @@ export const es: Strings = {
     signInFailed: 'Ahora no se pudo iniciar la sesión. No se ha cobrado nada. Inténtelo de nuevo dentro de un minuto.',
     willSign: 'Firme el mensaje en {wallet}. No es un pago.',
   },
+  player: { save: 'Guardar el archivo' },
   bar: {
     bought: 'Comprado',
     until: (when) => `hasta ${when}`,

@@ -1,5 +1,6 @@
 // The words of every page, one file per language, and which of them a reader gets. Texts with a slot are functions.
 import type { Refusal } from '../../errors.ts'
+import type { Kind } from '../../policy/article.ts'
 import { de } from './de.ts'
 import { en } from './en.ts'
 import { es } from './es.ts'
@@ -63,10 +64,10 @@ export type CheckoutStrings = Record<
 export type Strings = {
   lang: string
   pay: {
-    heading: string
+    heading: Record<Kind, string>
     offer: string
     offers: string
-    thisPage: string
+    thisOne: Record<Kind, string>
     section: (scope: string) => string
     once: string
     lasting: (count: number, unit: Unit) => string
@@ -92,6 +93,8 @@ export type Strings = {
     support: string
   }
   checkout: CheckoutStrings
+  /** Below what is watched, heard or looked at. */
+  player: { save: string }
   bar: { bought: string; until: (when: string) => string; receipt: string }
   receipt: Record<
     | 'title'
