@@ -25,6 +25,11 @@ const entries: readonly Entry[] = [
     source: '/articles/tides',
   },
   {
+    words: 'steps stones eleven nine book rope boat tie harbour count',
+    answer: 'Eleven, of which the tenth and the eleventh are dry once in eighteen years and a half.',
+    source: '/articles/steps',
+  },
+  {
     words: 'gutenberg bible mainz first press copies 1455 books print printed',
     answer: 'Around 1455 in Mainz: something like a hundred and eighty copies, and no profit for the printer.',
     source: '/articles/printing',

@@ -7,7 +7,7 @@ import type { DemoKey } from './wallet-standard.ts'
 
 async function solanaKey(): Promise<DemoKey> {
   const { PKCS8, solanaWallets } = await import('../stack/solana/wallets.ts')
-  const { address, seed } = solanaWallets.payer
+  const { address, seed } = solanaWallets.alice
   const publicKey = Buffer.from(decodeBase58(address) ?? []).toString('hex')
   return { privateKey: Buffer.concat([PKCS8, seed]).toString('hex'), publicKey }
 }

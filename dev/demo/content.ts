@@ -23,7 +23,11 @@ const file = (name: string): URL => new URL(`./content/${name}`, import.meta.url
 const article = (name: string, metadata: Omit<ContentMetadata, 'contentType'>): DemoContent => ({
   path: `/articles/${name}`,
   metadata: { ...metadata, contentType: 'text/html; charset=utf-8' },
-  read: () => page(metadata.title, readFileSync(file(`${name}.html`), 'utf8')),
+  read: () =>
+    page(
+      metadata.title,
+      `<img src="/pictures/${name}.svg" alt="" width="640" height="360">${readFileSync(file(`${name}.html`), 'utf8')}`,
+    ),
 })
 
 const media = (name: string, metadata: ContentMetadata): DemoContent => ({
@@ -41,6 +45,10 @@ export const demoContent: readonly DemoContent[] = [
   article('tides', {
     title: 'Why the tide comes twice',
     description: 'One Moon goes over the harbour, and the sea comes up two times. Where the second tide is from.',
+  }),
+  article('steps', {
+    title: 'Eleven stones, and two of them unseen',
+    description: 'Every morning somebody counts the steps of the harbour. The book of it, and what it is for.',
   }),
   article('printing', {
     title: 'The price of a page',

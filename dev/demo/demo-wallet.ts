@@ -5,22 +5,17 @@ import * as z from 'zod/mini'
 import { formatPrice } from '../../src/policy/rules.ts'
 import { typedData } from '../stack/typed-data.ts'
 import { wallets } from '../stack/wallets.ts'
+import { agree } from './wallet-sheet.ts'
 import { type DemoKey, registerSolanaWallet } from './wallet-standard.ts'
 
 /** `build-wallet.ts` writes it here: where the key is made needs Node. */
 declare const SOLANA_KEY: DemoKey
 
-const account = privateKeyToAccount(wallets.payer.privateKey)
+const account = privateKeyToAccount(wallets.alice.privateKey)
 
 const chosenChain = { id: '0x14a34' }
 
-class Declined extends Error {
-  code = 4001
-}
-
-function agree(question: string): void {
-  if (!window.confirm(question)) throw new Declined('The reader said no.')
-}
+const NETWORK = 'Base Sepolia, on this machine'
 
 async function request({ method, params = [] }: { method: string; params?: unknown[] }): Promise<unknown> {
   switch (method) {
@@ -32,15 +27,30 @@ async function request({ method, params = [] }: { method: string; params?: unkno
     case 'wallet_switchEthereumChain':
       return null
     case 'personal_sign': {
-      agree('Demo wallet: sign in to this site? This costs nothing.')
+      await agree({
+        title: 'Sign in to this site?',
+        lines: [
+          ['Site', location.host],
+          ['Account', account.address],
+          ['Cost', 'nothing'],
+        ],
+        note: 'This is a message, and no payment.',
+      })
       const [message] = z.parse(z.tuple([z.templateLiteral(['0x', z.string()]), z.unknown()]), params)
       return account.signMessage({ message: { raw: message } })
     }
     case 'eth_signTypedData_v4': {
       const data = z.parse(typedData, JSON.parse(z.parse(z.string(), params[1])))
-      agree(
-        `Demo wallet: pay ${formatPrice({ currency: 'USD', micros: BigInt(String(data.message.value)) })} (play money) to ${data.message.to}?`,
-      )
+      const price = formatPrice({ currency: 'USD', micros: BigInt(String(data.message.value)) })
+      await agree({
+        title: `Pay ${price}?`,
+        lines: [
+          ['Network', NETWORK],
+          ['Amount', `${price} in USDC`],
+          ['To', String(data.message.to)],
+        ],
+        note: 'One payment, of exactly this amount. It is play money.',
+      })
       return account.signTypedData(data)
     }
     default:

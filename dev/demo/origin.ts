@@ -1,11 +1,13 @@
 // The demo publisher's own site, which the paywall stands in front of. It knows nothing about payments. On a real
 // site the origin must be reachable through the paywall alone; this one listens on the loopback interface.
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod'
 import { listening } from '../stack/ports.ts'
 import { answerQuestion } from './archive.ts'
-import { demoContent } from './content.ts'
-import { escapeHtml, page } from './page.ts'
+import { frontPage, PICTURES } from './front.ts'
+import { page } from './page.ts'
+import { tillPage } from './till.ts'
 
 /** A running origin. */
 export type Origin = { url: string; stop(): Promise<void> }
@@ -38,6 +40,8 @@ async function reply(request: IncomingMessage, siteUrl: string): Promise<Reply> 
     }
     return ask(await readBody(request))
   }
+  const picture = PICTURES.find((name) => pathname === `/pictures/${name}.svg`)
+  if (picture !== undefined) return { status: 200, body: drawn(picture), contentType: 'image/svg+xml' }
   const make = pages[pathname]
   if (make === undefined) return { status: 404, body: notFound() }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -46,45 +50,14 @@ async function reply(request: IncomingMessage, siteUrl: string): Promise<Reply> 
   return { status: 200, body: make(siteUrl) }
 }
 
+/** A picture of the front page, drawn for it. */
+const drawn = (name: string): string => readFileSync(new URL(`./pictures/${name}.svg`, import.meta.url), 'utf8')
+
 const pages: Record<string, ((siteUrl: string) => string) | undefined> = {
-  '/': home,
+  '/': frontPage,
+  '/till': tillPage,
   '/about': about,
   '/premium/report': report,
-}
-
-function home(siteUrl: string): string {
-  // The prices repeat the routes of wrangler.toml; the paywall's answer is the one that counts.
-  const prices = { articles: '$0.05', media: '$0.02' }
-  const items = demoContent.map(({ path, metadata }) =>
-    listItem(
-      path,
-      metadata.title,
-      metadata.description,
-      metadata.price ?? (path.startsWith('/media/') ? prices.media : prices.articles),
-    ),
-  )
-  const site = escapeHtml(siteUrl)
-  return page(
-    'Read one thing',
-    `<p class="lead">Every page here has a price of its own, a few cents, paid by the page. No account, no
-subscription. Open one to see what it asks for.</p>
-<ul class="list">
-${items.join('\n')}
-${listItem('/premium/report', 'The harbour in figures', 'A report, served by the publisher’s own site behind the paywall.', '$0.03')}
-${listItem('/about', 'About this paper', 'Who we are.', 'free')}
-</ul>
-<h2>From a terminal</h2>
-<p>Ask for a page, and see the price in the answer, as a program does:</p>
-<pre><code>curl -i ${site}/articles/hello</code></pre>
-<p>Buy it with the demo wallet:</p>
-<pre><code>npm run buy -- ${site}/articles/hello</code></pre>
-<p>Ask the archive a question, one cent each. It takes <code>POST</code>, so this shows the price:</p>
-<pre><code>curl -i ${site}/api/ask --json '{"question":"Why is the tide late?"}'</code></pre>`,
-  )
-}
-
-function listItem(path: string, title: string, text: string, price: string): string {
-  return `<li><div><a href="${escapeHtml(path)}">${escapeHtml(title)}</a><p>${escapeHtml(text)}</p></div><span class="price">${escapeHtml(price)}</span></li>`
 }
 
 function about(): string {

@@ -15,10 +15,8 @@ h1 { font-size: clamp(1.8rem, 6vw, 2.6rem); line-height: 1.15; margin: 1.5rem 0 
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .5rem }
 a { color: var(--accent) }
 .lead { font-size: 1.25rem; line-height: 1.5 }
-.list { list-style: none; padding: 0; border-top: 1px solid var(--line) }
-.list li { display: flex; gap: 1rem; justify-content: space-between; padding: .9rem 0; border-bottom: 1px solid var(--line) }
-.list p { margin: .15rem 0 0; color: var(--faint); font-size: .95rem; line-height: 1.45 }
 .price { white-space: nowrap; font-variant-numeric: tabular-nums }
+img { display: block; width: 100%; height: auto; border: 1px solid var(--line) }
 pre { overflow-x: auto; padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .4rem }
 pre, code { font: .88rem/1.55 ui-monospace, 'Cascadia Mono', Menlo, monospace }
 table { border-collapse: collapse; width: 100% }
@@ -26,15 +24,15 @@ th, td { text-align: left; padding: .45rem .6rem .45rem 0; border-bottom: 1px so
 td + td, th + th { text-align: right; font-variant-numeric: tabular-nums }
 `
 
-/** A whole HTML document. `title` is text, `body` is HTML. */
-export function page(title: string, body: string): string {
+/** A whole HTML document. `title` is text, `body` is HTML, `style` are rules of this page alone. */
+export function page(title: string, body: string, style = ''): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
+<style>${STYLE}${style}</style>
 </head>
 <body>
 <header><a href="/">The Daily Stand</a></header>

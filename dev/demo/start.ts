@@ -10,7 +10,7 @@ import { inCheckout, type Local, localFile, persistDirectory, readLocal, stateDi
 import { portIsBusy } from '../stack/ports.ts'
 import { localSecrets } from '../stack/secrets.ts'
 import type { Solana } from '../stack/solana.ts'
-import { wallets } from '../stack/wallets.ts'
+import { type Wallet, wallets } from '../stack/wallets.ts'
 import { quietWrangler, startWorker, type Worker } from '../stack/worker.ts'
 import { writeDemoWallet } from './build-wallet.ts'
 import { startOrigin } from './origin.ts'
@@ -57,6 +57,7 @@ async function main(): Promise<void> {
     const started = await startChain({ port: ports.chain.port })
     stops.push(started.stop)
     await started.fund(wallets.payer.address, PAYER_FUNDS)
+    await started.fund(wallets.alice.address, PAYER_FUNDS)
     return started
   })
   chain.exited.then((said) => partDied('the chain (anvil)', said))
@@ -113,16 +114,19 @@ async function main(): Promise<void> {
   writeFileSync(localFile, `${JSON.stringify(local, null, 2)}\n`)
   stops.push(async () => rmSync(localFile, { force: true }))
 
-  const balances = await Promise.all([chain.balance(wallets.payer.address), chain.balance(wallets.publisher.address)])
+  const { payer, alice, publisher } = wallets
+  const balanceOf = async ({ address }: Wallet) => dollars(await chain.balance(address))
+  const [program, browser, till] = [await balanceOf(payer), await balanceOf(alice), await balanceOf(publisher)]
   console.log(`
-Ready in ${seconds(startedAt)}. Open ${siteUrl}
+Ready in ${seconds(startedAt)}. Open ${siteUrl}, and the publisher’s till beside it: ${siteUrl}/till
 
   See the price     curl -i ${siteUrl}/articles/hello
   Buy the article   npm run buy -- ${siteUrl}/articles/hello
   Buy the film      npm run buy -- ${siteUrl}/media/tides.mp4${solana ? `\n  Buy on Solana     npm run buy -- ${siteUrl}/articles/tides --network solana` : ''}
 
-  Demo reader       ${wallets.payer.address}   ${dollars(balances[0])} USDC
-  Publisher         ${wallets.publisher.address}   ${dollars(balances[1])} USDC
+  Demo wallet       ${alice.address}   ${browser} USDC, in the browser
+  npm run buy       ${payer.address}   ${program} USDC
+  Publisher         ${publisher.address}   ${till} USDC
 
 The parts: chain ${chain.rpcUrl},${solana ? ` Solana ${solana.rpcUrl},` : ''} facilitator ${facilitator.url}, origin ${origin.url}.
 Secrets, the admin token among them: .newsstand/secrets.json. Ctrl-C stops everything.
@@ -143,6 +147,7 @@ async function startSolana(port: number): Promise<(Solana & { network: string; p
   const { solana } = started
   stops.push(solana.stop)
   await solana.fund(solanaWallets.payer.address, PAYER_FUNDS)
+  await solana.fund(solanaWallets.alice.address, PAYER_FUNDS)
   await solana.fund(solanaWallets.publisher.address, 0n)
   return { ...solana, network: SOLANA_NETWORK, publisher: solanaWallets.publisher.address }
 }

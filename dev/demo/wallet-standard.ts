@@ -4,12 +4,15 @@ import { formatPrice } from '../../src/policy/rules.ts'
 import { encodeBase58 } from '../../src/x402/base58.ts'
 import { TOKEN_PROGRAM } from '../../src/x402/svm.ts'
 import { parseMessage, SIGNATURE_BYTES, splitTransaction } from '../../src/x402/svm-message.ts'
+import type { Question } from './wallet-sheet.ts'
 
 /** A development key: PKCS #8, and its public half, both in hexadecimal. */
 export type DemoKey = { privateKey: string; publicKey: string }
 
 /** `agree` asks the reader, and throws where they say no. */
-type Manners = { name: string; icon: string; agree(question: string): void }
+type Manners = { name: string; icon: string; agree(question: Question): Promise<void> }
+
+const NETWORK = 'Solana Devnet, on this machine'
 
 const bytesOf = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))
 
@@ -37,14 +40,30 @@ export function registerSolanaWallet(key: DemoKey, { name, icon, agree }: Manner
     if (!transfer || place < 0) throw new Error('The demo wallet signs transfers of its own tokens only.')
     const amount = new DataView(Uint8Array.from(transfer.data).buffer).getBigUint64(1, true)
     const price = formatPrice({ currency: 'USD', micros: amount })
-    agree(`Demo wallet: pay ${price} (play money, on Solana) to ${addresses[transfer.accounts[2] ?? 0]}?`)
+    await agree({
+      title: `Pay ${price}?`,
+      lines: [
+        ['Network', NETWORK],
+        ['Amount', `${price} in USDC`],
+        ['To', `${addresses[transfer.accounts[2] ?? 0]}`],
+      ],
+      note: 'One payment, of exactly this amount. It is play money.',
+    })
     const signedTransaction = Uint8Array.from(transaction)
     signedTransaction.set(await sign(split.value.message), 1 + place * SIGNATURE_BYTES)
     return { signedTransaction }
   }
 
   async function signMessage({ message }: { message: Uint8Array }) {
-    agree('Demo wallet: sign in to this site? This costs nothing.')
+    await agree({
+      title: 'Sign in to this site?',
+      lines: [
+        ['Site', location.host],
+        ['Account', address],
+        ['Cost', 'nothing'],
+      ],
+      note: 'This is a message, and no payment.',
+    })
     return { signedMessage: message, signature: await sign(message) }
   }
 

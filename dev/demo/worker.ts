@@ -1,9 +1,11 @@
-// The worker of `npm start`: the one that is deployed, with the demo wallet behind each of its pages. It is let in by its hash.
+// The worker of `npm start`: the one that is deployed, with the demo wallet behind each of its pages, let in by
+// its hash, and what the publisher's till shows.
 
 // Made by `npm start`.
 import DEMO_WALLET from '../../.newsstand/demo-wallet.txt'
 import worker from '../../src/index.ts'
 import { hashOf } from '../../src/pages/page.tsx'
+import { SALES, salesIn } from './sales.ts'
 
 export { Payer } from '../../src/index.ts'
 
@@ -24,6 +26,7 @@ async function withWallet(response: Response): Promise<Response> {
 
 export default {
   async fetch(request, env, context) {
+    if (new URL(request.url).pathname === SALES) return salesIn(env.LEDGER_DB)
     return withWallet(await worker.fetch(request, env, context))
   },
   scheduled: worker.scheduled,

@@ -22,8 +22,9 @@ export const wallets = {
   payer: wallet('0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6'),
   /** The token proxy's admin. FiatTokenProxy refuses to pass this account's calls on to the token. */
   proxyAdmin: wallet('0x47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a'),
-  /** Further readers, for tests. */
+  /** The demo wallet in a browser: another payer than the program, so that each pays for what it reads. In tests one more reader. */
   alice: wallet('0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba'),
+  /** Further readers, for tests. */
   bob: wallet('0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e'),
   carol: wallet('0x4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356'),
   dave: wallet('0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97'),

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { unstable_readConfig } from 'wrangler'
 import { writeDemoWallet } from '../../dev/demo/build-wallet.ts'
+import { SALES } from '../../dev/demo/sales.ts'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { wallets } from '../../dev/stack/wallets.ts'
 import { parseConfig } from '../../src/config.ts'
@@ -19,16 +20,17 @@ const textsIn = (folder: string) =>
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
     .join('\n')
 
-const TRACES = [/demo.?wallet/i, new RegExp(wallets.payer.privateKey.slice(2), 'i')]
+const TRACES = [/demo.?wallet/i, new RegExp(wallets.alice.privateKey.slice(2), 'i')]
 
 test('the worker is at most 184 KiB compressed', () => {
   const bundle = readFileSync(join(BUILD, 'index.js'))
   expect(gzipSync(bundle).byteLength / 1024).toBeLessThanOrEqual(184)
 })
 
-test('a deployed worker knows no demo wallet', () => {
+test('a deployed worker knows no demo wallet, and no till', () => {
   const deployed = textsIn(BUILD)
   for (const trace of TRACES) expect(deployed).not.toMatch(trace)
+  expect(deployed).not.toContain(SALES)
 })
 
 test('the local stack puts it beside the worker', async () => {

@@ -38,10 +38,11 @@ export const solanaWallets = {
   faucet: solanaWallet('faucet'),
   /** May mint and freeze the tokens of this chain. */
   issuer: solanaWallet('issuer'),
-  /** Who pays in the demo. */
+  /** Who pays: the wallet of `npm run buy`. */
   payer: solanaWallet('payer'),
-  /** Further readers, for tests. */
+  /** The demo wallet in a browser. In tests one more reader. */
   alice: solanaWallet('alice'),
+  /** Further readers, for tests. */
   bob: solanaWallet('bob'),
   carol: solanaWallet('carol'),
 } as const
