@@ -75,6 +75,17 @@ test('sixty seconds: a reader and a program buy the same page, it is marked, and
   await till.look('demo-till')
   expect(await balance()).toBe(950_000n)
   await till.close()
+
+  // Without the cookie: the sheet says that signing in costs nothing.
+  await page.context().clearCookies()
+  await page.evaluate(() => sessionStorage.clear())
+  await page.goto(`${shop.site.url}/articles/tides`)
+  await reader.click('I already bought this')
+  const signIn = page.getByRole('dialog', { name: 'Sign in to this site?' })
+  for (const said of [wallets.alice.address, 'nothing']) await signIn.getByText(said, { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Sign', exact: true }).click()
+  await page.getByText('Spring and neap').waitFor()
+  expect(await balance()).toBe(950_000n)
   await reader.close()
 })
 

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { unstable_readConfig } from 'wrangler'
+import * as z from 'zod'
 import { writeDemoWallet } from '../../dev/demo/build-wallet.ts'
 import { demoContent } from '../../dev/demo/content.ts'
 import { startOrigin } from '../../dev/demo/origin.ts'
 import { inCheckout } from '../../dev/stack/paths.ts'
 import { openShop, type Shop } from './shop.ts'
-import type { Json } from './site.ts'
+
+const shipped = z.object({ BRAND: z.json(), ROUTES: z.json() })
 
 /** The worker of `npm start` in one text. */
 async function demoWorker(): Promise<string> {
@@ -38,8 +40,8 @@ export async function openDemo(): Promise<Shop> {
   const origin = await startOrigin()
   const { vars } = unstable_readConfig({ config: inCheckout('wrangler.toml') }, { hideWarnings: true })
   const worker = await demoWorker()
-  const settings: Record<string, Json> = { SITE_URL: 'http://localhost:8787', ORIGIN_URL: origin.url }
-  for (const name of ['BRAND', 'ROUTES'] as const) settings[name] = jsonOf(vars[name])
+  const { BRAND, ROUTES } = shipped.parse(vars)
+  const settings = { SITE_URL: 'http://localhost:8787', ORIGIN_URL: origin.url, BRAND, ROUTES }
   const shop = await openShop(settings, { code: { worker, objects: worker } })
   shop.onClose(origin.stop)
   for (const { path, metadata, read } of demoContent) {
@@ -49,5 +51,3 @@ export async function openDemo(): Promise<Shop> {
   }
   return shop
 }
-
-const jsonOf = (value: unknown): Json => JSON.parse(JSON.stringify(value))
