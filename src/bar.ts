@@ -1,11 +1,14 @@
 // Puts the reader's bar at the end of a bought article, as it streams by. Only into whole pages that a browser opens:
 // programs get the publisher's bytes.
 
-import { bar } from './pages/bar.tsx'
+import { bar, type Until } from './pages/bar.tsx'
+import type { Brand } from './pages/page.tsx'
 import type { Grant } from './pass.ts'
+import { stringsOf } from './respond.ts'
+import { nowSeconds } from './site.ts'
 
 /** A pass holder's page with the bar; anything else as it is. */
-export function withBar(request: Request, content: Response, { endsAtSeconds }: Grant): Response {
+export async function withBar(request: Request, brand: Brand, content: Response, grant: Grant): Promise<Response> {
   const { body, headers } = content
   const isPage =
     request.method === 'GET' &&
@@ -13,11 +16,7 @@ export function withBar(request: Request, content: Response, { endsAtSeconds }: 
     content.status === 200 &&
     isHtml(headers.get('Content-Type') ?? '')
   if (!body || !isPage) return content
-  const html = bar({
-    acceptLanguage: request.headers.get('Accept-Language'),
-    endsAtSeconds,
-    timeZone: timeZoneOf(request),
-  })
+  const html = bar(await stringsOf(request, brand), untilOf(request, grant))
   // Nothing reads the page: no fault of its own can cut it off.
   const ending = new TextEncoder().encode(inAscii(html))
   const withEnding = new TransformStream<Uint8Array, Uint8Array>({ flush: (end) => end.enqueue(ending) })
@@ -41,8 +40,15 @@ function isHtml(type: string): boolean {
 /** The same HTML in letters that each charset has. */
 const inAscii = (html: string): string => html.replace(/[^\0-\x7f]/gu, (letter) => `&#${letter.codePointAt(0)};`)
 
+/** Until when a grant opens, for its reader. */
+export const untilOf = (request: Request, { endsAtSeconds }: Grant): Until => ({
+  endsAtSeconds,
+  nowSeconds: nowSeconds(),
+  timeZone: timeZoneOf(request),
+})
+
 /** Where Cloudflare thinks the reader is. */
-export function timeZoneOf({ cf }: Request): string {
+function timeZoneOf({ cf }: Request): string {
   const found = cf?.timezone
   return typeof found === 'string' && Intl.supportedValuesOf('timeZone').includes(found) ? found : 'UTC'
 }

@@ -15,6 +15,11 @@ function parseLink(input: string): Result<string, string> {
 
 const link = parsed(parseLink, 'write an address')
 
+/** A language tag (BCP 47), as far as pages need one. */
+const language = z
+  .string({ error: 'write a language' })
+  .check(z.regex(/^[a-zA-Z]{2,3}(?:-[a-zA-Z0-9]{2,8})*$/, { error: 'write a language such as "en" or "pt-BR"' }))
+
 /** Nothing here makes a price, so unknown keys are passed over. */
 export const brandSchema = z.object(
   {
@@ -29,6 +34,9 @@ export const brandSchema = z.object(
     support: z.optional(link),
     why: z.optional(link),
     login: z.optional(link),
+    lang: z.optional(language),
+    legal: z.optional(text),
+    refunds: z.optional(text),
   },
   { error: 'write a table such as { name = "The Daily Stand" }' },
 )
@@ -41,4 +49,7 @@ export const brandOf = (brand: z.infer<typeof brandSchema> | undefined): Brand =
   support: brand?.support ?? null,
   why: brand?.why ?? null,
   login: brand?.login ?? null,
+  lang: brand?.lang ?? null,
+  legal: brand?.legal ?? null,
+  refunds: brand?.refunds ?? null,
 })

@@ -3,12 +3,14 @@
 import type { Refusal } from './errors.ts'
 import { memoOf } from './networks/memo.ts'
 import { issueNonce } from './nonce.ts'
-import { type PaywallView, paywallPage } from './pages/paywall.tsx'
+import { shownAmounts } from './pages/money.ts'
+import { paywallPage } from './pages/paywall.tsx'
 import { pricePicture } from './pages/picture.ts'
 import type { Strings } from './pages/strings/strings.ts'
+import type { PaywallView } from './pages/view.ts'
 import { type Article, kindOf } from './policy/article.ts'
 import type { Sale } from './policy/policy.ts'
-import { formatAmounts, type Rule } from './policy/rules.ts'
+import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { contextOf, issueQuote } from './quote.ts'
 import { type Answer, answerRefusal, stringsOf } from './respond.ts'
@@ -69,14 +71,16 @@ export async function answerChallenge(
   if (teaser?.kind === 'page') {
     const { page } = teaser
     const walled =
-      rule.wall && (await walledAnswer(request, refusal, page, rule.wall, viewIn(stringsOf(request)), headers))
+      rule.wall &&
+      (await walledAnswer(request, refusal, page, rule.wall, viewIn(await stringsOf(request, brand)), headers))
     if (walled) return walled
     await page.discard()
   }
   return answerRefusal(request, refusal, {
     headers,
     json: body,
-    picture: ({ lang, pay }) => pricePicture(pay.picture(formatAmounts(sales[0]?.amounts ?? [])), lang),
+    brand,
+    picture: ({ lang, pay }) => pricePicture(pay.picture(shownAmounts(sales[0]?.amounts ?? [], lang)), lang),
     page: (strings) => paywallPage(viewIn(strings)),
   })
 }

@@ -245,7 +245,7 @@ async function serveHolder(visit: Visit, { headers }: Access, grant: Grant): Pro
     return refuse(request, world.config.brand, content.error)
   }
   const { response: whole } = content.value
-  const response = isReadable(whole, isFile) ? withBar(request, whole, grant) : whole
+  const response = isReadable(whole, isFile) ? await withBar(request, world.config.brand, whole, grant) : whole
   // A page with the bar is another one for every reader: its file's ETag does not name it.
   return { kind: isFile && response === whole ? 'held' : 'gated', response, headers }
 }

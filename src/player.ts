@@ -1,6 +1,6 @@
 // A bought film, recording or picture that a browser opens as a page is shown in one, which has the file at the same address
 // with `?raw`. Programs, parts of pages and whoever pays get the file.
-import { timeZoneOf } from './bar.ts'
+import { untilOf } from './bar.ts'
 import { headersOfFile, type StoredContent } from './content.ts'
 import type { Brand } from './pages/page.tsx'
 import { playerPage } from './pages/player.tsx'
@@ -20,7 +20,7 @@ export async function playerFor(
   { facts: { path, query } }: Target,
   rule: Rule,
   file: StoredContent,
-  { endsAtSeconds }: Grant,
+  grant: Grant,
 ): Promise<Answer | null> {
   if (!isOpened(request) || new URLSearchParams(query).has(RAW) || isPriced(rule)) return null
   const headers = await headersOfFile(file)
@@ -34,10 +34,9 @@ export async function playerFor(
     title: title ?? decodeURIComponent(path.slice(path.lastIndexOf('/') + 1)),
     description: description ?? rule.description,
     source: query.length > 1 ? `${query}&${RAW}` : `?${RAW}`,
-    endsAtSeconds,
-    timeZone: timeZoneOf(request),
+    until: untilOf(request, grant),
   }
-  return pageInPrivate(request, { page: (strings) => playerPage(view, strings) })
+  return pageInPrivate(request, { brand, page: (strings) => playerPage(view, strings) })
 }
 
 /** Whether a browser opens it as a page, and wants all of it. */

@@ -50,7 +50,7 @@ export async function answerReceipts(request: Request, world: World): Promise<An
   const json = {
     purchases: rows.map(({ price, ...row }) => ({ ...row, currency: price.currency })),
   }
-  return inPrivate(request, json, { page: (strings) => receiptsPage(rows, config.brand, strings) })
+  return inPrivate(request, json, { brand: config.brand, page: (strings) => receiptsPage(rows, config.brand, strings) })
 }
 
 /** What was paid, as people count it. */
@@ -123,7 +123,7 @@ export async function answerReceipt(request: Request, world: World, transaction:
       transactionUrl: transactionUrl(network, purchase.transaction),
       signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },
     })
-  return inPrivate(request, { ...shown, amount: amount.toString(), decimals, receipt }, { page })
+  return inPrivate(request, { ...shown, amount: amount.toString(), decimals, receipt }, { brand: config.brand, page })
 }
 
 /** The signed receipt of a payment; null without `RECEIPT_KEY`. `resource` is its address. */

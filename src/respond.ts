@@ -1,5 +1,6 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
+import { acceptsGzip, prefersHtml } from './accept.ts'
 import { publicError, type Refusal, sentenceOf } from './errors.ts'
 import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
@@ -158,6 +159,7 @@ export type RefusalParts = {
   headers: Record<string, string>
   /** Further keys of the JSON body: the v1 challenge. */
   json: Record<string, unknown>
+  brand: Brand
   /** The page for people in their language; made only when one is wanted. */
   page: (strings: Strings) => Promise<Page>
   /** An SVG for the place of a picture; where there is none, it stays empty. */
@@ -168,7 +170,7 @@ export type RefusalParts = {
 export async function answerRefusal(request: Request, refusal: Refusal, parts: RefusalParts): Promise<Answer> {
   const { code } = refusal
   const { status, retryAfterSeconds } = publicError(code)
-  const picture = isForPicture(request) ? (parts.picture?.(stringsOf(request)) ?? null) : null
+  const picture = isForPicture(request) ? (parts.picture?.(await stringsOf(request, parts.brand)) ?? null) : null
   const page = picture === null ? await pageFor(request, parts) : null
   const headers = new Headers({
     'Content-Type': picture === null ? typeOf(page) : 'image/svg+xml',
@@ -193,19 +195,26 @@ export function refuse(
   refusal: Refusal,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  return answerRefusal(request, refusal, { headers, json: {}, page: (strings) => errorPage(refusal, brand, strings) })
+  return answerRefusal(request, refusal, {
+    headers,
+    json: {},
+    brand,
+    page: (strings) => errorPage(refusal, brand, strings),
+  })
 }
 
 /** An answer of newsstand's own for one reader only, as JSON or as a page. */
 export const inPrivate = async (
   request: Request,
   json: Record<string, unknown>,
-  parts: Pick<RefusalParts, 'page'>,
+  parts: Pick<RefusalParts, 'brand' | 'page'>,
 ): Promise<Answer> => forOneReader(request, json, await pageFor(request, parts))
 
 /** A page of newsstand's own for one reader only. */
-export const pageInPrivate = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Answer> =>
-  forOneReader(request, {}, await page(stringsOf(request)))
+export const pageInPrivate = async (
+  request: Request,
+  { brand, page }: Pick<RefusalParts, 'brand' | 'page'>,
+): Promise<Answer> => forOneReader(request, {}, await page(await stringsOf(request, brand)))
 
 function forOneReader(request: Request, json: Record<string, unknown>, page: Page | null): Answer {
   const headers = new Headers({
@@ -247,10 +256,13 @@ export const report = (json: Record<string, unknown>, status: number): Answer =>
   ours(plain(JSON.stringify(json), JSON_TYPE, 'no-store', { Vary: 'Authorization' }, status))
 
 /** The page in the reader's language; null for a client that does not prefer HTML. */
-const pageFor = async (request: Request, { page }: Pick<RefusalParts, 'page'>): Promise<Page | null> =>
-  wantsPage(request) ? page(stringsOf(request)) : null
+const pageFor = async (
+  request: Request,
+  { brand, page }: Pick<RefusalParts, 'brand' | 'page'>,
+): Promise<Page | null> => (wantsPage(request) ? page(await stringsOf(request, brand)) : null)
 
-export const stringsOf = ({ headers }: Request) => stringsFor(headers.get('Accept-Language'))
+export const stringsOf = ({ headers }: Request, { lang }: Brand): Promise<Strings> =>
+  stringsFor(lang, headers.get('Accept-Language'))
 const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : JSON_TYPE)
 
 /** Whether it fills the place of a picture in a page (Fetch Metadata). */
@@ -266,34 +278,3 @@ const pageHeaders = ({ policy }: Page) => ({
   'Content-Security-Policy': policy,
   'Referrer-Policy': 'strict-origin-when-cross-origin',
 })
-
-/** Whether `Accept` ranks `text/html` above JSON (RFC 9110 §12.5.1). No preference means a program. */
-export function prefersHtml(accept: string | null): boolean {
-  if (accept === null) return false
-  const html = quality(accept, ['*/*', 'text/*', 'text/html'])
-  return html > 0 && html > quality(accept, ['*/*', 'application/*', 'application/json'])
-}
-
-/** Whether `Accept-Encoding` lets gzip in, and ranks nothing encoded above it (RFC 9110 §12.5.3). */
-export function acceptsGzip(accept: string | null): boolean {
-  if (accept === null) return false
-  const gzip = quality(accept, ['*', 'gzip'])
-  return gzip > 0 && gzip >= quality(accept, ['identity'])
-}
-
-/** No browser sends more. */
-const LONGEST_ACCEPT = 1_000
-
-/** @param names from the least to the most specific; the most specific that is there counts */
-function quality(sent: string, names: readonly string[]): number {
-  const accept = sent.slice(0, LONGEST_ACCEPT)
-  let best = { specificity: -1, q: 0 }
-  for (const range of accept.split(',')) {
-    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const specificity = names.indexOf(name)
-    const q = parameters.find((parameter) => parameter.startsWith('q='))
-    const value = q === undefined ? 1 : Number(q.slice(2))
-    if (specificity > best.specificity) best = { specificity, q: value >= 0 && value <= 1 ? value : 0 }
-  }
-  return best.q
-}

@@ -2,7 +2,7 @@
 import type { Refusal } from './errors.ts'
 import { cardPart } from './pages/card.tsx'
 import { hashOf } from './pages/page.tsx'
-import type { PaywallView } from './pages/paywall.tsx'
+import type { PaywallView } from './pages/view.ts'
 import type { WallRule } from './policy/rules.ts'
 import { claimsNothing } from './request.ts'
 import { type Answer, isWorthZipping, VARY } from './respond.ts'

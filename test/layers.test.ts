@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** From the bottom up: a layer may import itself and those before it. */
 const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['errors, log', /^(errors|log)\.ts$/],
-  ['settings, http, body', /^(settings|http|waiting|breaker|limits|body|admin|version)\.ts$/],
+  ['settings, http, body', /^(settings|http|accept|waiting|breaker|limits|body|admin|version)\.ts$/],
   ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
@@ -164,7 +164,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
+  /^(?:errors|accept|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))

@@ -27,7 +27,7 @@
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
 /** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
-/** @typedef {{ challenge: string, resource: string, isLasting: boolean[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`: the path of the part for Solana */
+/** @typedef {{ challenge: string, resource: string, lang: string, seller: string, accessSeconds: number[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`: the path of the part for Solana */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -73,19 +73,22 @@ const siteSeconds = () => Math.floor(Date.now() / 1000 + skew)
 
 // What is shown. One status line, and the buttons that lead on from it.
 
-/** @typedef {{ text: string, icon?: string, isPlain?: boolean, act(): unknown }} Action */
+/** @typedef {{ text: string, icon?: string, isPlain?: boolean, isLink?: boolean, act(): unknown }} Action */
+/** @typedef {'wait' | 'good' | 'bad' | ''} Tone how it stands: a mark and a colour each */
 
 /** @param {string} name @param {Record<string, string>} [slots] */
 const text = (name, slots = {}) => (texts[name] ?? name).replace(/\{(\w+)\}/g, (_, slot) => slots[slot] ?? '')
 
-/** @param {string} status @param {Action[]} actions */
-function show(status, actions) {
-  element('status').textContent = status
+/** @param {string} status @param {Action[]} actions @param {Tone} [tone] @param {(string | Element)[]} [more] lines below the status */
+function show(status, actions, tone = '', more = []) {
+  element('status').dataset.tone = tone
+  element('status').replaceChildren(status, ...more.map(line))
+  element('steps').hidden = true
   element('wallets').replaceChildren(
-    ...actions.map(({ text, icon, isPlain, act }) => {
+    ...actions.map(({ text, icon, isPlain, isLink, act }) => {
       const button = document.createElement('button')
       button.type = 'button'
-      button.className = isPlain ? 'plain' : ''
+      button.className = isLink ? 'link' : isPlain ? 'plain' : ''
       if (icon?.startsWith('data:image/')) {
         const image = document.createElement('img')
         image.src = icon
@@ -99,22 +102,37 @@ function show(status, actions) {
   )
 }
 
+/** @param {string | Element} content */
+function line(content) {
+  const small = document.createElement('small')
+  small.append(content)
+  return small
+}
+
+/** Which of the two steps the wallet is asked for: to connect, or to pay. @param {0 | 1} step */
+function showStep(step) {
+  element('steps').hidden = false
+  const items = [...element('steps').children]
+  for (const item of items) item.removeAttribute('aria-current')
+  items[step]?.setAttribute('aria-current', 'step')
+}
+
 /** @param {string} status */
 function busy(status) {
-  show(status, [])
+  show(status, [], 'wait')
   for (const radio of [...offers, ...currencies]) radio.disabled = true
   element('status').focus()
 }
 
-/** The wallet has the word. Some never give an answer: then the reader starts again, and what comes late is dropped. @param {Wallet} wallet @param {string} status */
-function atWallet(wallet, status) {
+/** The wallet has the word. Some never give an answer: then the reader starts again, and what comes late is dropped. @param {Wallet} wallet @param {string} status @param {string[]} [more] */
+function atWallet(wallet, status, more = []) {
   stillWanted(wallet)
   busy(status)
   const act = () => {
     turn += 1
     home()
   }
-  show(status, [{ text: text('startAgain'), isPlain: true, act }])
+  show(status, [{ text: text('startAgain'), isPlain: true, act }], 'wait', more)
 }
 
 /** @param {string} name */
@@ -168,12 +186,46 @@ function money(terms, units) {
   const [, currency, decimals] = tokenOf(terms)
   const digits = units.toString().padStart(decimals + 1, '0')
   const point = digits.length - decimals
-  const fraction = digits.slice(point).replace(/0+$/, '').padEnd(2, '0')
-  return `${currency === 'EUR' ? '€' : '$'}${digits.slice(0, point)}.${fraction}`
+  const exact = /** @type {`${number}`} */ (`${digits.slice(0, point)}.${digits.slice(point)}0`)
+  /** @type {Intl.NumberFormatOptions} */
+  const style = { style: 'currency', currency, currencyDisplay: 'narrowSymbol', maximumFractionDigits: 18 }
+  return new Intl.NumberFormat(page.lang, style).format(exact)
 }
 
-/** The beginning: a button for each wallet that can pay. @param {string} [status] */
-function home(status = '') {
+/** What is bought now opens until then, as people say it: the time, with "tomorrow" or the date before it. @param {number} seconds */
+function endOf(seconds) {
+  const now = new Date(Date.now())
+  const end = new Date(now.getTime() + seconds * 1000)
+  const dayOf = (/** @type {Date} */ date) => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / 864e5
+  const days = dayOf(end) - dayOf(now)
+  const time = end.toLocaleTimeString(page.lang, { hour: 'numeric', minute: '2-digit' })
+  if (days === 0) return time
+  if (days === 1) return `${new Intl.RelativeTimeFormat(page.lang, { numeric: 'auto' }).format(1, 'day')} ${time}`
+  return `${end.toLocaleDateString(page.lang, { day: 'numeric', month: 'long', year: 'numeric' })}, ${time}`
+}
+
+/** What the wallet is about to show, in its own words: units of the token, and an address. @param {Terms} terms */
+function toBeShown(terms) {
+  const [, , decimals] = tokenOf(terms)
+  const step = decimals === 6 ? text('millionths') : text('stepsOf', { step: String(10 ** -decimals) })
+  const { amount, payTo } = terms
+  const payee = `${payTo.slice(0, 6)}…${payTo.slice(-4)}`
+  return [
+    text('showsAmount', { units: amount, price: priceIn(terms), step }),
+    text('showsPayee', { payee, seller: page.seller }),
+  ]
+}
+
+/** The third promise, for what is chosen. */
+function showPromise() {
+  const seconds = page.accessSeconds[chosen()] ?? 0
+  const yours = card.getElementById('yours')
+  if (yours) yours.textContent = seconds > 0 ? text('yoursUntil', { when: endOf(seconds) }) : text('yoursOnce')
+}
+
+/** The beginning: a button for each wallet that can pay. @param {string} [status] @param {Tone} [tone] */
+function home(status = '', tone = 'bad') {
+  showPromise()
   offers.forEach((radio, offer) => {
     radio.disabled = false
     const shown = radio.closest('label')?.querySelector('.price')
@@ -191,12 +243,13 @@ function home(status = '') {
       act: () => attempt(wallet, (mine) => pay(mine, offer, currency)),
     }))
   const again = { text: text('checkAgain'), isPlain: found.length > 0, act: look }
-  const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isPlain: true, act: chooseSignIn }] : []
-  if (pays.length > 0) show(status, [...pays, ...back])
+  const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isLink: true, act: chooseSignIn }] : []
+  const is = status === '' ? '' : tone
+  if (pays.length > 0) show(status, [...pays, ...back], is)
   else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0)
-    show(status || text('notHere'), found.length > 0 ? back : [])
-  else if (found.length > 0) show(status || noWay(offer), [again, ...back])
-  else show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [again])
+    show(status || text('notHere'), found.length > 0 ? back : [], is)
+  else if (found.length > 0) show(status || noWay(offer), [again, ...back], is)
+  else show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [again], is)
 }
 
 /** None of the wallets found can pay: what it takes. @param {number} offer */
@@ -264,7 +317,7 @@ function call() {
 }
 
 function look() {
-  show(text('looking'), [])
+  show(text('looking'), [], 'wait')
   call()
   setTimeout(() => {
     const injected = /** @type {{ ethereum?: Provider }} */ (window).ethereum
@@ -378,6 +431,7 @@ const request = (wallet, method, params) =>
 /** @param {Wallet} wallet @returns {Promise<Account>} */
 async function accountOf(wallet) {
   atWallet(wallet, text('openWallet', { wallet: wallet.name }))
+  showStep(0)
   if ('standard' in wallet) return solanaAccount(wallet)
   const accounts = await request(wallet, 'eth_requestAccounts')
   if (!Array.isArray(accounts) || !accounts[0]) throw new Stop(text('locked', { wallet: wallet.name }))
@@ -472,7 +526,10 @@ async function balanceOf(wallet, account, terms) {
 async function weigh(wallet, terms, others, balanceOf) {
   const price = BigInt(terms.amount)
   const missing = price - ((await balanceOf(terms)) ?? price)
-  if (missing <= 0n) return atWallet(wallet, text('signing', { price: priceIn(terms), wallet: wallet.name }))
+  if (missing <= 0n) {
+    atWallet(wallet, text('signing', { price: priceIn(terms), wallet: wallet.name }), toBeShown(terms))
+    return showStep(1)
+  }
   const slots = { missing: money(terms, missing), token: symbolOf(terms), network: nameOf(terms.network) }
   for (const other of others) {
     if (((await balanceOf(other)) ?? 0n) < BigInt(other.amount)) continue
@@ -507,7 +564,7 @@ async function pay(wallet, offer, currency) {
       ...(quote ? { 'newsstand-quote': { info: quote.info } } : {}),
     },
   }
-  const isLasting = page.isLasting[offer] ?? true
+  const isLasting = page.accessSeconds[offer] !== 0
   const signed = { header: encode(payment), offer, currency, price: priceIn(terms), isLasting, paidAtMs: null }
   await send(keep(signed), wallet)
 }
@@ -592,7 +649,7 @@ async function signIn(wallet) {
   const response = await fetch(location.href, { headers, cache: 'no-store' }).catch(() => null)
   if (response?.ok) {
     await response.body?.cancel()
-    show(text('opening'), [])
+    show(text('opening'), [], 'good')
     location.reload()
     return
   }
@@ -703,11 +760,19 @@ async function opened(signed, response) {
   keep({ ...signed, paidAtMs: Date.now() })
   if (signed.isLasting) {
     await response.body?.cancel()
-    show(text('opening'), [])
+    const when = endOf(page.accessSeconds[signed.offer] ?? 0)
+    show(text('paidUntil', { price: signed.price, when }), [], 'good', [receiptLink()])
     channel?.postMessage('bought')
     return location.reload()
   }
   offerToOpen(await response.blob(), text('bought'))
+}
+
+function receiptLink() {
+  const link = document.createElement('a')
+  link.href = '/_newsstand/receipts'
+  link.append(text('receipt'))
+  return link
 }
 
 /** A single answer: it is opened beside this page, which keeps it. @param {Blob} content @param {string} status */
@@ -717,7 +782,7 @@ function offerToOpen(content, status) {
   link.href = URL.createObjectURL(content)
   link.target = '_blank'
   link.append(text('open'))
-  show(status, [])
+  show(status, [], 'good')
   element('wallets').replaceChildren(link)
 }
 
@@ -729,7 +794,7 @@ function wait(signed, why, seconds) {
     clearTimeout(timer)
     send(signed)
   }
-  show(text(why, { seconds: String(seconds) }), [{ text: text('tryNow'), act }])
+  show(text(why, { seconds: String(seconds) }), [{ text: text('tryNow'), act }], 'wait')
 }
 
 /** @param {Signed} signed */
@@ -740,7 +805,7 @@ function lost(signed) {
     window.removeEventListener('online', again)
     again()
   }
-  show(text('lost'), [{ text: text('sendAgain'), act }])
+  show(text('lost'), [{ text: text('sendAgain'), act }], 'bad')
 }
 
 /** Paid, and still here: the cookie did not stay. The payment's identifier brings the content all the same. @param {Signed} signed */
@@ -752,7 +817,7 @@ function withoutCookie(signed) {
     forget()
     look()
   }
-  show(text('noCookie'), [{ text: text('open'), act }])
+  show(text('noCookie'), [{ text: text('open'), act }], 'good')
 }
 
 function begin() {

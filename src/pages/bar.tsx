@@ -1,37 +1,45 @@
-// The small bar under an article that a reader has bought: that it is theirs, until when, and where the receipts are.
-import { type Strings, stringsFor } from './strings/strings.ts'
+// The quiet line at the end of an article that a reader has bought: that it is theirs, until when, and where the receipts are.
+import { raw } from 'hono/html'
+import type { Strings } from './strings/strings.ts'
 
 export const RECEIPTS = '/_newsstand/receipts'
 
-export type BarView = { acceptLanguage: string | null; endsAtSeconds: number; timeZone: string }
+/** Until when something opens, and where its reader is. */
+export type Until = { endsAtSeconds: number; nowSeconds: number; timeZone: string }
 
-/** HTML to be put at the end of a publisher's page. It brings its own style, and can do without it. */
-export function bar({ acceptLanguage, endsAtSeconds, timeZone }: BarView): string {
-  const strings = stringsFor(acceptLanguage)
+/**
+ * HTML to be put at the end of a publisher's page, in the colours that it has there. It stands behind all text, is closed by its
+ * mark without any script, and brings a style that it can do without.
+ */
+export function bar(strings: Strings, until: Until): string {
   const { lang, bar: words } = strings
   return (
-    <aside lang={lang} aria-label={words.bought} style={STYLE}>
-      {boughtUntil(strings, endsAtSeconds, timeZone)} ·{' '}
+    <details class="newsstand-bar" lang={lang} open>
+      <style>{raw(STYLE)}</style>
+      <summary aria-label={words.close}>✓</summary>
+      {boughtUntil(strings, until)} ·{' '}
       <a href={RECEIPTS} style="color:inherit">
         {words.receipt}
       </a>
-    </aside>
+    </details>
   ).toString()
 }
 
 /** That it is bought, and until when it opens. */
-export function boughtUntil({ lang, bar }: Strings, endsAtSeconds: number, timeZone: string): string {
-  const format = new Intl.DateTimeFormat(lang, {
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    hour: 'numeric',
-    minute: '2-digit',
-    timeZone,
-    timeZoneName: 'short',
-  })
-  return `${bar.bought} ${bar.until(format.format(endsAtSeconds * 1000))}`
+export const boughtUntil = (strings: Strings, until: Until): string =>
+  `${strings.bar.bought} · ${strings.bar.until(momentOf(strings.lang, until))}`
+
+/** A moment to come, as people say it: the time, with "tomorrow" or the date in front of it where it is not today. */
+export function momentOf(lang: string, { endsAtSeconds, nowSeconds, timeZone }: Until): string {
+  const end = endsAtSeconds * 1000
+  const dayOf = (ms: number) => Date.parse(new Intl.DateTimeFormat('en-CA', { timeZone }).format(ms)) / 86_400_000
+  const days = dayOf(end) - dayOf(nowSeconds * 1000)
+  const time = new Intl.DateTimeFormat(lang, { hour: 'numeric', minute: '2-digit', timeZone }).format(end)
+  if (days === 0) return time
+  if (days === 1) return `${new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(1, 'day')} ${time}`
+  const date = new Intl.DateTimeFormat(lang, { day: 'numeric', month: 'long', year: 'numeric', timeZone }).format(end)
+  return `${date}, ${time}`
 }
 
 const STYLE =
-  'position:sticky;inset-block-end:0;margin:2rem 0 0;padding:.5rem 1rem;font:.875rem/1.4 system-ui,sans-serif;text-align:center;background:#1c1917;color:#fffdf9'
+  '.newsstand-bar{margin:2em 0 0;padding:.5em 1em;font-size:.875em;text-align:center;border-top:1px solid}.newsstand-bar:not([open]){border:0}.newsstand-bar summary{float:inline-start;list-style:none;cursor:pointer;padding:0 .75em}@media print{.newsstand-bar{display:none}}'

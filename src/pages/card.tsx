@@ -2,10 +2,11 @@
 // px, nothing from elsewhere.
 import { raw } from 'hono/html'
 import { CHECKOUT } from '../browser/checkout.gen.ts'
-import { formatAmounts } from '../policy/rules.ts'
 import { Footer } from './footer.tsx'
-import { accentOf, hashOf } from './page.tsx'
-import { Card, loadedScripts, type PaywallView } from './paywall.tsx'
+import { shownAmounts } from './money.ts'
+import { accentOf, hashOf, STATES } from './page.tsx'
+import { Card, loadedScripts } from './paywall.tsx'
+import type { PaywallView } from './view.ts'
 
 /** A class of the empty place where the rest would be: search engines are told it as `cssSelector`. */
 export const PLACE = 'newsstand-paywall'
@@ -13,8 +14,8 @@ export const PLACE = 'newsstand-paywall'
 /** What stands in the place of the rest, the hashes a policy lets it in by, and the addresses of what its script may load. */
 export type CardPart = { html: string; script: string; loads: readonly string[]; styles: readonly string[] }
 
-const STYLE = `:host{all:initial!important;display:block!important;visibility:visible!important;color-scheme:inherit!important;--ink:#1c1917;--quiet:#5c554d;--card:#faf6ee;--line:#ddd5c6}
-@supports(color:light-dark(#000,#fff)){:host{--ink:light-dark(#1c1917,#ece8e0);--quiet:light-dark(#5c554d,#b0a89c);--card:light-dark(#faf6ee,#1f1d1b);--line:light-dark(#ddd5c6,#3c3833)}}
+const STYLE = `:host{all:initial!important;display:block!important;visibility:visible!important;color-scheme:inherit!important;--ink:#1c1917;--quiet:#5c554d;--card:#faf6ee;--line:#ddd5c6;--good:#1b6e3c;--bad:#a3261c}
+@supports(color:light-dark(#000,#fff)){:host{--ink:light-dark(#1c1917,#ece8e0);--quiet:light-dark(#5c554d,#b0a89c);--card:light-dark(#faf6ee,#1f1d1b);--line:light-dark(#ddd5c6,#3c3833);--good:light-dark(#1b6e3c,#7bd49b);--bad:light-dark(#a3261c,#ff9a8f)}}
 *{box-sizing:border-box}
 .frame{font:17px/1.6 Georgia,'Times New Roman',serif;color:var(--ink);text-align:start;direction:inherit;margin:24px auto;max-width:608px}
 .card{background:var(--card);border:1px solid var(--line);border-block-start:3px solid var(--accent);padding:20px;border-radius:4px}
@@ -34,7 +35,7 @@ button,.button{font:inherit;font-weight:700;display:flex;align-items:center;just
 button.plain,.button.plain{background:none;color:inherit}button[disabled]{opacity:.6;cursor:default}
 button img{inline-size:24px;block-size:24px;border-radius:4px}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
-#status:empty{display:none}#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}
+${STATES}
 .stuck{animation:stuck 0s 2s backwards}@keyframes stuck{from{visibility:hidden}}@media(scripting:none){.stuck{animation:none}}
 footer{padding-block:12px 0;display:flex;flex-wrap:wrap;gap:4px 20px}footer a{display:inline-block;padding-block:4px}
 @media print{.frame{display:none}}`
@@ -62,7 +63,8 @@ export async function cardPart(view: PaywallView): Promise<CardPart> {
   )
   const outside = (
     <p lang={strings.lang}>
-      {strings.pay.rest(first ? formatAmounts(first.amounts) : '')} <a href={resourceUrl}>{strings.pay.reload}</a>
+      {strings.pay.rest(first ? shownAmounts(first.amounts, strings.lang) : '')}{' '}
+      <a href={resourceUrl}>{strings.pay.reload}</a>
     </p>
   )
   const html = [

@@ -12,6 +12,8 @@ export function errorPage(refusal: Refusal, brand: Brand, strings: Strings): Pro
   const { errors } = strings
   const { status, retryAfterSeconds } = publicError(refusal.code)
   const heading = errors.headings[status] ?? errors.fallback
+  // Whoever comes back in a while may find it here; others are led on.
+  const mayComeBack = retryAfterSeconds !== null || refusal.code === 'internal_error'
   return render({
     lang: strings.lang,
     brand,
@@ -22,13 +24,16 @@ export function errorPage(refusal: Refusal, brand: Brand, strings: Strings): Pro
       <>
         <h1>{heading}</h1>
         <p>{messageOf(refusal, strings)}</p>
-        {retryAfterSeconds === null ? (
-          <p>
-            <a class="inline" href="/">
-              {errors.back}
-            </a>
-          </p>
-        ) : null}
+        {mayComeBack ? (
+          // biome-ignore lint/a11y/useValidAnchor: an empty one is the page's own address, with its query
+          <a class="button" href="">
+            {errors.again}
+          </a>
+        ) : (
+          <a class="button plain" href="/">
+            {errors.back}
+          </a>
+        )}
       </>
     ),
   })

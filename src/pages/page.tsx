@@ -13,6 +13,12 @@ export type Brand = {
   why: string | null
   /** Where subscribers log in: then the origin decides who is one. */
   login: string | null
+  /** The language of what is published (BCP 47). */
+  lang: string | null
+  /** Name and address of the seller. */
+  legal: string | null
+  /** What happens with money back: a sentence, or where one reads of it. */
+  refunds: string | null
 }
 
 export const NO_BRAND: Brand = {
@@ -23,6 +29,9 @@ export const NO_BRAND: Brand = {
   support: null,
   why: null,
   login: null,
+  lang: null,
+  legal: null,
+  refunds: null,
 }
 
 /** A page ready to be sent, with the `Content-Security-Policy` under which it works. */
@@ -45,8 +54,25 @@ type Frame = {
 
 const DEFAULT_ACCENT = '#8a2f1d'
 
-const STYLE = `:root{color-scheme:light dark;--ink:#1c1917;--quiet:#5c554d;--paper:#fffdf9;--card:#faf6ee;--line:#ddd5c6}
-@media(prefers-color-scheme:dark){:root{--ink:#ece8e0;--quiet:#b0a89c;--paper:#161514;--card:#1f1d1b;--line:#3c3833}}
+/**
+ * The states of a payment, each by a mark and a colour, in the page and in the card; in sizes that hold in both. On a narrow screen the
+ * buttons stay in reach, while they are few.
+ */
+export const STATES = `#status:empty{display:none}#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}
+#status small{display:block;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+[data-tone]::before{display:inline-block;inline-size:1.4em;font-weight:700}
+[data-tone=wait]::before{content:"";inline-size:.8em;block-size:.8em;margin-inline-end:.5em;border:2px solid;border-inline-end-color:transparent;border-radius:50%}
+@media(prefers-reduced-motion:no-preference){[data-tone=wait]::before{animation:turn 1s linear infinite}@keyframes turn{to{transform:rotate(1turn)}}}
+[data-tone=good]{border-color:var(--good)!important}[data-tone=good]::before{content:"\\2713";content:"\\2713"/"";color:var(--good)}
+[data-tone=bad]{border-color:var(--bad)!important}[data-tone=bad]::before{content:"!";content:"!"/"";color:var(--bad)}
+.ticks{list-style:none;padding:0;margin:0 0 12px}.ticks li{padding-inline-start:1.4em;text-indent:-1.4em}.ticks li::before{content:"\\2713";display:inline-block;inline-size:1.4em;text-indent:0;color:var(--good)}
+#steps{display:flex;gap:20px;padding:0;margin:0 0 12px;list-style-position:inside}#steps[hidden]{display:none}#steps [aria-current]{font-weight:700}
+button.link{display:inline-flex;inline-size:auto;min-height:40px;padding:4px 0;border:0;background:none;color:inherit;font-weight:400;text-decoration:underline;text-decoration-color:var(--accent);text-decoration-thickness:2px;text-underline-offset:.15em}
+summary{cursor:pointer;padding-block:8px}
+@media(max-width:640px){#wallets:not(:has(>:nth-child(4))){position:sticky;inset-block-end:0;background:var(--card);padding-block-end:env(safe-area-inset-bottom)}}`
+
+const STYLE = `:root{color-scheme:light dark;--ink:#1c1917;--quiet:#5c554d;--paper:#fffdf9;--card:#faf6ee;--line:#ddd5c6;--good:#1b6e3c;--bad:#a3261c}
+@media(prefers-color-scheme:dark){:root{--ink:#ece8e0;--quiet:#b0a89c;--paper:#161514;--card:#1f1d1b;--line:#3c3833;--good:#7bd49b;--bad:#ff9a8f}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:1.0625rem/1.6 Georgia,'Times New Roman',serif}
 body>*{max-width:38rem;margin-inline:auto;padding-inline:1.25rem}
@@ -80,9 +106,8 @@ button.plain,.button.plain{background:none;color:inherit}
 button[disabled]{opacity:.6;cursor:default}
 button img{inline-size:1.5rem;block-size:1.5rem;border-radius:.25rem}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
-#status:empty{display:none}
+${STATES}
 .stuck{animation:stuck 0s 2s backwards}@keyframes stuck{from{visibility:hidden}}@media(scripting:none){.stuck{animation:none}}
-#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:.75rem}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.5rem 1.25rem;margin:0 0 1rem}
 dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
 code,pre{font:.875rem/1.5 ui-monospace,Menlo,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
@@ -90,7 +115,6 @@ footer{padding-block:1.5rem 2.5rem;display:flex;flex-wrap:wrap;gap:.25rem 1.25re
 footer a,.inline{display:inline-block;padding-block:.25rem}
 @media(prefers-reduced-motion:no-preference){button{transition:filter .15s}button:hover{filter:brightness(1.1)}}
 ul.rows{list-style:none;padding:0}ul.rows li{padding:.75rem 0;border-block-start:1px solid var(--line)}.rows small{display:block}
-summary{cursor:pointer;padding-block:.5rem}
 @media print{header::after,footer,button,.screen{display:none}a[rel]::after{content:' (' attr(href) ')'}body{background:#fff;color:#000}}`
 
 /** Text on a ground of this colour: black or white, whichever stands out more (WCAG 2.2, relative luminance). */

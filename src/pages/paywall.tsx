@@ -2,38 +2,16 @@
 // the script reads what it needs from the page.
 import { CHECKOUT } from '../browser/checkout.gen.ts'
 import { SOLANA } from '../browser/solana.gen.ts'
-import type { Refusal } from '../errors.ts'
-import type { Kind } from '../policy/article.ts'
 import type { Sale } from '../policy/policy.ts'
-import { formatAmounts } from '../policy/rules.ts'
 import { scriptAddress } from '../wall/csp.ts'
-import { type Asset, type Currency, type Network, namespaceOf, offeredOn } from '../x402/assets.ts'
+import { type Currency, type Network, namespaceOf, offeredOn } from '../x402/assets.ts'
 import { messageOf } from './error.tsx'
 import { Footer } from './footer.tsx'
-import { type Brand, data, type Page, render } from './page.tsx'
-import type { Strings, Unit } from './strings/strings.ts'
-
-export type PaywallView = {
-  brand: Brand
-  strings: Strings
-  title: string
-  description: string
-  teaser: string | null
-  kind: Kind
-  /** Why this page is shown again after a payment. */
-  refused: Refusal
-  offers: readonly Sale[]
-  networks: readonly Network[]
-  tokens: readonly Asset[]
-  /** Canonical address. */
-  resourceUrl: string
-  /** The origin that was asked, where that is not the canonical one: a proxy may stand between, or not. */
-  origin: string
-  /** The `PAYMENT-REQUIRED` header; null where a page cannot ask again as the request did. */
-  challenge: string | null
-}
-
-const publisherOf = ({ brand, resourceUrl }: PaywallView) => brand.name || new URL(resourceUrl).host
+import { How, Promises } from './how.tsx'
+import { shownAmounts } from './money.ts'
+import { data, type Page, render } from './page.tsx'
+import type { Strings } from './strings/strings.ts'
+import { accessOf, currenciesOf, isForWallets, type PaywallView, publisherOf, quotedIn } from './view.ts'
 
 export function paywallPage(view: PaywallView): Promise<Page> {
   const { brand, strings, title, teaser, challenge } = view
@@ -48,9 +26,11 @@ export function paywallPage(view: PaywallView): Promise<Page> {
     children: (
       <>
         <article>
-          <h1 dir="auto">{title}</h1>
+          <h1 dir="auto" lang={quotedIn(view)}>
+            {title}
+          </h1>
           {teaser === null ? null : (
-            <p dir="auto" class="teaser more">
+            <p dir="auto" lang={quotedIn(view)} class="teaser more">
               {teaser}
             </p>
           )}
@@ -74,36 +54,35 @@ export function loadedScripts({ networks, resourceUrl, origin }: PaywallView): s
 export const Card = ({ view }: { view: PaywallView }) => {
   const { strings, refused, challenge } = view
   const { pay } = strings
-  const publisher = publisherOf(view)
-  const tokens = tokensOf(view)
-  const forPrograms = tokens.filter(({ kind }) => kind === 'permit2')
-  const isForWallets = challenge !== null && forPrograms.length < tokens.length
   return (
     <>
       <section class="card paywall" aria-labelledby="offers">
         <h2 id="offers">{pay.heading[view.kind]}</h2>
         {refused.code === 'payment_required' ? null : (
-          <p class="problem" role="alert">
+          <p class="problem" role="alert" data-tone="bad">
             {messageOf(refused, strings)}
           </p>
         )}
         <Offers view={view} />
         {challenge === null ? null : <Currencies view={view} />}
+        {isForWallets(view) ? <Promises view={view} /> : null}
+        <ol id="steps" aria-label={pay.steps} hidden>
+          <li>{pay.connect}</li>
+          <li>{pay.sign}</li>
+        </ol>
         <p id="status" role="status" tabindex={-1}></p>
         <div id="wallets">{challenge === null ? null : <Stuck view={view} />}</div>
         {challenge === null ? <p>{pay.notByPage}</p> : null}
-        <p class="quiet">
-          {isForWallets ? `${pay.terms(publisher)} ` : ''}
-          {takenOn(tokens, pay)} {forPrograms.length === 0 ? '' : `${pay.permit2(symbolsIn(forPrograms))} `}
-          {forPrograms.length < tokens.length ? pay.programs : ''}
-        </p>
+        <How view={view} />
       </section>
       {challenge === null ? null : (
         <script id="checkout" type="application/json">
           {data({
             challenge,
             resource: view.resourceUrl,
-            isLasting: view.offers.map((offer) => offer.accessSeconds > 0),
+            lang: strings.lang,
+            seller: publisherOf(view),
+            accessSeconds: view.offers.map((offer) => offer.accessSeconds),
             names: view.offers.map((offer) => offer.name),
             tokens: shownOf(view),
             networks: view.networks.filter((network) => hasWallets(network, view)).map(forWallets),
@@ -115,27 +94,6 @@ export const Card = ({ view }: { view: PaywallView }) => {
     </>
   )
 }
-
-/** The currencies that something is on sale for. */
-const currenciesOf = ({ offers }: PaywallView): Currency[] => [
-  ...new Set(offers.flatMap(({ amounts }) => amounts.map(({ currency }) => currency))),
-]
-
-/** The tokens that what is on sale here can be paid with. */
-function tokensOf(view: PaywallView): Asset[] {
-  const sold = currenciesOf(view)
-  return offeredOn(view.networks, view.tokens).filter(({ currency }) => sold.includes(currency))
-}
-
-/** Which tokens can be paid with here, and on which networks: those of the same networks in one sentence. */
-function takenOn(taken: readonly Asset[], pay: Strings['pay']): string {
-  const symbols = [...new Set(taken.map(({ symbol }) => symbol))]
-  const placesOf = (symbol: string) => [...new Set(taken.flatMap((one) => (one.symbol === symbol ? one.name : [])))]
-  const byPlaces = Map.groupBy(symbols, (symbol) => placesOf(symbol).join(', '))
-  return [...byPlaces].map(([places, tokens]) => pay.networks(tokens.join(', '), places)).join(' ')
-}
-
-const symbolsIn = (tokens: readonly Asset[]): string => [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
 
 /** What the script says of a token by its network and address: one address may be two tokens on two networks. */
 const shownOf = ({
@@ -177,21 +135,31 @@ const NATIVE: Record<string, string> = {
   'eip155:43113': 'AVAX',
 }
 
-const Offers = ({ view: { offers, strings, kind } }: { view: PaywallView }) => (
-  <fieldset>
-    <legend>{offers.length === 1 ? strings.pay.offer : strings.pay.offers}</legend>
-    {offers.map((offer, i) => (
-      <label class="offer">
-        <input type="radio" name="offer" value={String(i)} checked={i === 0} hidden={offers.length === 1} />
-        <span>
-          <span dir="auto">{offer.name ?? strings.pay.thisOne[kind]}</span>
-          <small>{terms(offer, strings)}</small>
-        </span>
-        <strong class="price">{formatAmounts(offer.amounts)}</strong>
-      </label>
-    ))}
-  </fieldset>
-)
+const Offers = ({ view }: { view: PaywallView }) => {
+  const { offers, strings, kind } = view
+  return (
+    <fieldset>
+      <legend>{offers.length === 1 ? strings.pay.offer : strings.pay.offers}</legend>
+      {offers.map((offer, i) => (
+        <label class="offer">
+          <input type="radio" name="offer" value={String(i)} checked={i === 0} hidden={offers.length === 1} />
+          <span>
+            <span dir="auto" lang={offer.name === null ? undefined : quotedIn(view)}>
+              {offer.name ?? strings.pay.thisOne[kind]}
+            </span>
+            {offer.text === null ? null : (
+              <small dir="auto" lang={quotedIn(view)}>
+                {offer.text}
+              </small>
+            )}
+            <small>{terms(offer, strings)}</small>
+          </span>
+          <strong class="price">{shownAmounts(offer.amounts, strings.lang)}</strong>
+        </label>
+      ))}
+    </fieldset>
+  )
+}
 
 /** What to pay in, where there is a choice: the script fills it in and shows it, once it knows what the wallets can pay. */
 const Currencies = ({ view }: { view: PaywallView }) => {
@@ -211,14 +179,10 @@ const Currencies = ({ view }: { view: PaywallView }) => {
   )
 }
 
-function terms({ accessSeconds, scope }: Sale, { pay }: Strings): string {
-  const access = accessSeconds === 0 ? pay.once : pay.lasting(...inUnits(accessSeconds))
+function terms({ accessSeconds, scope }: Sale, strings: Strings): string {
+  const { pay } = strings
+  const access = accessSeconds === 0 ? pay.once : accessOf({ accessSeconds }, strings)
   return scope === null ? access : `${pay.section(scope.replace(/\*$/, ''))}, ${access}`
-}
-
-function inUnits(seconds: number): [count: number, unit: Unit] {
-  if (seconds % 86_400 === 0) return [seconds / 86_400, 'day']
-  return seconds % 3600 === 0 ? [seconds / 3600, 'hour'] : [seconds / 60, 'minute']
 }
 
 /** What search engines and link previews read: that there is an article here, and that it is paid for. */

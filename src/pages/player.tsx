@@ -1,6 +1,6 @@
 // The page in which a browser shows a bought film, recording or picture. It runs no script, and loads that one file.
 import type { Kind } from '../policy/article.ts'
-import { boughtUntil, RECEIPTS } from './bar.tsx'
+import { boughtUntil, RECEIPTS, type Until } from './bar.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
@@ -12,8 +12,7 @@ export type PlayerView = {
   description: string
   /** Address of the file itself. */
   source: string
-  endsAtSeconds: number
-  timeZone: string
+  until: Until
 }
 
 const STYLE = `body>*{max-width:56rem}video,main img{display:block;inline-size:100%;max-block-size:75vh;object-fit:contain;background:var(--card)}audio{display:block;inline-size:100%}.shown{margin-block:0 1rem}`
@@ -35,7 +34,7 @@ export const playerPage = (view: PlayerView, strings: Strings): Promise<Page> =>
         </div>
         {view.description === '' ? null : <p dir="auto">{view.description}</p>}
         <p class="quiet">
-          {boughtUntil(strings, view.endsAtSeconds, view.timeZone)} ·{' '}
+          {boughtUntil(strings, view.until)} ·{' '}
           <a class="inline" href={RECEIPTS}>
             {strings.bar.receipt}
           </a>{' '}

@@ -34,6 +34,8 @@ export type Sale = {
   amounts: Amounts
   accessSeconds: number
   scope: string | null
+  /** What the publisher says of it. */
+  text: string | null
 }
 
 /** `variant`: the headers that made the price, as part of a resource's identity; '' where none did. */
@@ -138,7 +140,7 @@ export const priceHeaders = (rule: Rule): string[] =>
  */
 export function salesAt(path: string, price: Amounts, rule: Rule): Sale[] {
   const extra = rule.offers.filter((offer) => matchesAsRead(offer.scope, path)).map(saleOfOffer)
-  const own = { name: null, amounts: price, accessSeconds: rule.accessSeconds, scope: null }
+  const own = { name: null, amounts: price, accessSeconds: rule.accessSeconds, scope: null, text: null }
   return extra.some((sale) => isSameAmount(sale.amounts, own.amounts)) ? extra : [own, ...extra]
 }
 
@@ -147,6 +149,7 @@ const saleOfOffer = (offer: ExtraOffer): Sale => ({
   amounts: offer.price,
   accessSeconds: offer.accessSeconds,
   scope: offer.scope.text,
+  text: offer.text,
 })
 
 /**

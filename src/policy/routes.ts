@@ -78,7 +78,7 @@ export const routeSchema = table(
     wall: z.optional(wall),
     mode: z.optional(z.enum(['enforce', 'observe'], { error: 'write "enforce" or "observe"' })),
     offers: z.optional(
-      z.array(table({ name: offerName, price: paidPrice, access, scope: pattern }), {
+      z.array(table({ name: offerName, price: paidPrice, access, scope: pattern, text: z.optional(text) }), {
         error: 'write a list of offers',
       }),
     ),
@@ -139,6 +139,7 @@ export function ruleOf(route: Route, env: Record<string, unknown>, at: string): 
       price: offer.price,
       accessSeconds: offer.access,
       scope: offer.scope,
+      text: offer.text ?? null,
     })),
   }
 }

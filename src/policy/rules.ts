@@ -33,6 +33,8 @@ export type ExtraOffer = {
   price: Amounts
   accessSeconds: AccessSeconds
   scope: Pattern
+  /** What it says to a reader, in the publication's language. */
+  text: string | null
 }
 
 /** The cut in a page: after `keep` paragraphs of `select` (null: the usual places), answered with `status`. */

@@ -8,6 +8,7 @@ import { publicError } from '../../src/errors.ts'
 import { envelope } from '../../src/facilitator.ts'
 import { verifyPayment } from '../../src/networks/network.ts'
 import { EXACT_PROXY, PERMIT2, permitKey, permitTypedData } from '../../src/networks/permit2.ts'
+import { NO_BRAND } from '../../src/pages/page.tsx'
 import { paywallPage } from '../../src/pages/paywall.tsx'
 import { stringsFor } from '../../src/pages/strings/strings.ts'
 import { readRow, writeRow } from '../../src/payer/columns.ts'
@@ -371,18 +372,22 @@ describe('its row', async () => {
   })
 })
 
-const NO_BRAND = { name: '', logo: '', accent: '', terms: '', support: '', why: '', login: '' }
-
 describe('the page', () => {
   const sale = (...currencies: ('USD' | 'EUR')[]): Sale => {
     const [first = 'EUR', ...others] = currencies
     const amountIn = (currency: 'USD' | 'EUR') => ({ currency, micros: 50_000n })
-    return { name: null, amounts: [amountIn(first), ...others.map(amountIn)], accessSeconds: 0, scope: null }
+    return {
+      name: null,
+      amounts: [amountIn(first), ...others.map(amountIn)],
+      accessSeconds: 0,
+      scope: null,
+      text: null,
+    }
   }
   const pageOf = async (lang: string, offers: Sale[]) => {
     const { html } = await paywallPage({
       brand: NO_BRAND,
-      strings: stringsFor(lang),
+      strings: await stringsFor(null, lang),
       title: 'Tides',
       description: '',
       teaser: null,

@@ -132,7 +132,7 @@ describe('what is on sale can be paid', () => {
     { currency: 'USD', micros: 50_000n },
     { currency: 'EUR', micros: 40_000n },
   ] as const
-  const article: Sale = { name: null, amounts: [inDollars, inEuros], accessSeconds: 0, scope: null }
+  const article: Sale = { name: null, amounts: [inDollars, inEuros], accessSeconds: 0, scope: null, text: null }
   const day: Sale = { ...article, name: 'Day pass', amounts: [{ currency: 'USD', micros: 500_000n }] }
 
   test('a price in a currency that no token is there for now is left out, and so is what has no other', () => {
@@ -187,7 +187,13 @@ describe('amounts at one resource differ, so that an amount names its offer', ()
     mimeType: '',
     wall: null,
     offers: [
-      { name: 'Day pass', price: [{ currency: 'USD', micros: 500_000n }], accessSeconds: 86_400, scope: scope.value },
+      {
+        name: 'Day pass',
+        price: [{ currency: 'USD', micros: 500_000n }],
+        accessSeconds: 86_400,
+        scope: scope.value,
+        text: null,
+      },
     ],
   } as const
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { acceptsGzip, prefersHtml } from '../../src/accept.ts'
 import { NO_BRAND } from '../../src/pages/page.tsx'
-import { type Answer, acceptsGzip, dressed, prefersHtml, refuse } from '../../src/respond.ts'
+import { type Answer, dressed, refuse } from '../../src/respond.ts'
 
 describe('who is shown a page', () => {
   test.each<[string | null, boolean]>([

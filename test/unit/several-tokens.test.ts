@@ -137,8 +137,8 @@ describe('a contract wallet’s payment of v1, which names no token,', () => {
   })
 })
 
-test.each(['en', 'de', 'es'])('in %s, what a wallet lacks is called by its own token', (lang) => {
-  const { tooLittle } = stringsFor(lang).checkout
+test.each(['en', 'de', 'es'])('in %s, what a wallet lacks is called by its own token', async (lang) => {
+  const { tooLittle } = (await stringsFor(null, lang)).checkout
   expect(tooLittle).toContain('{missing} {token}')
   expect(tooLittle).not.toMatch(/USDC|EURC/)
 })

@@ -9,10 +9,15 @@ const UNCHARGED: Record<string, RegExp> = {
   en: /nothing was charged/i,
   de: /es wurde nichts abgebucht/i,
   es: /no se ha cobrado nada/i,
+  fr: /rien n’a été débité/i,
+  it: /non è stato addebitato nulla/i,
+  pt: /nada foi cobrado/i,
+  ja: /引き落としはありません/,
 }
+const MACHINE_MADE = ['fr', 'it', 'pt', 'ja']
 
-describe.each(['de', 'es'])('in %s', (lang) => {
-  const { checkout } = stringsFor(lang)
+describe.each(['de', 'es', ...MACHINE_MADE])('in %s', async (lang) => {
+  const { checkout } = await stringsFor(null, lang)
   const pairs = Object.entries(en.checkout).map(([name, text]) => {
     const own = Object.entries(checkout).find(([other]) => other === name)?.[1] ?? ''
     return [name, text, own] as const
@@ -22,7 +27,28 @@ describe.each(['de', 'es'])('in %s', (lang) => {
     expect(slotsOf(own)).toEqual(slotsOf(text))
   })
 
-  test.each(pairs)('%s says that nothing was charged where English does', (_, text, own) => {
-    expect(UNCHARGED[lang]?.test(own)).toBe(UNCHARGED.en?.test(text))
+  // What a language does not say is said in English.
+  test.each(pairs.filter(([, text, own]) => own !== text))(
+    '%s says that nothing was charged where English does',
+    (_, text, own) => {
+      expect(UNCHARGED[lang]?.test(own)).toBe(UNCHARGED.en?.test(text))
+    },
+  )
+})
+
+describe('which language a reader gets', () => {
+  test.each([
+    ['the publication’s', 'ja', 'de, en', 'ja'],
+    ['the publication’s, whatever its region', 'pt-BR', 'de', 'pt'],
+    ['the browser’s, where the publication names none', null, 'fr;q=0.5, it', 'it'],
+    ['the browser’s, where we do not have the publication’s', 'nl', 'es', 'es'],
+    ['English, where we have neither', 'nl', 'sv', 'en'],
+    ['English, without a word', null, null, 'en'],
+  ])('%s', async (_, publication, accepted, lang) => {
+    expect((await stringsFor(publication, accepted)).lang).toBe(lang)
+  })
+
+  test.each([...MACHINE_MADE, 'en', 'de', 'es'])('%s says whether a machine has made it', async (lang) => {
+    expect((await stringsFor(null, lang)).isMachineMade ?? false).toBe(MACHINE_MADE.includes(lang))
   })
 })

@@ -12,6 +12,16 @@ export const de: Strings = {
     section: (scope) => `Alles unter ${scope}`,
     once: 'einmal',
     lasting: (count, unit) => `für ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
+    recursNot: 'Eine Zahlung, nichts wiederholt sich',
+    chargedIf: 'Abgebucht wird nur, wenn sich etwas öffnet',
+    yours: (access) => `Ihres ${access}`,
+    how: 'Wie geht das?',
+    steps: 'Schritte',
+    connect: 'Verbinden',
+    sign: 'Zahlen',
+    seller: 'Das Geld geht an',
+    refunds: 'Geld zurück',
+    machineMade: 'Von einer Maschine übersetzt',
     terms: (publisher) =>
       `Ihre Wallet bittet Sie, eine Zahlung über genau diesen Preis an ${publisher} zu unterschreiben. Sie gilt höchstens fünf Minuten. Keine Gebühr, kein Konto, kein Abo. Abgebucht wird nur, wenn die Seite geliefert wird.`,
     networks: (tokens, names) => `${tokens} auf ${names}.`,
@@ -32,6 +42,12 @@ export const de: Strings = {
   },
   checkout: {
     payWith: '{price} mit {wallet} zahlen',
+    yoursOnce: 'Gilt ein Mal',
+    yoursUntil: 'Ihres bis {when}',
+    showsAmount: '{units} (das sind {price}, gezählt in {step})',
+    showsPayee: 'an {payee} ({seller})',
+    millionths: 'Millionsteln',
+    stepsOf: 'Schritten von {step}',
     yourWallet: 'Ihrer Wallet',
     unavailable:
       'Zahlungen sind gerade nicht möglich, es wurde nichts abgebucht. Diese Seite versucht es in {seconds} s wieder, mit derselben Zahlung.',
@@ -77,6 +93,8 @@ export const de: Strings = {
     startAgain: 'Von vorn anfangen',
     notAccepted: 'Die Zahlung dieser Wallet kann hier nicht angenommen werden. Es wurde nichts abgebucht.',
     opening: 'Bezahlt. Wird geöffnet …',
+    paidUntil: '{price} bezahlt · Ihres bis {when}',
+    receipt: 'Beleg',
     bought: 'Bezahlt. Was Sie gekauft haben, ist bereit.',
     open: 'Öffnen',
     noCookie:
@@ -97,9 +115,10 @@ export const de: Strings = {
   },
   player: { save: 'Datei speichern' },
   bar: {
-    bought: 'Gekauft',
-    until: (when) => `bis ${when}`,
+    bought: 'Bezahlt',
+    until: (when) => `Ihres bis ${when}`,
     receipt: 'Beleg',
+    close: 'Diese Zeile schließen',
   },
   receipt: {
     title: 'Beleg',
@@ -150,16 +169,20 @@ export const de: Strings = {
       too_many_requests:
         'Von Ihrer Adresse sind zu viele Zahlungen gescheitert. Versuchen Sie es in einer Minute wieder.',
       configuration_error: 'Diese Seite ist nicht richtig eingerichtet. Der Verlag findet Näheres in seinem Protokoll.',
-      internal_error: 'Etwas ist schiefgegangen. Laden Sie neu; unterschreiben Sie keine zweite Zahlung.',
-      content_unavailable: 'Der Inhalt war nicht zu holen. Versuchen Sie es bald wieder.',
-      payment_in_progress: 'Diese Zahlung wird gerade abgewickelt. Laden Sie gleich noch einmal.',
-      settlement_pending: 'Was aus dieser Zahlung wird, steht noch nicht fest. Unterschreiben Sie keine zweite.',
+      internal_error: 'Warten Sie eine Minute und laden Sie neu. Sie zahlen nicht zweimal.',
+      content_unavailable: 'Der Inhalt war nicht zu holen. Warten Sie eine Minute und laden Sie neu.',
+      payment_in_progress:
+        'Ihre Zahlung ist unterwegs. Warten Sie einen Augenblick und laden Sie neu. Sie zahlen nicht zweimal.',
+      settlement_pending:
+        'Ihre Zahlung ist noch nicht bestätigt. Warten Sie eine Minute und laden Sie neu. Sie zahlen nicht zweimal.',
       facilitator_unavailable:
         'Zahlungen sind gerade nicht möglich. Es wurde nichts abgebucht; versuchen Sie es bald wieder.',
-      unavailable: 'Diese Seite kann gerade keine Zahlungen annehmen. Versuchen Sie es bald wieder.',
+      unavailable:
+        'Zahlungen sind gerade nicht möglich. Warten Sie eine Minute und laden Sie neu. Sie zahlen nicht zweimal.',
     },
     noPayee:
       'Hier wird noch nichts verkauft: In PAY_TO steht keine Adresse, an die gezahlt werden kann. Tragen Sie Ihre in die Einstellungen dieses Workers ein.',
     back: 'Zur Startseite',
+    again: 'Neu laden',
   },
 }

@@ -10,6 +10,16 @@ export const en: Strings = {
     section: (scope) => `Everything under ${scope}`,
     once: 'one time',
     lasting: (count, unit) => `for ${count} ${unit}${count === 1 ? '' : 's'}`,
+    recursNot: 'One payment, nothing recurs',
+    chargedIf: 'Charged only if it opens',
+    yours: (access) => `Yours ${access}`,
+    how: 'How does this work?',
+    steps: 'Steps',
+    connect: 'Connect',
+    sign: 'Pay',
+    seller: 'The money goes to',
+    refunds: 'Money back',
+    machineMade: 'Translated by a machine',
     terms: (publisher) =>
       `Your wallet asks you to sign one payment of exactly this price to ${publisher}, valid for five minutes at most. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
     networks: (tokens, names) => `${tokens} on ${names}.`,
@@ -29,6 +39,12 @@ export const en: Strings = {
   },
   checkout: {
     payWith: 'Pay {price} with {wallet}',
+    yoursOnce: 'Good for one time',
+    yoursUntil: 'Yours until {when}',
+    showsAmount: '{units} (that is {price}, counted in {step})',
+    showsPayee: 'to {payee} ({seller})',
+    millionths: 'millionths',
+    stepsOf: 'steps of {step}',
     yourWallet: 'your wallet',
     unavailable:
       'Payments cannot be made right now, and nothing was charged. This page tries again in {seconds} s, with the same payment.',
@@ -70,6 +86,8 @@ export const en: Strings = {
     startAgain: 'Start again',
     notAccepted: 'This wallet’s payment cannot be accepted here. Nothing was charged.',
     opening: 'Paid. Opening …',
+    paidUntil: 'Paid {price} · yours until {when}',
+    receipt: 'Receipt',
     bought: 'Paid. What you bought is ready.',
     open: 'Open it',
     noCookie:
@@ -88,9 +106,10 @@ export const en: Strings = {
   },
   player: { save: 'Save the file' },
   bar: {
-    bought: 'Bought',
-    until: (when) => `until ${when}`,
+    bought: 'Paid',
+    until: (when) => `yours until ${when}`,
     receipt: 'Receipt',
+    close: 'Close this line',
   },
   receipt: {
     title: 'Receipt',
@@ -127,7 +146,18 @@ export const en: Strings = {
       503: 'One moment, please',
     },
     fallback: 'This did not work',
-    messages: {},
+    messages: {
+      too_many_requests: 'Too many payments from your address have failed. Wait a minute and load the page again.',
+      internal_error: 'Wait a minute and load the page again. You will not pay twice.',
+      content_unavailable: 'The content could not be fetched. Wait a minute and load the page again.',
+      payment_in_progress: 'Your payment is on its way. Wait a moment and load the page again. You will not pay twice.',
+      settlement_pending:
+        'Your payment is not confirmed yet. Wait a minute and load the page again. You will not pay twice.',
+      facilitator_unavailable:
+        'Payments cannot be made right now. Nothing was charged. Wait a minute and load the page again.',
+      unavailable: 'Payments cannot be made right now. Wait a minute and load the page again. You will not pay twice.',
+    },
     back: 'To the front page',
+    again: 'Load again',
   },
 }

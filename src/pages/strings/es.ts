@@ -12,6 +12,16 @@ export const es: Strings = {
     section: (scope) => `Todo en ${scope}`,
     once: 'una vez',
     lasting: (count, unit) => `durante ${count} ${UNITS[unit][count === 1 ? 0 : 1]}`,
+    recursNot: 'Un solo pago, nada se repite',
+    chargedIf: 'Solo se cobra si se abre',
+    yours: (access) => `Suyo ${access}`,
+    how: '¿Cómo funciona?',
+    steps: 'Pasos',
+    connect: 'Conectar',
+    sign: 'Pagar',
+    seller: 'El dinero va a',
+    refunds: 'Devoluciones',
+    machineMade: 'Traducido por una máquina',
     terms: (publisher) =>
       `Su monedero le pedirá que firme un solo pago de exactamente este precio a ${publisher}, válido durante cinco minutos como máximo. Sin comisión, sin cuenta y sin cargos periódicos. Solo se cobra si la página se entrega.`,
     networks: (tokens, names) => `${tokens} en ${names}.`,
@@ -31,6 +41,12 @@ export const es: Strings = {
   },
   checkout: {
     payWith: 'Pagar {price} con {wallet}',
+    yoursOnce: 'Vale una vez',
+    yoursUntil: 'Suyo hasta {when}',
+    showsAmount: '{units} (son {price}, contados en {step})',
+    showsPayee: 'a {payee} ({seller})',
+    millionths: 'millonésimas',
+    stepsOf: 'pasos de {step}',
     yourWallet: 'su monedero',
     unavailable:
       'Ahora no se pueden hacer pagos y no se ha cobrado nada. Esta página lo intenta de nuevo en {seconds} s, con el mismo pago.',
@@ -73,6 +89,8 @@ export const es: Strings = {
     startAgain: 'Empezar de nuevo',
     notAccepted: 'El pago de este monedero no se puede aceptar aquí. No se ha cobrado nada.',
     opening: 'Pagado. Abriendo …',
+    paidUntil: 'Pagado: {price} · suyo hasta {when}',
+    receipt: 'Recibo',
     bought: 'Pagado. Su compra está lista.',
     open: 'Abrir',
     noCookie:
@@ -92,9 +110,10 @@ export const es: Strings = {
   },
   player: { save: 'Guardar el archivo' },
   bar: {
-    bought: 'Comprado',
-    until: (when) => `hasta ${when}`,
+    bought: 'Pagado',
+    until: (when) => `suyo hasta ${when}`,
     receipt: 'Recibo',
+    close: 'Cerrar esta línea',
   },
   receipt: {
     title: 'Recibo',
@@ -144,15 +163,18 @@ export const es: Strings = {
         'Ahora no se puede preguntar a la cadena por este monedero. Vuelva a iniciar sesión pronto; no hace falta pagar.',
       too_many_requests: 'Han fallado demasiados pagos desde su dirección. Inténtelo dentro de un minuto.',
       configuration_error: 'Este sitio no está bien configurado. Su editor encontrará los detalles en el registro.',
-      internal_error: 'Algo salió mal. Recargue; no firme un segundo pago.',
-      content_unavailable: 'No se pudo obtener el contenido. Inténtelo pronto.',
-      payment_in_progress: 'Este pago se está procesando. Recargue dentro de un momento.',
-      settlement_pending: 'Aún no se sabe el resultado de este pago. No firme otro.',
+      internal_error: 'Espere un minuto y vuelva a cargar la página. No pagará dos veces.',
+      content_unavailable: 'No se pudo obtener el contenido. Espere un minuto y vuelva a cargar la página.',
+      payment_in_progress:
+        'Su pago está en camino. Espere un momento y vuelva a cargar la página. No pagará dos veces.',
+      settlement_pending:
+        'Su pago aún no está confirmado. Espere un minuto y vuelva a cargar la página. No pagará dos veces.',
       facilitator_unavailable: 'Ahora no se pueden procesar pagos. No se ha cobrado nada; inténtelo pronto.',
-      unavailable: 'Este sitio no puede aceptar pagos ahora. Inténtelo pronto.',
+      unavailable: 'Ahora no se puede pagar. Espere un minuto y vuelva a cargar la página. No pagará dos veces.',
     },
     noPayee:
       'Aquí no se vende nada todavía: PAY_TO no contiene una dirección a la que se pueda pagar. Escriba la suya en los ajustes de este worker.',
     back: 'A la portada',
+    again: 'Volver a cargar',
   },
 }

@@ -1,18 +1,22 @@
 // The words of every page, one file per language, and which of them a reader gets. Texts with a slot are functions.
 import type { Refusal } from '../../errors.ts'
 import type { Kind } from '../../policy/article.ts'
-import { de } from './de.ts'
 import { en } from './en.ts'
-import { es } from './es.ts'
 
 export type Unit = 'day' | 'hour' | 'minute'
 
 /**
- * What the checkout script says in each of its states. `{price}`, `{missing}`, `{token}`, `{tokens}`, `{other}`, `{network}`,
+ * What the checkout script says in each of its states. `{price}`, `{units}`, `{step}`, `{payee}`, `{seller}`, `{when}`, `{missing}`, `{token}`, `{tokens}`, `{other}`, `{network}`,
  * `{wallet}` and `{seconds}` are filled in by the script.
  */
 export type CheckoutStrings = Record<
   | 'payWith'
+  | 'yoursOnce'
+  | 'yoursUntil'
+  | 'showsAmount'
+  | 'showsPayee'
+  | 'millionths'
+  | 'stepsOf'
   | 'yourWallet'
   | 'unavailable'
   | 'looking'
@@ -46,6 +50,8 @@ export type CheckoutStrings = Record<
   | 'startAgain'
   | 'notAccepted'
   | 'opening'
+  | 'paidUntil'
+  | 'receipt'
   | 'bought'
   | 'open'
   | 'noCookie'
@@ -63,6 +69,8 @@ export type CheckoutStrings = Record<
 
 export type Strings = {
   lang: string
+  /** Translated by a machine: the page says so. */
+  isMachineMade?: true
   pay: {
     heading: Record<Kind, string>
     offer: string
@@ -71,8 +79,21 @@ export type Strings = {
     section: (scope: string) => string
     once: string
     lasting: (count: number, unit: Unit) => string
+    /** What a reader may rely on, in three short lines; the third may be one of the checkout's. */
+    recursNot: string
+    chargedIf: string
+    yours: (access: string) => string
+    how: string
     /** What is signed, in words. */
     terms: (publisher: string) => string
+    /** Above the steps of a payment. */
+    steps: string
+    connect: string
+    sign: string
+    /** Whom the money goes to, by name and address. */
+    seller: string
+    refunds: string
+    machineMade: string
     networks: (tokens: string, names: string) => string
     /** Where no script runs. */
     noScript: string
@@ -95,7 +116,7 @@ export type Strings = {
   checkout: CheckoutStrings
   /** Below what is watched, heard or looked at. */
   player: { save: string }
-  bar: { bought: string; until: (when: string) => string; receipt: string }
+  bar: { bought: string; until: (when: string) => string; receipt: string; close: string }
   receipt: Record<
     | 'title'
     | 'list'
@@ -123,20 +144,57 @@ export type Strings = {
     /** Where `PAY_TO` cannot be used. */
     noPayee?: string
     back: string
+    /** Loads the address again. */
+    again: string
   }
 }
 
-const LANGUAGES: readonly Strings[] = [en, de, es]
+/** A language that says less: what it does not say is said in English. */
+export type Translation = { lang: string; isMachineMade: true } & {
+  [Part in Exclude<keyof Strings, 'lang' | 'isMachineMade'>]: Partial<Strings[Part]>
+}
 
-/** The language that `Accept-Language` ranks highest among ours (RFC 9110 §12.5.4); English when it names none. */
-export function stringsFor(acceptLanguage: string | null): Strings {
-  let best = { strings: en, quality: 0 }
+const completed = (own: Translation): Strings => ({
+  lang: own.lang,
+  isMachineMade: own.isMachineMade,
+  pay: { ...en.pay, ...own.pay },
+  checkout: { ...en.checkout, ...own.checkout },
+  player: { ...en.player, ...own.player },
+  bar: { ...en.bar, ...own.bar },
+  receipt: { ...en.receipt, ...own.receipt },
+  errors: { ...en.errors, ...own.errors },
+})
+
+/** Every language but English is evaluated when it is first wanted. */
+const LANGUAGES: ReadonlyMap<string, () => Promise<Strings>> = new Map([
+  ['en', async () => en],
+  ['de', async () => (await import('./de.ts')).de],
+  ['es', async () => (await import('./es.ts')).es],
+  ['fr', async () => completed((await import('./fr.ts')).fr)],
+  ['it', async () => completed((await import('./it.ts')).it)],
+  ['pt', async () => completed((await import('./pt.ts')).pt)],
+  ['ja', async () => completed((await import('./ja.ts')).ja)],
+])
+
+const primary = (tag: string) => tag.toLowerCase().split('-')[0] ?? ''
+
+/**
+ * The publication's language (BCP 47; null where it names none); else the one that `Accept-Language` ranks highest among ours
+ * (RFC 9110 §12.5.4); else English.
+ */
+export function stringsFor(publication: string | null, acceptLanguage: string | null): Promise<Strings> {
+  const own = publication === null ? undefined : LANGUAGES.get(primary(publication))
+  return (own ?? preferred(acceptLanguage))()
+}
+
+function preferred(acceptLanguage: string | null): () => Promise<Strings> {
+  let best = { load: async () => en, quality: 0 }
   for (const range of (acceptLanguage ?? '').slice(0, 1000).split(',')) {
     const [tag = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const strings = LANGUAGES.find(({ lang }) => lang === tag.split('-')[0])
+    const load = LANGUAGES.get(primary(tag))
     const q = parameters.find((parameter) => parameter.startsWith('q='))
     const quality = q === undefined ? 1 : Number(q.slice(2))
-    if (strings && quality > best.quality && quality <= 1) best = { strings, quality }
+    if (load && quality > best.quality && quality <= 1) best = { load, quality }
   }
-  return best.strings
+  return best.load
 }
