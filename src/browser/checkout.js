@@ -206,14 +206,14 @@ function endOf(seconds) {
 
 /** What the wallet is about to show, in its own words: units of the token, and an address. @param {Terms} terms */
 function toBeShown(terms) {
-  const [, , decimals] = tokenOf(terms)
-  const step = decimals === 6 ? text('millionths') : text('stepsOf', { step: String(10 ** -decimals) })
-  const { amount, payTo } = terms
-  const payee = `${payTo.slice(0, 6)}…${payTo.slice(-4)}`
-  return [
-    text('showsAmount', { units: amount, price: priceIn(terms), step }),
-    text('showsPayee', { payee, seller: page.seller }),
-  ]
+  const [symbol, , decimals] = tokenOf(terms)
+  const { amount, payTo, network } = terms
+  const payee = text('showsPayee', { payee: `${payTo.slice(0, 6)}…${payTo.slice(-4)}`, seller: page.seller })
+  // Wallets of Solana try the transaction, and show what it moves.
+  if (network.startsWith('solana:')) return [`${priceIn(terms)} (${symbol})`, payee]
+  const smallest = decimals === 0 ? '1' : `0.${'1'.padStart(decimals, '0')}`
+  const step = decimals === 6 ? text('millionths') : text('stepsOf', { step: smallest })
+  return [text('showsAmount', { units: amount, price: priceIn(terms), step }), payee]
 }
 
 /** The third promise, for what is chosen. */

@@ -14,14 +14,16 @@ export type Until = { endsAtSeconds: number; nowSeconds: number; timeZone: strin
 export function bar(strings: Strings, until: Until): string {
   const { lang, bar: words } = strings
   return (
-    <details class="newsstand-bar" lang={lang} open>
+    <aside lang={lang} aria-label={words.bought} class="newsstand-bar">
       <style>{raw(STYLE)}</style>
-      <summary aria-label={words.close}>✓</summary>
-      {boughtUntil(strings, until)} ·{' '}
-      <a href={RECEIPTS} style="color:inherit">
-        {words.receipt}
-      </a>
-    </details>
+      <details open>
+        <summary aria-label={words.close}>✓</summary>
+        {boughtUntil(strings, until)} ·{' '}
+        <a href={RECEIPTS} style="color:inherit">
+          {words.receipt}
+        </a>
+      </details>
+    </aside>
   ).toString()
 }
 
@@ -42,4 +44,4 @@ export function momentOf(lang: string, { endsAtSeconds, nowSeconds, timeZone }: 
 }
 
 const STYLE =
-  '.newsstand-bar{margin:2em 0 0;padding:.5em 1em;font-size:.875em;text-align:center;border-top:1px solid}.newsstand-bar:not([open]){border:0}.newsstand-bar summary{float:inline-start;list-style:none;cursor:pointer;padding:0 .75em}@media print{.newsstand-bar{display:none}}'
+  '.newsstand-bar{margin:2em 0 0;padding:.5em 1em;font-size:.875em;text-align:center;border-top:1px solid}.newsstand-bar:not(:has([open])){border:0}.newsstand-bar summary{float:inline-start;list-style:none;cursor:pointer;padding:0 .75em}@media print{.newsstand-bar{display:none}}'

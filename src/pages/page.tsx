@@ -58,7 +58,7 @@ const DEFAULT_ACCENT = '#8a2f1d'
  * The states of a payment, each by a mark and a colour, in the page and in the card; in sizes that hold in both. On a narrow screen the
  * buttons stay in reach, while they are few.
  */
-export const STATES = `#status:empty{display:none}#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}
+export const STATES = `#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}#status:empty{margin:0;padding:0;border:0}
 #status small{display:block;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 [data-tone]::before{display:inline-block;inline-size:1.4em;font-weight:700}
 [data-tone=wait]::before{content:"";inline-size:.8em;block-size:.8em;margin-inline-end:.5em;border:2px solid;border-inline-end-color:transparent;border-radius:50%}
@@ -69,7 +69,7 @@ export const STATES = `#status:empty{display:none}#status,.problem{border-inline
 #steps{display:flex;gap:20px;padding:0;margin:0 0 12px;list-style-position:inside}#steps[hidden]{display:none}#steps [aria-current]{font-weight:700}
 button.link{display:inline-flex;inline-size:auto;min-height:40px;padding:4px 0;border:0;background:none;color:inherit;font-weight:400;text-decoration:underline;text-decoration-color:var(--accent);text-decoration-thickness:2px;text-underline-offset:.15em}
 summary{cursor:pointer;padding-block:8px}
-@media(max-width:640px){#wallets:not(:has(>:nth-child(4))){position:sticky;inset-block-end:0;background:var(--card);padding-block-end:env(safe-area-inset-bottom)}}`
+@media(max-width:640px) and (min-height:560px){#wallets:not(:has(>:nth-child(4))){position:sticky;inset-block-end:0;background:var(--card);padding-block-end:env(safe-area-inset-bottom)}}`
 
 const STYLE = `:root{color-scheme:light dark;--ink:#1c1917;--quiet:#5c554d;--paper:#fffdf9;--card:#faf6ee;--line:#ddd5c6;--good:#1b6e3c;--bad:#a3261c}
 @media(prefers-color-scheme:dark){:root{--ink:#ece8e0;--quiet:#b0a89c;--paper:#161514;--card:#1f1d1b;--line:#3c3833;--good:#7bd49b;--bad:#ff9a8f}}

@@ -4,7 +4,7 @@ import type { Kind } from '../policy/article.ts'
 import type { Sale } from '../policy/policy.ts'
 import { type Asset, type Currency, type Network, offeredOn } from '../x402/assets.ts'
 import type { Brand } from './page.tsx'
-import type { Strings, Unit } from './strings/strings.ts'
+import { primary, type Strings, type Unit } from './strings/strings.ts'
 
 export type PaywallView = {
   brand: Brand
@@ -30,7 +30,7 @@ export const publisherOf = ({ brand, resourceUrl }: PaywallView) => brand.name |
 
 /** The language of the publisher's own words, where it is another than the page's. */
 export function quotedIn({ brand: { lang }, strings }: PaywallView): string | undefined {
-  return lang === null || lang.toLowerCase().split('-')[0] === strings.lang ? undefined : lang
+  return lang === null || primary(lang) === primary(strings.lang) ? undefined : lang
 }
 
 export const forProgramsAlone = ({ kind }: Asset) => kind === 'permit2'

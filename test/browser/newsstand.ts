@@ -43,6 +43,8 @@ export async function openNewsstand(): Promise<Newsstand> {
         terms: '/terms',
         support: 'mailto:help@news.example',
         why: '/why',
+        legal: 'The Daily Stand Ltd, 1 Quay Street, Harbour',
+        refunds: 'Write to us within two weeks.',
       },
       ROUTES: [
         {

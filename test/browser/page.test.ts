@@ -119,9 +119,13 @@ describe('before paying', () => {
   })
 
   test.each([
-    ['de-AT', 'Weiterlesen', '$0.05 mit Fox zahlen'],
-    ['es', 'Seguir leyendo', 'Pagar $0.05 con Fox'],
-    ['fr', 'Read on', 'Pay $0.05 with Fox'],
+    ['de-AT', 'Weiterlesen', '$ 0,05 mit Fox zahlen'],
+    ['es', 'Seguir leyendo', 'Pagar 0,05 $ con Fox'],
+    ['fr', 'Lire la suite', 'Payer 0,05 $ avec Fox'],
+    ['it', 'Continua a leggere', 'Paga 0,05 $ con Fox'],
+    ['pt-BR', 'Continuar a ler', 'Pagar $ 0,05 com Fox'],
+    ['ja', '続きを読む', 'Fox で $0.05 を支払う'],
+    ['sv', 'Read on', 'Pay $0.05 with Fox'],
   ])('in %s', async (locale, heading, pay) => {
     const account = await shop.reader()
     const reader = await openReader(browser, [walletOf(account, shop.stack.chain.rpcUrl)], { locale })

@@ -88,7 +88,7 @@ describe('opened with a pass', () => {
     expect([answer.status, answer.header('Content-Type')]).toEqual([200, 'text/html; charset=utf-8'])
     expect(answer.text).toMatch(element)
     expect(answer.text).toContain(`<h1 dir="auto">${title}</h1>`)
-    expect(answer.text).toMatch(/Bought until .* UTC · <a [^>]*href="\/_newsstand\/receipts">/)
+    expect(answer.text).toMatch(/Paid · yours until .*\d:\d\d.* · <a [^>]*href="\/_newsstand\/receipts">/)
     expect(answer.text).toContain('href="?raw" download=""')
     expect(answer.text).not.toMatch(/<script|PAYMENT|frame by frame/)
     const policy = answer.header('Content-Security-Policy') ?? ''

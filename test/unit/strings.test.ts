@@ -39,10 +39,12 @@ describe.each(['de', 'es', ...MACHINE_MADE])('in %s', async (lang) => {
 describe('which language a reader gets', () => {
   test.each([
     ['the publication’s', 'ja', 'de, en', 'ja'],
-    ['the publication’s, whatever its region', 'pt-BR', 'de', 'pt'],
+    ['the publication’s, with its region', 'pt-BR', 'de', 'pt-BR'],
     ['the browser’s, where the publication names none', null, 'fr;q=0.5, it', 'it'],
     ['the browser’s, where we do not have the publication’s', 'nl', 'es', 'es'],
     ['English, where we have neither', 'nl', 'sv', 'en'],
+    ['the browser’s, with its region', null, 'en-GB, de', 'en-GB'],
+    ['nothing that is no language', null, 'en-"><script>', 'en'],
     ['English, without a word', null, null, 'en'],
   ])('%s', async (_, publication, accepted, lang) => {
     expect((await stringsFor(publication, accepted)).lang).toBe(lang)

@@ -68,6 +68,7 @@ export type CheckoutStrings = Record<
 >
 
 export type Strings = {
+  /** BCP 47. */
   lang: string
   /** Translated by a machine: the page says so. */
   isMachineMade?: true
@@ -176,25 +177,28 @@ const LANGUAGES: ReadonlyMap<string, () => Promise<Strings>> = new Map([
   ['ja', async () => completed((await import('./ja.ts')).ja)],
 ])
 
-const primary = (tag: string) => tag.toLowerCase().split('-')[0] ?? ''
+/** A language without its region. */
+export const primary = (tag: string) => tag.toLowerCase().split('-')[0] ?? ''
 
 /**
  * The publication's language (BCP 47; null where it names none); else the one that `Accept-Language` ranks highest among ours
- * (RFC 9110 §12.5.4); else English.
+ * (RFC 9110 §12.5.4); else English. Its tag has the region with it: times and prices follow that.
  */
-export function stringsFor(publication: string | null, acceptLanguage: string | null): Promise<Strings> {
-  const own = publication === null ? undefined : LANGUAGES.get(primary(publication))
-  return (own ?? preferred(acceptLanguage))()
+export async function stringsFor(publication: string | null, acceptLanguage: string | null): Promise<Strings> {
+  const tag = publication !== null && LANGUAGES.has(primary(publication)) ? publication : preferred(acceptLanguage)
+  const strings = (await LANGUAGES.get(primary(tag))?.()) ?? en
+  return { ...strings, lang: tag }
 }
 
-function preferred(acceptLanguage: string | null): () => Promise<Strings> {
-  let best = { load: async () => en, quality: 0 }
+function preferred(acceptLanguage: string | null): string {
+  let best = { tag: en.lang, quality: 0 }
   for (const range of (acceptLanguage ?? '').slice(0, 1000).split(',')) {
-    const [tag = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const load = LANGUAGES.get(primary(tag))
-    const q = parameters.find((parameter) => parameter.startsWith('q='))
-    const quality = q === undefined ? 1 : Number(q.slice(2))
-    if (load && quality > best.quality && quality <= 1) best = { load, quality }
+    const [tag = '', ...parameters] = range.split(';').map((part) => part.trim())
+    const q = parameters.map((parameter) => /^q=(.*)$/i.exec(parameter)?.[1]).find((found) => found !== undefined)
+    const quality = q === undefined ? 1 : Number(q)
+    if (!LANGUAGES.has(primary(tag)) || !(quality > best.quality && quality <= 1)) continue
+    // What else a client writes there goes into no page.
+    best = { tag: /^[a-z]+(?:-(?:[a-z]{4}|[a-z]{2}|[0-9]{3}))*$/i.test(tag) ? tag : primary(tag), quality }
   }
-  return best.load
+  return best.tag
 }
