@@ -29,6 +29,7 @@ export const brandSchema = z.object(
     support: z.optional(link),
     why: z.optional(link),
     login: z.optional(link),
+    topup: z.optional(link),
   },
   { error: 'write a table such as { name = "The Daily Stand" }' },
 )
@@ -41,4 +42,5 @@ export const brandOf = (brand: z.infer<typeof brandSchema> | undefined): Brand =
   support: brand?.support ?? null,
   why: brand?.why ?? null,
   login: brand?.login ?? null,
+  topup: brand?.topup ?? null,
 })

@@ -13,6 +13,8 @@ export type Brand = {
   why: string | null
   /** Where subscribers log in: then the origin decides who is one. */
   login: string | null
+  /** Where readers get money for their wallets. */
+  topup: string | null
 }
 
 export const NO_BRAND: Brand = {
@@ -23,6 +25,7 @@ export const NO_BRAND: Brand = {
   support: null,
   why: null,
   login: null,
+  topup: null,
 }
 
 /** A page ready to be sent, with the `Content-Security-Policy` under which it works. */
@@ -40,6 +43,8 @@ type Frame = {
   footer?: Child
   /** The one script, for pages that have one, what a policy lets it in by, and the addresses of what it may load. */
   script?: { text: string; hash: string; loads: readonly string[] }
+  /** It has a form, which is sent to this site. */
+  hasForm?: boolean
   children: Child
 }
 
@@ -148,7 +153,7 @@ export async function render(frame: Frame): Promise<Page> {
       ? []
       : [['script-src', `'${frame.script.hash}'`, ...frame.script.loads].join(' '), "connect-src 'self'"]),
     "base-uri 'none'",
-    "form-action 'none'",
+    `form-action ${frame.hasForm ? "'self'" : "'none'"}`,
     "frame-ancestors 'none'",
   ]
   return { html: `<!doctype html>${<Document frame={frame} />}`, policy: policy.join('; ') }

@@ -1,6 +1,7 @@
 // The page of a 402: what it is, what it costs, what will be signed, and how to pay. It explains itself without script;
 // the script reads what it needs from the page.
 import { CHECKOUT } from '../browser/checkout.gen.ts'
+import { ELSEWHERE } from '../browser/elsewhere.gen.ts'
 import { SOLANA } from '../browser/solana.gen.ts'
 import type { Refusal } from '../errors.ts'
 import type { Kind } from '../policy/article.ts'
@@ -63,11 +64,11 @@ export function paywallPage(view: PaywallView): Promise<Page> {
 
 const onSolana = ({ network }: Network): boolean => namespaceOf(network) === 'solana'
 
-/** Addresses of what the script may load: its part for Solana, from the origin that the reader's browser knows. */
+/** Addresses of what the script may load: its parts, from the origin that the reader's browser knows. */
 export function loadedScripts({ networks, resourceUrl, origin }: PaywallView): string[] {
-  if (!networks.some(onSolana)) return []
+  const parts = [ELSEWHERE, ...(networks.some(onSolana) ? [SOLANA] : [])]
   const sites = [new URL(resourceUrl).origin, origin]
-  return [...new Set(sites.flatMap((site) => scriptAddress(SOLANA.path, site) ?? []))]
+  return [...new Set(sites.flatMap((site) => parts.flatMap(({ path }) => scriptAddress(path, site) ?? [])))]
 }
 
 /** What is on sale and how to pay for it, with what the script needs. */
@@ -108,6 +109,8 @@ export const Card = ({ view }: { view: PaywallView }) => {
             tokens: shownOf(view),
             networks: view.networks.filter((network) => hasWallets(network, view)).map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
+            elsewhere: ELSEWHERE.path,
+            topup: topUpOf(view),
             texts: strings.checkout,
           })}
         </script>
@@ -136,6 +139,15 @@ function takenOn(taken: readonly Asset[], pay: Strings['pay']): string {
 }
 
 const symbolsIn = (tokens: readonly Asset[]): string => [...new Set(tokens.map(({ symbol }) => symbol))].join(', ')
+
+/** Where test money comes from: its issuer's own faucet. */
+const FAUCET = 'https://faucet.circle.com/'
+
+/** Where a reader whose wallet holds too little may get more; null where nobody says. */
+function topUpOf({ brand, networks, resourceUrl }: PaywallView): string | null {
+  if (networks.some(({ isTest }) => isTest)) return FAUCET
+  return brand.topup && new URL(brand.topup, resourceUrl).href
+}
 
 /** What the script says of a token by its network and address: one address may be two tokens on two networks. */
 const shownOf = ({

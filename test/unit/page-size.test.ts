@@ -39,6 +39,7 @@ test.each([
       support: '/help',
       why: '/why',
       login: '/login',
+      topup: '/money',
     },
     strings: stringsFor(lang),
     title: 'What the tide tables do not say',

@@ -371,7 +371,7 @@ describe('its row', async () => {
   })
 })
 
-const NO_BRAND = { name: '', logo: '', accent: '', terms: '', support: '', why: '', login: '' }
+const NO_BRAND = { name: '', logo: '', accent: '', terms: '', support: '', why: '', login: '', topup: '' }
 
 describe('the page', () => {
   const sale = (...currencies: ('USD' | 'EUR')[]): Sale => {

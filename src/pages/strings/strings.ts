@@ -57,7 +57,12 @@ export type CheckoutStrings = Record<
   | 'signInUnasked'
   | 'signInPending'
   | 'signInFailed'
-  | 'willSign',
+  | 'willSign'
+  | 'elsewhere'
+  | 'topUp'
+  | 'payOn'
+  | 'useOther'
+  | 'enoughNow',
   string
 >
 
@@ -95,6 +100,13 @@ export type Strings = {
   checkout: CheckoutStrings
   /** Below what is watched, heard or looked at. */
   player: { save: string }
+  /** What the part for wallets that are elsewhere says; the site sends it along with the code. `{wallet}` is filled in there. */
+  elsewhere: Record<
+    'scan' | 'onPhone' | 'openIn' | 'words' | 'opensHere' | 'onlyThere' | 'qr' | 'copy' | 'copied' | 'over' | 'again',
+    string
+  >
+  /** Of the page that asks whether what was bought opens on another screen too. */
+  handOver: Record<'heading' | 'what' | 'words' | 'yes' | 'no' | 'meaning', string>
   bar: { bought: string; until: (when: string) => string; receipt: string }
   receipt: Record<
     | 'title'
