@@ -677,11 +677,15 @@ const MAY_BE_ANOTHERS = ['signedInNothing', 'signInOther']
 /** The code of another screen, or of this phone's own browser, that led here. */
 const carried = () => /^#newsstand=([\w-]+\.[\w-]+)$/.exec(location.hash)?.[1] ?? null
 
-/** Paid, or signed in: the page itself, or the question of whether it opens on the screen that the code is of. */
-function goOn() {
+/** Paid, or signed in: the page itself, or the question of whether it opens on the screen that the code is of. Anybody can write a code into a link: where the site has no such question, the page is what was bought. */
+async function goOn() {
   const code = carried()
-  if (code === null) location.reload()
-  else location.assign(`${location.origin}/_newsstand/checkout/${code}`)
+  if (code === null) return location.reload()
+  const address = `${location.origin}/_newsstand/checkout/${code}`
+  const headers = { Accept: 'application/json' }
+  const asked = await fetch(address, { headers, cache: 'no-store', redirect: 'manual' }).catch(() => null)
+  if (asked?.ok) location.assign(address)
+  else location.reload()
 }
 
 /** What this screen waits with, while its reader pays elsewhere. */
@@ -716,6 +720,7 @@ async function elsewhere() {
         location.reload()
       },
     })
+    element('status').focus()
   } catch {
     home(text('unprepared'))
   }

@@ -261,9 +261,12 @@ function field(value, label) {
 function codeOf(address, label) {
   const { data, size } = encode(address, { ecc: 'L', border: QUIET_ZONE })
   const dark = data.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : []))).join('')
-  const svg = part('svg', { viewBox: `0 0 ${size} ${size}`, width: `${QR_PX}`, height: `${QR_PX}`, role: 'img' })
+  const svg = /** @type {SVGSVGElement} */ (
+    part('svg', { viewBox: `0 0 ${size} ${size}`, width: `${QR_PX}`, height: `${QR_PX}`, role: 'img' })
+  )
   svg.setAttribute('aria-label', label)
   svg.setAttribute('shape-rendering', 'crispEdges')
+  svg.style.cssText = 'display:block;max-inline-size:100%;block-size:auto;margin-block-end:16px'
   svg.append(
     part('rect', { width: `${size}`, height: `${size}`, fill: '#fff' }),
     part('path', { d: dark, fill: '#000' }),

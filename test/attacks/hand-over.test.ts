@@ -24,6 +24,7 @@ let shop: Shop
 beforeAll(async () => {
   shop = await openShop({
     ROUTES: [
+      { path: '/gratis/*', content: 'kv', price: 'free' },
       {
         path: '/articles/*',
         content: 'kv',
@@ -117,6 +118,12 @@ describe('here', () => {
     }
     expectNothing(await open(screen.text))
     expectNothing(await take(thief.text, thief.secret))
+    // Nor by a page of another site that has got hold of it.
+    for (const headers of [{ Origin: 'https://evil.example' }, { Origin: SITE, 'Sec-Fetch-Site': 'same-site' }, {}]) {
+      const answer = await take(screen.text, screen.secret, { ...PLAIN, ...headers })
+      expect(answer.status).toBe(404)
+      expectNothing(answer)
+    }
     // And the screen itself has lost nothing.
     expect((await take(screen.text, screen.secret)).json).toEqual({ isOpen: true })
   })
@@ -281,6 +288,7 @@ describe('here', () => {
   test('no code is made for what is not sold here, nor does one lead anywhere else', async () => {
     const pages = [
       '/free',
+      '/gratis/x',
       '//evil.example/x',
       'https://evil.example/',
       '/articles/../x',

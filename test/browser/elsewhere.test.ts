@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { startBrowser } from '../world/chromium.ts'
 import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
+import { startOrigin } from '../world/origin.ts'
 import { openReader, type Reader, walletOf } from '../world/reader.ts'
-import { PRICE } from '../world/shop.ts'
+import { openShop, PRICE } from '../world/shop.ts'
 import { type Site, startSite } from '../world/site.ts'
 import { ARTICLE, hasArticle, metadata, openNewsstand, signatures } from './newsstand.ts'
 
@@ -67,6 +68,11 @@ describe('on a screen without a wallet', () => {
     await showsCodeOf(screen, address(code.text))
     expect(await screen.page.locator('#wallets').textContent()).toContain(code.words)
     await screen.look('hand-over-screen')
+    await screen.page.setViewportSize({ width: 320, height: 640 })
+    await screen.page.emulateMedia({ forcedColors: 'active' })
+    expect(await screen.faults('html')).toEqual([])
+    expect(await screen.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320)
+    await screen.page.emulateMedia({ forcedColors: 'none' })
 
     const phone = await withWallet(address(code.text))
     expect(new URL(phone.page.url()).pathname).toBe(TIDES)
@@ -236,6 +242,14 @@ describe('on a phone without a wallet', () => {
     for (const reader of [screen, safari, wallet]) await reader.close()
   })
 
+  test('a link with a code that is none, or of yesterday, costs its reader nothing: what they buy opens', async () => {
+    const reader = await withWallet(`${shop.site.url}${TIDES}#newsstand=${'a'.repeat(60)}.${'b'.repeat(43)}`)
+    await reader.click('Pay $0.05')
+    await hasArticle(reader)
+    expect(await reader.spent()).toBe(PRICE)
+    await reader.close()
+  })
+
   test('the link can be copied, or marked where a page may not write to the clipboard', async () => {
     const reader = await askingFor(TIDES, PHONE)
     await reader.sees('wallet’s own browser')
@@ -274,6 +288,43 @@ describe('a wallet that holds too little', () => {
     expect(await shop.stack.chain.balance(other.address)).toBe(1_000_000n - PRICE)
     await reader.close()
   })
+})
+
+test('in the publisher’s own page, under a policy of its own, the card shows the code and waits as well', async () => {
+  const origin = await startOrigin()
+  origin.tell({
+    headers: {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': "script-src 'self'; connect-src 'none'",
+    },
+    body: `<!doctype html><html lang="en"><title>The tides</title><article class="entry-content"><h1>The tides</h1>${'<p>Twice a day the sea comes in.</p>'.repeat(5)}<p id="paid">All of it.</p></article></html>`,
+  })
+  const own = await openShop(
+    {
+      SITE_URL: 'http://localhost:8787',
+      ORIGIN_URL: origin.url,
+      ROUTES: [{ path: '/walled/*', price: '$0.05', access: '24h' }],
+    },
+    { stack: shop.stack },
+  )
+  const screen = await openReader(browser, [])
+  await screen.page.goto(`${own.site.url}/walled/tides`)
+  await screen.click(MY_PHONE)
+  await screen.sees('Scan this code')
+  const { code } = await waitingOf(screen.page)
+  await screen.page.locator('#wallets svg').waitFor()
+  const account = await shop.reader()
+  const phone = await openReader(browser, [walletOf(account, shop.stack.chain.rpcUrl)], PHONE)
+  await phone.page.goto(`${own.site.url}/_newsstand/checkout/${code.text}`)
+  await phone.click('Pay $0.05')
+  await phone.page.getByText(code.words).waitFor()
+  await phone.click('Yes, I see them there')
+  await hasArticle(phone)
+  await hasArticle(screen)
+  await screen.close()
+  await phone.close()
+  await own.close()
+  await origin.stop()
 })
 
 describe('money on the other network', () => {

@@ -169,7 +169,6 @@ export const MUTANTS: readonly Mutant[] = [
     ['return encodeBytes(new Uint8Array(digest)) === hash', 'return digest.byteLength === 32', unit('code')],
   ]),
   ...in_('access.ts', [
-    ['[...cookie, ...bearer].filter(isOwn)', '[...cookie, ...bearer]', site('attacks/hand-over')],
     [
       "if (opening || header === null || request.method === 'HEAD')",
       'if (opening || header === null)',
