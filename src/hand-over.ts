@@ -22,7 +22,7 @@ import { identifyingQuery } from './policy/query.ts'
 import { pathAndQueryOf, pathOf, type Resource, scopeOf } from './policy/scope.ts'
 import { handOverObject, isBlocked, orUnavailable } from './purchase.ts'
 import { siteOf, targetOf } from './request.ts'
-import { type Answer, inPrivate, PRIVATE, refuse, sendOn, stringsOf, toPage } from './respond.ts'
+import { type Answer, inPrivate, PRIVATE, refuse, stringsOf, toPage } from './respond.ts'
 import { keyOf, nowSeconds, readKeysOf, type World } from './site.ts'
 
 /** Where a page asks for a code: `?page=<path and query>&hash=<SHA-256 of its secret>`. */
@@ -151,6 +151,10 @@ function resourceAt(page: string, site: string, { config }: World): Resource | n
   const id = facts.path + query.value
   return id.length > LONGEST_NAMED ? null : { site, method: 'GET', path: facts.path, id }
 }
+
+/** Sends a reader on to a page of the origin they asked, and no other. What was posted is not posted again. */
+const sendOn = ({ url }: Request, pathAndMore: string): Answer =>
+  toPage({ page: pathAndMore }, { Location: new URL(url).origin + pathAndMore, Vary: 'Cookie' }, 303)
 
 /** Codes are for the site's own pages. Browsers that do not say where a request is from are old. */
 const isFromHere = ({ headers }: Request): boolean => (headers.get('Sec-Fetch-Site') ?? 'same-origin') === 'same-origin'

@@ -240,12 +240,8 @@ export const keptScript = (request: Request, script: string): Answer =>
   )
 
 /** A short answer to a page of this site, about one reader. */
-export const toPage = (json: Record<string, unknown>, headers: Record<string, string> = {}): Answer =>
-  ours(plain(JSON.stringify(json), JSON_TYPE, PRIVATE, headers))
-
-/** Sends a reader on to an address of the origin they asked, and no other. What was posted is not posted again. */
-export const sendOn = ({ url }: Request, pathAndMore: string): Answer =>
-  ours(plain('', 'text/plain', PRIVATE, { Location: new URL(url).origin + pathAndMore, Vary: 'Cookie' }, 303))
+export const toPage = (json: Record<string, unknown>, headers: Record<string, string> = {}, status = 200): Answer =>
+  ours(plain(JSON.stringify(json), JSON_TYPE, PRIVATE, headers, status))
 
 /** A short answer of newsstand's own to programs that watch it; nobody keeps it. */
 export const report = (json: Record<string, unknown>, status: number): Answer =>
