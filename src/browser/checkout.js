@@ -212,7 +212,7 @@ function home(status = '', more = []) {
   const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isPlain: true, act: chooseSignIn }] : []
   if (pays.length > 0) show(status, [...pays, ...more, ...back])
   else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0)
-    show(status || text('notHere'), found.length > 0 ? back : [])
+    show(status || text('notHere'), back)
   else if (found.length > 0) show(status || noWay(offer), [away, again, ...more, ...back])
   else show(status || withoutWallet(), [away, again, ...back])
 }

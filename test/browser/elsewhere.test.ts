@@ -313,6 +313,7 @@ test('in the publisher’s own page, under a policy of its own, the card shows t
   await screen.sees('Scan this code')
   const { code } = await waitingOf(screen.page)
   await screen.page.locator('#wallets svg').waitFor()
+  await screen.look('hand-over-card')
   const account = await shop.reader()
   const phone = await openReader(browser, [walletOf(account, shop.stack.chain.rpcUrl)], PHONE)
   await phone.page.goto(`${own.site.url}/_newsstand/checkout/${code.text}`)
