@@ -211,8 +211,7 @@ function home(status = '', more = []) {
   const away = { text: text('elsewhere'), isPlain: found.length > 0, act: elsewhere }
   const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isPlain: true, act: chooseSignIn }] : []
   if (pays.length > 0) show(status, [...pays, ...more, ...back])
-  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0)
-    show(status || text('notHere'), back)
+  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0) show(status || text('notHere'), back)
   else if (found.length > 0) show(status || noWay(offer), [away, again, ...more, ...back])
   else show(status || withoutWallet(), [away, again, ...back])
 }

@@ -297,7 +297,7 @@ test('in the publisher’s own page, under a policy of its own, the card shows t
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': "script-src 'self'; connect-src 'none'",
     },
-    body: `<!doctype html><html lang="en"><title>The tides</title><article class="entry-content"><h1>The tides</h1>${'<p>Twice a day the sea comes in.</p>'.repeat(5)}<p id="paid">All of it.</p></article></html>`,
+    body: `<!doctype html><html lang="en"><title>The tides</title><main><article class="entry-content"><h1>The tides</h1>${'<p>Twice a day the sea comes in.</p>'.repeat(5)}<p id="paid">All of it.</p></article></main></html>`,
   })
   const own = await openShop(
     {
