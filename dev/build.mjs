@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { transformSync } from 'esbuild'
+import { buildSync, transformSync } from 'esbuild'
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src/browser')
 
@@ -14,22 +14,25 @@ export function build() {
   if (/<\/script|<!--/i.test(checkout)) throw new Error('checkout.js holds what would end its own element')
   // What a policy lets it in by: it is the same for every page.
   write('checkout', 'CHECKOUT', { text: checkout, hash: `sha256-${sha256(checkout).toString('base64')}` })
-  const solana = minified('solana.js')
-  // Its address changes with its content, so that it can be kept for good.
-  const name = `solana-${sha256(solana).toString('hex').slice(0, 16)}.js`
-  write('solana', 'SOLANA', { text: solana, path: `/_newsstand/checkout/${name}` })
+  writePart('solana', 'SOLANA', minified('solana.js'))
+  writePart('elsewhere', 'ELSEWHERE', bundled('elsewhere.js'))
+}
+
+/** A part that the page loads. Its address changes with its content, so that it can be kept for good. */
+function writePart(part, constant, text) {
+  const name = `${part}-${sha256(text).toString('hex').slice(0, 16)}.js`
+  write(part, constant, { text, path: `/_newsstand/checkout/${name}` })
 }
 
 const sha256 = (text) => createHash('sha256').update(text).digest()
 
-const minified = (file) =>
-  transformSync(readFileSync(join(folder, file), 'utf8'), {
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    charset: 'ascii',
-    legalComments: 'none',
-  }).code.trim()
+const OPTIONS = { minify: true, format: 'esm', target: 'es2022', charset: 'ascii', legalComments: 'none' }
+
+const minified = (file) => transformSync(readFileSync(join(folder, file), 'utf8'), OPTIONS).code.trim()
+
+/** The same with the packages that a part uses. */
+const bundled = (file) =>
+  buildSync({ ...OPTIONS, entryPoints: [join(folder, file)], bundle: true, write: false }).outputFiles[0].text.trim()
 
 function write(name, constant, value) {
   const made = join(folder, `${name}.gen.ts`)

@@ -5,7 +5,7 @@ import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
 import { innerSignature, isSignedMessage, messageHash } from './networks/evm.ts'
 import { isSignedText } from './networks/solana.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
-import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
+import { bearerToken, cookieToken, type Grant, grantFor, isOwn, issuePass, passCookie, readPass } from './pass.ts'
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
@@ -68,11 +68,15 @@ async function grantsIn(
   return { cookie: await read(cookieToken(headers, site)), bearer: await read(bearerToken(headers)) }
 }
 
-/** Addresses whose live purchases the request's passes hold; none without a pass of this site. */
+/** Addresses whose live purchases the request's passes hold; none without a pass of this site. What was handed over has none. */
 export async function payersIn(request: Request, world: World, site: string): Promise<string[]> {
   const { cookie, bearer } = await grantsIn(request, world, site)
-  return [...new Set([...cookie, ...bearer].map((grant) => oneSpelling(grant.payer)))]
+  return [...new Set([...cookie, ...bearer].filter(isOwn).map((grant) => oneSpelling(grant.payer)))]
 }
+
+/** What the request's cookie opens: a browser's, and so a person's. */
+export const keptBy = async (request: Request, world: World, site: string): Promise<Grant[]> =>
+  (await grantsIn(request, world, site)).cookie
 
 /** The pass of these grants, as a cookie with the room that the other headers of its answer leave; none without any. */
 export async function passHeaders(

@@ -3,9 +3,11 @@
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import { isAdmin, withoutToken } from './admin.ts'
+import { ELSEWHERE } from './browser/elsewhere.gen.ts'
 import { SOLANA } from './browser/solana.gen.ts'
 import { answerLook, LOOK } from './checkout.ts'
 import type { Refusal } from './errors.ts'
+import { answerCode, answerOpened, answerTaking, answerYes, CODE_PATH, CODES } from './hand-over.ts'
 import { answerHealth } from './health.ts'
 import { lineOf, serverTiming, write } from './journal.ts'
 import { log, nameAndPlaceOf } from './log.ts'
@@ -99,6 +101,12 @@ const reservedBy =
   async (c: Reserved): Promise<Response> =>
     dressed(await configured(c.req.raw, c.env, c.executionCtx, (request, world) => answerIn(request, world, c)))
 
+/** What answers at an address with a name in it. */
+const named =
+  (name: string, answerIn: (request: Request, world: World, value: string) => Promise<Answer>) =>
+  (request: Request, world: World, c: Reserved): Promise<Answer> =>
+    answerIn(request, world, c.req.param(name) ?? '')
+
 const reserved = new Hono<{ Bindings: Env }>()
   .onError((fault) => {
     throw fault
@@ -106,7 +114,12 @@ const reserved = new Hono<{ Bindings: Env }>()
   .get(DID_PATH, reservedBy(answerDid))
   .get('/_newsstand/health', async (c) => dressed(await answerHealth(c.req.raw, c.env, c.executionCtx)))
   .get(SOLANA.path, (c) => dressed(keptScript(c.req.raw, SOLANA.text)))
+  .get(ELSEWHERE.path, (c) => dressed(keptScript(c.req.raw, ELSEWHERE.text)))
   .get(LOOK, reservedBy(answerLook))
+  .get(CODES, reservedBy(answerCode))
+  .get(CODE_PATH, reservedBy(named('code', answerOpened)))
+  .post(CODE_PATH, reservedBy(named('code', answerYes)))
+  .post(`${CODE_PATH}/screen`, reservedBy(named('code', answerTaking)))
   .get(RECEIPTS, reservedBy(answerReceipts))
   .get(
     `${RECEIPTS}/:transaction`,

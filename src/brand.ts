@@ -37,6 +37,7 @@ export const brandSchema = z.object(
     lang: z.optional(language),
     legal: z.optional(text),
     refunds: z.optional(text),
+    topup: z.optional(link),
   },
   { error: 'write a table such as { name = "The Daily Stand" }' },
 )
@@ -52,4 +53,5 @@ export const brandOf = (brand: z.infer<typeof brandSchema> | undefined): Brand =
   lang: brand?.lang ?? null,
   legal: brand?.legal ?? null,
   refunds: brand?.refunds ?? null,
+  topup: brand?.topup ?? null,
 })

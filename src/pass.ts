@@ -10,9 +10,15 @@ export type Grant = {
   /** The method it was bought with; a pass for reading never posts. */
   method: string
   endsAtSeconds: number
-  /** Address of the payer. */
+  /** Address of the payer; `NOBODY` where another screen's purchase was handed over. */
   payer: string
 }
+
+/** In place of the payer: what was handed over to this screen opens its page, and speaks for nobody. */
+export const NOBODY = ''
+
+/** Whether who holds it has paid for it, or is the payer: else it opens no receipts, and is not handed on. */
+export const isOwn = ({ payer }: Grant): boolean => payer !== NOBODY
 
 /** Browsers keep cookies up to 4,096 bytes, name and attributes included. */
 const LONGEST_COOKIE = 4096

@@ -43,6 +43,11 @@ export function payerOf({ env: { PAYERS } }: Pick<Payers, 'env'>, network: strin
   return PAYERS.get(PAYERS.idFromName(`${namespaceOf(network)}:${oneSpelling(address)}`))
 }
 
+/** The object of one hand-over: no payer's name looks like this one, and what is in it is nobody's money. */
+export function handOverObject({ env: { PAYERS } }: Pick<Payers, 'env'>, name: string) {
+  return PAYERS.get(PAYERS.idFromName(`hand-over:${name}`))
+}
+
 const objectOf = (world: Payers, { payment }: { payment: Payment }) => payerOf(world, payment.network, payment.payer)
 
 /** Whether payments from this client's address failed too often of late. It may still collect what it has paid for. */

@@ -249,7 +249,8 @@ export const keptScript = (request: Request, script: string): Answer =>
   )
 
 /** A short answer to a page of this site, about one reader. */
-export const toPage = (json: Record<string, unknown>): Answer => ours(plain(JSON.stringify(json), JSON_TYPE, PRIVATE))
+export const toPage = (json: Record<string, unknown>, headers: Record<string, string> = {}, status = 200): Answer =>
+  ours(plain(JSON.stringify(json), JSON_TYPE, PRIVATE, headers, status))
 
 /** A short answer of newsstand's own to programs that watch it; nobody keeps it. */
 export const report = (json: Record<string, unknown>, status: number): Answer =>

@@ -27,7 +27,7 @@
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
 /** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
-/** @typedef {{ challenge: string, resource: string, lang: string, seller: string, accessSeconds: number[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`: the path of the part for Solana */
+/** @typedef {{ challenge: string, resource: string, lang: string, seller: string, accessSeconds: number[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, elsewhere: string, topup: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`, `elsewhere`: paths of the parts for Solana and for wallets that are not here; `topup`: where to get money */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -73,19 +73,22 @@ const siteSeconds = () => Math.floor(Date.now() / 1000 + skew)
 
 // What is shown. One status line, and the buttons that lead on from it.
 
-/** @typedef {{ text: string, icon?: string, isPlain?: boolean, isLink?: boolean, act(): unknown }} Action */
+/** @typedef {{ text: string, icon?: string, isPlain?: boolean, isLink?: boolean, act?(): unknown, href?: string }} Action `href`: a link in place of a button */
 /** @typedef {'wait' | 'good' | 'bad' | ''} Tone how it stands: a mark and a colour each */
+/** @typedef {{ tone?: Tone, lines?: (string | Element)[], above?: Element[] }} Around lines below the status; what stands above the buttons */
 
 /** @param {string} name @param {Record<string, string>} [slots] */
 const text = (name, slots = {}) => (texts[name] ?? name).replace(/\{(\w+)\}/g, (_, slot) => slots[slot] ?? '')
 
-/** @param {string} status @param {Action[]} actions @param {Tone} [tone] @param {(string | Element)[]} [more] lines below the status */
-function show(status, actions, tone = '', more = []) {
+/** @param {string} status @param {Action[]} actions @param {Around} [around] */
+function show(status, actions, { tone = '', lines = [], above = [] } = {}) {
   element('status').dataset.tone = tone
-  element('status').replaceChildren(status, ...more.map(line))
+  element('status').replaceChildren(status, ...lines.map(line))
   element('steps').hidden = true
   element('wallets').replaceChildren(
-    ...actions.map(({ text, icon, isPlain, isLink, act }) => {
+    ...above,
+    ...actions.map(({ text, icon, isPlain, isLink, act, href }) => {
+      if (href !== undefined) return linkTo(href, text)
       const button = document.createElement('button')
       button.type = 'button'
       button.className = isLink ? 'link' : isPlain ? 'plain' : ''
@@ -96,7 +99,7 @@ function show(status, actions, tone = '', more = []) {
         button.append(image)
       }
       button.append(text)
-      button.addEventListener('click', act)
+      if (act) button.addEventListener('click', act)
       return button
     }),
   )
@@ -117,22 +120,33 @@ function showStep(step) {
   items[step]?.setAttribute('aria-current', 'step')
 }
 
+/** In a tab of its own: this page stays. @param {string} href @param {string} text */
+function linkTo(href, text) {
+  const link = document.createElement('a')
+  link.className = 'button plain'
+  link.href = href
+  link.target = '_blank'
+  link.rel = 'noopener'
+  link.append(text)
+  return link
+}
+
 /** @param {string} status */
 function busy(status) {
-  show(status, [], 'wait')
+  show(status, [], { tone: 'wait' })
   for (const radio of [...offers, ...currencies]) radio.disabled = true
   element('status').focus()
 }
 
-/** The wallet has the word. Some never give an answer: then the reader starts again, and what comes late is dropped. @param {Wallet} wallet @param {string} status @param {string[]} [more] */
-function atWallet(wallet, status, more = []) {
+/** The wallet has the word. Some never give an answer: then the reader starts again, and what comes late is dropped. @param {Wallet} wallet @param {string} status @param {string[]} [lines] */
+function atWallet(wallet, status, lines = []) {
   stillWanted(wallet)
   busy(status)
   const act = () => {
     turn += 1
     home()
   }
-  show(status, [{ text: text('startAgain'), isPlain: true, act }], 'wait', more)
+  show(status, [{ text: text('startAgain'), isPlain: true, act }], { tone: 'wait', lines })
 }
 
 /** @param {string} name */
@@ -223,8 +237,12 @@ function showPromise() {
   if (yours) yours.textContent = seconds > 0 ? text('yoursUntil', { when: endOf(seconds) }) : text('yoursOnce')
 }
 
-/** The beginning: a button for each wallet that can pay. @param {string} [status] @param {Tone} [tone] */
-function home(status = '', tone = 'bad') {
+/** Asks once more whether a wallet that held too little holds enough by now. @type {(() => Promise<boolean>) | null} */
+let recheck = null
+
+/** The beginning: a button for each wallet that can pay. @param {string} [status] why it begins again @param {Action[]} [more] what else may help */
+function home(status = '', more = []) {
+  recheck = null
   showPromise()
   offers.forEach((radio, offer) => {
     radio.disabled = false
@@ -242,15 +260,18 @@ function home(status = '', tone = 'bad') {
       icon: wallet.icon,
       act: () => attempt(wallet, (mine) => pay(mine, offer, currency)),
     }))
-  const again = { text: text('checkAgain'), isPlain: found.length > 0, act: look }
+  const again = { text: text('checkAgain'), isPlain: true, act: look }
+  const away = { text: text('elsewhere'), isPlain: found.length > 0, act: elsewhere }
   const back = challenge.extensions[SIGN_IN] ? [{ text: text('signIn'), isLink: true, act: chooseSignIn }] : []
-  const is = status === '' ? '' : tone
-  if (pays.length > 0) show(status, [...pays, ...back], is)
-  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0)
-    show(status || text('notHere'), found.length > 0 ? back : [], is)
-  else if (found.length > 0) show(status || noWay(offer), [again, ...back], is)
-  else show(status || `${text('noWallet')} ${text('noWalletHelp')}`, [again], is)
+  /** @type {Around} */
+  const around = { tone: status === '' ? '' : 'bad' }
+  if (pays.length > 0) show(status, [...pays, ...more, ...back], around)
+  else if (termsOf(offer).length === 0 && allTermsOf(offer).length > 0) show(status || text('notHere'), back, around)
+  else if (found.length > 0) show(status || noWay(offer), [away, again, ...more, ...back], around)
+  else show(status || withoutWallet(), [away, again, ...back], around)
 }
+
+const withoutWallet = () => `${text('noWallet')} ${text('noWalletHelp')}`
 
 /** None of the wallets found can pay: what it takes. @param {number} offer */
 function noWay(offer) {
@@ -317,7 +338,7 @@ function call() {
 }
 
 function look() {
-  show(text('looking'), [], 'wait')
+  show(text('looking'), [], { tone: 'wait' })
   call()
   setTimeout(() => {
     const injected = /** @type {{ ethereum?: Provider }} */ (window).ethereum
@@ -363,7 +384,7 @@ async function add(key, wallet) {
     mayBeNew = false
     await refresh().catch(() => {})
   }
-  const idle = [text('looking'), '', `${text('noWallet')} ${text('noWalletHelp')}`, noWay(chosen())]
+  const idle = [text('looking'), '', withoutWallet(), noWay(chosen())]
   if (idle.includes(element('status').textContent ?? '')) home()
 }
 
@@ -371,12 +392,15 @@ async function add(key, wallet) {
 
 /** Ends an attempt, with what the reader is told, and the currency that is chosen for the next. */
 class Stop {
-  /** @param {string} message @param {Currency} [instead] */
-  constructor(message, instead) {
+  /** @param {string} message @param {Currency} [instead] @param {Help} [help] */
+  constructor(message, instead, help) {
     this.message = message
     this.instead = instead
+    this.help = help
   }
 }
+/** What may help: another account may; other ways to pay; `isEnough`: asks once more whether the wallet holds enough. */
+/** @typedef {{ more?: Action[], isEnough?: () => Promise<boolean> }} Help */
 /** Ends an attempt that the reader has given up: what its wallet signed is not sent. */
 class GivenUp {}
 
@@ -396,10 +420,26 @@ async function attempt(found, act) {
     await act(wallet)
   } catch (problem) {
     if (problem instanceof GivenUp || wallet.turn !== turn) return
-    if (problem instanceof Stop) wanted = problem.instead ?? wanted
-    home(problem instanceof Stop ? problem.message : text('walletFailed', { wallet: wallet.name }))
+    if (!(problem instanceof Stop)) return home(text('walletFailed', { wallet: wallet.name }))
+    wanted = problem.instead ?? wanted
+    const { message, help } = problem
+    const canChoose = help && 'provider' in found
+    home(message, [...(help?.more ?? []), ...(canChoose ? [otherAccountOf(found, act)] : [])])
+    recheck = help?.isEnough ?? null
   }
 }
+
+/** The same with another account of a wallet, which asks its owner which one (EIP-2255). @param {EvmWallet} found @param {(wallet: Wallet) => Promise<void>} act @returns {Action} */
+const otherAccountOf = (found, act) => ({
+  text: text('useOther'),
+  isPlain: true,
+  act: () =>
+    attempt(found, async (mine) => {
+      atWallet(mine, text('openWallet', { wallet: mine.name }))
+      await request({ ...found, ...mine }, 'wallet_requestPermissions', [{ eth_accounts: {} }])
+      await act(mine)
+    }),
+})
 
 /** @param {unknown} problem @returns {unknown} */
 function codeOf(problem) {
@@ -534,15 +574,30 @@ async function weigh(wallet, terms, others, balanceOf) {
   for (const other of others) {
     if (((await balanceOf(other)) ?? 0n) < BigInt(other.amount)) continue
     const better = { ...slots, other: symbolOf(other), price: priceIn(other) }
-    throw new Stop(text('otherCurrency', better), currencyOf(other))
+    throw new Stop(text('otherCurrency', better), currencyOf(other), {})
   }
-  throw new Stop(text('tooLittle', slots))
+  const isEnough = async () => ((await balanceOf(terms)) ?? 0n) >= price
+  const topUp = page.topup ? [{ text: text('topUp'), href: page.topup }] : []
+  throw new Stop(text('tooLittle', slots), undefined, { more: [...onOtherNetworks(wallet, terms), ...topUp], isEnough })
 }
 
-/** @param {Wallet} wallet @param {number} offer @param {Currency} [currency] */
-async function pay(wallet, offer, currency) {
+/** The same price where else a wallet may hold it: it switches once, and is asked there. @param {Wallet} wallet @param {Terms} terms @returns {Action[]} */
+function onOtherNetworks(wallet, terms) {
+  const offer = chosen()
+  const currency = currencyOf(terms)
+  const others = waysOf(offer, wallet).filter((one) => one.network !== terms.network && isIn(currency)(one))
+  return [...new Set(others.map(({ network }) => network))].map((network) => ({
+    text: text('payOn', { network: nameOf(network) }),
+    isPlain: true,
+    act: () => attempt(wallet, (mine) => pay(mine, offer, currency, network)),
+  }))
+}
+
+/** @param {Wallet} wallet @param {number} offer @param {Currency} [currency] @param {string} [network] on this one alone */
+async function pay(wallet, offer, currency, network) {
   const account = await accountOf(wallet)
-  const ways = () => waysOf(offer, wallet).filter(isIn(currency))
+  const isOn = (/** @type {Terms} */ terms) => network === undefined || terms.network === network
+  const ways = () => waysOf(offer, wallet).filter(isIn(currency)).filter(isOn)
   const way = await account.way(ways())
   if (expiresAt() < siteSeconds() + QUOTE_MARGIN_SECONDS) {
     const before = priceOf(offer, currency)
@@ -608,6 +663,11 @@ function typedData({ network, asset, extra }, message) {
 
 function chooseSignIn() {
   const found = listed()
+  // The wallet that paid is somewhere else.
+  if (found.length === 0) {
+    elsewhere()
+    return
+  }
   const [only] = found
   if (only && found.length === 1) {
     attempt(only, signIn)
@@ -649,14 +709,14 @@ async function signIn(wallet) {
   const response = await fetch(location.href, { headers, cache: 'no-store' }).catch(() => null)
   if (response?.ok) {
     await response.body?.cancel()
-    show(text('opening'), [], 'good')
-    location.reload()
-    return
+    show(text('opening'), [], { tone: 'good' })
+    return goOn()
   }
   const header = response?.headers.get('PAYMENT-REQUIRED')
   if (header) adopt(header)
   const { error } = (await response?.json().catch(() => null)) ?? {}
-  throw new Stop(text(NOT_SIGNED_IN[error] ?? 'signInFailed', { wallet: wallet.name }))
+  const said = NOT_SIGNED_IN[error] ?? 'signInFailed'
+  throw new Stop(text(said, { wallet: wallet.name }), undefined, MAY_BE_ANOTHERS.includes(said) ? {} : undefined)
 }
 
 /** What a sign-in came to, by the site's word for it. Only the first says that nothing was bought. @type {Record<string, string>} */
@@ -667,6 +727,75 @@ const NOT_SIGNED_IN = {
   invalid_siwx_verifier_error: 'signInUnasked',
   settlement_pending: 'signInPending',
 }
+/** After these another account may be the one that has bought it. */
+const MAY_BE_ANOTHERS = ['signedInNothing', 'signInOther']
+
+// Where the wallet is elsewhere: in a wallet's own browser on this phone, or on a phone beside this screen.
+
+/** The code of another screen, or of this phone's own browser, that led here. */
+const carried = () => /^#newsstand=([\w-]+\.[\w-]+)$/.exec(location.hash)?.[1] ?? null
+
+/** Paid, or signed in: the page itself, or the question of whether it opens on the screen that the code is of. Anybody can write a code into a link: where the site has no such question, the page is what was bought. */
+async function goOn() {
+  const code = carried()
+  if (code === null) return location.reload()
+  const address = `${location.origin}/_newsstand/checkout/${code}`
+  const headers = { Accept: 'application/json' }
+  const asked = await fetch(address, { headers, cache: 'no-store', redirect: 'manual' }).catch(() => null)
+  if (asked?.ok) location.assign(address)
+  else location.reload()
+}
+
+/** What this screen waits with, while its reader pays elsewhere. */
+const SCREEN = `newsstand screen ${location.pathname}${location.search}`
+
+/** Whether this page was loaded anew while it waited. */
+function isWaiting() {
+  try {
+    return JSON.parse(sessionStorage.getItem(SCREEN) ?? '{}').untilMs > Date.now()
+  } catch {
+    return false
+  }
+}
+
+async function elsewhere() {
+  busy('')
+  try {
+    /** @type {typeof import('./elsewhere.js')} */
+    const { open } = await import(location.origin + page.elsewhere)
+    await open({
+      key: SCREEN,
+      carried: carried(),
+      resource: page.resource,
+      isLasting: page.accessSeconds.some((seconds) => seconds > 0),
+      networks: networks.map(({ network }) => network),
+      back: text('startAgain'),
+      show: (status, actions, above = []) => show(status, actions, { above }),
+      home: look,
+      opened() {
+        show(text('opening'), [], { tone: 'good' })
+        channel?.postMessage('bought')
+        location.reload()
+      },
+    })
+    element('status').focus()
+  } catch {
+    home(text('unprepared'))
+  }
+}
+
+/** Its reader is back, perhaps with more money or a wallet. */
+async function lookAgain() {
+  if (document.visibilityState !== 'visible') return
+  const asking = recheck
+  if (asking === null) {
+    if (element('status').textContent === withoutWallet()) call()
+    return
+  }
+  if ((await asking()) && recheck === asking) home(text('enoughNow'))
+}
+window.addEventListener('focus', lookAgain)
+document.addEventListener('visibilitychange', lookAgain)
 
 // After signing: one payment, sent until something is known of it.
 
@@ -761,9 +890,9 @@ async function opened(signed, response) {
   if (signed.isLasting) {
     await response.body?.cancel()
     const when = endOf(page.accessSeconds[signed.offer] ?? 0)
-    show(text('paidUntil', { price: signed.price, when }), [], 'good', [receiptLink()])
+    show(text('paidUntil', { price: signed.price, when }), [], { tone: 'good', lines: [receiptLink()] })
     channel?.postMessage('bought')
-    return location.reload()
+    return goOn()
   }
   offerToOpen(await response.blob(), text('bought'))
 }
@@ -782,7 +911,7 @@ function offerToOpen(content, status) {
   link.href = URL.createObjectURL(content)
   link.target = '_blank'
   link.append(text('open'))
-  show(status, [], 'good')
+  show(status, [], { tone: 'good' })
   element('wallets').replaceChildren(link)
 }
 
@@ -794,7 +923,7 @@ function wait(signed, why, seconds) {
     clearTimeout(timer)
     send(signed)
   }
-  show(text(why, { seconds: String(seconds) }), [{ text: text('tryNow'), act }], 'wait')
+  show(text(why, { seconds: String(seconds) }), [{ text: text('tryNow'), act }], { tone: 'wait' })
 }
 
 /** @param {Signed} signed */
@@ -805,7 +934,7 @@ function lost(signed) {
     window.removeEventListener('online', again)
     again()
   }
-  show(text('lost'), [{ text: text('sendAgain'), act }], 'bad')
+  show(text('lost'), [{ text: text('sendAgain'), act }], { tone: 'bad' })
 }
 
 /** Paid, and still here: the cookie did not stay. The payment's identifier brings the content all the same. @param {Signed} signed */
@@ -817,12 +946,12 @@ function withoutCookie(signed) {
     forget()
     look()
   }
-  show(text('noCookie'), [{ text: text('open'), act }], 'good')
+  show(text('noCookie'), [{ text: text('open'), act }], { tone: 'good' })
 }
 
 function begin() {
   const signed = kept()
-  if (!signed) return look()
+  if (!signed) return isWaiting() ? elsewhere() : look()
   if (signed.paidAtMs === null) {
     send(signed)
     // For the next payment, should this one be refused.

@@ -19,6 +19,8 @@ export type Brand = {
   legal: string | null
   /** What happens with money back: a sentence, or where one reads of it. */
   refunds: string | null
+  /** Where readers get money for their wallets. */
+  topup: string | null
 }
 
 export const NO_BRAND: Brand = {
@@ -32,6 +34,7 @@ export const NO_BRAND: Brand = {
   lang: null,
   legal: null,
   refunds: null,
+  topup: null,
 }
 
 /** A page ready to be sent, with the `Content-Security-Policy` under which it works. */
@@ -49,6 +52,8 @@ type Frame = {
   footer?: Child
   /** The one script, for pages that have one, what a policy lets it in by, and the addresses of what it may load. */
   script?: { text: string; hash: string; loads: readonly string[] }
+  /** It has a form, which is sent to this site. */
+  hasForm?: boolean
   children: Child
 }
 
@@ -172,7 +177,7 @@ export async function render(frame: Frame): Promise<Page> {
       ? []
       : [['script-src', `'${frame.script.hash}'`, ...frame.script.loads].join(' '), "connect-src 'self'"]),
     "base-uri 'none'",
-    "form-action 'none'",
+    `form-action ${frame.hasForm ? "'self'" : "'none'"}`,
     "frame-ancestors 'none'",
   ]
   return { html: `<!doctype html>${<Document frame={frame} />}`, policy: policy.join('; ') }

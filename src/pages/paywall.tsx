@@ -1,6 +1,7 @@
 // The page of a 402: what it is, what it costs, what will be signed, and how to pay. It explains itself without script;
 // the script reads what it needs from the page.
 import { CHECKOUT } from '../browser/checkout.gen.ts'
+import { ELSEWHERE } from '../browser/elsewhere.gen.ts'
 import { SOLANA } from '../browser/solana.gen.ts'
 import type { Sale } from '../policy/policy.ts'
 import { scriptAddress } from '../wall/csp.ts'
@@ -43,11 +44,11 @@ export function paywallPage(view: PaywallView): Promise<Page> {
 
 const onSolana = ({ network }: Network): boolean => namespaceOf(network) === 'solana'
 
-/** Addresses of what the script may load: its part for Solana, from the origin that the reader's browser knows. */
+/** Addresses of what the script may load: its parts, from the origin that the reader's browser knows. */
 export function loadedScripts({ networks, resourceUrl, origin }: PaywallView): string[] {
-  if (!networks.some(onSolana)) return []
+  const parts = [ELSEWHERE, ...(networks.some(onSolana) ? [SOLANA] : [])]
   const sites = [new URL(resourceUrl).origin, origin]
-  return [...new Set(sites.flatMap((site) => scriptAddress(SOLANA.path, site) ?? []))]
+  return [...new Set(sites.flatMap((site) => parts.flatMap(({ path }) => scriptAddress(path, site) ?? [])))]
 }
 
 /** What is on sale and how to pay for it, with what the script needs. */
@@ -87,12 +88,23 @@ export const Card = ({ view }: { view: PaywallView }) => {
             tokens: shownOf(view),
             networks: view.networks.filter((network) => hasWallets(network, view)).map(forWallets),
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
+            elsewhere: ELSEWHERE.path,
+            topup: topUpOf(view),
             texts: strings.checkout,
           })}
         </script>
       )}
     </>
   )
+}
+
+/** Where test money comes from: its issuer's own faucet. */
+const FAUCET = 'https://faucet.circle.com/'
+
+/** Where a reader whose wallet holds too little may get more; null where nobody says. */
+function topUpOf({ brand, networks, resourceUrl }: PaywallView): string | null {
+  if (networks.some(({ isTest }) => isTest)) return FAUCET
+  return brand.topup && new URL(brand.topup, resourceUrl).href
 }
 
 /** What the script says of a token by its network and address: one address may be two tokens on two networks. */

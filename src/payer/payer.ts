@@ -8,9 +8,12 @@ import { log, nameOf } from '../log.ts'
 import type { Grant } from '../pass.ts'
 import { nowSeconds } from '../site.ts'
 import { Book } from './book.ts'
+import { HandOver } from './hand-over.ts'
 import { type Held, InFlight } from './in-flight.ts'
 import { type Ending, isEnough, next, type Seen, type Step, type StillOpen, type View } from './next.ts'
 import {
+  type HandedOver,
+  type HandOverRequest,
   type Handout,
   type HandoutReport,
   type Message,
@@ -58,11 +61,13 @@ export class Payer extends DurableObject<Env> {
   readonly #book: Book
   readonly #settling: Settling
   readonly #inFlight = new InFlight<Ending>()
+  readonly #handOver: HandOver
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     this.#book = new Book(ctx, env)
     this.#settling = new Settling(this.#book, ctx, env)
+    this.#handOver = new HandOver(ctx.storage)
     const { isEmpty, isNewer } = this.#book.records
     if (!isEmpty && !isNewer) ctx.blockConcurrencyWhile(() => this.#book.open())
   }
@@ -167,11 +172,28 @@ export class Payer extends DurableObject<Env> {
       this.#inFlight.renewLease(key, number)
   }
 
+  /**
+   * Keeps what another screen may fetch, once, for a few minutes. Only in an object that is named by a code: one that holds
+   * payments takes nothing. The first one stays. False: it was not kept.
+   */
+  async handOver(request: HandOverRequest): Promise<boolean> {
+    if (!this.#speaks(request) || !this.#book.records.isEmpty) return false
+    if (!this.#handOver.put(request)) return false
+    this.#book.arm(request.waitsUntilSeconds * 1000)
+    return true
+  }
+
+  /** Gives out what is kept here, once. Null: nothing is there, or not any more. Asking stores nothing. */
+  async takeOver(message: Message): Promise<HandedOver | null> {
+    return this.#speaks(message) && this.#book.records.isEmpty ? this.#handOver.take(nowSeconds()) : null
+  }
+
   /** Writes what the ledger lacks, asks the chain about what is due, and forgets what nothing depends on. Never throws. */
   override async alarm(): Promise<void> {
     const book = this.#book
     book.alarmed()
     if (book.records.isNewer) return book.arm(Date.now() + NEWER_RETRY_MS)
+    if (book.records.isEmpty) return this.#handOver.forget()
     try {
       await book.emptyOutbox()
       await this.#settling.lookAround((key) => this.#inFlight.isRunning(key))

@@ -82,6 +82,17 @@ export type SignInOutcome =
   | { kind: 'nothing'; isPending: boolean }
   | { kind: 'unavailable' }
 
+/** What one screen hands over to another: what opens the page there, and until when it may be fetched. */
+export type HandOverRequest = Message & {
+  scope: string
+  method: string
+  endsAtSeconds: number
+  waitsUntilSeconds: number
+}
+
+/** What was handed over: a grant without its payer. */
+export type HandedOver = Omit<Grant, 'payer'>
+
 export const refusedWith = (refusal: Refusal): RedeemOutcome => ({ kind: 'refused', refusal })
 
 export const refused = (code: Refusal['code'], transaction = ''): RedeemOutcome => ({

@@ -152,6 +152,22 @@ export const MUTANTS: readonly Mutant[] = [
     ['const look = await lookFirst(world, verified)', 'const look = undefined', long('permit2-preemption')],
     ['if (!limits.mayAskFor(payment.payer, Date.now()))', 'if (false)', site('attacks/permit2-exhaustion')],
   ]),
+  ...in_('hand-over.ts', [
+    ['isPostedFromHere(request, site) && ', '', site('attacks/hand-over')],
+    [" && (await isSecretOf(code, request.headers.get(SECRET) ?? ''))", '', site('attacks/hand-over')],
+    ["if (!isPostedFromHere(request, site)) return no(request, world, 'not_found')", '', site('attacks/hand-over')],
+    ['scope: scopeOf({ scope: null }, resource)', 'scope: owned.scope', site('attacks/hand-over')],
+    ['endsAtSeconds: owned.endsAtSeconds', 'endsAtSeconds: owned.endsAtSeconds + 60', site('attacks/hand-over')],
+    ['kept.filter(isOwn)', 'kept', site('attacks/hand-over')],
+    ['payer: NOBODY }, ...kept]', 'payer: NOBODY }]', site('attacks/hand-over')],
+    ["decided.value.kind !== 'gated' || ", '', site('attacks/hand-over')],
+    ['if (!isLive || !owned)', 'if (!owned)', site('attacks/hand-over')],
+    ["if (!isScreen || !isLive) return no(request, world, 'not_found')", '', site('attacks/hand-over')],
+  ]),
+  ...in_('payer/hand-over.ts', [['WHERE taken = 0 AND waits_until', 'WHERE waits_until', site('attacks/hand-over')]]),
+  ...in_('code.ts', [
+    ['return encodeBytes(new Uint8Array(digest)) === hash', 'return digest.byteLength === 32', unit('code')],
+  ]),
   ...in_('access.ts', [
     [
       "if (opening || header === null || request.method === 'HEAD')",

@@ -42,6 +42,7 @@ test.each([
       lang: null,
       legal: 'The Daily Stand Ltd, 1 Quay Street, Harbour',
       refunds: 'Write to us within two weeks.',
+      topup: '/money',
     },
     strings: await stringsFor(null, lang),
     title: 'What the tide tables do not say',

@@ -13,6 +13,10 @@ export type BrowserWallet = {
   /** The account it really signs with. */
   signer?: PrivateKeyAccount
   rpcUrl: string
+  /** Of further chains that it knows. */
+  rpcUrls?: Record<number, string>
+  /** What its owner chooses when it asks for an account. */
+  other?: PrivateKeyAccount
   chainId?: number
   known?: number[]
   /** What it throws at a method, as EIP-1193 error codes. */
@@ -37,15 +41,20 @@ export async function installWallets(page: Page, wallets: readonly BrowserWallet
   const asked: Asked = []
   const chains = new Map(wallets.map((wallet) => [wallet, wallet.chainId ?? 84532]))
   const known = new Map(wallets.map((wallet) => [wallet, new Set(wallet.known ?? [84532])]))
+  const accounts = new Map(wallets.map((wallet) => [wallet, wallet.account]))
 
   async function answer(wallet: BrowserWallet, method: string, params: unknown[]): Promise<unknown> {
     if (wallet.hangs?.method === method) await wallet.hangs.until
     const code = wallet.refuses?.[method]
     if (code !== undefined) throw Object.assign(new Error('no'), { code })
+    const account = accounts.get(wallet) ?? wallet.account
     const chainOf = () => Number(z.tuple([z.looseObject({ chainId: z.string() })]).parse(params)[0].chainId)
     switch (method) {
       case 'eth_requestAccounts':
-        return wallet.isLocked ? [] : [wallet.account.address]
+        return wallet.isLocked ? [] : [account.address]
+      case 'wallet_requestPermissions':
+        accounts.set(wallet, wallet.other ?? account)
+        return []
       case 'eth_chainId':
         return `0x${chains.get(wallet)?.toString(16)}`
       case 'wallet_switchEthereumChain':
@@ -56,7 +65,7 @@ export async function installWallets(page: Page, wallets: readonly BrowserWallet
         known.get(wallet)?.add(chainOf())
         return null
       case 'eth_call': {
-        const reply = await fetch(wallet.rpcUrl, {
+        const reply = await fetch(wallet.rpcUrls?.[chains.get(wallet) ?? 0] ?? wallet.rpcUrl, {
           method: 'POST',
           body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
           headers: { 'Content-Type': 'application/json' },
@@ -65,12 +74,12 @@ export async function installWallets(page: Page, wallets: readonly BrowserWallet
       }
       case 'personal_sign': {
         const raw = z.custom<Hex>((value) => typeof value === 'string').parse(params[0])
-        return (wallet.signer ?? wallet.account).signMessage({ message: { raw } })
+        return (wallet.signer ?? account).signMessage({ message: { raw } })
       }
       case 'eth_signTypedData_v4': {
         const data = typedData.parse(JSON.parse(z.string().parse(params[1])))
         if (data.domain.chainId !== chains.get(wallet)) throw Object.assign(new Error('wrong chain'), { code: -32603 })
-        return (wallet.signer ?? wallet.account).signTypedData(data)
+        return (wallet.signer ?? account).signTypedData(data)
       }
       default:
         throw Object.assign(new Error(`unknown ${method}`), { code: 4200 })

@@ -112,6 +112,34 @@ export const de: Strings = {
     signInFailed:
       'Die Anmeldung ging gerade nicht. Es wurde nichts abgebucht. Versuchen Sie es in einer Minute noch einmal.',
     willSign: 'Unterschreiben Sie die Nachricht in {wallet}. Sie ist keine Zahlung.',
+    elsewhere: 'Wallet-App auf dem Telefon nutzen',
+    topUp: 'Wallet aufladen',
+    payOn: 'Stattdessen über {network} zahlen',
+    useOther: 'Anderes Konto nehmen',
+    enoughNow: 'Das Guthaben reicht jetzt.',
+  },
+  elsewhere: {
+    scan: 'Scannen Sie diesen Code mit der Kamera Ihres Telefons. Zahlen Sie dort, oder melden Sie sich an, wenn Sie schon gekauft haben.',
+    onPhone:
+      'Öffnen Sie diese Seite im Browser Ihrer Wallet. Zahlen Sie dort, oder melden Sie sich an, wenn Sie schon gekauft haben.',
+    openIn: 'In {wallet} öffnen',
+    words: 'Sie werden gefragt, ob Sie hier diese zwei Wörter sehen:',
+    opensHere: 'Sagen Sie dort Ja, dann öffnet sich die Seite hier von selbst. Nichts wird doppelt abgebucht.',
+    onlyThere: 'Was Sie dort kaufen, öffnet sich nur dort.',
+    qr: 'QR-Code dieser Seite',
+    copy: 'Link kopieren',
+    copied: 'Hier ist der Link zum Kopieren. Fügen Sie ihn im Browser Ihrer Wallet ein.',
+    over: 'Die Zeit dieses Codes ist um. Hier wurde nichts abgebucht.',
+    again: 'Neuen Code zeigen',
+  },
+  handOver: {
+    heading: 'Auch auf dem anderen Bildschirm öffnen?',
+    what: 'Diese Seite gehört Ihnen. Ein anderer Bildschirm wartet auf sie: der, dessen Code Sie gescannt haben, oder der Browser, aus dem Sie kommen.',
+    words: 'Dort stehen diese zwei Wörter:',
+    yes: 'Ja, dort sehe ich sie',
+    no: 'Nein, nur hier öffnen',
+    meaning:
+      'Dort öffnet sich nur diese eine Seite, so lange wie hier. Der andere Bildschirm sieht weder Ihre Wallet noch Ihre Belege. Sehen Sie die Wörter dort nicht, dann sagen Sie Nein.',
   },
   player: { save: 'Datei speichern' },
   bar: {

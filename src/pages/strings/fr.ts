@@ -48,6 +48,11 @@ export const fr: Translation = {
     showsPayee: 'à {payee} ({seller})',
     millionths: 'millionièmes',
     stepsOf: 'pas de {step}',
+    elsewhere: 'Utiliser une application de portefeuille sur un téléphone',
+    topUp: 'Alimenter le portefeuille',
+    payOn: 'Payer plutôt sur {network}',
+    useOther: 'Utiliser un autre compte',
+    enoughNow: 'Le portefeuille contient maintenant assez.',
     yourWallet: 'votre portefeuille',
     unavailable:
       'Les paiements sont impossibles pour le moment, et rien n’a été débité. Cette page réessaie dans {seconds} s, avec le même paiement.',
@@ -109,6 +114,29 @@ export const fr: Translation = {
       'Un paiement de ce portefeuille n’est pas encore confirmé. Ne payez pas une deuxième fois : reconnectez-vous dans une minute.',
     signInFailed: 'La connexion n’a pas marché. Rien n’a été débité. Réessayez dans une minute.',
     willSign: 'Signez le message dans {wallet}. Ce n’est pas un paiement.',
+  },
+  elsewhere: {
+    scan: 'Scannez ce code avec l’appareil photo de votre téléphone. Payez là-bas, ou connectez-vous si vous l’avez déjà acheté.',
+    onPhone:
+      'Ouvrez cette page dans le navigateur de votre portefeuille. Payez là-bas, ou connectez-vous si vous l’avez déjà acheté.',
+    openIn: 'Ouvrir dans {wallet}',
+    words: 'On vous demandera si vous voyez ces deux mots ici :',
+    opensHere: 'Dites oui là-bas, et la page s’ouvre ici toute seule. Rien n’est débité deux fois.',
+    onlyThere: 'Ce que vous achetez là-bas ne s’ouvre que là-bas.',
+    qr: 'Code QR de cette page',
+    copy: 'Copier le lien',
+    copied: 'Le lien est là, à copier. Collez-le dans le navigateur de votre portefeuille.',
+    over: 'Le temps de ce code est passé. Rien n’a été débité ici.',
+    again: 'En montrer un nouveau',
+  },
+  handOver: {
+    heading: 'L’ouvrir aussi sur l’autre écran ?',
+    what: 'Cette page est à vous. Un autre écran l’attend : celui qui montre le code scanné, ou le navigateur d’où vous venez.',
+    words: 'Cet écran montre ces deux mots :',
+    yes: 'Oui, je les vois là-bas',
+    no: 'Non, l’ouvrir seulement ici',
+    meaning:
+      'Seule cette page s’ouvre là-bas, aussi longtemps qu’ici. Cet écran ne voit ni votre portefeuille ni vos reçus. Si vous n’y voyez pas ces mots, dites non.',
   },
   player: { save: 'Enregistrer le fichier' },
   bar: {

@@ -63,7 +63,12 @@ export type CheckoutStrings = Record<
   | 'signInUnasked'
   | 'signInPending'
   | 'signInFailed'
-  | 'willSign',
+  | 'willSign'
+  | 'elsewhere'
+  | 'topUp'
+  | 'payOn'
+  | 'useOther'
+  | 'enoughNow',
   string
 >
 
@@ -117,6 +122,13 @@ export type Strings = {
   checkout: CheckoutStrings
   /** Below what is watched, heard or looked at. */
   player: { save: string }
+  /** What the part for wallets that are elsewhere says; the site sends it along with the code. `{wallet}` is filled in there. */
+  elsewhere: Record<
+    'scan' | 'onPhone' | 'openIn' | 'words' | 'opensHere' | 'onlyThere' | 'qr' | 'copy' | 'copied' | 'over' | 'again',
+    string
+  >
+  /** Of the page that asks whether what was bought opens on another screen too. */
+  handOver: Record<'heading' | 'what' | 'words' | 'yes' | 'no' | 'meaning', string>
   bar: { bought: string; until: (when: string) => string; receipt: string; close: string }
   receipt: Record<
     | 'title'
@@ -160,6 +172,8 @@ const completed = (own: Translation): Strings => ({
   isMachineMade: own.isMachineMade,
   pay: { ...en.pay, ...own.pay },
   checkout: { ...en.checkout, ...own.checkout },
+  elsewhere: { ...en.elsewhere, ...own.elsewhere },
+  handOver: { ...en.handOver, ...own.handOver },
   player: { ...en.player, ...own.player },
   bar: { ...en.bar, ...own.bar },
   receipt: { ...en.receipt, ...own.receipt },
