@@ -83,7 +83,7 @@ const text = (name, slots = {}) => (texts[name] ?? name).replace(/\{(\w+)\}/g, (
 /** @param {string} status @param {Action[]} actions @param {Around} [around] */
 function show(status, actions, { tone = '', lines = [], above = [] } = {}) {
   element('status').dataset.tone = tone
-  element('status').replaceChildren(status, ...lines.map(line))
+  element('status').replaceChildren(status, ...lines.flatMap((line) => [document.createElement('br'), line]))
   element('steps').hidden = true
   element('wallets').replaceChildren(
     ...above,
@@ -105,25 +105,16 @@ function show(status, actions, { tone = '', lines = [], above = [] } = {}) {
   )
 }
 
-/** @param {string | Element} content */
-function line(content) {
-  const small = document.createElement('small')
-  small.append(content)
-  return small
-}
-
 /** Which of the two steps the wallet is asked for: to connect, or to pay. @param {0 | 1} step */
 function showStep(step) {
   element('steps').hidden = false
-  const items = [...element('steps').children]
-  for (const item of items) item.removeAttribute('aria-current')
-  items[step]?.setAttribute('aria-current', 'step')
+  for (const [at, item] of [...element('steps').children].entries()) item.ariaCurrent = at === step ? 'step' : null
 }
 
-/** In a tab of its own: this page stays. @param {string} href @param {string} text */
-function linkTo(href, text) {
+/** In a tab of its own: this page stays. @param {string} href @param {string} text @param {string} [className] */
+function linkTo(href, text, className = 'button plain') {
   const link = document.createElement('a')
-  link.className = 'button plain'
+  link.className = className
   link.href = href
   link.target = '_blank'
   link.rel = 'noopener'
@@ -890,18 +881,14 @@ async function opened(signed, response) {
   if (signed.isLasting) {
     await response.body?.cancel()
     const when = endOf(page.accessSeconds[signed.offer] ?? 0)
-    show(text('paidUntil', { price: signed.price, when }), [], { tone: 'good', lines: [receiptLink()] })
+    show(text('paidUntil', { price: signed.price, when }), [], {
+      tone: 'good',
+      lines: [linkTo('/_newsstand/receipts', text('receipt'), '')],
+    })
     channel?.postMessage('bought')
     return goOn()
   }
   offerToOpen(await response.blob(), text('bought'))
-}
-
-function receiptLink() {
-  const link = document.createElement('a')
-  link.href = '/_newsstand/receipts'
-  link.append(text('receipt'))
-  return link
 }
 
 /** A single answer: it is opened beside this page, which keeps it. @param {Blob} content @param {string} status */

@@ -64,15 +64,12 @@ const DEFAULT_ACCENT = '#8a2f1d'
  * buttons stay in reach, while they are few.
  */
 export const STATES = `#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}#status:empty{margin:0;padding:0;border:0}
-#status small{display:block;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-[data-tone]::before{display:inline-block;inline-size:1.4em;font-weight:700}
+[data-tone]::before{display:inline-block;inline-size:1.4em;font-weight:700;color:var(--accent)}
 [data-tone=wait]::before{content:"";inline-size:.8em;block-size:.8em;margin-inline-end:.5em;border:2px solid;border-inline-end-color:transparent;border-radius:50%}
-@media(prefers-reduced-motion:no-preference){[data-tone=wait]::before{animation:turn 1s linear infinite}@keyframes turn{to{transform:rotate(1turn)}}}
-[data-tone=good]{border-color:var(--good)!important}[data-tone=good]::before{content:"\\2713";content:"\\2713"/"";color:var(--good)}
-[data-tone=bad]{border-color:var(--bad)!important}[data-tone=bad]::before{content:"!";content:"!"/"";color:var(--bad)}
-.ticks{list-style:none;padding:0;margin:0 0 12px}.ticks li{padding-inline-start:1.4em;text-indent:-1.4em}.ticks li::before{content:"\\2713";display:inline-block;inline-size:1.4em;text-indent:0;color:var(--good)}
+[data-tone=good]{--accent:var(--good)}[data-tone=good]::before{content:"\\2713"}[data-tone=bad]{--accent:var(--bad)}[data-tone=bad]::before{content:"!"}
+.ticks{list-style:"\\2713  ";padding-inline-start:1.2em;margin:0 0 12px}.ticks ::marker{color:var(--good)}
 #steps{display:flex;gap:20px;padding:0;margin:0 0 12px;list-style-position:inside}#steps[hidden]{display:none}#steps [aria-current]{font-weight:700}
-button.link{display:inline-flex;inline-size:auto;min-height:40px;padding:4px 0;border:0;background:none;color:inherit;font-weight:400;text-decoration:underline;text-decoration-color:var(--accent);text-decoration-thickness:2px;text-underline-offset:.15em}
+button.link{display:inline-flex;inline-size:auto;min-height:40px;padding:4px 0;border:0;background:none;color:inherit;font-weight:400;text-decoration:underline}
 summary{cursor:pointer;padding-block:8px}
 @media(max-width:640px) and (min-height:560px){#wallets:not(:has(>:nth-child(4))){position:sticky;inset-block-end:0;background:var(--card);padding-block-end:env(safe-area-inset-bottom)}}`
 

@@ -104,7 +104,7 @@ describe('in the place of a picture', () => {
     expect(answer.status).toBe(402)
     expect(answer.header('Content-Type')).toBe('image/svg+xml')
     expect(answer.header('Cache-Control')).toBe('no-store')
-    expect(answer.text).toContain('Gesperrt · $0.01')
+    expect(answer.text).toContain('Gesperrt · 0,01\u00a0$')
     expect(answer.text).not.toMatch(/<script|href|a film/)
     expect(headerOf(answer)).toContain('"amount":"10000"')
   })

