@@ -24,11 +24,10 @@ a{color:inherit;text-decoration-color:var(--accent);text-decoration-thickness:2p
 fieldset{border:0;padding:0;margin:0 0 16px;min-width:0}legend{padding:0;margin:0 0 8px;color:var(--quiet)}
 .offer{display:flex;gap:12px;align-items:baseline;padding:12px 0;border-block-start:1px solid var(--line);min-height:48px;cursor:pointer}
 .offer input,.ways input{accent-color:var(--accent);inline-size:18px;block-size:18px;flex:none;margin:0}.offer input{transform:translateY(2px)}
-.offer input[hidden]{display:none}.offer span{flex:1}.offer small{display:block}
+.offer span{flex:1}.offer small{display:block}
 .ways{display:flex;flex-wrap:wrap;gap:8px}
 .ways label{flex:1 1 128px;display:flex;gap:10px;align-items:center;min-height:48px;padding:8px 12px;border:1px solid var(--line);border-radius:4px;cursor:pointer;font-variant-numeric:tabular-nums}
 .ways label:has(:checked){border-color:var(--accent);box-shadow:inset 0 0 0 1px var(--accent)}
-.ways [hidden],fieldset[hidden]{display:none}
 .price{font-size:20px;font-variant-numeric:tabular-nums}
 small,.quiet,footer{font-size:15px;color:var(--quiet)}
 button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:10px;inline-size:100%;min-height:48px;margin-block:8px;padding:8px 16px;border:2px solid var(--accent);border-radius:4px;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}

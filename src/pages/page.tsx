@@ -63,12 +63,12 @@ const DEFAULT_ACCENT = '#8a2f1d'
  * The states of a payment, each by a mark and a colour, in the page and in the card; in sizes that hold in both. On a narrow screen the
  * buttons stay in reach, while they are few.
  */
-export const STATES = `#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}#status:empty{margin:0;padding:0;border:0}
+export const STATES = `[hidden]{display:none!important}#status,.problem{border-inline-start:3px solid var(--accent);padding-inline-start:12px}#status:empty{margin:0;padding:0;border:0}
 [data-tone]::before{display:inline-block;inline-size:1.4em;font-weight:700;color:var(--accent)}
 [data-tone=wait]::before{content:"";inline-size:.8em;block-size:.8em;margin-inline-end:.5em;border:2px solid;border-inline-end-color:transparent;border-radius:50%}
 [data-tone=good]{--accent:var(--good)}[data-tone=good]::before{content:"\\2713"}[data-tone=bad]{--accent:var(--bad)}[data-tone=bad]::before{content:"!"}
 .ticks{list-style:"\\2713  ";padding-inline-start:1.2em;margin:0 0 12px}.ticks ::marker{color:var(--good)}
-#steps{display:flex;gap:20px;padding:0;margin:0 0 12px;list-style-position:inside}#steps[hidden]{display:none}#steps [aria-current]{font-weight:700}
+#steps{display:flex;gap:20px;padding:0;margin:0 0 12px;list-style-position:inside}#steps [aria-current]{font-weight:700}
 button.link{display:inline-flex;inline-size:auto;min-height:40px;padding:4px 0;border:0;background:none;color:inherit;font-weight:400;text-decoration:underline}
 summary{cursor:pointer;padding-block:8px}
 @media(max-width:640px) and (min-height:560px){#wallets:not(:has(>:nth-child(4))){position:sticky;inset-block-end:0;background:var(--card);padding-block-end:env(safe-area-inset-bottom)}}`
@@ -100,7 +100,6 @@ legend{padding:0;margin:0 0 .5rem;color:var(--quiet)}
 .ways{display:flex;flex-wrap:wrap;gap:.5rem}
 .ways label{flex:1 1 8rem;display:flex;gap:.6rem;align-items:center;min-height:3rem;padding:.5rem .75rem;border:1px solid var(--line);border-radius:.25rem;cursor:pointer;font-variant-numeric:tabular-nums}
 .ways label:has(:checked){border-color:var(--accent);box-shadow:inset 0 0 0 1px var(--accent)}
-.ways [hidden],fieldset[hidden]{display:none}
 .price{font-size:1.25rem;font-variant-numeric:tabular-nums}
 small,.quiet,footer{font-size:.9375rem;color:var(--quiet)}
 button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:.6rem;inline-size:100%;min-height:3rem;margin-block:.5rem;padding:.5rem 1rem;border:2px solid var(--accent);border-radius:.25rem;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}

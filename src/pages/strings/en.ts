@@ -55,10 +55,10 @@ export const en: Strings = {
     noWay: 'The wallets found in this browser cannot pay for this. It takes {tokens}.',
     checkAgain: 'Look again',
     openWallet: 'Open {wallet} and confirm the connection.',
-    pending: '{wallet} is already asking you something. Open it and answer there first.',
+    pending: '{wallet} is already asking you something. Answer that first.',
     switching: 'Confirm in {wallet} that it may switch to {network}.',
     locked: '{wallet} is locked. Unlock it and try again.',
-    noAccount: 'The account of {wallet} cannot pay on {network}. Choose another one there and try again.',
+    noAccount: 'The account of {wallet} cannot pay on {network}. Choose another there and try again.',
     wrongNetwork: 'Your wallet is on another network. Paying with {token} needs {network}: switch to it and try again.',
     unprepared:
       'The payment could not be prepared just now, and nothing was charged. Try again in a minute, or use another wallet.',
