@@ -1,6 +1,6 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
-import { acceptsGzip, prefersHtml } from './accept.ts'
+import { acceptsGzip, prefersHtml, prefersMarkdown } from './accept.ts'
 import { publicError, type Refusal, sentenceOf } from './errors.ts'
 import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
@@ -269,9 +269,10 @@ const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : JSON_
 /** Whether it fills the place of a picture in a page (Fetch Metadata). */
 const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') === 'image'
 
-/** A program that makes a preview of a link says that it takes anything, and reads pages. */
+/** A program that makes a preview of a link says that it takes anything, and reads pages. Who likes Markdown best reads none. */
 export const wantsPage = ({ headers }: Request): boolean => {
   const accept = headers.get('Accept')
+  if (prefersMarkdown(accept)) return false
   return prefersHtml(accept) || ((accept ?? '*/*') === '*/*' && isPreviewBot(headers.get('User-Agent')))
 }
 
