@@ -256,6 +256,23 @@ export const toPage = (json: Record<string, unknown>, headers: Record<string, st
 export const report = (json: Record<string, unknown>, status: number): Answer =>
   ours(plain(JSON.stringify(json), JSON_TYPE, 'no-store', { Vary: 'Authorization' }, status))
 
+/** The answer to a program that uses tools, about one reader; null is no body. */
+export function toTools(
+  body: string | ReadableStream<Uint8Array> | null,
+  status: number,
+  extra: Record<string, string> = {},
+): Answer {
+  if (body !== null) return ours(new Response(body, { status, headers: { ...TOOL_HEADERS, ...extra } }))
+  return ours(new Response(null, { status, headers: { 'Cache-Control': PRIVATE, ...extra } }))
+}
+
+const TOOL_HEADERS = {
+  'Content-Type': 'application/json',
+  'Cache-Control': PRIVATE,
+  'X-Content-Type-Options': 'nosniff',
+  Vary: 'Authorization, Origin',
+}
+
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (
   request: Request,

@@ -22,6 +22,7 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['access', /^access\.ts$/],
   ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|hand-over|receipt|bar|player|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
+  ['mcp', /^mcp(?:\.ts$|\/)/],
   ['app', /^app\.ts$/],
   ['index', /^index\.ts$/],
 ]
@@ -165,7 +166,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|accept|breaker|limits|range|headers|pass|code|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts|article)\.ts$/
+  /^(?:errors|accept|breaker|limits|range|headers|pass|code|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts|article)\.ts$|^mcp\/(?:wire|tools|search)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))
