@@ -1,7 +1,9 @@
 // Tools for programs at `/_newsstand/mcp`: what they buy is bought by the paywall, once, and is the same purchase as on the web.
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import type { Answer } from '../world/answer.ts'
+import { readAndBreakOff } from '../world/breaking-off.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { HEADERS, pay, type Signer, sign, VERSIONS, type Version, wrap } from '../world/payer.ts'
 import { NOTHING, ONE_SALE, openShop, type Shop, SITE } from '../world/shop.ts'
@@ -24,6 +26,7 @@ beforeAll(async () => {
       { path: '/once/*', content: 'kv', price: '$0.05', access: 'once' },
       { path: '/files/*', content: 'r2', price: '$0.05' },
       { path: '/pages/*', price: '$0.05' },
+      { path: '/long/*', price: '$0.05', access: 'once' },
       { path: '/posts', methods: ['POST'], price: '$0.05' },
     ],
   })
@@ -155,6 +158,32 @@ describe('a purchase', () => {
     },
   )
 
+  test('whose answer breaks off may be had again, and is paid for once', async () => {
+    const [object] = await payment('v2', '/long/story', await shop.reader())
+    let givenUp: Promise<void> = Promise.resolve()
+    origin.tell(() => {
+      // Long, so that breaking off is noticed while it is under way.
+      const body = Readable.from(story())
+      givenUp = new Promise((done) => body.on('close', done))
+      return { headers: { 'Content-Type': 'text/plain' }, body }
+    })
+    const params = { name: 'read', arguments: { path: '/long/story' }, _meta: { 'x402/payment': object } }
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })
+    const begun = await shop.costOf(() =>
+      readAndBreakOff(`${shop.site.url}${MCP}`, { method: 'POST', headers: {}, body, wanted: 'Once upon' }),
+    )
+    expect([begun.result, begun.cost]).toEqual([true, ONE_SALE])
+    await givenUp
+    origin.tell({ headers: { 'Content-Type': 'text/plain' }, body: 'The whole story' })
+    const meta = { 'x402/payment': object }
+    const again = await shop.costOf(() => use('read', { path: '/long/story' }, meta))
+    expect(again.result).toMatchObject({ isError: false, content: [{ text: 'The whole story' }] })
+    expect(again.cost).toEqual(NOTHING)
+    const third = await shop.costOf(() => use('read', { path: '/long/story' }, meta))
+    expect(third.result).toMatchObject({ isError: true, structuredContent: { error: 'payment_already_used' } })
+    expect(third.cost).toEqual(NOTHING)
+  })
+
   test('for one access gives no pass', async () => {
     const [object] = await payment('v2', '/once/hello', await shop.reader())
     const answer = await use('read', { path: '/once/hello' }, { 'x402/payment': object })
@@ -197,6 +226,11 @@ describe('a purchase', () => {
     expect(JSON.stringify(answer)).not.toContain('words')
   })
 })
+
+function* story() {
+  yield 'Once upon a time '
+  for (let i = 0; i < 4_000; i++) yield 'and then '.repeat(2_000)
+}
 
 describe('attacks', () => {
   test('one payment, shown for one article and for another, in the tool and on the web, at once', async () => {
