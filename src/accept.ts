@@ -14,6 +14,16 @@ export function acceptsGzip(accept: string | null): boolean {
   return gzip > 0 && gzip >= quality(accept, ['identity'])
 }
 
+/** RFC 7763. */
+const MARKDOWN = 'text/markdown'
+
+/** Whether Markdown is asked for by name, and HTML is not liked better. */
+export function prefersMarkdown(accept: string | null): boolean {
+  if (accept === null) return false
+  const markdown = quality(accept, [MARKDOWN])
+  return markdown > 0 && markdown >= quality(accept, ['*/*', 'text/*', 'text/html'])
+}
+
 /** No browser sends more. */
 const LONGEST_ACCEPT = 1_000
 

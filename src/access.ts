@@ -68,6 +68,12 @@ async function grantsIn(
   return { cookie: await read(cookieToken(headers, site)), bearer: await read(bearerToken(headers)) }
 }
 
+/** The live grants of a pass that comes as `Authorization: Bearer`. Cookies do not count. */
+export const bearerGrants = async (request: Request, world: World, site: string): Promise<Grant[]> => {
+  const token = bearerToken(request.headers)
+  return token === null ? [] : readPass(token, site, await readKeysOf(world, 'pass'), nowSeconds())
+}
+
 /** Addresses whose live purchases the request's passes hold; none without a pass of this site. What was handed over has none. */
 export async function payersIn(request: Request, world: World, site: string): Promise<string[]> {
   const { cookie, bearer } = await grantsIn(request, world, site)

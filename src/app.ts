@@ -11,6 +11,8 @@ import { answerCode, answerOpened, answerTaking, answerYes, CODE_PATH, CODES } f
 import { answerHealth } from './health.ts'
 import { lineOf, serverTiming, write } from './journal.ts'
 import { log, nameAndPlaceOf } from './log.ts'
+import type { Visit } from './mcp/read.ts'
+import { answerTools, MCP } from './mcp.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
 import { paywall } from './paywall.ts'
@@ -47,10 +49,16 @@ async function visited(request: Request, env: Env, context: ExecutionContext): P
   const world = found.value
   const isTimed = await isAdmin(request, env)
   const asked = isTimed ? withoutToken(request) : request
-  const given = await paywall(asked, world).catch((fault: unknown) => broken(request, fault))
-  const response = dressed(given)
-  tell(asked, world, given)
+  const { response } = await asking(asked, world)
   return isTimed ? withTiming(response, serverTiming(world.entry, Date.now())) : response
+}
+
+/** One request to the paywall, from outside or for a tool. */
+async function asking(request: Request, world: World): ReturnType<Visit> {
+  const given = await paywall(request, world).catch((fault: unknown) => broken(request, fault))
+  const response = dressed(given)
+  tell(request, world, given)
+  return { response, refusal: given.kind === 'ours' ? (given.refusal ?? null) : null }
 }
 
 /** Writes the line of one request. */
@@ -125,5 +133,15 @@ const reserved = new Hono<{ Bindings: Env }>()
     `${RECEIPTS}/:transaction`,
     reservedBy((request, world, c) => answerReceipt(request, world, c.req.param('transaction') ?? '')),
   )
+  .on(['GET', 'POST', 'DELETE'], MCP, async (c) => {
+    const { env, executionCtx } = c
+    const visit: Visit = (request) => {
+      // Its own line in the log, and its own times.
+      const found = worldOf(env, executionCtx)
+      if (!found.ok) throw new Error('the settings were read a moment ago')
+      return asking(request, found.value)
+    }
+    return reservedBy((request, world) => answerTools(request, world, isReserved, visit))(c)
+  })
   .options('*', (c) => dressed(preflight(c.req.raw)))
   .all('*', async (c) => dressed(await plainly(c.req.raw, { code: 'not_found' })))

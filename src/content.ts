@@ -7,6 +7,10 @@ import { type Article, type ArticleProblem, parseArticle } from './policy/articl
 import { type Asking, partOf } from './range.ts'
 import { endsHead, soldTitle, TITLE_WITHIN, titleInBytes } from './wall/facts.ts'
 
+export const MARKDOWN_TYPE = 'text/markdown; charset=utf-8'
+/** In front of an article's key, the key of its Markdown. No address leads there: each begins with a slash. */
+const MARKDOWN = 'md:'
+
 /** What was opened, and whether all of its body was taken (`Watched`). Null: it has none, or none that is for sale. */
 export type Content = { response: Response; taken: Promise<void> | null; title: Title }
 
@@ -17,6 +21,8 @@ export type StoredContent = {
   article: Article
   /** The content itself; a file's conditions and range are those of who asks, null is for the whole. Its body is had once. */
   open: (asking: Asking | null) => Promise<Content>
+  /** Its Markdown as it is stored, without its body for `HEAD`; null where none is. */
+  markdown: (isForHead: boolean) => Promise<Content | null>
   /** Lets go of content that is not opened. */
   discard: () => Promise<void>
 }
@@ -40,6 +46,18 @@ export async function findStored(
     return found.value ? ok(found.value) : fail({ code: 'not_found' })
   } catch (fault) {
     log({ event: `${source}_unavailable`, problem: nameOf(fault) })
+    return fail({ code: 'unavailable' })
+  }
+}
+
+/** Whether anything lies in KV under a path. */
+export async function holdsKey(kv: KVNamespace, path: string): Promise<Result<boolean>> {
+  try {
+    const value = await firstOf(keysOf(path), (key) => kv.get(key, 'stream'))
+    await value?.cancel()
+    return ok(value !== null)
+  } catch (fault) {
+    log({ event: 'kv_unavailable', problem: nameOf(fault) })
     return fail({ code: 'unavailable' })
   }
 }
@@ -145,6 +163,15 @@ async function findInKv(
         title: title === null ? titleIn(contentType, start) : known(soldTitle(title)),
       }
     },
+    async markdown(isForHead) {
+      const value = await firstOf(keysOf(path), (key) => kv.get(MARKDOWN + key, 'stream'))
+      const text = value && (await peeked(value))
+      if (!text) return null
+      const headers = { 'Content-Type': MARKDOWN_TYPE, 'X-Content-Type-Options': 'nosniff' }
+      if (isForHead) await text.discard()
+      const { body, taken } = isForHead ? { body: null, taken: null } : text.watched(null, null)
+      return { response: new Response(body, { headers }), taken, title: known(soldTitle(title ?? '')) }
+    },
     // What is being read is let go by whoever reads it.
     discard: async () => {
       if (opened === null) await content.discard()
@@ -198,5 +225,5 @@ async function findInR2(
       title: title === null ? titleIn(contentType, start) : known(soldTitle(title)),
     }
   }
-  return ok({ article: article.value, open, discard: async () => {} })
+  return ok({ article: article.value, open, markdown: async () => null, discard: async () => {} })
 }

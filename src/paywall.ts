@@ -3,11 +3,12 @@
 import { type Access, accessOf, passHeaders, passTokenOf } from './access.ts'
 import { withBar } from './bar.ts'
 import { answerChallenge } from './challenge.ts'
-import { type Content, findStored, isReadable, openStored, type StoredContent } from './content.ts'
+import { type Content, findStored, isReadable, openStored, reached, type StoredContent } from './content.ts'
 import { fail, invites, ok, type Refusal, type Result } from './errors.ts'
 import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
 import { log } from './log.ts'
+import { askedFor, asMarkdown, storedAsked } from './markdown.ts'
 import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
@@ -35,7 +36,7 @@ import {
 } from './purchase.ts'
 import { contextOf, quotedOffers } from './quote.ts'
 import { moneyOf, receiptFor } from './receipt.ts'
-import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target, targetOf } from './request.ts'
+import { isFromElsewhere, isSafe, isUpgrade, namesAnother, readPayment, type Target } from './request.ts'
 import { type Answer, preflight, refuse } from './respond.ts'
 import { nowSeconds, readKeysOf, type SellingWorld, sellingIn, upstreamIn, type World } from './site.ts'
 import { waysToPay } from './supported.ts'
@@ -66,7 +67,7 @@ export async function paywall(request: Request, world: World): Promise<Answer> {
   const no = (refusal: Refusal) => refuse(request, config.brand, refusal)
 
   // Request: what is asked for, in its one spelling.
-  const target = targetOf(request, config)
+  const target = await askedFor(request, world)
   if (!target.ok) return no(target.error)
   const { path } = target.value.facts
 
@@ -184,9 +185,10 @@ async function serveFree(
   const isForSome = rule.prices.length > 0 && !rule.isObserved
   // Free for this request alone, or asked for with our key: what else it says must not ask for what others pay for.
   const purpose = isForSome || rule.upstream !== null ? 'holder' : 'free'
-  const content = await (found
-    ? openStored(found, request, request)
-    : fromOrigin(request, world, target, purpose, rule))
+  // Nothing free is converted. What has an address of its own is there.
+  const stored = found && target.markdown === 'addressed' ? await storedAsked(found, request.method) : null
+  const content =
+    stored ?? (await (found ? openStored(found, request, request) : fromOrigin(request, world, target, purpose, rule)))
   if (!content.ok) return refuse(request, world.config.brand, content.error)
   return { kind: 'free', response: content.value.response, dependsOn: isForSome ? priceHeaders(rule) : [] }
 }
@@ -218,8 +220,17 @@ const fromOrigin = (
   return timed(world, 'contentMs', askOrigin(world, request, wanted))
 }
 
-/** The content of a gated resource, or why it cannot be had. */
-async function contentOf({ request, world, target, rule, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
+/** The content of a gated resource in the form that is asked for, or why it cannot be had. */
+async function contentOf(visit: Visit, purpose: Purpose): Promise<Result<Content>> {
+  const { request, target, rule, found } = visit
+  const stored = found && target.markdown ? await storedAsked(found, request.method) : null
+  const content = stored ?? (await pageOf(visit, purpose))
+  if (!content.ok || target.markdown === null) return content
+  return reached(() => asMarkdown(content.value, request.method, rule, target.site + target.originPath))
+}
+
+/** The content as it lies there. */
+async function pageOf({ request, world, target, rule, found }: Visit, purpose: Purpose): Promise<Result<Content>> {
   if (found) return openStored(found, request, purpose === 'holder' ? request : null)
   const content = await fromOrigin(request, world, target, purpose, rule)
   // Part of the content is neither what was paid for nor to be given away.

@@ -15,6 +15,8 @@ export type Target = {
   /** What the origin is asked for where it is sold: the path with the trailing slash the client sent. */
   originPath: string
   facts: RequestFacts
+  /** Whether Markdown is asked for: by `Accept`, or by an address of its own. */
+  markdown: 'accepted' | 'addressed' | null
 }
 
 /** `misdirected_request` for a host that is not served; `invalid_path` for what is no path. */
@@ -38,6 +40,7 @@ export function targetOf(request: Request, config: Config): Result<Target> {
       header: (name) => request.headers.get(name),
       country: countryOf(request),
     },
+    markdown: null,
   })
 }
 

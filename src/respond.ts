@@ -1,6 +1,6 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
-import { acceptsGzip, prefersHtml } from './accept.ts'
+import { acceptsGzip, prefersHtml, prefersMarkdown } from './accept.ts'
 import { publicError, type Refusal, sentenceOf } from './errors.ts'
 import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
@@ -256,6 +256,23 @@ export const toPage = (json: Record<string, unknown>, headers: Record<string, st
 export const report = (json: Record<string, unknown>, status: number): Answer =>
   ours(plain(JSON.stringify(json), JSON_TYPE, 'no-store', { Vary: 'Authorization' }, status))
 
+/** The answer to a program that uses tools, about one reader; null is no body. */
+export function toTools(
+  body: string | ReadableStream<Uint8Array> | null,
+  status: number,
+  extra: Record<string, string> = {},
+): Answer {
+  if (body !== null) return ours(new Response(body, { status, headers: { ...TOOL_HEADERS, ...extra } }))
+  return ours(new Response(null, { status, headers: { 'Cache-Control': PRIVATE, ...extra } }))
+}
+
+const TOOL_HEADERS = {
+  'Content-Type': 'application/json',
+  'Cache-Control': PRIVATE,
+  'X-Content-Type-Options': 'nosniff',
+  Vary: 'Authorization, Origin',
+}
+
 /** The page in the reader's language; null for a client that does not prefer HTML. */
 const pageFor = async (
   request: Request,
@@ -269,9 +286,10 @@ const typeOf = (page: Page | null) => (page ? 'text/html; charset=utf-8' : JSON_
 /** Whether it fills the place of a picture in a page (Fetch Metadata). */
 const isForPicture = ({ headers }: Request) => headers.get('Sec-Fetch-Dest') === 'image'
 
-/** A program that makes a preview of a link says that it takes anything, and reads pages. */
+/** A program that makes a preview of a link says that it takes anything, and reads pages. Who likes Markdown best reads none. */
 export const wantsPage = ({ headers }: Request): boolean => {
   const accept = headers.get('Accept')
+  if (prefersMarkdown(accept)) return false
   return prefersHtml(accept) || ((accept ?? '*/*') === '*/*' && isPreviewBot(headers.get('User-Agent')))
 }
 

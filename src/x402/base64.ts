@@ -52,12 +52,12 @@ export function decodeJson(header: string): Result<unknown, 'not base64 JSON'> {
 }
 
 /** Counts brackets, those inside strings too: a payment has no reason to hold that many. */
-function isDeep(json: string): boolean {
+export function isDeep(json: string, deepest = DEEPEST_JSON): boolean {
   let depth = 0
   for (const char of json) {
     if (char === '{' || char === '[') depth += 1
     if (char === '}' || char === ']') depth -= 1
-    if (depth > DEEPEST_JSON) return true
+    if (depth > deepest) return true
   }
   return false
 }

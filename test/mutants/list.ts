@@ -49,6 +49,20 @@ export const MUTANTS: readonly Mutant[] = [
     [' || new URLSearchParams(query).has(RAW)', '', site('conformance/player')],
     [' || isPriced(rule)', '', site('conformance/player')],
   ]),
+  ...in_('markdown.ts', [['isKept.value ? named : article', 'named', site('conformance/markdown')]]),
+  ...in_('wall/article.ts', [
+    ['(parent !== null && unseen.has(parent)) ||', '', unit('article')],
+    [' || isForNobody(token)', '', unit('article')],
+  ]),
+  ...in_('mcp/read.ts', [
+    ['return isText(type) ? null : NO_TEXT', 'return null', site('conformance/mcp')],
+    ["if (decided.value.kind === 'open') return ELSEWHERE", '', site('conformance/mcp')],
+    [
+      'const said = { ...z.parse(z.looseObject({}), inAscii(rest)), accepts }',
+      'const said = { ...rest, accepts }',
+      site('conformance/mcp'),
+    ],
+  ]),
   ...in_('respond.ts', [
     ['if (CACHING.test(name)) headers.delete(name)', '', site('attacks/shared-cache')],
     ['for (const name of [...VALIDATORS, ...TO_US]) headers.delete(name)', '', unit('respond')],

@@ -4,7 +4,12 @@ import { request } from 'node:http'
 /** Asks, reads until `wanted` is there, and breaks off. Whether it was. */
 export function readAndBreakOff(
   url: string,
-  { headers, wanted, method = 'GET' }: { headers: Record<string, string>; wanted: string; method?: string },
+  {
+    headers,
+    wanted,
+    method = 'GET',
+    body,
+  }: { headers: Record<string, string>; wanted: string; method?: string; body?: string },
 ): Promise<boolean> {
   return new Promise((done, broke) => {
     const sent = request(url, { method, headers }, (response) => {
@@ -17,6 +22,6 @@ export function readAndBreakOff(
       })
       response.on('end', () => done(false))
     })
-    sent.on('error', broke).end()
+    sent.on('error', broke).end(body)
   })
 }

@@ -1,0 +1,204 @@
+// The tool `read`: one request to the paywall, with a call's payment and pass in its headers, and the answer as a tool says it. It takes
+// no money and opens no content itself.
+import * as z from 'zod/mini'
+import { findStored } from '../content.ts'
+import { type Refusal, sentenceOf } from '../errors.ts'
+import { askedFor } from '../markdown.ts'
+import { bearerToken, cookieName } from '../pass.ts'
+import { decide } from '../policy/policy.ts'
+import type { World } from '../site.ts'
+import { decodeJson, encodeBytes, encodeJson } from '../x402/base64.ts'
+import { addressIn, readArguments } from './tools.ts'
+import { around, type Call, inAscii, inJson, metaOf, refused, refusedBy, type ToolResult, tell } from './wire.ts'
+
+/** Asks the paywall, as any request does. `refusal`: what it answered instead of content, where that is in our own words. */
+export type Visit = (request: Request) => Promise<{ response: Response; refusal: Refusal | null }>
+
+/** What a call may use. */
+export type Tools = {
+  request: Request
+  world: World
+  site: string
+  isReserved: (path: string) => boolean
+  visit: Visit
+}
+export type Body = string | ReadableStream<Uint8Array>
+
+const PAYMENT = 'x402/payment'
+
+/** Answers one call of `read`. */
+export async function read(tools: Tools, call: Call, given: unknown): Promise<Body> {
+  const { request, world, site, isReserved, visit } = tools
+  const asked = z.safeParse(readArguments, given)
+  const own = new URL(request.url).origin
+  const address = asked.success ? addressIn(asked.data, [own, site]) : null
+  if (address === null) {
+    return refused(call, 'invalid_arguments', 'Give the path or the url of one article of this site.')
+  }
+  const url = own + address
+  if (isReserved(new URL(url).pathname)) return refusedBy(call, { code: 'not_found' })
+  const payment = paymentIn(call)
+  if (payment === undefined) return refusedBy(call, { code: 'invalid_payload' })
+  const inner = asPaywallSees(request, url, payment)
+  const objection = await objectionTo(inner, world)
+  if (objection !== null)
+    return objection.isOurs ? refusedBy(call, objection.refusal) : refused(call, ...objection.said)
+  return translated(tools, call, site + address, await visit(inner))
+}
+
+/** The header of the payment that a call carries: as an object or as base64; null where there is none, undefined where it is neither. */
+function paymentIn({ params }: Call): string | null | undefined {
+  const sent = metaOf(params)[PAYMENT]
+  if (sent === undefined || sent === null) return null
+  if (typeof sent === 'string') return sent
+  return typeof sent === 'object' ? encodeJson(sent) : undefined
+}
+
+/** Markdown where it can be had, else what a page or an interface says. No page of ours. */
+const ACCEPT = 'text/markdown, text/html;q=0.9, text/plain;q=0.8, */*;q=0.1'
+/** Who asks, and in which language: nothing else of the message is the reader's. */
+const PASSED_ON = ['CF-Connecting-IP', 'User-Agent', 'Accept-Language']
+
+function asPaywallSees(request: Request, url: string, payment: string | null): Request {
+  const headers = new Headers({ Accept: ACCEPT, 'Accept-Encoding': 'identity' })
+  for (const name of PASSED_ON) {
+    const value = request.headers.get(name)
+    if (value !== null) headers.set(name, value)
+  }
+  const token = bearerToken(request.headers)
+  if (token !== null) headers.set('Authorization', `Bearer ${token}`)
+  if (payment !== null) headers.set('PAYMENT-SIGNATURE', payment)
+  const { cf, signal } = request
+  return new Request(url, { headers, redirect: 'manual', signal, ...(cf ? { cf: { ...cf } } : {}) })
+}
+
+type Objection = { isOurs: true; refusal: Refusal } | { isOurs: false; said: [error: string, message: string] }
+
+const ELSEWHERE: Objection = {
+  isOurs: false,
+  said: [
+    'not_for_sale',
+    'This tool reads what has a price here, or is part of it. Other pages are open at their addresses.',
+  ],
+}
+const NO_TEXT: Objection = { isOurs: false, said: ['no_text', 'This is no text. Get it at its own address.'] }
+
+/** What is no text at a route for `GET` is refused before any price is named. It is looked up once more where it is opened. */
+async function objectionTo(inner: Request, world: World): Promise<Objection | null> {
+  const target = await askedFor(inner, world)
+  if (!target.ok) return { isOurs: true, refusal: target.error }
+  const { facts } = target.value
+  const decided = decide(facts, world.config.rules)
+  if (!decided.ok) return { isOurs: true, refusal: decided.error }
+  if (decided.value.kind === 'open') return ELSEWHERE
+  const { content, mimeType } = decided.value.rule
+  if (content === 'origin') return mimeType === '' || isText(mimeType) ? null : NO_TEXT
+  const found = await findStored(world.env, content, facts.path, mimeType)
+  if (!found.ok) return { isOurs: true, refusal: found.error }
+  await found.value.discard()
+  const type = found.value.article.contentType ?? (mimeType || (content === 'kv' ? 'text/html' : ''))
+  return isText(type) ? null : NO_TEXT
+}
+
+const isText = (type: string): boolean =>
+  /^\s*(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml)\b|application\/(?:x-)?(?:yaml|javascript)\b)/i.test(type)
+
+/** What the paywall answered, as a tool says it. Nothing of an answer that is no content is passed on but our own words. */
+async function translated(
+  { site }: Tools,
+  call: Call,
+  url: string,
+  { response, refusal }: Awaited<ReturnType<Visit>>,
+): Promise<Body> {
+  const { status, headers, body } = response
+  const required = headers.get('PAYMENT-REQUIRED')
+  const receipt = receiptIn(headers)
+  const settled = receipt === null ? {} : { 'x402/payment-response': receipt }
+  if (status >= 200 && status < 300 && body !== null) {
+    const pass = passIn(headers, site)
+    const _meta = { ...settled, ...(pass === null ? {} : { 'newsstand/pass': pass }) }
+    return streamed(call, { isError: false, _meta }, url, response, body)
+  }
+  await body?.cancel().catch(() => {})
+  const json = required === null ? null : decodeJson(required)
+  const challenge = json?.ok ? z.safeParse(challenged, json.value) : null
+  if (challenge?.success) {
+    const { accepts, ...rest } = challenge.data
+    // Terms are signed to the letter.
+    const said = { ...z.parse(z.looseObject({}), inAscii(rest)), accepts }
+    return tell(call, { isError: true, _meta: { 'x402/error': said } }, said)
+  }
+  const said = refusal
+    ? { error: refusal.code, message: sentenceOf(refusal) }
+    : { error: 'content_unavailable', message: `The site answered ${status} instead of content.` }
+  const wait = headers.get('Retry-After')
+  const retry = wait !== null && /^\d{1,6}$/.test(wait) ? { retryAfterSeconds: Number(wait) } : {}
+  return tell(call, { isError: true, ...(receipt === null ? {} : { _meta: settled }) }, { ...said, ...retry })
+}
+
+const challenged = z.looseObject({ accepts: z.array(z.unknown()) })
+const settlement = z.looseObject({ success: z.boolean() })
+
+/** What became of a payment that was settled, as its header says. */
+function receiptIn(headers: Headers): z.infer<typeof settlement> | null {
+  const json = decodeJson(headers.get('PAYMENT-RESPONSE') ?? '')
+  const read = json.ok ? z.safeParse(settlement, json.value) : null
+  return read?.success ? read.data : null
+}
+
+/** The pass of what was just bought. A browser would get it as a cookie. */
+function passIn(headers: Headers, site: string): { token: string; expiresInSeconds: number } | null {
+  for (const cookie of headers.getSetCookie()) {
+    const [pair = '', ...attributes] = cookie.split(';')
+    const [name = '', token = ''] = pair.split('=')
+    const seconds = attributes.map((attribute) => /^\s*Max-Age=(\d{1,10})$/.exec(attribute)?.[1]).find(Boolean)
+    if (name === cookieName(site) && seconds !== undefined) return { token, expiresInSeconds: Number(seconds) }
+  }
+  return null
+}
+
+/** A text as it comes, or other content in base64. Whoever goes away lets it go: it counts as delivered when all of it was taken. */
+function streamed(call: Call, result: ToolResult, uri: string, { headers }: Response, body: ReadableStream): Body {
+  const mimeType = headers.get('Content-Type') ?? 'application/octet-stream'
+  const isPlain = isText(mimeType) && headers.get('Content-Encoding') === null
+  const [before, after] = around(call, result, isPlain ? { type: 'text' } : { type: 'resource', uri, mimeType })
+  const encoder = new TextEncoder()
+  const write = isPlain ? textWriter(mimeType) : base64Writer()
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      start: (out) => out.enqueue(encoder.encode(before)),
+      transform: (bytes, out) => out.enqueue(encoder.encode(write(bytes))),
+      flush: (out) => out.enqueue(encoder.encode(write(null) + after)),
+    }),
+  )
+}
+
+/** Bytes as they come, null at their end; as much of the text as is whole by then. */
+type Writer = (bytes: Uint8Array | null) => string
+
+function textWriter(mimeType: string): Writer {
+  const decoder = new TextDecoder(charsetIn(mimeType))
+  return (bytes) => inJson(bytes === null ? decoder.decode() : decoder.decode(bytes, { stream: true }))
+}
+
+function charsetIn(mimeType: string): string {
+  const said = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(mimeType)?.[1] ?? 'utf-8'
+  try {
+    return new TextDecoder(said).encoding
+  } catch {
+    return 'utf-8'
+  }
+}
+
+/** Three bytes are four letters: what is over waits for the next. */
+function base64Writer(): Writer {
+  let over = new Uint8Array()
+  return (bytes) => {
+    const all = new Uint8Array(over.byteLength + (bytes?.byteLength ?? 0))
+    all.set(over)
+    if (bytes) all.set(bytes, over.byteLength)
+    const whole = bytes === null ? all.byteLength : all.byteLength - (all.byteLength % 3)
+    over = all.slice(whole)
+    return encodeBytes(all.subarray(0, whole))
+  }
+}
