@@ -14,6 +14,16 @@ export function acceptsGzip(accept: string | null): boolean {
   return gzip > 0 && gzip >= quality(accept, ['identity'])
 }
 
+/** RFC 9457. */
+export const PROBLEM_TYPE = 'application/problem+json'
+
+/** Whether problem details are asked for by name, and plain JSON is not liked better. */
+export function prefersProblem(accept: string | null): boolean {
+  if (accept === null) return false
+  const problem = quality(accept, [PROBLEM_TYPE])
+  return problem > 0 && problem >= quality(accept, ['application/json'])
+}
+
 /** No browser sends more. */
 const LONGEST_ACCEPT = 1_000
 

@@ -4,6 +4,7 @@ import { brandOf, brandSchema } from './brand.ts'
 import { fail, ok, type Result } from './errors.ts'
 import { type Facilitator, facilitatorOf, facilitatorSchema } from './facilitators.ts'
 import { furtherTokens } from './further-tokens.ts'
+import { type Machines, machinesOf, machinesSchema } from './machines.ts'
 import { addressProblem } from './networks/address.ts'
 import { solanaAddressProblem } from './networks/solana.ts'
 import type { Brand } from './pages/page.tsx'
@@ -12,7 +13,17 @@ import type { Rule } from './policy/rules.ts'
 import { upstreamProblems } from './policy/upstream.ts'
 import { priceProblems } from './price-problems.ts'
 import { realMoneyProblems } from './real-money.ts'
-import { type ConfigProblem, list, OWN_SECRETS, parseBase, parsed, parseUrl, share, table } from './settings.ts'
+import {
+  type ConfigProblem,
+  list,
+  OWN_SECRETS,
+  parseBase,
+  parsed,
+  parseUrl,
+  share,
+  table,
+  trueOrFalse,
+} from './settings.ts'
 import { ASSETS, type Asset, NETWORKS, type Network, namespaceOf, networkOf } from './x402/assets.ts'
 import { type PrivateJwk, type PublicJwk, parsePrivateJwk } from './x402/jws.ts'
 
@@ -37,6 +48,7 @@ export type Config = {
   passSecret: string
   /** What passes, quotes and nonces were signed with before; it only reads. */
   passSecretPrevious: string | null
+  machines: Machines
   /** Whether selling is stopped for now. */
   isPaused: boolean
   /** How many of the lines that concern no payment are written: above 0, 1 is all. */
@@ -74,12 +86,6 @@ function parsePayTo(input: string): Result<string, string> {
 }
 
 const site = parsed(parseSite, 'write your site\'s origin, such as "https://news.example"')
-/** From the dashboard it comes as a text. */
-const trueOrFalse = z.pipe(
-  z.union([z.boolean({ error: 'write true or false' }), z.enum(['true', 'false'], { error: 'write true or false' })]),
-  z.transform((value) => value === true || value === 'true'),
-)
-
 const secretText = (missing: string) =>
   z
     .string({ error: missing })
@@ -120,6 +126,7 @@ const envSchema = z.object({
   FACILITATOR_URL: z.optional(parsed(parseBase, 'write the base URL of a facilitator')),
   /** Nothing is sold; holders, and what is paid already, are served. */
   PAUSED: z.optional(trueOrFalse),
+  MACHINES: z.optional(machinesSchema),
   LOG_SAMPLE: z.optional(share('write a number above 0 and up to 1, such as 0.1 for every tenth line')),
   RPC_URLS: z.optional(
     z.record(z.string(), parsed(parseRpcUrl, 'write the URL of a JSON-RPC endpoint'), {
@@ -281,6 +288,7 @@ function build(data: Parsed, env: Record<string, unknown>, selling: Config['sell
     rules: data.ROUTES.map((route, i) => ruleOf(route, env, `ROUTES[${i}]`)),
     passSecret: data.PASS_SECRET,
     passSecretPrevious: data.PASS_SECRET_PREVIOUS ?? null,
+    machines: machinesOf(data.MACHINES),
     isPaused: data.PAUSED ?? false,
     logSample: data.LOG_SAMPLE ?? 1,
     selling,

@@ -1,24 +1,27 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
-import { acceptsGzip, prefersHtml } from './accept.ts'
+import { acceptsGzip, PROBLEM_TYPE, prefersHtml, prefersProblem } from './accept.ts'
 import { publicError, type Refusal, sentenceOf } from './errors.ts'
 import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
 import { isPreviewBot } from './policy/visitors.ts'
+import { problemType } from './x402/mpp.ts'
 
 /** What no cache may keep, since it is one reader's. */
 export const PRIVATE = 'private, no-store'
 
 /** Response headers that scripts of other origins may read. */
-const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
+const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Retry-After'
 /** Request headers a buying script sends; `Access-Control-Expose-Headers` because stock clients send it by mistake. */
 const ALLOWED = [
   'PAYMENT-SIGNATURE',
   'X-PAYMENT',
   'SIGN-IN-WITH-X',
   'Authorization',
+  'Payment-Authorization',
+  'Accept-Payment',
   'Content-Type',
   'Access-Control-Expose-Headers',
 ]
@@ -172,8 +175,9 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
   const { status, retryAfterSeconds } = publicError(code)
   const picture = isForPicture(request) ? (parts.picture?.(await stringsOf(request, parts.brand)) ?? null) : null
   const page = picture === null ? await pageFor(request, parts) : null
+  const isProblem = page === null && picture === null && prefersProblem(request.headers.get('Accept'))
   const headers = new Headers({
-    'Content-Type': picture === null ? typeOf(page) : 'image/svg+xml',
+    'Content-Type': isProblem ? PROBLEM_TYPE : picture === null ? typeOf(page) : 'image/svg+xml',
     'Cache-Control': caching('no-store', page),
     'X-Content-Type-Options': 'nosniff',
     Vary: `${VARY}, Accept-Encoding`,
@@ -182,8 +186,9 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
-  const body =
-    picture ?? (page ? page.html : JSON.stringify({ error: code, message: sentenceOf(refusal), ...parts.json }))
+  const message = sentenceOf(refusal)
+  const problem = isProblem ? { type: problemType(code, status), title: code, status, detail: message } : {}
+  const body = picture ?? (page ? page.html : JSON.stringify({ ...problem, error: code, message, ...parts.json }))
   const response = new Response(request.method === 'HEAD' ? null : body, { status, headers })
   return { kind: 'ours', response, isZipped: isWorthZipping(request, body), refusal }
 }

@@ -46,6 +46,12 @@ export const list = <Item extends z.core.SomeType>(item: Item, advice: string) =
 
 export const text = z.string({ error: 'write a text' })
 
+/** From the dashboard it comes as a text. */
+export const trueOrFalse = z.pipe(
+  z.union([z.boolean({ error: 'write true or false' }), z.enum(['true', 'false'], { error: 'write true or false' })]),
+  z.transform((value) => value === true || value === 'true'),
+)
+
 /** A number above 0 and up to 1; from the dashboard it comes as a text. */
 export function share(advice: string) {
   const error = { error: advice }

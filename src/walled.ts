@@ -51,6 +51,8 @@ export async function walledAnswer(
     ...(page.robots === null ? {} : { 'X-Robots-Tag': page.robots }),
     ...extra,
   })
+  // A challenge of MPP belongs to a 402.
+  if (status === 200) headers.delete('WWW-Authenticate')
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
   for (const cookie of page.cookies) headers.append('Set-Cookie', cookie)
   const at = headAt ?? before.length

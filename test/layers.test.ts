@@ -12,10 +12,10 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['browser', /^browser\//],
   ['x402', /^x402\//],
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
-  ['config', /^(config|brand|facilitators|further-tokens|price-problems|real-money)\.ts$/],
+  ['config', /^(config|brand|machines|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
-    'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|journal|wall|cuts|pass|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
+    'site, pass, quote, mpp, content, ledger, facilitator, chain',
+    /^(site|journal|wall|cuts|pass|quote|mpp|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase, proving', /^(purchase|proving)\.ts$/],
@@ -164,7 +164,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|accept|breaker|limits|range|headers|pass|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
+  /^(?:errors|accept|breaker|limits|range|headers|pass|quote|mpp|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|mpp|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))
