@@ -153,6 +153,16 @@ describe.runIf(mppx !== null)('the stock client of MPP', () => {
     expect(later.cost.earned).toBe(PRICE)
   })
 
+  test('pays by x402 where MPP is switched off', async () => {
+    await shop.site.restart({ MACHINES: { mpp: false } })
+    const { buy, sent } = await reader()
+    const { result, cost } = await shop.costOf(async () => (await buy('/articles/hello')).text())
+    expect(result).toBe(CONTENT)
+    expect(cost).toEqual(ONE_SALE)
+    expect(sent[1]?.headers.has('PAYMENT-SIGNATURE')).toBe(true)
+    await shop.site.restart({ MACHINES: '' })
+  })
+
   test('that loses the answer signs no second time by itself, and gets its content without a second charge', async () => {
     const { buy, sent, signatures } = await reader({ lose: 2 })
     const { cost } = await shop.costOf(async () => {

@@ -167,6 +167,19 @@ describe('a credential', () => {
     expect(cost).toEqual(ONE_SALE)
   })
 
+  test('beside its payer’s own pass is not settled, and counts as used', async () => {
+    const reader = await shop.reader()
+    const { pass: Cookie } = await buy('/articles/fourth', reader)
+    const headers = await payMpp(await shop.ask('/articles/fourth'), reader)
+    const { result: answers, cost } = await shop.costOf(async () => [
+      await shop.ask('/articles/fourth', { headers: { ...headers, Cookie } }),
+      await shop.ask('/articles/fourth', { headers }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([200, 402])
+    expect(answers[1]?.error).toBe('payment_already_used')
+    expect(cost).toEqual(NOTHING)
+  })
+
   test('has a POST settled before it is carried out', async () => {
     origin.tell(({ body }) => ({ body: `you asked: ${body}` }))
     const reader = await shop.reader()
