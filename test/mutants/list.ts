@@ -38,7 +38,6 @@ export const MUTANTS: readonly Mutant[] = [
       unit('mpp'),
     ],
     ["if (!(nowSeconds <= Date.parse(expires) / 1000)) return fail({ code: 'payment_expired' })", '', unit('mpp')],
-    ["if (realm !== realmOf(resource)) return not('the challenge is of another site')", '', unit('mpp')],
     ['transfer.authorization.nonce !== challengeNonce(id, realm)', 'false', site('attacks/mpp')],
     [' || made.data.resource !== (await resourceText(resource))', '', site('attacks/mpp')],
     ['if (header !== null && longer.length > room) break', '', unit('mpp')],
