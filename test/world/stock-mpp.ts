@@ -38,7 +38,15 @@ export const HOW_TO_INSTALL =
 /** The client; null where it is not here and cannot be fetched. */
 export async function findMppx(): Promise<Client | null> {
   if (!existsSync(CLIENT)) {
-    const how = ['install', '--no-audit', '--no-fund', '--no-package-lock', '--legacy-peer-deps']
+    const how = [
+      'install',
+      '--no-audit',
+      '--no-fund',
+      '--no-package-lock',
+      '--legacy-peer-deps',
+      '--prefer-offline',
+      '--fetch-retries=0',
+    ]
     await promisify(execFile)('npm', how, { cwd: FOLDER, timeout: INSTALL_LIMIT_MS }).catch(() => null)
   }
   if (!existsSync(CLIENT)) return null
