@@ -24,6 +24,25 @@ export function prefersMarkdown(accept: string | null): boolean {
   return markdown > 0 && markdown >= quality(accept, ['*/*', 'text/*', 'text/html'])
 }
 
+/** RFC 9457. */
+export const PROBLEM_TYPE = 'application/problem+json'
+
+/** Whether problem details are asked for by name, and plain JSON is not liked better. */
+export function prefersProblem(accept: string | null): boolean {
+  if (accept === null) return false
+  const problem = quality(accept, [PROBLEM_TYPE])
+  return problem > 0 && problem >= quality(accept, ['application/json'])
+}
+
+/** What is shorter fits into one packet either way. */
+const SHORTEST_ZIPPED = 1400
+
+/** Whether a body goes out compressed. Cloudflare writes what it accepts itself into the header, and keeps the client's. */
+export function isWorthZipping({ cf, headers }: Request, body: string): boolean {
+  const own = cf?.clientAcceptEncoding
+  return body.length >= SHORTEST_ZIPPED && acceptsGzip(typeof own === 'string' ? own : headers.get('Accept-Encoding'))
+}
+
 /** No browser sends more. */
 const LONGEST_ACCEPT = 1_000
 

@@ -1,6 +1,7 @@
-// The challenge: one 402 that both wire versions and people understand.
+// The challenge: one 402 that every dialect and people understand.
 
-import type { Refusal } from './errors.ts'
+import { publicError, type Refusal } from './errors.ts'
+import { issueChallenges } from './mpp.ts'
 import { memoOf } from './networks/memo.ts'
 import { issueNonce } from './nonce.ts'
 import { shownAmounts } from './pages/money.ts'
@@ -13,6 +14,7 @@ import type { Sale } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
 import { type Resource, urlOf } from './policy/scope.ts'
 import { contextOf, issueQuote } from './quote.ts'
+import { isAuthorized } from './request.ts'
 import { type Answer, answerRefusal, stringsOf } from './respond.ts'
 import { keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
 import type { Teaser } from './wall.ts'
@@ -67,7 +69,8 @@ export async function answerChallenge(
     // A page can ask again only with GET.
     challenge: resource.method === 'GET' ? header : null,
   })
-  const headers = { 'PAYMENT-REQUIRED': header, ...outcome }
+  const known = { 'PAYMENT-REQUIRED': header, ...outcome }
+  const headers = await withChallenges(request, world, refusal, resource, offers, quote, known)
   if (teaser?.kind === 'page') {
     const { page } = teaser
     const walled =
@@ -83,6 +86,30 @@ export async function answerChallenge(
     picture: ({ lang, pay }) => pricePicture(pay.picture(shownAmounts(sales[0]?.amounts ?? [], lang)), lang),
     page: (strings) => paywallPage(viewIn(strings)),
   })
+}
+
+/** All headers of a 402 together, in characters: servers on the way give up at 8 KiB, and add some of their own. */
+const ALL_HEADERS = 6144
+/** Those of every 402 beside its challenges and the outcome of a payment: CORS, `Vary`, the policy of its page. */
+const OTHER_HEADERS = 1024
+
+/** These headers, and the challenges of MPP: one for each offer by EIP-3009, the first in any case, the others while there is room. */
+async function withChallenges(
+  request: Request,
+  world: World,
+  { code }: Refusal,
+  resource: Resource,
+  offers: readonly Offer[],
+  { id }: QuoteToken,
+  known: Record<string, string>,
+): Promise<Record<string, string>> {
+  const { machines, tokens } = world.config
+  const room = Object.values(known).reduce((left, value) => left - value.length, ALL_HEADERS - OTHER_HEADERS)
+  if (!machines.mpp || publicError(code).status !== 402) return known
+  const key = await keyOf(world, 'mpp')
+  const isBeside = isAuthorized(request)
+  const challenges = await issueChallenges({ offers, tokens, resource, id, isBeside, room }, key, nowSeconds())
+  return { ...(challenges === null ? {} : { 'WWW-Authenticate': challenges }), ...known }
 }
 
 /** The offers as this challenge quotes them, signed where the site has a key for that. */

@@ -32,7 +32,7 @@ const row = (status: number, message: string, retryAfterSeconds: number | null =
 const unreadable = (message: string): RefusalRow => ({ ...row(400, message), blame: 'noted' })
 /** The client has not paid, or its sign-in opens nothing. */
 const unpaid = (message: string): RefusalRow => ({ ...row(402, message), blame: 'counted' })
-/** A sign-in that is refused before anybody works for it. */
+/** A sign-in or a credential that is refused before anybody works for it. */
 const unread = (message: string): RefusalRow => ({ ...row(402, message), blame: 'noted' })
 /** A payment that did not go through. */
 const unsettled = (message: string): RefusalRow => ({ ...unpaid(message), isReported: true })
@@ -90,6 +90,7 @@ const PAYMENT_REASONS = {
 const REFUSALS = {
   ...PAYMENT_REASONS,
   invalid_payload: unreadable('The payment or sign-in could not be read. Send one, as base64 JSON of at most 8 KiB.'),
+  malformed_credential: unread('The payment credential could not be read. Answer the challenge of this answer.'),
   invalid_x402_version: unreadable('This site speaks x402 versions 1 and 2.'),
   invalid_path: unreadable('This address can be read in more than one way. Use its plain spelling.'),
   payment_required: unpaid('This content is for sale. Pay one of the offers and ask again.'),

@@ -1,10 +1,11 @@
 // Which headers pass between a reader and the publisher's origin, or a route's upstream: what they must not be told, and what
 // of their answers must not reach the reader. Pure.
 import type { Upstream } from './policy/upstream.ts'
+import { isOfScheme } from './x402/mpp.ts'
 
 /** Headers that pay, sign in, or tell of it: none comes from an origin, or goes to one. */
 const isOurs = (name: string): boolean =>
-  /^(?:payment-|x-payment|sign-in-with-x$|settlement-overrides$|x-newsstand-)/.test(name)
+  /^(?:payment-|accept-payment$|x-payment|sign-in-with-x$|settlement-overrides$|x-newsstand-)/.test(name)
 
 const CONDITIONAL = /^if-(?:none-match|match|modified-since|unmodified-since|range)$/
 
@@ -46,6 +47,7 @@ export function forOrigin(request: Request, purpose: Purpose): Headers {
       (isUnpaid(purpose) && name === 'range')
     if (isUnwanted) headers.delete(name)
   }
+  if (isOfScheme(headers.get('Authorization'))) headers.delete('Authorization')
   const accepted = headers.get('Accept-Encoding')
   if (isUnpaid(purpose) && accepted !== null) headers.set('Accept-Encoding', decodable(accepted))
   return headers
@@ -94,6 +96,8 @@ export function withoutSellers(headers: Headers, { secrets }: Pick<Upstream, 'se
 /** Takes out of an origin's answer what only newsstand may say, and what takes the reader's pass away. */
 export function withoutClaims(headers: Headers, passCookie: string): void {
   for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
+  // A program would pay whoever it names.
+  if (isOfScheme(headers.get('WWW-Authenticate'))) headers.delete('WWW-Authenticate')
   const cookies = headers.getSetCookie()
   // What has none of ours is not written anew: its bytes may be no text.
   if (cookies.some((cookie) => nameOf(cookie) === passCookie)) {

@@ -9,6 +9,7 @@ import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
 import { log } from './log.ts'
 import { askedFor, asMarkdown, storedAsked } from './markdown.ts'
+import { answeredOffer } from './mpp.ts'
 import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
@@ -44,6 +45,7 @@ import { isOpen, maySubscribe, teaserOf } from './teaser.ts'
 import type { Teaser } from './wall.ts'
 import { isSameAddress } from './x402/assets.ts'
 import { encodeFailure, encodeSettlement, MOST_OFFERS } from './x402/codec.ts'
+import { encodeReceipt } from './x402/mpp.ts'
 import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
 
 /** One request at one gated resource. */
@@ -268,7 +270,10 @@ async function useUpPayment(visit: Visit, { payer }: Grant): Promise<void> {
   if (request.method === 'HEAD' || world.config.isPaused || !payment.ok || !payment.value) return
   if (!isSameAddress(payment.value.payer, payer)) return
   const { offers } = await offered(visit)
-  const verification = await verifyPayment(payment.value, offers, await bondOf(world, resource), nowSeconds())
+  const answered = await answeredBy(world, resource, payment.value)
+  if (!answered.ok) return
+  const bond = await bondOf(world, resource)
+  const verification = await verifyPayment(payment.value, [...answered.value, ...offers], bond, nowSeconds())
   if (!verification.ok || verification.value.kind !== 'proven' || verification.value.objection) return
   await useUp(world, verification.value.verified, resource)
 }
@@ -281,25 +286,36 @@ const bondOf = async (world: World, resource: Resource): Promise<Bond> => ({
   tokens: world.config.tokens,
 })
 
+/** What this site has offered to this payment: the live quote it names, or the challenge of MPP it answers. */
+async function answeredBy(world: World, resource: Resource, payment: Payment): Promise<Result<Offer[]>> {
+  const { tokens, machines } = world.config
+  if (payment.answering === null) {
+    const keys = await readKeysOf(world, 'quote')
+    return ok(payment.quote === null ? [] : await quotedOffers(payment.quote, resource, keys, nowSeconds(), tokens))
+  }
+  if (!machines.mpp) return fail({ code: 'invalid_payment_requirements', why: 'MPP is switched off' })
+  const offer = await answeredOffer(payment, resource, await readKeysOf(world, 'mpp'), nowSeconds(), tokens)
+  return offer.ok ? ok([offer.value]) : offer
+}
+
 /** Nothing is sold for now. What is paid already is recognised all the same. */
 const PAUSED: Refusal = { code: 'unavailable' }
 const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
 
 /** The payment, proven, and why it may not be sent. A blocked address may still collect what it has paid for. */
 async function proofOf({ request, world, resource, found, offers }: Sold, payment: Payment): Promise<Result<Proven>> {
-  const quoteKeys = await readKeysOf(world, 'quote')
-  const { tokens } = world.config
-  const quoted =
-    payment.quote === null ? [] : await quotedOffers(payment.quote, resource, quoteKeys, nowSeconds(), tokens)
+  const answered = await answeredBy(world, resource, payment)
+  const quoted = answered.ok ? answered.value : []
   const bond = await bondOf(world, resource)
   const verification = await verifyPayment(payment, [...quoted, ...offers], bond, nowSeconds())
   if (!verification.ok) return verification
   const named = payment.accepted?.resource ?? null
   const isAstray = named !== null && namesAnother(named, resource, found !== null)
   const { value } = verification
+  const unanswered = answered.ok ? null : answered.error
   const objected = <Found extends { objection: Refusal | null }>(found: Found): Found => ({
     ...found,
-    objection: world.config.isPaused ? PAUSED : (found.objection ?? (isAstray ? ASTRAY : null)),
+    objection: world.config.isPaused ? PAUSED : (unanswered ?? found.objection ?? (isAstray ? ASTRAY : null)),
   })
   const objecting =
     value.kind === 'proven' ? objected(value) : { ...objected(value), others: value.others.map(objected) }
@@ -352,7 +368,11 @@ async function deliver(
   const bought = isLasting ? { scope, method: resource.method, endsAtSeconds, payer: settlement.payer } : null
   const token =
     bought && isFromElsewhere(request, resource.site) ? await passTokenOf(world, bought, resource.site) : null
-  const settled = encodeSettlement(settlement, verified.payment, receipt, token)
+  const settled = {
+    ...encodeSettlement(settlement, verified.payment, receipt, token),
+    // Of what another payment has paid, this challenge was not settled.
+    ...(response.ok && outcome.isOwn === true ? encodeReceipt(settlement, verified.payment, settledAtSeconds) : {}),
+  }
   const cookie = bought ? await passHeaders(world, [bought, ...grants], resource.site, settled) : {}
   // Whoever has gone by now is sent nothing, so nothing would break off.
   if (request.signal.aborted) {

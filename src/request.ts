@@ -6,6 +6,7 @@ import type { RequestFacts } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
 import { pathAndQueryOf, type Resource } from './policy/scope.ts'
 import { decodePayment } from './x402/codec.ts'
+import { decodeCredential, isOfScheme } from './x402/mpp.ts'
 import type { Payment } from './x402/payment.ts'
 
 /** What a request asks for, and all that policy may look at. */
@@ -63,15 +64,31 @@ function countryOf(request: Request): string | null {
   return typeof country === 'string' ? country : null
 }
 
-/** The payment in its headers, well-formed or an error; null where there is none. */
-export const readPayment = (request: Request): Result<Payment | null> =>
-  decodePayment({
-    paymentSignature: request.headers.get('PAYMENT-SIGNATURE'),
-    xPayment: request.headers.get('X-PAYMENT'),
+/** The payment in its headers, well-formed or an error; null where there is none. It is sent in one dialect. */
+export function readPayment(request: Request): Result<Payment | null> {
+  const { headers } = request
+  if (!hasCredential(request))
+    return decodePayment({ paymentSignature: headers.get('PAYMENT-SIGNATURE'), xPayment: headers.get('X-PAYMENT') })
+  if (isOfX402(request)) return fail({ code: 'invalid_payload', why: 'payments in two dialects' })
+  return decodeCredential({
+    authorization: headers.get('Authorization'),
+    paymentAuthorization: headers.get('Payment-Authorization'),
+    idempotencyKey: headers.get('Idempotency-Key'),
   })
+}
+
+const isOfX402 = ({ headers }: Request) => headers.has('PAYMENT-SIGNATURE') || headers.has('X-PAYMENT')
+
+/** Whether a credential of the `Payment` scheme was sent. */
+const hasCredential = ({ headers }: Request) =>
+  headers.has('Payment-Authorization') || isOfScheme(headers.get('Authorization'))
 
 /** Whether anything that claims to be a payment was sent. */
-export const isPaying = ({ headers }: Request): boolean => headers.has('PAYMENT-SIGNATURE') || headers.has('X-PAYMENT')
+export const isPaying = (request: Request): boolean => isOfX402(request) || hasCredential(request)
+
+/** Whether `Authorization` says something else than a payment: a credential has to go beside it. */
+export const isAuthorized = ({ headers }: Request): boolean =>
+  headers.has('Authorization') && !isOfScheme(headers.get('Authorization'))
 
 /**
  * Whether a payment names another page of the site than the one it is sent for: by canonical path and query, without

@@ -1,24 +1,27 @@
 // The headers of every answer, by its kind, set where every answer leaves (`dressed`): CORS and Vary, no caching of what
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
-import { acceptsGzip, prefersHtml, prefersMarkdown } from './accept.ts'
+import { isWorthZipping, PROBLEM_TYPE, prefersHtml, prefersMarkdown, prefersProblem } from './accept.ts'
 import { publicError, type Refusal, sentenceOf } from './errors.ts'
 import { copyOf } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
 import { isPreviewBot } from './policy/visitors.ts'
+import { problemType } from './x402/mpp.ts'
 
 /** What no cache may keep, since it is one reader's. */
 export const PRIVATE = 'private, no-store'
 
 /** Response headers that scripts of other origins may read. */
-const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After'
+const EXPOSED = 'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Retry-After'
 /** Request headers a buying script sends; `Access-Control-Expose-Headers` because stock clients send it by mistake. */
 const ALLOWED = [
   'PAYMENT-SIGNATURE',
   'X-PAYMENT',
   'SIGN-IN-WITH-X',
   'Authorization',
+  'Payment-Authorization',
+  'Accept-Payment',
   'Content-Type',
   'Access-Control-Expose-Headers',
 ]
@@ -121,15 +124,6 @@ function zipped(response: Response): Response {
   return new Response(body, { status: response.status, headers, encodeBody: 'manual' })
 }
 
-/** What is shorter fits into one packet either way. */
-const SHORTEST_ZIPPED = 1400
-
-/** Whether a body goes out compressed. Cloudflare writes what it accepts itself into the header, and keeps the client's. */
-export function isWorthZipping({ cf, headers }: Request, body: string): boolean {
-  const own = cf?.clientAcceptEncoding
-  return body.length >= SHORTEST_ZIPPED && acceptsGzip(typeof own === 'string' ? own : headers.get('Accept-Encoding'))
-}
-
 /** Nobody on the way may write into a page: its policy would stop what they add. */
 const caching = (directives: string, page: Page | null) => (page ? `${directives}, no-transform` : directives)
 
@@ -172,8 +166,9 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
   const { status, retryAfterSeconds } = publicError(code)
   const picture = isForPicture(request) ? (parts.picture?.(await stringsOf(request, parts.brand)) ?? null) : null
   const page = picture === null ? await pageFor(request, parts) : null
+  const isProblem = page === null && picture === null && prefersProblem(request.headers.get('Accept'))
   const headers = new Headers({
-    'Content-Type': picture === null ? typeOf(page) : 'image/svg+xml',
+    'Content-Type': isProblem ? PROBLEM_TYPE : picture === null ? typeOf(page) : 'image/svg+xml',
     'Cache-Control': caching('no-store', page),
     'X-Content-Type-Options': 'nosniff',
     Vary: `${VARY}, Accept-Encoding`,
@@ -182,8 +177,9 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
   })
-  const body =
-    picture ?? (page ? page.html : JSON.stringify({ error: code, message: sentenceOf(refusal), ...parts.json }))
+  const message = sentenceOf(refusal)
+  const problem = isProblem ? { type: problemType(code, status), title: code, status, detail: message } : {}
+  const body = picture ?? (page ? page.html : JSON.stringify({ ...problem, error: code, message, ...parts.json }))
   const response = new Response(request.method === 'HEAD' ? null : body, { status, headers })
   return { kind: 'ours', response, isZipped: isWorthZipping(request, body), refusal }
 }

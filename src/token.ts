@@ -1,11 +1,11 @@
 // Signed texts: JSON with an HMAC-SHA-256, under keys derived from one secret. Passes, quotes and the nonces of sign-ins
-// are made of these.
+// are made of these; and macs and digests alone.
 import { decodeBytes, decodeText, encodeBytes } from './x402/base64.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
 /** What a token of this site is for. */
-export type KeyPurpose = 'pass' | 'quote' | 'memo' | 'sign-in' | 'hand-over'
+export type KeyPurpose = 'pass' | 'quote' | 'memo' | 'sign-in' | 'hand-over' | 'mpp'
 
 /** The key for one purpose (HKDF-SHA-256): a token of one kind never passes as one of another. */
 export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<CryptoKey> {
@@ -22,8 +22,24 @@ export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<Cr
 /** `body.mac`, both base64url. `context` is signed too but not sent: whoever checks the token must know it. */
 export async function sealToken(key: CryptoKey, payload: unknown, context: string): Promise<string> {
   const body = encodeBytes(utf8(JSON.stringify(payload)))
-  const mac = await crypto.subtle.sign('HMAC', key, utf8(`${body}.${context}`))
-  return `${body}.${encodeBytes(new Uint8Array(mac))}`
+  return `${body}.${await macOf(key, `${body}.${context}`)}`
+}
+
+/** A text's mac, base64url. */
+export const macOf = async (key: CryptoKey, text: string): Promise<string> =>
+  encodeBytes(new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8(text))))
+
+/** Whether one of these keys made a mac of this text. The time it takes tells nothing. */
+export async function isMac(keys: readonly CryptoKey[], mac: string, text: string): Promise<boolean> {
+  const given = /^[A-Za-z0-9_-]{43}$/.test(mac) ? decodeBytes(mac) : null
+  if (given === null) return false
+  const made = await Promise.all(keys.map((key) => crypto.subtle.verify('HMAC', key, given, utf8(text))))
+  return made.includes(true)
+}
+
+/** The first bytes of a text's SHA-256, base64url: it names what is too long to be written out. */
+export async function digestOf(text: string, bytes: number): Promise<string> {
+  return encodeBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))).subarray(0, bytes))
 }
 
 /** The first bytes of a text's mac, for where a whole token has no room. */
@@ -34,12 +50,8 @@ export async function shortMac(key: CryptoKey, text: string, bytes: number): Pro
 /** Whether one of these keys made a token for this context. */
 export async function isSealed(keys: readonly CryptoKey[], token: string, context: string): Promise<boolean> {
   const [body, mac, ...rest] = token.split('.')
-  if (!body || !mac || rest.length > 0 || !/^[A-Za-z0-9_-]{43}$/.test(mac)) return false
-  const given = decodeBytes(mac)
-  if (given === null) return false
-  const signed = utf8(`${body}.${context}`)
-  const made = await Promise.all(keys.map((key) => crypto.subtle.verify('HMAC', key, given, signed)))
-  return made.includes(true)
+  if (!body || !mac || rest.length > 0) return false
+  return isMac(keys, mac, `${body}.${context}`)
 }
 
 /** The payload of a token that one of these keys made for this context, else null. The caller checks its shape. */

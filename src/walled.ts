@@ -1,11 +1,12 @@
 // The answer with the publisher's own page: up to the cut, the card, and the frame behind it. Headers are ours, but for a few.
+import { isWorthZipping } from './accept.ts'
 import type { Refusal } from './errors.ts'
 import { cardPart } from './pages/card.tsx'
 import { hashOf } from './pages/page.tsx'
 import type { PaywallView } from './pages/view.ts'
 import type { WallRule } from './policy/rules.ts'
 import { claimsNothing } from './request.ts'
-import { type Answer, isWorthZipping, VARY } from './respond.ts'
+import { type Answer, VARY } from './respond.ts'
 import { within } from './waiting.ts'
 import { type KeptScript, wallPolicy } from './wall/csp.ts'
 import { previewTags } from './wall/facts.ts'
@@ -51,6 +52,8 @@ export async function walledAnswer(
     ...(page.robots === null ? {} : { 'X-Robots-Tag': page.robots }),
     ...extra,
   })
+  // A challenge of MPP belongs to a 402.
+  if (status === 200) headers.delete('WWW-Authenticate')
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
   for (const cookie of page.cookies) headers.append('Set-Cookie', cookie)
   const at = headAt ?? before.length

@@ -14,8 +14,8 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['policy, networks, pages', /^(policy|networks|pages|wall)\/|^(token|cdp)\.ts$/],
   ['config', /^(config|brand|machines|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
-    'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|journal|wall|cuts|pass|code|quote|nonce|content|markdown|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
+    'site, pass, quote, mpp, content, ledger, facilitator, chain',
+    /^(site|journal|wall|cuts|pass|code|quote|mpp|nonce|content|markdown|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase, proving', /^(purchase|proving)\.ts$/],
@@ -166,7 +166,7 @@ test('no source file is longer than 300 lines, or it is known to be one thought'
 
 /** Files that decide, and neither wait nor store: each is tried by itself. */
 const PURE =
-  /^(?:errors|accept|breaker|limits|range|headers|pass|code|quote|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts|article)\.ts$|^mcp\/(?:wire|tools|search)\.ts$/
+  /^(?:errors|accept|breaker|limits|range|headers|pass|code|quote|mpp|token|cdp|nonce|http|replies|facilitators|keyring|supported)\.ts$|^policy\/(?:policy|rules|scope|upstream|visitors)\.ts$|^networks\/(?:network|evm|solana|memo|alias)\.ts$|^x402\/(?:codec|mpp|did|jws|assets|base58|svm)\.ts$|^x402\/extensions\/(?!payment)|^payer\/(?:next|redemption|rows|reconcile|solana|proof|in-flight)\.ts$|^wall\/(?:tokens|tree|select|cut|clean|csp|jsonld|facts|article)\.ts$|^mcp\/(?:wire|tools|search)\.ts$/
 
 test('every pure file is tried by a unit test of its own', () => {
   const tried = readdirSync(join(ROOT, 'test/unit'))

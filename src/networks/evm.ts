@@ -1,5 +1,5 @@
 // `exact` on EVM (EIP-3009): the typed-data signature of an authorization, and its replay key. And signed messages.
-import { hashMessage, hashTypedData, recoverAddress } from 'viem/utils'
+import { hashMessage, hashTypedData, keccak256, recoverAddress, stringToBytes } from 'viem/utils'
 import { type Asset, chainIdOf, type Eip3009Asset } from '../x402/assets.ts'
 import type { Authorization } from '../x402/payment.ts'
 
@@ -78,6 +78,9 @@ export async function isSignedHash(hash: `0x${string}`, signer: string, signatur
     return false
   }
 }
+
+/** The nonce of an authorization that answers a challenge of the `Payment` scheme (draft-evm-charge-00). */
+export const challengeNonce = (id: string, realm: string): `0x${string}` => keccak256(stringToBytes(id + realm))
 
 /** One key per authorization: chain, token, payer and nonce, all of them signed. */
 export const replayKey = ({ from, nonce }: Authorization, { network, asset }: Pick<Asset, 'network' | 'asset'>) =>

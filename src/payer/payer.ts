@@ -369,6 +369,7 @@ export class Payer extends DurableObject<Env> {
       scope,
       endsAtSeconds: accessSeconds === 0 ? null : endsAtSeconds(paid),
       handout: { key: content.key, number },
+      isOwn: paid.key === request.key,
     }
   }
 

@@ -55,6 +55,8 @@ export type RedeemOutcome =
       /** Null where a single answer was bought. */
       endsAtSeconds: number | null
       handout: Handout
+      /** Whether it was this payment that paid; older objects do not say. */
+      isOwn?: boolean
     }
   | { kind: 'refused'; refusal: Refusal }
 

@@ -125,9 +125,21 @@ export function textOf(transfer: Transfer): string {
   return [transfer.signature, ...Object.values(signed)].join('|')
 }
 
+/** A challenge of the `Payment` scheme (MPP), as it stands in a header and comes back; what is left out is "". */
+export type Echo = {
+  id: string
+  realm: string
+  method: string
+  intent: string
+  request: string
+  expires: string
+  digest: string
+  opaque: string
+}
+
 /** A decoded payment: well-formed, nothing about it proven. */
 export type Payment = {
-  /** The wire version it was sent in. The outcome of a v1 payment is in `X-PAYMENT-RESPONSE` too. */
+  /** The wire version it was sent in; 2 for MPP. The outcome of a v1 payment is in `X-PAYMENT-RESPONSE` too. */
   x402Version: 1 | 2
   scheme: string
   /** CAIP-2; the name as sent where v1 names a network we do not know. */
@@ -141,6 +153,8 @@ export type Payment = {
   identifier: string | null
   /** The quote this payment answers, as issued by this site; unchecked. */
   quote: string | null
+  /** The challenge of the `Payment` scheme that this payment answers; unchecked. Null for a payment of x402. */
+  answering: Echo | null
 }
 
 /** What the chain said of an authorization before anything was sent. `block`: a height at which it was unused. */

@@ -27,6 +27,7 @@ export const paymentV1 = z.pipe(
       accepted: null,
       identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
       quote: wire.paymentId ?? wire.extensions?.[QUOTE]?.info.proof ?? null,
+      answering: null,
     }),
   ),
 )

@@ -46,6 +46,7 @@ export const paymentV2 = z.pipe(
       },
       identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
       quote: wire.extensions?.[QUOTE]?.info.proof ?? null,
+      answering: null,
     }),
   ),
 )

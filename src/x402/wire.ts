@@ -1,4 +1,4 @@
-// What both wire versions share: canonical integers, hex and addresses, and the `exact` payload of each kind of network.
+// What the wire versions and dialects share: canonical integers, hex and addresses, and the `exact` payload of each kind of network.
 import * as z from 'zod/mini'
 import type { Signed } from './extensions/offer-receipt.ts'
 import { PAYMENT_IDENTIFIER, paymentIdentifierEcho } from './extensions/payment-identifier.ts'
@@ -27,22 +27,27 @@ const hex = (pattern: RegExp) =>
 
 const address = hex(/^0x[0-9a-fA-F]{40}$/)
 
+export const signatureText = hex(/^0x(?:[0-9a-fA-F]{2})+$/)
+
+/** What is signed for EIP-3009. */
+export const authorizationFields = {
+  from: address,
+  to: address,
+  value: atomicUnits,
+  validAfter: atomicUnits,
+  validBefore: atomicUnits,
+  nonce: hex(/^0x[0-9a-fA-F]{64}$/),
+}
+
 /** Strict: a second authorization beside the first (`permit2Authorization`) must not pass unread. */
 const eip3009Payload = z.strictObject({
-  signature: hex(/^0x(?:[0-9a-fA-F]{2})+$/),
-  authorization: z.strictObject({
-    from: address,
-    to: address,
-    value: atomicUnits,
-    validAfter: atomicUnits,
-    validBefore: atomicUnits,
-    nonce: hex(/^0x[0-9a-fA-F]{64}$/),
-  }) satisfies z.core.$ZodType<Authorization>,
+  signature: signatureText,
+  authorization: z.strictObject(authorizationFields) satisfies z.core.$ZodType<Authorization>,
 })
 
 /** Permit2 (scheme_exact_evm.md, "Permit2"), as strict. */
 const permit2Payload = z.strictObject({
-  signature: hex(/^0x(?:[0-9a-fA-F]{2})+$/),
+  signature: signatureText,
   permit2Authorization: z.pipe(
     z.strictObject({
       permitted: z.strictObject({ token: address, amount: atomicUnits }),

@@ -215,7 +215,7 @@ test('it is not stored, and varies with all it depends on', async () => {
   ])
   expect(answer.header('Access-Control-Allow-Origin')).toBe('*')
   expect(answer.header('Access-Control-Expose-Headers')).toBe(
-    'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After',
+    'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Retry-After',
   )
   expect(answer.header('PAYMENT-RESPONSE')).toBeNull()
   expect(answer.header('ETag')).toBeNull()

@@ -106,7 +106,7 @@ describe.each(SITUATIONS)('%s (%i)', (code, status, situation) => {
     expect(answer.header('Access-Control-Allow-Origin')).toMatch(/^(?:\*|https:\/\/reader\.example)$/)
     expect(answer.header('Access-Control-Allow-Credentials')).toBeNull()
     expect(answer.header('Access-Control-Expose-Headers')).toBe(
-      'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After',
+      'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Retry-After',
     )
     expect(answer.header('Cache-Control')).toBe('no-store')
     expect(answer.header('Vary')).toContain('Accept')

@@ -6,11 +6,12 @@ import * as z from 'zod'
 import { issuePass } from '../../src/pass.ts'
 import { deriveKey } from '../../src/token.ts'
 import { type Answer, decodeHeader, send } from '../world/answer.ts'
+import { challengesIn } from '../world/mpp.ts'
 import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
 import { type OriginServer, startOrigin } from '../world/origin.ts'
 import { pay, VERSIONS } from '../world/payer.ts'
 import { PRICE, SITE } from '../world/shop.ts'
-import { BASE_VARS, type Site, startSite } from '../world/site.ts'
+import { BASE_VARS, type Site, startSite, type Vars } from '../world/site.ts'
 import { CELLS } from '../world/solana-paying.ts'
 import { openSolanaShop, type SolanaShop } from '../world/solana-shop.ts'
 
@@ -26,34 +27,39 @@ let shop: SolanaShop
 /** A cookie that has no room for another grant. */
 let fullCookie: string
 
+/** One price. */
+const PLAIN = {
+  path: '/pages/*',
+  price: '$0.05',
+  access: '24h',
+  description: 'd'.repeat(500),
+  mimeType: 'text/html; charset=utf-8',
+}
+/** And a second one, wordy. */
+const ROUTE = {
+  ...PLAIN,
+  offers: [{ name: 'Day pass over the archive of pages', price: '$0.50', access: '24h', scope: '/pages/*' }],
+}
+const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+const vars = {
+  RECEIPT_KEY: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x, d }),
+  BRAND: { name: 'The Daily Stand', logo: 'https://images.news.example/logo.svg', accent: '#0b6e4f' },
+  ROUTES: [ROUTE],
+}
+
 beforeAll(async () => {
   base = await startNetwork('eip155:8453')
   facilitator = await startFacilitatorFor([base])
   origin = await startOrigin()
-  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
-  const vars = {
-    ORIGIN_URL: origin.url,
-    RECEIPT_KEY: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x, d }),
-    BRAND: { name: 'The Daily Stand', logo: 'https://images.news.example/logo.svg', accent: '#0b6e4f' },
-    ROUTES: [
-      {
-        path: '/pages/*',
-        price: '$0.05',
-        access: '24h',
-        description: 'd'.repeat(500),
-        mimeType: 'text/html; charset=utf-8',
-        offers: [{ name: 'Day pass over the archive of pages', price: '$0.50', access: '24h', scope: '/pages/*' }],
-      },
-    ],
-  }
   site = await startSite({
     ...vars,
+    ORIGIN_URL: origin.url,
     PAY_TO: privateKeyToAccount(generatePrivateKey()).address,
     NETWORKS,
     FACILITATORS: [facilitator.facilitator.url],
     RPC_URLS: { 'eip155:8453': base.chain.rpcUrl },
   })
-  shop = await openSolanaShop(vars)
+  shop = await openSolanaShop({ ...vars, ORIGIN_URL: origin.url })
   const now = Math.floor(Date.now() / 1000)
   const grants = Array.from({ length: 200 }, (_, i) => ({
     scope: `=/elsewhere/${i}`,
@@ -109,6 +115,31 @@ function expectShort(answer: Answer): void {
   expect(sizeOf(answer)).toBeLessThan(8192)
   for (const cookie of answer.headers.getSetCookie()) expect(cookie.length).toBeLessThan(4096)
 }
+
+describe('an unpaid answer with a challenge of MPP', () => {
+  const unpaidBytes = async (change: Vars, Accept: string) => {
+    await site.restart({ ...vars, ...change })
+    const answer = await send(site.url + LONGEST, { headers: { Accept } })
+    return { bytes: sizeOf(answer), challenges: challengesIn(answer).length }
+  }
+
+  test.each(['application/json', 'text/html'])('as %s', async (accept) => {
+    const onOne = { NETWORKS: NETWORKS.slice(0, 1), ROUTES: [PLAIN] }
+    const one = await unpaidBytes(onOne, accept)
+    expect(one.bytes).toBeLessThan(4096)
+    expect(one.challenges).toBe(1)
+    const two = await unpaidBytes({ ...onOne, ROUTES: [ROUTE] }, accept)
+    expect(two.bytes).toBeLessThan(6144)
+    expect(two.challenges).toBe(2)
+    const four = await unpaidBytes({ NETWORKS, ROUTES: [PLAIN] }, accept)
+    expect(four.bytes).toBeLessThan(6144)
+    expect(four.challenges).toBeGreaterThan(0)
+    // As many as there can be: they alone take more, and MPP has its first.
+    const eight = await unpaidBytes({ NETWORKS, ROUTES: [ROUTE] }, accept)
+    expect(eight.bytes).toBeLessThan(8192)
+    expect(eight.challenges).toBe(1)
+  })
+})
 
 const pass = z.object({
   extensions: z.object({ 'newsstand-pass': z.object({ info: z.object({ token: z.string() }) }) }),

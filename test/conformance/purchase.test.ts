@@ -84,7 +84,7 @@ describe.each(CELLS)('a payment in $version on $name', ({ version, kind }) => {
       expect(vary).toContain(name)
     }
     expect(answer.header('Access-Control-Expose-Headers')).toBe(
-      'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, Retry-After',
+      'PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Retry-After',
     )
     expect(answer.header('Access-Control-Allow-Origin')).toBe('*')
     expect(answer.header('PAYMENT-REQUIRED')).toBeNull()

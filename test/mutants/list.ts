@@ -31,6 +31,37 @@ export const MUTANTS: readonly Mutant[] = [
     ['known[0] === name && known[1] === value', 'known[0] === name', unit('headers')],
     [' || secrets.some((secret) => line.includes(secret))', '', unit('headers')],
   ]),
+  ...in_('mpp.ts', [
+    [
+      "if (!(await isMac(keys, id, slotsOf(answering)))) return not('the challenge is not of this site')",
+      '',
+      unit('mpp'),
+    ],
+    ["if (!(nowSeconds <= Date.parse(expires) / 1000)) return fail({ code: 'payment_expired' })", '', unit('mpp')],
+    ['transfer.authorization.nonce !== challengeNonce(id, realm)', 'false', site('attacks/mpp')],
+    [' || made.data.resource !== (await resourceText(resource))', '', site('attacks/mpp')],
+    ['if (header !== null && longer.length > room) break', '', unit('mpp')],
+  ]),
+  ...in_('request.ts', [
+    [
+      "if (isOfX402(request)) return fail({ code: 'invalid_payload', why: 'payments in two dialects' })",
+      '',
+      site('conformance/mpp'),
+    ],
+  ]),
+  ...in_('headers.ts', [
+    ["if (isOfScheme(headers.get('Authorization'))) headers.delete('Authorization')", '', unit('headers')],
+    ["if (isOfScheme(headers.get('WWW-Authenticate'))) headers.delete('WWW-Authenticate')", '', unit('headers')],
+  ]),
+  ...in_('paywall.ts', [
+    ['response.ok && outcome.isOwn === true', 'response.ok', site('conformance/mpp')],
+    ['unanswered ?? found.objection', 'found.objection', site('attacks/mpp')],
+    [
+      "if (!machines.mpp) return fail({ code: 'invalid_payment_requirements', why: 'MPP is switched off' })",
+      '',
+      site('attacks/mpp'),
+    ],
+  ]),
   ...in_('origin.ts', [
     ['!ABOUT_THE_SELLER.includes(status) && ', '', site('conformance/upstream')],
     ['!(isBeforePayment && isAway)', 'true', site('conformance/upstream')],

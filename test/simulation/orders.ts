@@ -130,6 +130,7 @@ export function signOrder(world: World, signing: Signing): EvmOrder {
     accepted: { amount, asset: asset.asset, payTo, resource: null },
     identifier,
     quote: null,
+    answering: null,
   }
   return {
     kind: 'eip3009',

@@ -85,6 +85,7 @@ export function signOnSolana(world: World, chain: SolanaChain, signing: SolanaSi
     accepted: null,
     identifier,
     quote: null,
+    answering: null,
   }
   return {
     kind: 'svm',

@@ -381,3 +381,18 @@ describe('an upstream', () => {
     expect(left({ [name]: value, 'X-Own': 'kept' })).toEqual({ 'x-own': 'kept' })
   })
 })
+
+test('no challenge of MPP comes from an origin, and no credential goes there', () => {
+  const headers = { Authorization: 'Payment e30', 'Payment-Authorization': 'Payment e30', Payment_Authorization: 'x' }
+  for (const purpose of ['free', 'holder', 'purchase', 'teaser'] as const) {
+    expect(sent({ ...headers, 'Accept-Payment': 'evm/charge' }, purpose)).toEqual({})
+    expect(sent({ Authorization: 'Basic YTpi, Payment e30' }, purpose)).toEqual({})
+    expect(sent({ Authorization: 'Basic YTpi' }, purpose)).toEqual({ authorization: 'Basic YTpi' })
+  }
+  const answer = new Headers({ 'WWW-Authenticate': 'Basic realm="a", Payment id="b"', 'Payment-Receipt': 'e30' })
+  withoutClaims(answer, 'newsstand')
+  expect([...answer]).toEqual([])
+  const own = new Headers({ 'WWW-Authenticate': 'Basic realm="a"' })
+  withoutClaims(own, 'newsstand')
+  expect(own.get('WWW-Authenticate')).toBe('Basic realm="a"')
+})

@@ -134,6 +134,7 @@ function requestFor(thing: Thing, over: Partial<RedeemRequest> = {}): RedeemRequ
       accepted: null,
       identifier: null,
       quote: null,
+      answering: null,
     },
     offer: offerOf(thing, 'authorization'),
     costs: costsOf(thing.amount),

@@ -263,6 +263,7 @@ describe('in the headers', () => {
       accepted: null,
       identifier: null,
       quote: null,
+      answering: null,
     }
     const headers = encodeSettlement(settlement, payment, receipt)
     const without = encodeSettlement(settlement, payment, null)

@@ -73,6 +73,7 @@ async function paymentOf(change: Partial<Permit> = {}, over: Partial<Payment> = 
     accepted: { amount: offer.amount, asset: token.asset, payTo: PAY_TO, resource: null },
     identifier: null,
     quote: null,
+    answering: null,
     ...over,
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { acceptsGzip, prefersHtml } from '../../src/accept.ts'
+import { acceptsGzip, prefersHtml, prefersProblem } from '../../src/accept.ts'
 import { NO_BRAND } from '../../src/pages/page.tsx'
 import { type Answer, dressed, refuse } from '../../src/respond.ts'
 
@@ -49,6 +49,21 @@ describe('who is sent gzip', () => {
     ['gzipped', false],
   ])('Accept-Encoding: %s → %s', (accept, isSent) => {
     expect(acceptsGzip(accept)).toBe(isSent)
+  })
+})
+
+describe('who is sent problem details', () => {
+  test.each<[string | null, boolean]>([
+    [null, false],
+    ['*/*', false],
+    ['application/*', false],
+    ['application/json', false],
+    ['application/problem+json', true],
+    ['application/json, application/problem+json', true],
+    ['application/json, application/problem+json;q=0.5', false],
+    ['application/problem+json;q=0', false],
+  ])('Accept: %s → %s', (accept, isSent) => {
+    expect(prefersProblem(accept)).toBe(isSent)
   })
 })
 

@@ -57,6 +57,7 @@ const paymentUntil = (validBefore: number): Payment => ({
   accepted: null,
   identifier: null,
   quote: null,
+  answering: null,
 })
 const offer: Offer = {
   network: NETWORK,

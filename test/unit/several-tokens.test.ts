@@ -59,6 +59,7 @@ async function paymentIn(asset: Eip3009Asset, amount: bigint, x402Version: 1 | 2
     accepted: x402Version === 1 ? null : { amount, asset: asset.asset, payTo: PAY_TO, resource: null },
     identifier: null,
     quote: null,
+    answering: null,
   }
 }
 

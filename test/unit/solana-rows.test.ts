@@ -31,6 +31,7 @@ function claimed(): PaymentRow {
     accepted: null,
     identifier: null,
     quote: null,
+    answering: null,
   }
   const offer = {
     network: CLUSTER,

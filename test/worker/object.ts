@@ -68,6 +68,7 @@ export function requestFor(number = 1, over: Partial<RedeemRequest> = {}) {
       accepted: null,
       identifier: null,
       quote: null,
+      answering: null,
     },
     offer: OFFER,
     costs: [OFFER],
