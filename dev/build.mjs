@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildSync, transformSync } from 'esbuild'
+import { buildSync } from 'esbuild'
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src/browser')
 
@@ -15,7 +15,7 @@ export function build() {
   // What a policy lets it in by: it is the same for every page.
   write('checkout', 'CHECKOUT', { text: checkout, hash: `sha256-${sha256(checkout).toString('base64')}` })
   writePart('solana', 'SOLANA', minified('solana.js'))
-  writePart('elsewhere', 'ELSEWHERE', bundled('elsewhere.js'))
+  writePart('elsewhere', 'ELSEWHERE', minified('elsewhere.js'))
 }
 
 /** A part that the page loads. Its address changes with its content, so that it can be kept for good. */
@@ -26,13 +26,19 @@ function writePart(part, constant, text) {
 
 const sha256 = (text) => createHash('sha256').update(text).digest()
 
-const OPTIONS = { minify: true, format: 'esm', target: 'es2022', charset: 'ascii', legalComments: 'none' }
-
-const minified = (file) => transformSync(readFileSync(join(folder, file), 'utf8'), OPTIONS).code.trim()
-
-/** The same with the packages that a part uses. */
-const bundled = (file) =>
-  buildSync({ ...OPTIONS, entryPoints: [join(folder, file)], bundle: true, write: false }).outputFiles[0].text.trim()
+/** With what it imports built in, packages too; a part that is fetched by its address stays apart. */
+const minified = (file) =>
+  buildSync({
+    entryPoints: [join(folder, file)],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'ascii',
+    legalComments: 'none',
+    logLevel: 'error',
+  }).outputFiles[0].text.trim()
 
 function write(name, constant, value) {
   const made = join(folder, `${name}.gen.ts`)
