@@ -9,11 +9,8 @@ import { buildSync } from 'esbuild'
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src/browser')
 
 export function build() {
-  const checkout = minified('checkout.js')
-  // It stands in a page: nothing in it may end its element, or begin a comment.
-  if (/<\/script|<!--/i.test(checkout)) throw new Error('checkout.js holds what would end its own element')
-  // What a policy lets it in by: it is the same for every page.
-  write('checkout', 'CHECKOUT', { text: checkout, hash: `sha256-${sha256(checkout).toString('base64')}` })
+  writeInline('checkout', 'CHECKOUT')
+  writeInline('receipts', 'RECEIPTS_SCRIPT')
   writePart('solana', 'SOLANA', minified('solana.js'))
   writePart('elsewhere', 'ELSEWHERE', minified('elsewhere.js'))
 }
@@ -22,6 +19,15 @@ export function build() {
 function writePart(part, constant, text) {
   const name = `${part}-${sha256(text).toString('hex').slice(0, 16)}.js`
   write(part, constant, { text, path: `/_newsstand/checkout/${name}` })
+}
+
+/** A script that stands in a page. */
+function writeInline(name, constant) {
+  const text = minified(`${name}.js`)
+  // Nothing in it may end its element, or begin a comment.
+  if (/<\/script|<!--/i.test(text)) throw new Error(`${name}.js holds what would end its own element`)
+  // What a policy lets it in by: it is the same for every page.
+  write(name, constant, { text, hash: `sha256-${sha256(text).toString('base64')}` })
 }
 
 const sha256 = (text) => createHash('sha256').update(text).digest()

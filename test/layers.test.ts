@@ -15,11 +15,11 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['config', /^(config|brand|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
     'site, pass, quote, content, ledger, facilitator, chain',
-    /^(site|journal|wall|cuts|pass|code|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
+    /^(site|journal|wall|cuts|pass|receipt-session|code|quote|nonce|content|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase, proving', /^(purchase|proving)\.ts$/],
-  ['access', /^access\.ts$/],
+  ['access', /^(access|receipt-access)\.ts$/],
   ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|hand-over|receipt|bar|player|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['app', /^app\.ts$/],

@@ -137,7 +137,7 @@ describe('of an origin’s cookies', () => {
   const left = (cookies: string[], ours = '__Host-newsstand') => {
     const headers = new Headers()
     for (const cookie of cookies) headers.append('Set-Cookie', cookie)
-    withoutClaims(headers, ours)
+    withoutClaims(headers, [ours])
     return headers.getSetCookie()
   }
 
@@ -179,7 +179,7 @@ test.each([
   ['"cache", "storage"', '"cache", "storage"'],
 ])('Clear-Site-Data: %s → %s', (said, left) => {
   const headers = new Headers({ 'Clear-Site-Data': said })
-  withoutClaims(headers, 'newsstand')
+  withoutClaims(headers, ['newsstand'])
   expect(headers.get('Clear-Site-Data')).toBe(left)
 })
 
