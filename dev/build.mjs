@@ -4,18 +4,15 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildSync, transformSync } from 'esbuild'
+import { buildSync } from 'esbuild'
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'src/browser')
 
 export function build() {
-  const checkout = minified('checkout.js')
-  // It stands in a page: nothing in it may end its element, or begin a comment.
-  if (/<\/script|<!--/i.test(checkout)) throw new Error('checkout.js holds what would end its own element')
-  // What a policy lets it in by: it is the same for every page.
-  write('checkout', 'CHECKOUT', { text: checkout, hash: `sha256-${sha256(checkout).toString('base64')}` })
+  writeInline('checkout', 'CHECKOUT')
+  writeInline('receipts', 'RECEIPTS_SCRIPT')
   writePart('solana', 'SOLANA', minified('solana.js'))
-  writePart('elsewhere', 'ELSEWHERE', bundled('elsewhere.js'))
+  writePart('elsewhere', 'ELSEWHERE', minified('elsewhere.js'))
 }
 
 /** A part that the page loads. Its address changes with its content, so that it can be kept for good. */
@@ -24,15 +21,30 @@ function writePart(part, constant, text) {
   write(part, constant, { text, path: `/_newsstand/checkout/${name}` })
 }
 
+/** A script that stands in a page. */
+function writeInline(name, constant) {
+  const text = minified(`${name}.js`)
+  // Nothing in it may end its element, or begin a comment.
+  if (/<\/script|<!--/i.test(text)) throw new Error(`${name}.js holds what would end its own element`)
+  // What a policy lets it in by: it is the same for every page.
+  write(name, constant, { text, hash: `sha256-${sha256(text).toString('base64')}` })
+}
+
 const sha256 = (text) => createHash('sha256').update(text).digest()
 
-const OPTIONS = { minify: true, format: 'esm', target: 'es2022', charset: 'ascii', legalComments: 'none' }
-
-const minified = (file) => transformSync(readFileSync(join(folder, file), 'utf8'), OPTIONS).code.trim()
-
-/** The same with the packages that a part uses. */
-const bundled = (file) =>
-  buildSync({ ...OPTIONS, entryPoints: [join(folder, file)], bundle: true, write: false }).outputFiles[0].text.trim()
+/** With what it imports built in, packages too; a part that is fetched by its address stays apart. */
+const minified = (file) =>
+  buildSync({
+    entryPoints: [join(folder, file)],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'ascii',
+    legalComments: 'none',
+    logLevel: 'error',
+  }).outputFiles[0].text.trim()
 
 function write(name, constant, value) {
   const made = join(folder, `${name}.gen.ts`)

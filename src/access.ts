@@ -5,7 +5,7 @@ import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
 import { innerSignature, isSignedMessage, messageHash } from './networks/evm.ts'
 import { isSignedText } from './networks/solana.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
-import { bearerToken, cookieToken, type Grant, grantFor, isOwn, issuePass, passCookie, readPass } from './pass.ts'
+import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'
 import type { Resource } from './policy/scope.ts'
 import { countFailure, isBlocked, orUnavailable, payerOf } from './purchase.ts'
@@ -74,10 +74,10 @@ export const bearerGrants = async (request: Request, world: World, site: string)
   return token === null ? [] : readPass(token, site, await readKeysOf(world, 'pass'), nowSeconds())
 }
 
-/** Addresses whose live purchases the request's passes hold; none without a pass of this site. What was handed over has none. */
-export async function payersIn(request: Request, world: World, site: string): Promise<string[]> {
+/** All live grants that a request carries, whichever way. */
+export async function grantsOf(request: Request, world: World, site: string): Promise<Grant[]> {
   const { cookie, bearer } = await grantsIn(request, world, site)
-  return [...new Set([...cookie, ...bearer].filter(isOwn).map((grant) => oneSpelling(grant.payer)))]
+  return [...cookie, ...bearer]
 }
 
 /** What the request's cookie opens: a browser's, and so a person's. */
@@ -114,13 +114,55 @@ async function signIn(header: string, request: Request, world: World, resource: 
 
 /** The same without counting. The nonce is used up where anything is owned. Faults throw. */
 async function ownedBySigner(header: string, world: World, resource: Resource): Promise<Result<Grant[]>> {
+  const signed = await signerOf(header, world, resource.site, 'sign-in')
+  if (!signed.ok) return signed
+  const { signIn, address, isOwnKey, nonceEndsAtSeconds } = signed.value
+  const request: SignInRequest = {
+    protocol: PROTOCOL,
+    payer: address,
+    owner: isOwnKey ? 'key' : 'code',
+    network: signIn.chainId,
+    nonce: signIn.nonce,
+    nonceEndsAtSeconds,
+    resource,
+  }
+  if (!isOwnKey) {
+    const asked = await askWallet(world, signed.value, request)
+    if (!asked.ok) return asked
+  }
+  const found = await payerOf(world, signIn.chainId, address).signIn(request)
+  if (found.kind === 'unavailable') return fail({ code: 'unavailable' })
+  if (found.kind === 'used') return fail({ code: 'invalid_siwx_nonce' })
+  if (found.kind === 'owned' && grantFor(found.grants, resource)) return ok(found.grants)
+  const isPending = found.kind === 'nothing' && found.isPending
+  return fail({ code: isPending ? 'settlement_pending' : 'sign_in_nothing_bought' })
+}
+
+/** Who has signed in, as far as that can be seen without asking anybody. */
+export type Signer = {
+  signIn: SignIn
+  /** In its one spelling. */
+  address: string
+  message: string
+  /** Else the address may be that of a wallet with code, which its chain has to be asked about (`isWalletsOwn`). */
+  isOwnKey: boolean
+  nonceEndsAtSeconds: number
+}
+
+/** Checks a sign-in: shape, site, time, that its nonce was made here for this purpose, signature. The nonce is not used up. */
+export async function signerOf(
+  header: string,
+  world: World,
+  site: string,
+  purpose: 'sign-in' | 'receipts-nonce',
+): Promise<Result<Signer>> {
   const decoded = decodeSignIn(header)
   if (!decoded.ok) return decoded
   const { value } = decoded
   const configured = world.config.networks.map(({ network }) => network)
-  const checked = checkSignIn(value, resource.site, configured, nowSeconds())
+  const checked = checkSignIn(value, site, configured, nowSeconds())
   if (!checked.ok) return checked
-  const endsAtSeconds = await nonceEndsAtSeconds(value.nonce, resource.site, await readKeysOf(world, 'sign-in'))
+  const endsAtSeconds = await nonceEndsAtSeconds(value.nonce, site, await readKeysOf(world, purpose))
   if (endsAtSeconds === null) return fail({ code: 'invalid_siwx_nonce' })
   if (endsAtSeconds <= nowSeconds()) return fail({ code: 'invalid_siwx_expired' })
 
@@ -131,39 +173,23 @@ async function ownedBySigner(header: string, world: World, resource: Resource): 
   const isOwnKey = await (isOnSolana ? isSignedText : isSignedMessage)(message, value.address, value.signature)
   // There only keys sign: what a program owns has none.
   if (isOnSolana && !isOwnKey) return fail({ code: 'invalid_siwx_signature' })
-  const request: SignInRequest = {
-    protocol: PROTOCOL,
-    payer: address,
-    owner: isOwnKey ? 'key' : 'code',
-    network: value.chainId,
-    nonce: value.nonce,
-    nonceEndsAtSeconds: endsAtSeconds,
-    resource,
-  }
-  if (!isOwnKey) {
-    const asked = await askWallet(world, value, message, request)
-    if (!asked.ok) return asked
-  }
-  const found = await payerOf(world, value.chainId, address).signIn(request)
-  if (found.kind === 'unavailable') return fail({ code: 'unavailable' })
-  if (found.kind === 'used') return fail({ code: 'invalid_siwx_nonce' })
-  if (found.kind === 'owned' && grantFor(found.grants, resource)) return ok(found.grants)
-  const isPending = found.kind === 'nothing' && found.isPending
-  return fail({ code: isPending ? 'settlement_pending' : 'sign_in_nothing_bought' })
+  return ok({ signIn: value, address, message, isOwnKey, nonceEndsAtSeconds: endsAtSeconds })
 }
 
 /** Contract wallets (ERC-1271). The chain is asked only about an address that owns something here. */
-async function askWallet(
-  world: World,
-  { address, chainId, signature }: SignIn,
-  message: string,
-  request: SignInRequest,
-): Promise<Result<null>> {
-  const rpc = rpcOf(world.isolate, world.config, chainId)
-  if (!rpc) return fail({ code: 'invalid_siwx_verifier_error' })
+async function askWallet(world: World, signer: Signer, request: SignInRequest): Promise<Result<null>> {
+  const { chainId, address } = signer.signIn
+  if (!rpcOf(world.isolate, world.config, chainId)) return fail({ code: 'invalid_siwx_verifier_error' })
   const owns = await payerOf(world, chainId, address).ownsAt(request)
   if (owns === null) return fail({ code: 'unavailable' })
-  if (!owns) return fail({ code: 'invalid_siwx_signature' })
+  return owns ? isWalletsOwn(world, signer) : fail({ code: 'invalid_siwx_signature' })
+}
+
+/** Asks the chain whether a wallet with code stands by its signature. */
+export async function isWalletsOwn(world: World, { signIn, message }: Signer): Promise<Result<null>> {
+  const { chainId, address, signature } = signIn
+  const rpc = rpcOf(world.isolate, world.config, chainId)
+  if (!rpc) return fail({ code: 'invalid_siwx_verifier_error' })
   const asked = innerSignature(signature)
   const valid = await isValidSignature(rpc, address, messageHash(message), asked, { left: MOST_WALLET_CALLS })
   if (!valid.ok) return fail({ code: 'invalid_siwx_verifier_error' })

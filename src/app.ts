@@ -15,9 +15,10 @@ import type { Visit } from './mcp/read.ts'
 import { answerTools, MCP } from './mcp.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { NO_BRAND } from './pages/page.tsx'
+import { SIGN_OUT } from './pages/receipts.tsx'
 import { paywall } from './paywall.ts'
 import { visitorClass } from './policy/visitors.ts'
-import { answerDid, answerReceipt, answerReceipts } from './receipt.ts'
+import { answerDid, answerReceipt, answerReceipts, signInToReceipts, signOutOfReceipts } from './receipt.ts'
 import { isPaying } from './request.ts'
 import { type Answer, dressed, keptScript, preflight, refuse, withTiming } from './respond.ts'
 import { nowSeconds, type World, worldOf } from './site.ts'
@@ -129,6 +130,8 @@ const reserved = new Hono<{ Bindings: Env }>()
   .post(CODE_PATH, reservedBy(named('code', answerYes)))
   .post(`${CODE_PATH}/screen`, reservedBy(named('code', answerTaking)))
   .get(RECEIPTS, reservedBy(answerReceipts))
+  .post(RECEIPTS, reservedBy(signInToReceipts))
+  .post(SIGN_OUT, reservedBy(signOutOfReceipts))
   .get(
     `${RECEIPTS}/:transaction`,
     reservedBy((request, world, c) => answerReceipt(request, world, c.req.param('transaction') ?? '')),

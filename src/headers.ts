@@ -94,15 +94,15 @@ export function withoutSellers(headers: Headers, { secrets }: Pick<Upstream, 'se
 }
 
 /** Takes out of an origin's answer what only newsstand may say, and what takes the reader's pass away. */
-export function withoutClaims(headers: Headers, passCookie: string): void {
+export function withoutClaims(headers: Headers, ourCookies: readonly string[]): void {
   for (const name of [...headers.keys()]) if (isOurs(name)) headers.delete(name)
   // A program would pay whoever it names.
   if (isOfScheme(headers.get('WWW-Authenticate'))) headers.delete('WWW-Authenticate')
   const cookies = headers.getSetCookie()
   // What has none of ours is not written anew: its bytes may be no text.
-  if (cookies.some((cookie) => nameOf(cookie) === passCookie)) {
+  if (cookies.some((cookie) => ourCookies.includes(nameOf(cookie)))) {
     headers.delete('Set-Cookie')
-    for (const cookie of cookies) if (nameOf(cookie) !== passCookie) headers.append('Set-Cookie', cookie)
+    for (const cookie of cookies) if (!ourCookies.includes(nameOf(cookie))) headers.append('Set-Cookie', cookie)
   }
   const cleared = (headers.get('Clear-Site-Data') ?? '').split(',').map((part) => part.trim())
   const harmless = cleared.filter((part) => !/^"?(?:cookies|\*)"?$/i.test(part))

@@ -150,13 +150,14 @@ const entry = z.pipe(
     pay_to: z.string(),
     transaction: z.string(),
     offer: z.string(),
+    access_seconds: z.number(),
     settled_at_seconds: z.number(),
     title: z.optional(z.nullable(z.string())),
     symbol: z.optional(z.nullable(z.string())),
     currency: z.optional(z.nullable(z.enum(['USD', 'EUR']))),
     decimals: z.optional(z.nullable(z.number())),
   }),
-  z.transform(({ pay_to, amount, settled_at_seconds, title, symbol, currency, decimals, ...row }) => ({
+  z.transform(({ pay_to, amount, access_seconds, settled_at_seconds, title, symbol, currency, decimals, ...row }) => ({
     ...row,
     title: title ?? null,
     symbol: symbol ?? null,
@@ -164,50 +165,95 @@ const entry = z.pipe(
     decimals: decimals ?? null,
     amount: BigInt(amount),
     payTo: pay_to,
+    accessSeconds: access_seconds,
     settledAtSeconds: settled_at_seconds,
   })),
 )
 
-/** All of a row: the table of an older release has no title. */
-const ENTRY = '*'
 const marks = (values: readonly string[]) => values.map(() => '?').join(', ')
 /** What one page of purchases holds. */
-const MOST_LISTED = 100
+export const MOST_LISTED = 50
 
 export type LedgerEntry = z.infer<typeof entry>
 
 /**
- * What one of these payers paid in a transaction at a site; null when there is no such row. Addresses and the
- * transaction are in their one spelling. `content_unavailable` when D1 does not answer.
+ * Whose rows, with addresses in their one spelling. `payer`: all of one payer's, on one network where it is a wallet with code.
+ * `grants`: of each the purchase it was made of, told by when it ends and, where it opens one resource alone, by that.
  */
+export type Readable =
+  | { kind: 'payer'; payer: string; network: string | null }
+  | { kind: 'grants'; grants: readonly { payer: string; endsAtSeconds: number; resource: string | null }[] }
+
+/** Where the next page begins: after this one. */
+export type Mark = { settledAtSeconds: number; transaction: string }
+
+/** Before everything that was ever sold. */
+const NEWEST: Mark = { settledAtSeconds: Number.MAX_SAFE_INTEGER, transaction: '' }
+
+/** What is asked for as `?1`, `?2` …; grants go in as one, since there may be more of them than D1 binds. */
+const whose = (readable: Readable, site: string) =>
+  readable.kind === 'payer'
+    ? {
+        columns: 'payments.*',
+        rows: 'payments WHERE site = ?1 AND payer = ?2 AND network = coalesce(?3, network)',
+        bound: [site, readable.payer, readable.network],
+      }
+    : {
+        // Two grants may be of one purchase.
+        columns: 'DISTINCT payments.*',
+        rows: `json_each(?2) AS held CROSS JOIN payments WHERE site = ?1 AND ?3 IS NULL AND payer = held.value ->> 'payer'
+           AND settled_at_seconds + access_seconds = held.value ->> 'endsAtSeconds'
+           AND resource = coalesce(held.value ->> 'resource', resource)`,
+        bound: [site, JSON.stringify(readable.grants), null],
+      }
+
+/** What a reader may read of a transaction at a site; null when there is no such row. `content_unavailable` when D1 does not answer. */
 export const findPayment = (
   db: D1Database,
   transaction: string,
-  payers: readonly string[],
+  readable: Readable,
   site: string,
 ): Promise<Result<LedgerEntry | null>> =>
   reading(async () => {
+    const { columns, rows, bound } = whose(readable, site)
     const row = await db
-      .prepare(
-        `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND "transaction" = ? AND site = ?
-         ORDER BY settled_at_seconds LIMIT 1`,
-      )
-      .bind(...payers, transaction, site)
+      .prepare(`SELECT ${columns} FROM ${rows} AND "transaction" = ?4 ORDER BY settled_at_seconds LIMIT 1`)
+      .bind(...bound, transaction)
       .first()
     return row === null ? null : z.parse(entry, row)
   })
 
-/** What these payers paid at a site, the newest first. `content_unavailable` when D1 does not answer. */
-export const paymentsOf = (db: D1Database, payers: readonly string[], site: string): Promise<Result<LedgerEntry[]>> =>
+/** What a reader may read at a site, the newest first, one page at a time. `content_unavailable` when D1 does not answer. */
+export const paymentsOf = (
+  db: D1Database,
+  readable: Readable,
+  site: string,
+  after: Mark | null = null,
+): Promise<Result<{ entries: LedgerEntry[]; next: Mark | null }>> =>
   reading(async () => {
+    const { columns, rows, bound } = whose(readable, site)
+    const { settledAtSeconds, transaction } = after ?? NEWEST
     const { results } = await db
       .prepare(
-        `SELECT ${ENTRY} FROM payments WHERE payer IN (${marks(payers)}) AND site = ?
-         ORDER BY settled_at_seconds DESC LIMIT ${MOST_LISTED}`,
+        `SELECT ${columns} FROM ${rows} AND (settled_at_seconds, "transaction") < (?4, ?5)
+         ORDER BY settled_at_seconds DESC, "transaction" DESC LIMIT ${MOST_LISTED + 1}`,
       )
-      .bind(...payers, site)
+      .bind(...bound, settledAtSeconds, transaction)
       .all()
-    return z.parse(z.array(entry), results)
+    const entries = z.parse(z.array(entry), results.slice(0, MOST_LISTED))
+    return { entries, next: results.length > MOST_LISTED ? (entries.at(-1) ?? null) : null }
+  })
+
+/** Whether there is anything to read. `content_unavailable` when D1 does not answer. */
+export const hasPayments = (db: D1Database, readable: Readable, site: string): Promise<Result<boolean>> =>
+  reading(async () => {
+    const { rows, bound } = whose(readable, site)
+    return (
+      (await db
+        .prepare(`SELECT 1 FROM ${rows} LIMIT 1`)
+        .bind(...bound)
+        .first()) !== null
+    )
   })
 
 async function reading<Value>(read: () => Promise<Value>): Promise<Result<Value>> {

@@ -16,7 +16,7 @@ import {
   withoutSellers,
 } from './headers.ts'
 import { log } from './log.ts'
-import { cookieName, isPass, tokensIn } from './pass.ts'
+import { isPass, ourCookies, tokensIn } from './pass.ts'
 import type { Rule } from './policy/rules.ts'
 import type { Upstream } from './policy/upstream.ts'
 import { isSafe } from './request.ts'
@@ -83,7 +83,7 @@ async function fetchUpstream(request: Request, wanted: OriginRequest, upstream: 
   if (location !== null && URL.canParse(location, outgoing.url)) {
     copy.headers.set('Location', locationAt(wanted.site, upstream.url, new URL(location, outgoing.url).href))
   }
-  withoutClaims(copy.headers, cookieName(wanted.site))
+  withoutClaims(copy.headers, ourCookies(wanted.site))
   withoutSellers(copy.headers, upstream)
   return copy
 }
@@ -143,10 +143,11 @@ async function handedOn(response: Response, purpose: Purpose, bytes: number | nu
   return purpose === 'purchase' ? unlessEmpty(response, bytes) : unwatched(response)
 }
 
-/** Takes out the cookie of our name, and an `Authorization` that holds a pass of ours; others are the origin's own. */
+/** Takes out the cookies of our names, and an `Authorization` that holds a pass of ours; others are the origin's own. */
 async function withoutPass(headers: Headers, site: string, world: World): Promise<void> {
   const sent = (headers.get('Cookie') ?? '').split(';')
-  const cookies = sent.filter((part) => part.split('=')[0]?.trim() !== cookieName(site))
+  const ours = ourCookies(site)
+  const cookies = sent.filter((part) => !ours.includes(part.split('=')[0]?.trim() ?? ''))
   // What has none of ours is not written anew: its bytes may be no text.
   if (cookies.length < sent.length) {
     if (cookies.join('').trim() === '') headers.delete('Cookie')
@@ -183,7 +184,7 @@ function lengthOf({ headers }: Response): number | null {
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
 function cleaned(response: Response, base: string, site: string): Response {
   const copy = copyOf(response)
-  withoutClaims(copy.headers, cookieName(site))
+  withoutClaims(copy.headers, ourCookies(site))
   const location = copy.headers.get('Location')
   if (location !== null) copy.headers.set('Location', locationAt(site, base, location))
   return copy

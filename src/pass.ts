@@ -72,6 +72,12 @@ export const grantFor = (grants: readonly Grant[], resource: Resource): Grant | 
 /** `__Host-` needs Secure, and browsers keep no Secure cookie for http://localhost. */
 export const cookieName = (site: string) => (site.startsWith('https:') ? '__Host-newsstand' : 'newsstand')
 
+/** The cookie of a session that reads receipts. It is no pass, and as little the origin's business. */
+export const sessionCookieName = (site: string) => `${cookieName(site)}-receipts`
+
+/** All of newsstand's own cookies. */
+export const ourCookies = (site: string): string[] => [cookieName(site), sessionCookieName(site)]
+
 /** `Set-Cookie` for a pass that ends at `endsAtSeconds`. */
 export function passCookie(token: string, site: string, endsAtSeconds: number, nowSeconds: number): string {
   const secure = site.startsWith('https:') ? '; Secure' : ''

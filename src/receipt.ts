@@ -1,18 +1,22 @@
 // What a site says about its sales afterwards: the receipt of a payment, to its payer alone, and the key it signs with.
-import { payersIn } from './access.ts'
 import type { Config } from './config.ts'
 import type { Refusal } from './errors.ts'
-import { findPayment, type LedgerEntry, paymentsOf } from './ledger.ts'
+import { findPayment, type LedgerEntry, type Mark, paymentsOf, type Readable } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
-import { receiptPage, receiptsPage } from './pages/receipt.tsx'
+import { receiptPage } from './pages/receipt.tsx'
+import { receiptsPage } from './pages/receipts.tsx'
 import type { Strings } from './pages/strings/strings.ts'
 import { type Money, microsOf } from './policy/rules.ts'
+import { pathAndQueryOf } from './policy/scope.ts'
+import { allOf, heldBy, readingIn, signInForReceipts, signInOffer } from './receipt-access.ts'
+import { sessionCookie } from './receipt-session.ts'
 import { siteOf } from './request.ts'
-import { type Answer, inPrivate, inPublic, refuse } from './respond.ts'
+import { type Answer, inPrivate, inPublic, PRIVATE, refuse, wantsPage } from './respond.ts'
 import { type Selling, sellingIn, type World } from './site.ts'
 import { type Asset, assetAt, networkOf, oneSpelling, transactionUrl } from './x402/assets.ts'
 import { DID_PATH, didDocument } from './x402/did.ts'
 import { type Signed, signReceipt } from './x402/extensions/offer-receipt.ts'
+import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
 import type { Settlement } from './x402/payment.ts'
 
 /** `GET /.well-known/did.json`. */
@@ -28,30 +32,107 @@ export async function answerDid(request: Request, world: World): Promise<Answer>
   return keys.length === 0 ? no({ code: 'not_found' }) : inPublic(didDocument(site, keys))
 }
 
-/** `GET /_newsstand/receipts`: what the holder of a pass has bought here. */
+/** `GET /_newsstand/receipts`: what a wallet that has signed in bought here, else what the holder of a pass has; it always answers. */
 export async function answerReceipts(request: Request, world: World): Promise<Answer> {
   const { config } = world
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })
   const site = siteOf(request, config)
   if (site === null) return no('misdirected_request')
-  const payers = await payersIn(request, world, site)
-  if (payers.length === 0) return no('not_found')
-  const found = await paymentsOf(world.env.LEDGER_DB, payers, site)
-  if (!found.ok) return no(found.error.code)
-  const rows = found.value.map(({ resource, title, offer, transaction, settledAtSeconds, ...paid }) => ({
+  const { session, grants } = await readingIn(request, world, site)
+  const after = markIn(request)
+  const readable = session ? allOf(session) : heldBy(grants)
+  const found = await paymentsOf(world.env.LEDGER_DB, readable, site, after)
+  // A program is told by the status; a person gets the page, with a sentence.
+  if (!found.ok && !wantsPage(request)) return no(found.error.code)
+  const { entries, next } = found.ok ? found.value : { entries: [], next: null }
+  const rows = entries.map((row) => rowOf(config, site, row))
+  const older = next && `${RECEIPTS}?after=${next.settledAtSeconds}.${next.transaction}`
+  const signIn = await signInOffer(world, site)
+  const json = {
+    purchases: rows.map(({ price, ...row }) => ({ ...row, currency: price.currency })),
+    ...(older === null ? {} : { next: older }),
+    // How a wallet reads all of its receipts: `POST` here, with this signed in `SIGN-IN-WITH-X`.
+    ...(session ? { payer: session.payer } : { extensions: { [SIGN_IN_WITH_X]: signIn } }),
+  }
+  const page = (strings: Strings) =>
+    receiptsPage({
+      site,
+      origin: new URL(request.url).origin,
+      rows,
+      older,
+      isFirst: after === null,
+      brand: config.brand,
+      strings,
+      session: session && { payer: session.payer, endsAt: isoTime(session.endsAtSeconds) },
+      opens: session ? [] : grants.map(({ scope, endsAtSeconds }) => opened(scope, endsAtSeconds)),
+      isReadable: found.ok,
+      signIn: { info: signIn.info, networks: config.networks },
+    })
+  return inPrivate(request, json, { brand: config.brand, page })
+}
+
+/** `POST /_newsstand/receipts`, with a sign-in: begins a session that reads all of a wallet's receipts here. */
+export async function signInToReceipts(request: Request, world: World): Promise<Answer> {
+  const { config } = world
+  const site = siteOf(request, config)
+  if (site === null) return refuse(request, config.brand, { code: 'misdirected_request' })
+  if (!isOwnPage(request, site)) return refuse(request, config.brand, { code: 'not_found' })
+  const begun = await signInForReceipts(request, world, site)
+  return begun.ok ? toList(begun.value) : refuse(request, config.brand, begun.error)
+}
+
+/** `POST /_newsstand/receipts/sign-out`: ends the session, on this site's own pages alone. */
+export async function signOutOfReceipts(request: Request, world: World): Promise<Answer> {
+  const { config } = world
+  const site = siteOf(request, config)
+  if (site === null) return refuse(request, config.brand, { code: 'misdirected_request' })
+  if (!isOwnPage(request, site)) return refuse(request, config.brand, { code: 'not_found' })
+  return toList(sessionCookie('', site, 0))
+}
+
+/** Back to the list, with a session or without. */
+const toList = (cookie: string): Answer => {
+  const headers = { Location: RECEIPTS, 'Set-Cookie': cookie, 'Cache-Control': PRIVATE }
+  return { kind: 'ours', response: new Response(null, { status: 303, headers }), isZipped: false }
+}
+
+/** Whether no page of another site has sent it. A program that is no browser names none; a proxy may have changed the host. */
+const isOwnPage = ({ headers, url }: Request, site: string): boolean =>
+  (headers.get('Sec-Fetch-Site') ?? 'same-origin') === 'same-origin' &&
+  [null, site, new URL(url).origin].includes(headers.get('Origin'))
+
+/** Where a page of the list begins: `?after=seconds.transaction`. Anything else is the first page. */
+function markIn({ url }: Request): Mark | null {
+  const [, seconds, transaction] =
+    /^(\d{1,12})\.([0-9A-Za-z]{1,88})$/.exec(new URL(url).searchParams.get('after') ?? '') ?? []
+  return seconds === undefined || transaction === undefined ? null : { settledAtSeconds: Number(seconds), transaction }
+}
+
+/** What a pass opens, as a reader may read it, and until when. */
+const opened = (scope: string, endsAtSeconds: number) => ({
+  path: scope.startsWith('=') ? pathAndQueryOf(scope.slice(1)) : null,
+  section: scope.replace(/^[=~]/, '').replace(/\*$/, ''),
+  endsAt: isoTime(endsAtSeconds),
+})
+
+function rowOf(config: Config, site: string, row: LedgerEntry) {
+  const { resource, title, offer, amount, transaction, settledAtSeconds, accessSeconds } = row
+  return {
     resource: site + resource,
     ...named(title),
     offer,
-    amount: paid.amount.toString(),
-    ...paidIn(config, paid),
+    amount: amount.toString(),
+    ...paidIn(config, row),
     paidAt: isoTime(settledAtSeconds),
+    ...(accessSeconds === 0 ? {} : { endsAt: isoTime(settledAtSeconds + accessSeconds) }),
+    number: numberOf(row),
     receipt: `${RECEIPTS}/${transaction}`,
-  }))
-  const json = {
-    purchases: rows.map(({ price, ...row }) => ({ ...row, currency: price.currency })),
   }
-  return inPrivate(request, json, { brand: config.brand, page: (strings) => receiptsPage(rows, config.brand, strings) })
 }
+
+/** A receipt's short number, to say on the phone: the day, and the last characters of its transaction. */
+const numberOf = ({ settledAtSeconds, transaction }: LedgerEntry): string =>
+  `${isoTime(settledAtSeconds).slice(0, 10).replaceAll('-', '')}-${transaction.slice(-6)}`
 
 /** What was paid, as people count it. */
 export function moneyOf({ tokens }: Pick<Config, 'tokens'>, network: string, asset: string, amount: bigint): Money {
@@ -87,9 +168,10 @@ export async function answerReceipt(request: Request, world: World, transaction:
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })
   const site = siteOf(request, config)
   if (site === null) return no('misdirected_request')
-  const payers = await payersIn(request, world, site)
-  if (payers.length === 0 || !TRANSACTION.test(transaction)) return no('not_found')
-  const found = await findPayment(world.env.LEDGER_DB, oneSpelling(transaction), payers, site)
+  const { session, grants } = await readingIn(request, world, site)
+  if ((session === null && grants.length === 0) || !TRANSACTION.test(transaction)) return no('not_found')
+  const lookUp = (readable: Readable) => findPayment(world.env.LEDGER_DB, oneSpelling(transaction), readable, site)
+  const found = session ? await lookUp(allOf(session)) : await lookUp(heldBy(grants))
   if (!found.ok) return no(found.error.code)
   const purchase = found.value
   if (!purchase) return no('receipt_not_found')
@@ -111,6 +193,8 @@ export async function answerReceipt(request: Request, world: World, transaction:
     payTo,
     payer,
     transaction: purchase.transaction,
+    ...(purchase.accessSeconds === 0 ? {} : { endsAt: isoTime(settledAtSeconds + purchase.accessSeconds) }),
+    number: numberOf(purchase),
   }
   const page = (strings: Strings) =>
     receiptPage({
@@ -121,7 +205,12 @@ export async function answerReceipt(request: Request, world: World, transaction:
       symbol: purchase.symbol ?? assetAt(network, asset, config.tokens)?.symbol ?? '',
       networkName: networkOf(network)?.name ?? network,
       transactionUrl: transactionUrl(network, purchase.transaction),
-      signed: receipt && { jws: receipt.signature, keyUrl: site + DID_PATH },
+      seller: config.brand.legal ?? (config.brand.name || new URL(site).host),
+      signed: receipt && {
+        jws: receipt.signature,
+        keyUrl: site + DID_PATH,
+        said: { resourceUrl: resource, payer, network, transaction: purchase.transaction },
+      },
     })
   return inPrivate(request, { ...shown, amount: amount.toString(), decimals, receipt }, { brand: config.brand, page })
 }

@@ -3,7 +3,7 @@
 import { type Content, openStored, type StoredContent } from './content.ts'
 import { keepMsOf, type Reading, type Writer } from './cuts.ts'
 import type { Result } from './errors.ts'
-import { cookieName } from './pass.ts'
+import { ourCookies } from './pass.ts'
 import type { Rule, WallRule } from './policy/rules.ts'
 import { isForDocument, isUpgrade, withoutReader } from './request.ts'
 import { wantsPage } from './respond.ts'
@@ -62,8 +62,8 @@ export const maySubscribe = (
   upstream === null &&
   (headers.get('Cookie') ?? '')
     .split(';')
-    .map((part) => part.split('=')[0]?.trim())
-    .some((name) => name !== '' && name !== cookieName(site))
+    .map((part) => part.split('=')[0]?.trim() ?? '')
+    .some((name) => name !== '' && !ourCookies(site).includes(name))
 
 /** An origin's word to a subscriber's request that whoever asked may have it all. */
 export const isOpen = ({ headers }: Response): boolean =>

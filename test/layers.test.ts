@@ -15,11 +15,11 @@ const LAYERS: readonly (readonly [name: string, files: RegExp])[] = [
   ['config', /^(config|brand|machines|facilitators|further-tokens|price-problems|real-money)\.ts$/],
   [
     'site, pass, quote, mpp, content, ledger, facilitator, chain',
-    /^(site|journal|wall|cuts|pass|code|quote|mpp|nonce|content|markdown|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
+    /^(site|journal|wall|cuts|pass|receipt-session|code|quote|mpp|nonce|content|markdown|origin|ledger|facilitator|replies|keyring|supported|chain|request|range|headers)\.ts$/,
   ],
   ['payer', /^payer\//],
   ['purchase, proving', /^(purchase|proving)\.ts$/],
-  ['access', /^access\.ts$/],
+  ['access', /^(access|receipt-access)\.ts$/],
   ['respond, challenge', /^(respond|walled|teaser|challenge|checkout|hand-over|receipt|bar|player|health)\.ts$/],
   ['paywall', /^paywall\.ts$/],
   ['mcp', /^mcp(?:\.ts$|\/)/],

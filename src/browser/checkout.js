@@ -3,14 +3,14 @@
 // bought. On EVM it signs an EIP-3009 authorization, on Solana a transaction, which `solana.js` writes. Once something is
 // signed it is never asked for again: the same payment is sent again, also after a reload. What it says is in the page.
 
-/** @typedef {{ request(ask: { method: string, params?: unknown[] }): Promise<unknown> }} Provider EIP-1193 */
-/** @typedef {{ name: string, icon: string, turn?: number }} Shown `turn`: the attempt it is used in */
-/** @typedef {Shown & { provider: Provider }} EvmWallet */
-/** @typedef {Shown & { standard: import('./solana.js').Standard }} SolanaWallet as wallet-standard has it */
-/** @typedef {EvmWallet | SolanaWallet} Wallet */
-/** @typedef {{ network: string, name: string, rpcUrl: string, currency: string }} EvmNetwork */
-/** @typedef {{ network: string, name: string, chain: string }} SolanaNetwork `chain`: what wallets call it */
-/** @typedef {EvmNetwork | SolanaNetwork} Network */
+import { codeOf, encode, findWallets, hex, REFUSALS, signInText } from './wallets.js'
+
+/** @typedef {import('./wallets.js').Provider} Provider */
+/** @typedef {import('./wallets.js').EvmWallet} EvmWallet */
+/** @typedef {import('./wallets.js').SolanaWallet} SolanaWallet */
+/** @typedef {import('./wallets.js').Wallet} Wallet */
+/** @typedef {import('./wallets.js').Network} Network */
+/** @typedef {import('./wallets.js').SignIn} SignIn */
 /** @typedef {import('./solana.js').Terms} Terms */
 /**
  * What signs for the reader.
@@ -22,7 +22,6 @@
  * @property {(terms: Terms, others: Terms[]) => Promise<object>} payload What pays, signed; `others`: in other currencies.
  * @property {(message: string) => Promise<unknown>} sign
  */
-/** @typedef {{ domain: string, uri: string, version: string, nonce: string, issuedAt: string }} SignIn */
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
@@ -49,10 +48,6 @@ const QUOTE_SECONDS = 600
 
 /** @param {string} base64 */
 const decode = (base64) => JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))))
-/** @param {unknown} json */
-const encode = (json) => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(json))))
-/** @param {Uint8Array} bytes */
-const hex = (bytes) => `0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
 /** @param {number} length */
 const random = (length) => hex(crypto.getRandomValues(new Uint8Array(length)))
 
@@ -298,35 +293,13 @@ function showCurrencies(offer) {
 // Wallets: those that announce themselves (EIP-6963, and wallet-standard for Solana), or the one that sits in the window
 // (EIP-1193).
 
-/** By what tells one from another. @type {Map<unknown, Wallet>} */
-const wallets = new Map()
-
-/** Those that know a network of this site: they may sign in, whatever they can pay. */
-const listed = () =>
-  [...wallets.values()].filter((wallet) => ('provider' in wallet ? evmNetworks.length > 0 : solanaOf(wallet)))
-
-/** @param {SolanaWallet} wallet */
-const solanaOf = ({ standard }) =>
-  networks.filter((network) => 'chain' in network).find(({ chain }) => standard.chains.includes(chain))
+const { wallets, listed, solanaOf, labelOf, call } = findWallets(networks, page.solana !== null, added)
 
 /** How a wallet can pay an offer. @param {number} offer @param {Wallet} wallet */
 const waysOf = (offer, wallet) =>
   termsOf(offer).filter(({ network }) =>
     'provider' in wallet ? evmNetworks.some((one) => one.network === network) : solanaOf(wallet)?.network === network,
   )
-
-/** Some wallets are there twice, once for each kind of network. @param {Wallet} wallet */
-function labelOf(wallet) {
-  const isTwice = listed().some((other) => other.name === wallet.name && 'provider' in other)
-  const network = 'standard' in wallet && isTwice && solanaOf(wallet)
-  return network ? `${wallet.name} (${network.name})` : wallet.name
-}
-
-/** Wallets announce themselves now, if they have not. */
-function call() {
-  window.dispatchEvent(new Event('eip6963:requestProvider'))
-  if (page.solana) window.dispatchEvent(new CustomEvent('wallet-standard:app-ready', { detail: { register } }))
-}
 
 function look() {
   show(text('looking'), [], { tone: 'wait' })
@@ -339,38 +312,11 @@ function look() {
   }, 300)
 }
 
-window.addEventListener('eip6963:announceProvider', (event) => {
-  const { info, provider } = /** @type {CustomEvent} */ (event).detail
-  if (wallets.has(info.uuid)) return
-  add(info.uuid, { name: String(info.name), icon: String(info.icon), provider })
-})
-
-/** What wallets of wallet-standard call, as often as they like. @param {...import('./solana.js').Standard} found */
-function register(...found) {
-  for (const standard of found) {
-    const signing = standard.features['solana:signTransaction']
-    const isAble = standard.features['standard:connect'] && signing?.supportedTransactionVersions?.includes(0)
-    const isOurs = networks.some((network) => 'chain' in network && standard.chains.includes(network.chain))
-    if (isAble && isOurs && !wallets.has(standard)) {
-      add(standard, { name: String(standard.name), icon: String(standard.icon), standard })
-    }
-  }
-  return () => {
-    for (const standard of found) wallets.delete(standard)
-  }
-}
-if (page.solana) {
-  window.addEventListener('wallet-standard:register-wallet', (event) =>
-    /** @type {CustomEvent} */ (event).detail({ register }),
-  )
-}
-
 /** A site that has only just begun may have to learn who pays the fee on Solana: it is asked once more. */
 let mayBeNew = page.solana !== null && !termsOf(0).some(({ network }) => network.startsWith('solana:'))
 
-/** @param {unknown} key @param {Wallet} wallet */
-async function add(key, wallet) {
-  wallets.set(key, wallet)
+/** @param {Wallet} wallet */
+async function added(wallet) {
   if ('standard' in wallet && mayBeNew && !kept()) {
     mayBeNew = false
     await refresh().catch(() => {})
@@ -432,13 +378,6 @@ const otherAccountOf = (found, act) => ({
     }),
 })
 
-/** @param {unknown} problem @returns {unknown} */
-function codeOf(problem) {
-  if (typeof problem !== 'object' || problem === null) return null
-  const { code, data } = /** @type {{ code?: unknown, data?: { originalError?: unknown } }} */ (problem)
-  return code === -32603 && data?.originalError ? codeOf(data.originalError) : code
-}
-
 /** Asks the wallet; its errors become what to tell the reader. @template Result @param {Wallet} wallet @param {() => Promise<Result>} act */
 async function ask(wallet, act) {
   stillWanted(wallet)
@@ -448,8 +387,7 @@ async function ask(wallet, act) {
     return result
   } catch (problem) {
     stillWanted(wallet)
-    const code = codeOf(problem)
-    const name = { 4001: 'declined', 4100: 'locked', [-32002]: 'pending' }[Number(code)]
+    const name = REFUSALS[Number(codeOf(problem))]
     if (name) throw new Stop(text(name, { wallet: wallet.name }))
     throw problem
   }
@@ -680,19 +618,7 @@ async function signIn(wallet) {
   const offered = challenge.extensions[SIGN_IN]
   const chainId = ('standard' in wallet ? solanaOf(wallet) : evmNetworks[0])?.network
   if (!offered || !chainId) throw new Stop(text('signedInNothing'))
-  const { domain, uri, version, nonce, issuedAt } = offered.info
-  const message = [
-    `${domain} wants you to sign in with your ${account.kind} account:`,
-    account.address,
-    '',
-    // EIP-4361 keeps the line of a statement that is not there.
-    ...(account.kind === 'Ethereum' ? [''] : []),
-    `URI: ${uri}`,
-    `Version: ${version}`,
-    `Chain ID: ${chainId.split(':')[1]}`,
-    `Nonce: ${nonce}`,
-    `Issued At: ${issuedAt}`,
-  ].join('\n')
+  const message = signInText(offered.info, account, chainId)
   atWallet(wallet, text('willSign', { wallet: wallet.name }))
   const signature = await account.sign(message)
   const proof = { ...offered.info, address: account.address, chainId, type: account.type, signature }

@@ -42,11 +42,17 @@ export function paywallPage(view: PaywallView): Promise<Page> {
   })
 }
 
-const onSolana = ({ network }: Network): boolean => namespaceOf(network) === 'solana'
+export const onSolana = ({ network }: Network): boolean => namespaceOf(network) === 'solana'
 
-/** Addresses of what the script may load: its parts, from the origin that the reader's browser knows. */
-export function loadedScripts({ networks, resourceUrl, origin }: PaywallView): string[] {
-  const parts = [ELSEWHERE, ...(networks.some(onSolana) ? [SOLANA] : [])]
+/** Addresses of what the script may load: its parts. */
+export const loadedScripts = (view: PaywallView): string[] =>
+  addressesOf([ELSEWHERE, ...(view.networks.some(onSolana) ? [SOLANA] : [])], view)
+
+/** Addresses of parts of a script, from the origin that the reader's browser knows. */
+export function addressesOf(
+  parts: readonly { path: string }[],
+  { resourceUrl, origin }: Pick<PaywallView, 'resourceUrl' | 'origin'>,
+): string[] {
   const sites = [new URL(resourceUrl).origin, origin]
   return [...new Set(sites.flatMap((site) => parts.flatMap(({ path }) => scriptAddress(path, site) ?? [])))]
 }
@@ -134,7 +140,7 @@ const hasWallets = (network: Network, { tokens }: PaywallView): boolean =>
   offeredOn([network], tokens).some(({ kind }) => kind !== 'permit2')
 
 /** What a wallet has to be told of a network; on Solana the name by which it knows it (wallet-standard). */
-const forWallets = ({ network, name, isTest, rpcUrl }: Network) =>
+export const forWallets = ({ network, name, isTest, rpcUrl }: Network) =>
   namespaceOf(network) === 'solana'
     ? { network, name, chain: isTest ? 'solana:devnet' : 'solana:mainnet' }
     : { network, name, rpcUrl, currency: NATIVE[network] ?? 'ETH' }

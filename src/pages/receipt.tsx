@@ -1,43 +1,25 @@
 // The receipt of one payment, for reading, printing and keeping.
+import { RECEIPTS_SCRIPT } from '../browser/receipts.gen.ts'
 import { formatPrice, type Money } from '../policy/rules.ts'
+import { RECEIPTS } from './bar.tsx'
 import { Footer } from './footer.tsx'
-import { type Brand, type Page, render } from './page.tsx'
+import { type Brand, data, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
-type ReceiptRow = { resource: string; title?: string; offer: string; price: Money; paidAt: string; receipt: string }
-
-/** All purchases of a reader at this site, each with its receipt. */
-export function receiptsPage(rows: readonly ReceiptRow[], brand: Brand, strings: Strings): Promise<Page> {
-  const text = strings.receipt
-  return render({
-    lang: strings.lang,
-    brand,
-    title: text.list,
-    head: <meta name="robots" content="noindex" />,
-    footer: <Footer brand={brand} strings={strings} />,
-    children: (
-      <>
-        <h1>{text.list}</h1>
-        {rows.length === 0 ? <p>{text.none}</p> : null}
-        <ul class="rows">
-          {rows.map((row) => (
-            <li>
-              <a href={row.resource}>
-                {row.title === undefined ? new URL(row.resource).pathname : <bdi>{row.title}</bdi>}
-              </a>
-              {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{formatPrice(row.price)}</strong>
-              <small>
-                <time dateTime={row.paidAt}>{shownTime(row.paidAt)}</time> · <a href={row.receipt}>{text.title}</a>
-              </small>
-            </li>
-          ))}
-        </ul>
-      </>
-    ),
-  })
-}
-
-const shownTime = (iso: string) => iso.replace('T', ' ').replace('Z', ' UTC')
+/** In the reader's language and in UTC; the script puts it into the reader's own time zone. */
+export const Time = ({ iso, lang }: { iso: string; lang: string }) => (
+  <time dateTime={iso}>
+    {new Intl.DateTimeFormat(lang, {
+      day: 'numeric',
+      month: 'short',
+      year: 'numeric',
+      hour: 'numeric',
+      minute: '2-digit',
+      timeZone: 'UTC',
+      timeZoneName: 'short',
+    }).format(new Date(iso))}
+  </time>
+)
 
 export type ReceiptView = {
   brand: Brand
@@ -49,6 +31,11 @@ export type ReceiptView = {
   offer: string
   /** ISO 8601, UTC. */
   paidAt: string
+  /** When access ends; a single answer has no end. */
+  endsAt?: string
+  number: string
+  /** Who sold it. */
+  seller: string
   price: Money
   /** The token's own name, such as USDC. */
   symbol: string
@@ -58,22 +45,26 @@ export type ReceiptView = {
   transaction: string
   /** At the network's explorer; null where none is known. */
   transactionUrl: string | null
-  signed: { jws: string; keyUrl: string } | null
+  /** `said`: what the signed receipt has to say, if it is of this page. */
+  signed: { jws: string; keyUrl: string; said: Record<string, string> } | null
 }
 
 export function receiptPage(view: ReceiptView): Promise<Page> {
-  const { brand, strings } = view
+  const { brand, strings, signed } = view
   const text = strings.receipt
   return render({
     lang: strings.lang,
     brand,
-    title: text.title,
+    title: `${text.title} ${view.number}`,
     head: <meta name="robots" content="noindex" />,
     footer: <Footer brand={brand} strings={strings} />,
+    script: { ...RECEIPTS_SCRIPT, loads: [] },
     children: (
       <>
         <h1>{text.title}</h1>
         <dl>
+          <dt>{text.number}</dt>
+          <dd>{view.number}</dd>
           <dt>{text.what}</dt>
           <dd>
             {view.title === undefined ? null : (
@@ -84,10 +75,20 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
             )}
             {view.offer === '' ? text.wholePage : view.offer}: <a href={view.resource}>{view.resource}</a>
           </dd>
+          <dt>{text.seller}</dt>
+          <dd>{view.seller}</dd>
           <dt>{text.when}</dt>
           <dd>
-            <time dateTime={view.paidAt}>{shownTime(view.paidAt)}</time>
+            <Time iso={view.paidAt} lang={strings.lang} />
           </dd>
+          {view.endsAt === undefined ? null : (
+            <>
+              <dt>{text.opensUntil}</dt>
+              <dd>
+                <Time iso={view.endsAt} lang={strings.lang} />
+              </dd>
+            </>
+          )}
           <dt>{text.amount}</dt>
           <dd>
             <strong class="price">{formatPrice(view.price)}</strong> {text.currency.replace('{symbol}', view.symbol)}{' '}
@@ -112,7 +113,24 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
             )}
           </dd>
         </dl>
-        {view.signed === null ? null : <SignedReceipt {...view.signed} text={text} />}
+        <button id="print" type="button" class="plain" hidden>
+          {text.print}
+        </button>
+        {signed === null ? null : <SignedReceipt {...signed} text={text} />}
+        <p class="screen">
+          <a href={RECEIPTS}>{text.list}</a>
+        </p>
+        <script id="receipts" type="application/json">
+          {data({
+            ...(signed === null ? {} : { signed: { jws: signed.jws, said: signed.said } }),
+            texts: {
+              checkGood: text.checkGood,
+              checkBad: text.checkBad,
+              checkUnable: text.checkUnable,
+              checkLater: text.checkLater,
+            },
+          })}
+        </script>
       </>
     ),
   })
@@ -122,6 +140,10 @@ const SignedReceipt = ({ jws, keyUrl, text }: { jws: string; keyUrl: string; tex
   <details class="screen">
     <summary>{text.signed}</summary>
     <p>{text.signedMeaning}</p>
+    <button id="check" type="button" class="plain" hidden>
+      {text.check}
+    </button>
+    <p id="checked" role="status"></p>
     <p>
       <code>{jws}</code>
     </p>

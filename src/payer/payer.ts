@@ -17,6 +17,7 @@ import {
   type Handout,
   type HandoutReport,
   type Message,
+  type NonceRequest,
   OLDEST_PAYMENTS,
   PROTOCOL,
   type RecogniseRequest,
@@ -138,11 +139,20 @@ export class Payer extends DurableObject<Env> {
     const { grants, opens } = this.#ownedAt(request)
     const isPending = !opens && this.#isPendingFor(request)
     if (isPending || grants.length === 0) return { kind: 'nothing', isPending }
-    // A worker's clock may be behind, so the nonce is remembered for a little longer.
+    return this.#isFresh(nonce, nonceEndsAtSeconds) ? { kind: 'owned', grants } : { kind: 'used' }
+  }
+
+  /** Uses up the nonce of a sign-in for receipts, of which the ledger has some. False: it was used. Null: nobody can say now. */
+  async useNonce(request: NonceRequest): Promise<boolean | null> {
+    return this.#speaks(request) ? this.#isFresh(request.nonce, request.nonceEndsAtSeconds) : null
+  }
+
+  /** Uses up a nonce. A worker's clock may be behind, so it is remembered for a little longer. */
+  #isFresh(nonce: string, nonceEndsAtSeconds: number): boolean {
     const untilSeconds = nonceEndsAtSeconds + NONCE_MARGIN_SECONDS
-    if (!this.#book.records.useNonce(nonce, untilSeconds)) return { kind: 'used' }
+    if (!this.#book.records.useNonce(nonce, untilSeconds)) return false
     this.#book.arm(untilSeconds * 1000)
-    return { kind: 'owned', grants }
+    return true
   }
 
   /** The content of a payment was taken. */

@@ -76,6 +76,9 @@ export type SignInRequest = Message & {
   resource: Resource
 }
 
+/** For receipts: the nonce of a sign-in whose signer has some at the site. */
+export type NonceRequest = Message & { nonce: string; nonceEndsAtSeconds: number }
+
 export type SignInOutcome =
   | { kind: 'owned'; grants: Grant[] }
   /** The nonce has been used by this payer. */

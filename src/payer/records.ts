@@ -299,6 +299,8 @@ export class PaymentRecords {
 
   /** Uses up a nonce of a sign-in, and remembers it until it ends. False when it had been used before. */
   useNonce(nonce: string, nonceEndsAtSeconds: number): boolean {
+    // Receipts outlive what an object remembers of its payer.
+    this.#migrate()
     const { rowsWritten } = this.#storage.sql.exec(
       'INSERT INTO used_nonces (nonce, ends_at) VALUES (?, ?) ON CONFLICT (nonce) DO NOTHING',
       nonce,

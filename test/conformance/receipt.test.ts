@@ -232,6 +232,8 @@ describe.each(KINDS)('the receipt page of a purchase on $name', ({ kind }) => {
       resource: SITE + HELLO,
       offer: '',
       paidAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      endsAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      number: expect.stringMatching(/^\d{8}-.{6}$/),
       amount: '50000',
       decimals: 6,
       network: kind.network,
@@ -332,15 +334,20 @@ describe('the receipt page', () => {
           decimals: 6,
           currency: 'USD',
           paidAt: expect.stringMatching(/Z$/),
+          endsAt: expect.stringMatching(/Z$/),
+          number: expect.stringMatching(/^\d{8}-.{6}$/),
           receipt: receiptPath(mine),
         },
       ],
+      extensions: { 'sign-in-with-x': expect.anything() },
     })
     expect(list.header('Cache-Control')).toBe('private, no-store')
     const page = await shop.ask('/_newsstand/receipts', { headers: { ...PAGE, ...passOf(mine) } })
     expect(page.text).toContain(`href="${receiptPath(mine)}"`)
     expect(page.text).not.toContain(theirs.receipt?.transaction)
-    expect((await shop.ask('/_newsstand/receipts')).status).toBe(404)
+    const stranger = await shop.ask('/_newsstand/receipts')
+    expect(stranger).toMatchObject({ status: 200, json: { purchases: [] } })
+    expect(stranger.header('Cache-Control')).toBe('private, no-store')
   })
 
   test('costs nothing, and is no payment’s business', async () => {

@@ -16,6 +16,23 @@ const long = (file: string) => ['long', `test/long/${file}.test.ts`] as const
 const told = (file: string) => ['simulation', `test/simulation/${file}.test.ts`] as const
 
 export const MUTANTS: readonly Mutant[] = [
+  ...in_('receipt-access.ts', [
+    ["if (!isFresh) return fail({ code: 'invalid_siwx_nonce' })", '', site('attacks/receipts')],
+    [
+      "if (signIn.uri !== site + RECEIPTS) return fail({ code: 'invalid_siwx_uri_mismatch' })",
+      '',
+      site('attacks/receipts'),
+    ],
+    [
+      "signerOf(header, world, site, 'receipts-nonce')",
+      "signerOf(header, world, site, 'sign-in')",
+      site('attacks/receipts'),
+    ],
+  ]),
+  ...in_('receipt.ts', [
+    ["(headers.get('Sec-Fetch-Site') ?? 'same-origin') === 'same-origin' &&", '', site('attacks/receipts')],
+    ["[null, site, new URL(url).origin].includes(headers.get('Origin'))", 'true', site('attacks/receipts')],
+  ]),
   ...in_('headers.ts', [
     ['OVERRIDES.some((known) => known.test(spelt)) ||', '', unit('headers')],
     [
@@ -23,7 +40,7 @@ export const MUTANTS: readonly Mutant[] = [
       'const spelt = name\n    const isUnwanted',
       unit('headers'),
     ],
-    ['if (nameOf(cookie) !== passCookie) ', '', site('conformance/hostile-origin')],
+    ['if (!ourCookies.includes(nameOf(cookie))) ', '', site('conformance/hostile-origin')],
     ['if (harmless.length === cleared.length) return', 'return', site('conformance/hostile-origin')],
     ['if (!/^(?:[/?#]|$)/.test(below)) return location', '', unit('headers')],
     ["target !== origin && (target !== site || basePath === '')", 'false', unit('headers')],
@@ -227,7 +244,11 @@ export const MUTANTS: readonly Mutant[] = [
     ['const asked = innerSignature(signature)', 'const asked = signature', site('conformance/smart-wallets')],
     ["owner: isOwnKey ? 'key' : 'code'", "owner: 'key'", site('conformance/two-networks')],
     ['if (!isOwnKey) {', 'if (false) {', site('attacks/sign-in')],
-    ["if (!owns) return fail({ code: 'invalid_siwx_signature' })", '', site('attacks/sign-in')],
+    [
+      "return owns ? isWalletsOwn(world, signer) : fail({ code: 'invalid_siwx_signature' })",
+      'return isWalletsOwn(world, signer)',
+      site('attacks/sign-in'),
+    ],
     [
       "return valid.value ? ok(null) : fail({ code: 'invalid_siwx_signature' })",
       'return ok(null)',
@@ -305,7 +326,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('teaser.ts', [
     ["headers.get('Newsstand-Access')?.trim().toLowerCase() === 'open'", 'false', site('conformance/wall')],
-    ["name !== '' && name !== cookieName(site)", "name !== ''", site('conformance/wall')],
+    ["name !== '' && !ourCookies(site).includes(name)", "name !== ''", site('conformance/wall')],
     ['isForSubscriber: true }', 'isForSubscriber: false }', site('conformance/wall')],
     [
       "if (heard === null || heard.opening === 'silence') return SILENCE",

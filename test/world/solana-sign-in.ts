@@ -7,13 +7,13 @@ import { type Answer, decodeHeader } from './answer.ts'
 import { pack } from './payer.ts'
 import { type SignInChange, signInInfo } from './sign-in.ts'
 
-const declaration = z.looseObject({
+export const solanaDeclaration = z.looseObject({
   info: signInInfo,
   supportedChains: z.array(z.strictObject({ chainId: z.string(), type: z.enum(['eip191', 'ed25519']) })),
 })
-const challenge = z.looseObject({ extensions: z.looseObject({ 'sign-in-with-x': declaration }) })
+const challenge = z.looseObject({ extensions: z.looseObject({ 'sign-in-with-x': solanaDeclaration }) })
 
-export type SolanaDeclaration = z.infer<typeof declaration>
+export type SolanaDeclaration = z.infer<typeof solanaDeclaration>
 
 /** What a 402 declares; throws where signing in is not offered. */
 export const solanaSignInOf = (answer: Answer): SolanaDeclaration =>

@@ -166,6 +166,34 @@ export const de: Strings = {
     howToVerify: 'Zum Prüfen, mit dem Quelltext von newsstand:',
     key: 'Der öffentliche Schlüssel der Seite',
     download: 'Unterschriebenen Beleg herunterladen',
+    until: 'bis',
+    opensUntil: 'Offen bis',
+    number: 'Nummer',
+    seller: 'Verkauft von',
+    older: 'Ältere Käufe',
+    opens: 'Was dieser Browser öffnet',
+    noPass:
+      'Dieser Browser hat gerade keinen Ausweis und kennt deshalb keinen Kauf. Ihre Belege bleiben erhalten: Melden Sie sich mit der Wallet an, mit der Sie bezahlt haben, um alle zu sehen.',
+    allOf: 'Alle Käufe von',
+    shownUntil: 'Hier zu sehen bis',
+    signOut: 'Abmelden',
+    signIn: 'Alle Ihre Belege',
+    signInText:
+      'Unterschreiben Sie eine Nachricht mit der Wallet, mit der Sie bezahlt haben. Das ist keine Zahlung und kostet nichts. Danach sind alle Belege dieser Wallet fünfzehn Minuten lang in diesem Browser zu sehen.',
+    signInWith: 'Mit {wallet} anmelden',
+    noScript:
+      'Zum Anmelden braucht es JavaScript und eine Wallet in diesem Browser. Wo das nicht geht, kann der Verlag Ihren Beleg anhand der Transaktion finden, die Ihre Wallet zeigt.',
+    nothingBought:
+      'Diese Wallet hat hier nichts gekauft, oder es hat ein anderes Konto unterschrieben als das, das bezahlt hat. Wählen Sie das Konto, mit dem Sie bezahlt haben.',
+    unreadable:
+      'Die Liste der Käufe ist gerade nicht lesbar. Es ist nichts verloren: Laden Sie diese Seite in einer Minute neu.',
+    print: 'Drucken',
+    check: 'Unterschrift prüfen',
+    checkGood: 'Die Unterschrift ist gut: Der Schlüssel dieser Seite hat diesen Beleg unterschrieben.',
+    checkBad: 'Die Unterschrift ist nicht gut. Verlassen Sie sich nicht auf diesen Beleg.',
+    checkUnable:
+      'Dieser Browser kann solche Unterschriften (Ed25519) nicht prüfen. Laden Sie den Beleg herunter und prüfen Sie ihn anderswo.',
+    checkLater: 'Der Schlüssel der Seite war nicht zu bekommen. Versuchen Sie es in einer Minute noch einmal.',
   },
   errors: {
     headings: {

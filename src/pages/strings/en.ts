@@ -154,6 +154,32 @@ export const en: Strings = {
     howToVerify: 'To check it, with newsstand’s source at hand:',
     key: 'The site’s public key',
     download: 'Download the signed receipt',
+    until: 'until',
+    opensUntil: 'Opens until',
+    number: 'Number',
+    seller: 'Sold by',
+    older: 'Older purchases',
+    opens: 'What this browser opens',
+    noPass:
+      'This browser holds no pass at the moment, so it knows of no purchase. Your receipts are kept: sign in with the wallet you paid with to see all of them.',
+    allOf: 'All purchases of',
+    shownUntil: 'Shown here until',
+    signOut: 'Sign out',
+    signIn: 'All your receipts',
+    signInText:
+      'Sign a message with the wallet you paid with. It is no payment and costs nothing. All receipts of that wallet are then shown in this browser for fifteen minutes.',
+    signInWith: 'Sign in with {wallet}',
+    noScript:
+      'Signing in needs JavaScript and a wallet in this browser. Where that is not possible, the publisher can look up your receipt by its transaction, which your wallet shows.',
+    nothingBought:
+      'This wallet has bought nothing here, or another account signed than the one that paid. Choose the account you paid with.',
+    unreadable: 'The list of purchases cannot be read at the moment. Nothing is lost: reload this page in a minute.',
+    print: 'Print',
+    check: 'Check the signature',
+    checkGood: 'The signature is good: this site’s key signed this receipt.',
+    checkBad: 'The signature is not good. Do not rely on this receipt.',
+    checkUnable: 'This browser cannot check such signatures (Ed25519). Download the receipt and check it elsewhere.',
+    checkLater: 'The site’s key could not be fetched. Try again in a minute.',
   },
   errors: {
     headings: {

@@ -160,6 +160,34 @@ export const es: Strings = {
     howToVerify: 'Para comprobarlo, con el código de newsstand:',
     key: 'La clave pública del sitio',
     download: 'Descargar el recibo firmado',
+    until: 'hasta',
+    opensUntil: 'Abierto hasta',
+    number: 'Número',
+    seller: 'Vendido por',
+    older: 'Compras anteriores',
+    opens: 'Lo que abre este navegador',
+    noPass:
+      'Este navegador no tiene ahora ningún pase, así que no conoce ninguna compra. Sus recibos se conservan: inicie sesión con el monedero con el que pagó para verlos todos.',
+    allOf: 'Todas las compras de',
+    shownUntil: 'Se muestran aquí hasta',
+    signOut: 'Cerrar sesión',
+    signIn: 'Todos sus recibos',
+    signInText:
+      'Firme un mensaje con el monedero con el que pagó. No es un pago y no cuesta nada. Después, todos los recibos de ese monedero se muestran en este navegador durante quince minutos.',
+    signInWith: 'Iniciar sesión con {wallet}',
+    noScript:
+      'Para iniciar sesión hacen falta JavaScript y un monedero en este navegador. Donde no sea posible, el editor puede buscar su recibo por la transacción que muestra su monedero.',
+    nothingBought:
+      'Este monedero no ha comprado nada aquí, o firmó otra cuenta distinta de la que pagó. Elija la cuenta con la que pagó.',
+    unreadable:
+      'La lista de compras no se puede leer ahora. No se ha perdido nada: vuelva a cargar esta página en un minuto.',
+    print: 'Imprimir',
+    check: 'Comprobar la firma',
+    checkGood: 'La firma es buena: la clave de este sitio firmó este recibo.',
+    checkBad: 'La firma no es buena. No se fíe de este recibo.',
+    checkUnable:
+      'Este navegador no puede comprobar estas firmas (Ed25519). Descargue el recibo y compruébelo en otro lugar.',
+    checkLater: 'No se pudo obtener la clave del sitio. Inténtelo de nuevo en un minuto.',
   },
   errors: {
     headings: {

@@ -146,7 +146,29 @@ export type Strings = {
     | 'signedMeaning'
     | 'howToVerify'
     | 'key'
-    | 'download',
+    | 'download'
+    | 'until'
+    | 'opensUntil'
+    | 'number'
+    | 'seller'
+    | 'older'
+    | 'opens'
+    | 'noPass'
+    | 'allOf'
+    | 'shownUntil'
+    | 'signOut'
+    | 'signIn'
+    | 'signInText'
+    | 'signInWith'
+    | 'noScript'
+    | 'nothingBought'
+    | 'unreadable'
+    | 'print'
+    | 'check'
+    | 'checkGood'
+    | 'checkBad'
+    | 'checkUnable'
+    | 'checkLater',
     string
   >
   errors: {
