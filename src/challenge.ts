@@ -90,10 +90,12 @@ export async function answerChallenge(
 
 /** All headers of a 402 together, in characters: servers on the way give up at 8 KiB, and add some of their own. */
 const ALL_HEADERS = 6144
+/** With the first challenge of MPP they may be so many: who speaks that alone has no other way to pay. */
+const MOST_HEADERS = 8000
 /** Those of every 402 beside its challenges and the outcome of a payment: CORS, `Vary`, the policy of its page. */
 const OTHER_HEADERS = 1024
 
-/** These headers, and the challenges of MPP: one for each offer by EIP-3009, the first in any case, the others while there is room. */
+/** These headers, and the challenges of MPP: one for each offer by EIP-3009, while there is room. */
 async function withChallenges(
   request: Request,
   world: World,
@@ -104,7 +106,8 @@ async function withChallenges(
   known: Record<string, string>,
 ): Promise<Record<string, string>> {
   const { machines, tokens } = world.config
-  const room = Object.values(known).reduce((left, value) => left - value.length, ALL_HEADERS - OTHER_HEADERS)
+  const length = Object.values(known).reduce((sum, value) => sum + value.length, OTHER_HEADERS)
+  const room = { first: MOST_HEADERS - length, all: ALL_HEADERS - length }
   if (!machines.mpp || publicError(code).status !== 402) return known
   const key = await keyOf(world, 'mpp')
   const isBeside = isAuthorized(request)

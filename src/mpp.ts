@@ -36,13 +36,13 @@ type Wanted = {
   id: string
   /** Another credential stands in `Authorization`. */
   isBeside: boolean
-  /** For all of them, in characters. */
-  room: number
+  /** In characters: for the first of them, and for all. */
+  room: { first: number; all: number }
 }
 
 /**
- * `WWW-Authenticate` of a 402: a challenge for each offer by EIP-3009, in their order: the first in any case, the others while
- * there is room. Null where there is none.
+ * `WWW-Authenticate` of a 402: a challenge for each offer by EIP-3009, in their order, while there is room. Null where there is
+ * none.
  */
 export async function issueChallenges(
   { offers, tokens, resource, id, isBeside, room }: Wanted,
@@ -65,7 +65,7 @@ export async function issueChallenges(
     })
     const text = challengeText({ ...challenge, id: await macOf(key, slotsOf(challenge)) }, isBeside)
     const longer: string = header === null ? text : `${header}, ${text}`
-    if (header !== null && longer.length > room) break
+    if (longer.length > (header === null ? room.first : room.all)) break
     header = longer
   }
   return header

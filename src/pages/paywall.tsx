@@ -85,7 +85,8 @@ export const Card = ({ view }: { view: PaywallView }) => {
       {challenge === null ? null : (
         <script id="checkout" type="application/json">
           {data({
-            challenge,
+            // Written out: it packs better than in base64.
+            challenge: JSON.parse(atob(challenge)),
             resource: view.resourceUrl,
             lang: strings.lang,
             seller: publisherOf(view),

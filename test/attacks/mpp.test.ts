@@ -179,7 +179,13 @@ describe('a challenge', () => {
     if (asset?.kind !== 'eip3009') throw new Error('no token')
     const terms = { amount: PRICE, name: null, accessSeconds: 0, scope: null, flow: 'authorization' } as const
     const way = { asset, transfer: evmTermsOf(asset), payTo: BASE_VARS.PAY_TO.eip155 }
-    const wanted = { offers: [offerOf(way, terms)], tokens: ASSETS, resource, isBeside: false, room: 0 }
+    const wanted = {
+      offers: [offerOf(way, terms)],
+      tokens: ASSETS,
+      resource,
+      isBeside: false,
+      room: { first: 900, all: 0 },
+    }
     const now = Math.floor(Date.now() / 1000)
     const madeAt = async (seconds: number, id: string) => {
       const header = await issueChallenges({ ...wanted, id }, key, seconds)

@@ -57,7 +57,8 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (!(nowSeconds <= Date.parse(expires) / 1000)) return fail({ code: 'payment_expired' })", '', unit('mpp')],
     ['transfer.authorization.nonce !== challengeNonce(id, realm)', 'false', site('attacks/mpp')],
     [' || made.data.resource !== (await resourceText(resource))', '', site('attacks/mpp')],
-    ['if (header !== null && longer.length > room) break', '', unit('mpp')],
+    ['header === null ? room.first : room.all', 'room.first', unit('mpp')],
+    ['header === null ? room.first : room.all', 'room.all', unit('mpp')],
   ]),
   ...in_('request.ts', [
     [

@@ -49,7 +49,8 @@ beforeAll(async () => {
   before = await deriveKey('the secret before that one', 'mpp')
 })
 
-const WANTED = { offers: [offer], tokens: ASSETS, resource, id: 'random', isBeside: false, room: 0 }
+const ROOM = { first: 900, all: 0 }
+const WANTED = { offers: [offer], tokens: ASSETS, resource, id: 'random', isBeside: false, room: ROOM }
 const issue = (change: Partial<typeof WANTED> = {}, now = NOW, by = key) =>
   issueChallenges({ ...WANTED, ...change }, by, now)
 const headed = (header: string | null) => ({ header: () => header })
@@ -108,13 +109,15 @@ describe('a challenge', () => {
     expect(opaqueIn(challenge).resource).toMatch(/^[A-Za-z0-9_-]{22}$/)
   })
 
-  test('is for each offer by EIP-3009, the first in any case, the others while there is room', async () => {
+  test('is for each offer by EIP-3009, while there is room: more for the first', async () => {
     const dear = { ...offer, amount: 90_000n }
     const permit: Offer = { ...offer, transfer: { kind: 'permit2' } }
-    const count = async (offers: Offer[], room: number) => challengesIn(headed(await issue({ offers, room }))).length
+    const count = async (offers: Offer[], all: number) =>
+      challengesIn(headed(await issue({ offers, room: { ...ROOM, all } }))).length
     expect(await count([permit, offer, dear], 5000)).toBe(2)
     expect(await count([offer, dear], 900)).toBe(1)
     expect(await count([offer], 0)).toBe(1)
+    expect(await issue({ room: { first: 200, all: 5000 } })).toBeNull()
     expect(await issue({ offers: [permit] })).toBeNull()
     expect(await issue({ offers: [] })).toBeNull()
   })

@@ -313,10 +313,10 @@ describe('a network without the currency', () => {
   test('the page names no token on a network that has none of it', async () => {
     const reader = await visit('/euros/tides')
     const said = () => reader.page.locator('.card .quiet').textContent()
-    expect(await said()).toContain(' EURC on Base Sepolia. ')
+    expect(await said()).toContain('EURC on Base Sepolia. ')
     expect(await said()).not.toContain('Solana')
     await reader.page.goto(`${shop.site.url}/both/tides`)
-    expect(await said()).toContain(' USDC on Base Sepolia, Solana Devnet. EURC on Base Sepolia. ')
+    expect(await said()).toContain('USDC on Base Sepolia, Solana Devnet. EURC on Base Sepolia. ')
     await reader.close()
   })
 })
