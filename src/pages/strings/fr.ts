@@ -163,6 +163,34 @@ export const fr: Translation = {
     howToVerify: 'Pour le vérifier, avec le code de newsstand :',
     key: 'La clé publique du site',
     download: 'Télécharger le reçu signé',
+    until: 'jusqu’au',
+    opensUntil: 'Ouvert jusqu’au',
+    number: 'Numéro',
+    seller: 'Vendu par',
+    older: 'Achats plus anciens',
+    opens: 'Ce que ce navigateur ouvre',
+    noPass:
+      'Ce navigateur n’a aucun passe en ce moment et ne connaît donc aucun achat. Vos reçus sont conservés : connectez-vous avec le portefeuille qui a payé pour les voir tous.',
+    allOf: 'Tous les achats de',
+    shownUntil: 'Affiché ici jusqu’à',
+    signOut: 'Se déconnecter',
+    signIn: 'Tous vos reçus',
+    signInText:
+      'Signez un message avec le portefeuille qui a payé. Ce n’est pas un paiement et cela ne coûte rien. Tous les reçus de ce portefeuille s’affichent alors dans ce navigateur pendant quinze minutes.',
+    signInWith: 'Se connecter avec {wallet}',
+    noScript:
+      'Pour se connecter, il faut JavaScript et un portefeuille dans ce navigateur. Sinon, l’éditeur peut retrouver votre reçu par sa transaction, que votre portefeuille affiche.',
+    nothingBought:
+      'Ce portefeuille n’a rien acheté ici, ou un autre compte a signé que celui qui a payé. Choisissez le compte qui a payé.',
+    unreadable:
+      'La liste des achats ne peut pas être lue en ce moment. Rien n’est perdu : rechargez cette page dans une minute.',
+    print: 'Imprimer',
+    check: 'Vérifier la signature',
+    checkGood: 'La signature est bonne : la clé de ce site a signé ce reçu.',
+    checkBad: 'La signature n’est pas bonne. Ne vous fiez pas à ce reçu.',
+    checkUnable:
+      'Ce navigateur ne sait pas vérifier de telles signatures (Ed25519). Téléchargez le reçu et vérifiez-le ailleurs.',
+    checkLater: 'La clé du site n’a pas pu être chargée. Réessayez dans une minute.',
   },
   errors: {
     headings: {

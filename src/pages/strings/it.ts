@@ -161,6 +161,34 @@ export const it: Translation = {
     howToVerify: 'Per verificarla, con il codice di newsstand:',
     key: 'La chiave pubblica del sito',
     download: 'Scarica la ricevuta firmata',
+    until: 'fino al',
+    opensUntil: 'Aperto fino al',
+    number: 'Numero',
+    seller: 'Venduto da',
+    older: 'Acquisti precedenti',
+    opens: 'Che cosa apre questo browser',
+    noPass:
+      'Questo browser al momento non ha alcun pass e quindi non conosce acquisti. Le tue ricevute sono conservate: accedi con il portafoglio che ha pagato per vederle tutte.',
+    allOf: 'Tutti gli acquisti di',
+    shownUntil: 'Visibile qui fino alle',
+    signOut: 'Esci',
+    signIn: 'Tutte le tue ricevute',
+    signInText:
+      'Firma un messaggio con il portafoglio che ha pagato. Non è un pagamento e non costa nulla. Tutte le ricevute di quel portafoglio si vedono poi in questo browser per quindici minuti.',
+    signInWith: 'Accedi con {wallet}',
+    noScript:
+      'Per accedere servono JavaScript e un portafoglio in questo browser. Dove non è possibile, l’editore può cercare la tua ricevuta con la sua transazione, che il tuo portafoglio mostra.',
+    nothingBought:
+      'Questo portafoglio non ha comprato nulla qui, oppure ha firmato un account diverso da quello che ha pagato. Scegli l’account che ha pagato.',
+    unreadable:
+      'L’elenco degli acquisti al momento non si può leggere. Nulla è perso: ricarica questa pagina tra un minuto.',
+    print: 'Stampa',
+    check: 'Verifica la firma',
+    checkGood: 'La firma è buona: la chiave di questo sito ha firmato questa ricevuta.',
+    checkBad: 'La firma non è buona. Non fidarti di questa ricevuta.',
+    checkUnable:
+      'Questo browser non sa verificare firme di questo tipo (Ed25519). Scarica la ricevuta e verificala altrove.',
+    checkLater: 'Non è stato possibile caricare la chiave del sito. Riprova tra un minuto.',
   },
   errors: {
     headings: {

@@ -160,6 +160,34 @@ export const pt: Translation = {
     howToVerify: 'Para verificar, com o código de newsstand:',
     key: 'A chave pública do site',
     download: 'Baixar o recibo assinado',
+    until: 'até',
+    opensUntil: 'Aberto até',
+    number: 'Número',
+    seller: 'Vendido por',
+    older: 'Compras mais antigas',
+    opens: 'O que este navegador abre',
+    noPass:
+      'Este navegador não tem nenhum passe neste momento e por isso não conhece nenhuma compra. Os seus recibos estão guardados: entre com a carteira que pagou para os ver todos.',
+    allOf: 'Todas as compras de',
+    shownUntil: 'Mostrado aqui até',
+    signOut: 'Sair',
+    signIn: 'Todos os seus recibos',
+    signInText:
+      'Assine uma mensagem com a carteira que pagou. Não é um pagamento e não custa nada. Todos os recibos dessa carteira aparecem então neste navegador durante quinze minutos.',
+    signInWith: 'Entrar com {wallet}',
+    noScript:
+      'Para entrar é preciso JavaScript e uma carteira neste navegador. Onde isso não é possível, a editora pode procurar o seu recibo pela transação, que a sua carteira mostra.',
+    nothingBought:
+      'Esta carteira não comprou nada aqui, ou assinou uma conta diferente da que pagou. Escolha a conta que pagou.',
+    unreadable:
+      'A lista de compras não pode ser lida neste momento. Nada se perdeu: recarregue esta página dentro de um minuto.',
+    print: 'Imprimir',
+    check: 'Verificar a assinatura',
+    checkGood: 'A assinatura está certa: a chave deste site assinou este recibo.',
+    checkBad: 'A assinatura não está certa. Não confie neste recibo.',
+    checkUnable:
+      'Este navegador não sabe verificar assinaturas destas (Ed25519). Descarregue o recibo e verifique-o noutro lugar.',
+    checkLater: 'Não foi possível obter a chave do site. Tente de novo dentro de um minuto.',
   },
   errors: {
     headings: {
