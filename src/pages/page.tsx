@@ -82,7 +82,7 @@ header{padding-block:1.25rem;display:flex;align-items:center;gap:.75rem;font-wei
 header::after{content:"";flex:1;border-block-start:3px solid var(--accent)}
 header a{color:inherit;text-decoration:none}
 header img{display:block;height:2rem;max-width:12rem;object-fit:contain}
-main{padding-block:1rem 2rem}
+main{padding-block:1rem 2rem;overflow-wrap:break-word}
 h1{font-size:clamp(1.75rem,6vw,2.5rem);line-height:1.15;margin:.5rem 0 1rem;text-wrap:balance;overflow-wrap:anywhere}
 h2{font-size:1.25rem;line-height:1.3;margin:0 0 .75rem}
 p{margin:0 0 1rem}

@@ -1,5 +1,5 @@
 // A reader with a browser in front of a shop. What breaks the page's policy, throws in it, or asks another site fails the
-// test; every state is looked at by axe on a phone and a desktop, by day and by night.
+// test; every state is looked at by axe on a phone and a desktop, by day and by night, and narrow in forced colours; it fits at 200 %.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
@@ -13,11 +13,15 @@ const SCREENSHOTS = 'test/browser/screenshots'
 
 const PHONE = { width: 390, height: 844 }
 const DESKTOP = { width: 1200, height: 800 }
+const NARROW = { width: 320, height: 640 }
+/** A phone at 200 %. */
+const ENLARGED = { width: 195, height: 422 }
 const LOOKS = [
-  { name: 'phone-light', size: PHONE, colorScheme: 'light', isKept: true },
-  { name: 'phone-dark', size: PHONE, colorScheme: 'dark', isKept: false },
-  { name: 'desktop-light', size: DESKTOP, colorScheme: 'light', isKept: false },
-  { name: 'desktop-dark', size: DESKTOP, colorScheme: 'dark', isKept: true },
+  { name: 'phone-light', size: PHONE, colorScheme: 'light', forcedColors: 'none', isKept: true },
+  { name: 'phone-dark', size: PHONE, colorScheme: 'dark', forcedColors: 'none', isKept: false },
+  { name: 'desktop-light', size: DESKTOP, colorScheme: 'light', forcedColors: 'none', isKept: false },
+  { name: 'desktop-dark', size: DESKTOP, colorScheme: 'dark', forcedColors: 'none', isKept: true },
+  { name: 'narrow-forced', size: NARROW, colorScheme: 'light', forcedColors: 'active', isKept: false },
 ] as const
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
@@ -89,19 +93,24 @@ export async function openReader(
     async look(state) {
       // Axe would have to be in each frame too.
       expect(page.frames()).toHaveLength(1)
-      for (const { name, size, colorScheme, isKept } of LOOKS) {
-        await page.setViewportSize(size)
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-        expect(await faults('html'), `${state} ${name}`).toEqual([])
+      const expectToFit = async (name: string) => {
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
         expect(overflow, `${state} ${name} is wider than the screen`).toBeLessThanOrEqual(0)
+      }
+      for (const { name, size, colorScheme, forcedColors, isKept } of LOOKS) {
+        await page.setViewportSize(size)
+        await page.emulateMedia({ colorScheme, forcedColors, reducedMotion: 'reduce' })
+        expect(await faults('html'), `${state} ${name}`).toEqual([])
+        await expectToFit(name)
         if (process.env.SCREENSHOTS && isKept) {
           mkdirSync(SCREENSHOTS, { recursive: true })
           await page.screenshot({ path: `${SCREENSHOTS}/${state}-${name}.jpg`, type: 'jpeg', quality: 50 })
         }
       }
+      await page.setViewportSize(ENLARGED)
+      await expectToFit('enlarged')
       await page.setViewportSize(PHONE)
-      await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+      await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none', reducedMotion: 'reduce' })
     },
     async close() {
       await context.close()
