@@ -26,7 +26,7 @@ import { codeOf, encode, findWallets, hex, REFUSALS, signInText } from './wallet
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
 /** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
-/** @typedef {{ challenge: Challenge, resource: string, lang: string, seller: string, accessSeconds: number[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, elsewhere: string, topup: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`, `elsewhere`: paths of the parts for Solana and for wallets that are not here; `topup`: where to get money */
+/** @typedef {{ challenge: string, resource: string, lang: string, seller: string, accessSeconds: number[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, elsewhere: string, topup: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`, `elsewhere`: paths of the parts for Solana and for wallets that are not here; `topup`: where to get money */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
 const card = document.querySelector('[data-newsstand=card]')?.shadowRoot ?? document
@@ -57,9 +57,9 @@ let challenge
 let skew = 0
 const expiresAt = () => challenge.extensions['newsstand-quote']?.info.expiresAt ?? 0
 
-/** @param {Challenge} made */
-function adopt(made) {
-  challenge = made
+/** @param {string} header */
+function adopt(header) {
+  challenge = decode(header)
   skew = expiresAt() - QUOTE_SECONDS - Date.now() / 1000
 }
 
@@ -470,7 +470,7 @@ async function refresh(failure = 'unprepared') {
   const headers = { Accept: 'application/json' }
   const response = await fetch(location.href, { headers, cache: 'no-store' }).catch(() => null)
   const header = response?.headers.get('PAYMENT-REQUIRED')
-  if (header) return adopt(decode(header))
+  if (header) return adopt(header)
   if (!response?.ok) throw new Stop(text(failure))
   location.reload()
   throw new GivenUp()
@@ -630,7 +630,7 @@ async function signIn(wallet) {
     return goOn()
   }
   const header = response?.headers.get('PAYMENT-REQUIRED')
-  if (header) adopt(decode(header))
+  if (header) adopt(header)
   const { error } = (await response?.json().catch(() => null)) ?? {}
   const said = NOT_SIGNED_IN[error] ?? 'signInFailed'
   throw new Stop(text(said, { wallet: wallet.name }), undefined, MAY_BE_ANOTHERS.includes(said) ? {} : undefined)
@@ -790,7 +790,7 @@ async function send(signed, wallet) {
   forget()
   if (response.status === 403) return home(text('notAccepted'))
   const header = response.headers.get('PAYMENT-REQUIRED')
-  if (header) adopt(decode(header))
+  if (header) adopt(header)
   wanted = currency ?? wanted
   const now = priceOf(offer, currency)
   if (now !== price) return home(text('priceChanged', { price: priceOf(offer) }))

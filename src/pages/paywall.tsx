@@ -11,7 +11,7 @@ import { Footer } from './footer.tsx'
 import { How, Promises } from './how.tsx'
 import { shownAmounts } from './money.ts'
 import { data, type Page, render } from './page.tsx'
-import type { Strings } from './strings/strings.ts'
+import type { CheckoutStrings, Strings } from './strings/strings.ts'
 import { accessOf, currenciesOf, isForWallets, type PaywallView, publisherOf, quotedIn } from './view.ts'
 
 export function paywallPage(view: PaywallView): Promise<Page> {
@@ -85,8 +85,7 @@ export const Card = ({ view }: { view: PaywallView }) => {
       {challenge === null ? null : (
         <script id="checkout" type="application/json">
           {data({
-            // Written out: it packs better than in base64.
-            challenge: JSON.parse(atob(challenge)),
+            challenge,
             resource: view.resourceUrl,
             lang: strings.lang,
             seller: publisherOf(view),
@@ -97,12 +96,24 @@ export const Card = ({ view }: { view: PaywallView }) => {
             solana: view.networks.some(onSolana) ? SOLANA.path : null,
             elsewhere: ELSEWHERE.path,
             topup: topUpOf(view),
-            texts: strings.checkout,
+            texts: textsOf(view),
           })}
         </script>
       )}
     </>
   )
+}
+
+/** What the script may have to say here: nothing of what this page does not offer. */
+function textsOf({ networks, offers, strings }: PaywallView): Partial<CheckoutStrings> {
+  const { noAccount, cannotLand, otherCurrency, payOn, yoursOnce, bought, ...texts } = strings.checkout
+  return {
+    ...texts,
+    ...(networks.some(onSolana) ? { noAccount, cannotLand } : {}),
+    ...(networks.length > 1 ? { payOn } : {}),
+    ...(offers.some(({ amounts }) => amounts.length > 1) ? { otherCurrency } : {}),
+    ...(offers.some(({ accessSeconds }) => accessSeconds === 0) ? { yoursOnce, bought } : {}),
+  }
 }
 
 /** Where test money comes from: its issuer's own faucet. */

@@ -399,7 +399,7 @@ describe('the page', () => {
       tokens,
       resourceUrl: 'https://news.example/a',
       origin: 'https://news.example',
-      challenge: header({}),
+      challenge: 'a challenge',
     })
     return html
   }
