@@ -50,7 +50,8 @@ export async function read(tools: Tools, call: Call, given: unknown): Promise<Bo
 function paymentIn({ params }: Call): string | null | undefined {
   const sent = metaOf(params)[PAYMENT]
   if (sent === undefined || sent === null) return null
-  if (typeof sent === 'string') return sent
+  // What is no base64 may be no header either.
+  if (typeof sent === 'string') return /^[\w+/=-]*$/.test(sent) ? sent : undefined
   return typeof sent === 'object' ? encodeJson(sent) : undefined
 }
 
