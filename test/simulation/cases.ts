@@ -61,8 +61,13 @@ export const nameOf = ({ order: { product, network, key } }: Case): string =>
 /** Where on the chain a payment has paid us, now; null where it has not. */
 export function paidBy(stage: Stage, order: Order): Extract<Fate, { kind: 'moved' }> | null {
   const fate = fateOf(stage, order)
-  const payee = order.kind === 'svm' ? PAID_ACCOUNT : order.authorization.to
+  const payee = payeeOf(order)
   return fate.kind === 'moved' && fate.to === payee && fate.value === order.product.amount ? fate : null
+}
+
+function payeeOf(order: Order): string {
+  if (order.kind === 'svm') return PAID_ACCOUNT
+  return order.kind === 'permit2' ? order.permit.to : order.authorization.to
 }
 
 const fateOf = ({ chains, solana }: Stage, { network, from, mark, kind }: Order): Fate =>
@@ -71,7 +76,8 @@ const fateOf = ({ chains, solana }: Stage, { network, from, mark, kind }: Order)
     : (chains.get(network)?.truth.fateOf(from, mark) ?? { kind: 'unused' })
 
 /** Whether it could still land. */
-export const mayLand = (stage: Stage, order: Order): boolean =>
-  order.kind === 'svm'
-    ? stage.solana.chain.mayLand(order.mark)
-    : chainOf(stage, order.network).truth.mayLand(order.authorization)
+export function mayLand(stage: Stage, order: Order): boolean {
+  if (order.kind === 'svm') return stage.solana.chain.mayLand(order.mark)
+  const { truth } = chainOf(stage, order.network)
+  return order.kind === 'permit2' ? truth.mayPermitLand(order.permit) : truth.mayLand(order.authorization)
+}

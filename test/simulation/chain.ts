@@ -1,8 +1,9 @@
-// A chain with one EIP-3009 token: blocks by the clock, transactions of several calls, receipts, logs and
-// reorganisations. It proves no signatures: what has been authorized is a set. What is true on it, a judge asks here.
+// A chain with one EIP-3009 token, which Permit2 moves too: blocks by the clock, transactions of several calls, receipts, logs
+// and reorganisations. It proves no signatures: what has been authorized is a set. What is true on it, a judge asks here.
 
+import { EXACT_PROXY } from '../../src/networks/permit2.ts'
 import { chainIdOf } from '../../src/x402/assets.ts'
-import type { Authorization } from '../../src/x402/payment.ts'
+import type { Authorization, Permit } from '../../src/x402/payment.ts'
 import { usdcOn } from '../world/usdc.ts'
 import type { World } from './clock.ts'
 
@@ -14,6 +15,10 @@ const TRANSFER = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523
 export type Call =
   | { kind: 'pay'; authorization: Authorization; isTry?: boolean }
   | { kind: 'cancel'; from: string; nonce: string; isTry?: boolean }
+  /** A permit, used by the exact proxy. `isWrapped`: another contract calls it, and nobody can read that. */
+  | { kind: 'permit'; permit: Permit; isWrapped?: boolean; isTry?: boolean }
+  /** Permit2's bit of a nonce is set by something else, and no log tells of it. */
+  | { kind: 'spend'; from: string; nonce: bigint; isTry?: boolean }
   /** An ordinary transfer, which spends no nonce. */
   | { kind: 'transfer'; from: string; to: string; value: bigint; isTry?: boolean }
   /** A log of any contract; without an address it is the token's. */
@@ -72,11 +77,21 @@ type Use = {
 
 export type Chain = ReturnType<typeof createChain>
 
+/** `settle` of the exact proxy; `settleWithPermit` has an approval of five words in front. */
+const SETTLE = '0x13cd3b53'
+const SETTLE_WITH_PERMIT = '0xfa340378'
+const APPROVAL = '7'.repeat(5 * 64)
+/** Some contract that calls others. */
+const ROUTER = `0x${'dd'.repeat(20)}`
+const PROXY_EVENT = `0x${'5e'.repeat(32)}`
+
 const START_BLOCK = 1_000_000
 const word = (hex: string) => hex.slice(2).toLowerCase().padStart(64, '0')
 const topic = (hex: string) => `0x${word(hex)}`
 const amount = (value: bigint) => topic(`0x${value.toString(16)}`)
 const useKey = (from: string, nonce: string) => `${from}|${nonce}`.toLowerCase()
+/** What tells a permit from others of its payer on a chain, and from an authorization. */
+export const permitMark = (nonce: bigint) => `permit ${nonce}`
 
 export function createChain(world: World, options: ChainOptions) {
   const { network, blockMs, startBlock = START_BLOCK, skewSeconds = 0, isReversed = false } = options
@@ -86,6 +101,7 @@ export function createChain(world: World, options: ChainOptions) {
   const chance = world.random.fork(`chain ${network}`)
 
   const authorized = new Set<string>()
+  const permitted = new Set<string>()
   const funded = new Map<string, bigint>()
   const known = new Map<string, Transaction>()
   /** What has been decided, by block; most blocks are empty and not in here. */
@@ -106,6 +122,24 @@ export function createChain(world: World, options: ChainOptions) {
 
   const keyOf = ({ from, to, value, validAfter, validBefore, nonce }: Authorization) =>
     [from, to, value, validAfter, validBefore, nonce].join('|').toLowerCase()
+
+  const permitKey = ({ from, asset, value, spender, nonce, deadline, to, validAfter }: Permit) =>
+    [from, asset, value, spender, nonce, deadline, to, validAfter].join('|').toLowerCase()
+  const inputOf = ({ asset, value, nonce, deadline, from, to, validAfter }: Permit) => {
+    const number = (value: bigint) => word(`0x${value.toString(16)}`)
+    const words = [
+      word(asset),
+      number(value),
+      number(nonce),
+      number(deadline),
+      word(from),
+      word(to),
+      number(validAfter),
+    ]
+    // Some facilitators bring an approval along.
+    const start = nonce % 3n === 0n ? SETTLE_WITH_PERMIT + APPROVAL : SETTLE
+    return `${start}${words.join('')}${'0'.repeat(64)}`
+  }
 
   /** What a call leaves behind; null when it reverts. Nothing is changed before all of it is known. */
   const effectOf = (
@@ -156,6 +190,29 @@ export function createChain(world: World, options: ChainOptions) {
           logs,
           apply(position) {
             uses.set(key, { ...use, position: position + logs.indexOf(used) })
+            move(from, to, value)
+          },
+        }
+      }
+      case 'spend': {
+        const key = useKey(call.from, permitMark(call.nonce))
+        if (uses.has(key)) return null
+        const use = { kind: 'cancelled' as const, to: '', value: 0n, transaction: hash, block: number }
+        return { logs: [], apply: (position) => uses.set(key, { ...use, position }) }
+      }
+      case 'permit': {
+        const { from, to, value, nonce, deadline, validAfter } = call.permit
+        const key = useKey(from, permitMark(nonce))
+        const isInTime = BigInt(seconds) >= validAfter && BigInt(seconds) <= deadline
+        if (uses.has(key) || !isInTime || balance(from) < value || !permitted.has(permitKey(call.permit))) return null
+        // By the rules of the room a call that nobody can read pays for nothing.
+        const kind = call.isWrapped ? ('cancelled' as const) : ('moved' as const)
+        const use = { kind, to: to.toLowerCase(), value, transaction: hash, block: number }
+        const event = { address: EXACT_PROXY, topics: [PROXY_EVENT], data: '0x' }
+        return {
+          logs: [transferLog(from, to, value), event],
+          apply(position) {
+            uses.set(key, { ...use, position })
             move(from, to, value)
           },
         }
@@ -255,6 +312,11 @@ export function createChain(world: World, options: ChainOptions) {
       authorized.add(keyOf(authorization))
     },
     isAuthorized: (authorization: Authorization) => authorized.has(keyOf(authorization)),
+    /** The same for a permit. */
+    permit(permit: Permit): void {
+      permitted.add(permitKey(permit))
+    },
+    isPermitted: (permit: Permit) => permitted.has(permitKey(permit)),
     /** Sends a transaction, which is in a block `afterMs` from now at the earliest. Its hash, at once. */
     send(calls: Call[], afterMs = 0): string {
       const hash = chance.hex(32)
@@ -287,6 +349,24 @@ export function createChain(world: World, options: ChainOptions) {
     isUsed(from: string, nonce: string, atBlock: number): boolean {
       const use = uses.get(useKey(from, nonce))
       return use !== undefined && use.block <= atBlock
+    },
+    /** 256 nonces of Permit2 as of a block: the bits that are set. */
+    nonceBits(from: string, place: bigint, atBlock: number): bigint {
+      let bits = 0n
+      for (const [key, { block }] of uses) {
+        const [owner, mark = ''] = key.split('|')
+        const nonce = /^permit (\d+)$/.exec(mark)?.[1]
+        if (owner !== from.toLowerCase() || nonce === undefined || block > atBlock) continue
+        if (BigInt(nonce) >> 8n === place) bits |= 1n << (BigInt(nonce) & 255n)
+      }
+      return bits
+    },
+    /** What a transaction calls; null for one that is in no block. */
+    called(hash: string): { to: string; input: string } | null {
+      const [call, ...more] = executed.has(hash.toLowerCase()) ? (known.get(hash.toLowerCase())?.calls ?? []) : []
+      if (!call) return null
+      const isPermit = call.kind === 'permit' && !call.isWrapped && more.length === 0
+      return isPermit ? { to: EXACT_PROXY, input: inputOf(call.permit) } : { to: ROUTER, input: '0x' }
     },
     receipt: receiptOf,
     logs(fromBlock: number, toBlock: number): PlacedLog[] {
@@ -345,6 +425,8 @@ export function createChain(world: World, options: ChainOptions) {
       /** Whether an authorization could still be used in a later block. */
       mayLand: ({ from, nonce, validBefore }: Authorization) =>
         fateOf(from, nonce).kind === 'unused' && BigInt(timeOf(headNumber() + 1)) < validBefore,
+      mayPermitLand: ({ from, nonce, deadline }: Permit) =>
+        fateOf(from, permitMark(nonce)).kind === 'unused' && BigInt(timeOf(headNumber() + 1)) <= deadline,
     },
   }
 }

@@ -1,7 +1,7 @@
 // A facilitator in front of chains: an honest one checks and answers as @x402/evm 2.27 does; others fail, hide, hurry or
 // lie. It holds no money: what it sends, the payer has authorized.
-import type { Authorization } from '../../src/x402/payment.ts'
-import type { Chain, Receipt } from './chain.ts'
+import type { Authorization, Permit } from '../../src/x402/payment.ts'
+import { type Call, type Chain, permitMark, type Receipt } from './chain.ts'
 import type { World } from './clock.ts'
 import type { SolanaChain } from './solana-chain.ts'
 import { isOnSolana, type Memory, solanaSettling } from './solana-facilitator.ts'
@@ -25,6 +25,8 @@ export type Settling =
   /** The payment verifies, and reverts on chain; the transaction is named. */
   | { kind: 'fails on chain' }
 
+export type PermitCall = { number: number; permit: Permit; chain: Chain }
+
 export type MessageCall = { number: number; message: string; from: string }
 
 export type Verifying = 'honest' | 'silent' | 'lost' | { refuses: string }
@@ -36,6 +38,8 @@ export type Facilitator = {
   /** Whether it answers `/supported` (and anything else, unless `settling` says otherwise). */
   state: 'up' | 'lost' | 'silent' | 'page'
   settling: (call: FacilitatorCall) => Settling
+  /** The same for a permit. */
+  settlingPermit: (call: PermitCall) => Settling
   /** The same for a message of Solana. */
   settlingMessage: (call: MessageCall) => Settling
   /** What it answers to a message that it has had before. */
@@ -51,7 +55,15 @@ const MARGIN_SECONDS = 6n
 const PAGE_TEXT = '<html>Bad gateway</html>'
 const PAGE: WireReply = { kind: 'reply', status: 502, body: PAGE_TEXT }
 
-type Asked = { authorization: Authorization; network: string; payTo: string; amount: bigint }
+/** What a payment is, to the chain: `mark` tells it from its payer's others. */
+type Asked = {
+  paying: Extract<Call, { kind: 'pay' | 'permit' }>
+  from: string
+  mark: string
+  network: string
+  payTo: string
+  amount: bigint
+}
 
 /** Serves `/settle`, `/verify` and `/supported` at an address without a slash at its end. */
 export function serveFacilitator(
@@ -64,42 +76,40 @@ export function serveFacilitator(
   const sent = new Map<string, string>()
   const base = new URL(url).pathname.replace(/\/$/, '')
 
-  const check = (chain: Chain, { authorization, payTo, amount }: Asked): string | null => {
-    const { from, to, value, validAfter, validBefore, nonce } = authorization
+  const check = (chain: Chain, asked: Asked): string | null => {
     const now = BigInt(Math.floor(world.now() / 1000))
-    if (!chain.isAuthorized(authorization)) return 'invalid_exact_evm_signature'
-    if (to.toLowerCase() !== payTo.toLowerCase()) return 'invalid_exact_evm_recipient_mismatch'
-    if (validBefore < now + MARGIN_SECONDS) return 'invalid_exact_evm_payload_authorization_valid_before'
-    if (validAfter > now) return 'invalid_exact_evm_payload_authorization_valid_after'
-    if (value !== amount) return 'invalid_exact_evm_payload_authorization_value_mismatch'
-    if (chain.isUsed(from, nonce, chain.headNumber())) return 'invalid_exact_evm_nonce_already_used'
-    if (chain.balance(from) < value) return 'invalid_exact_evm_insufficient_balance'
-    return null
+    return asked.paying.kind === 'pay'
+      ? checkAuthorization(chain, asked.paying.authorization, asked, now)
+      : checkPermit(chain, asked.paying.permit, asked, now)
   }
 
-  const broadcast = (chain: Chain, authorization: Authorization, afterMs = 0): string => {
-    const key = `${chain.network} ${authorization.from} ${authorization.nonce}`
+  const broadcast = (chain: Chain, { paying, from, mark }: Asked, afterMs = 0): string => {
+    const key = `${chain.network} ${from} ${mark}`
     const found = sent.get(key)
     if (found !== undefined && chain.receipt(found) === null) return found
-    const hash = chain.send([{ kind: 'pay', authorization }], afterMs)
+    const hash = chain.send([paying], afterMs)
     sent.set(key, hash)
     return hash
   }
 
-  const success = ({ authorization, network }: Asked, transaction: string) =>
-    json({ success: true, transaction, network, payer: authorization.from })
-  const failure = ({ authorization, network }: Asked, errorReason: string, transaction = '') =>
-    json({ success: false, errorReason, transaction, network, payer: authorization.from })
+  const success = ({ from, network }: Asked, transaction: string) =>
+    json({ success: true, transaction, network, payer: from })
+  const failure = ({ from, network }: Asked, errorReason: string, transaction = '') =>
+    json({ success: false, errorReason, transaction, network, payer: from })
   const said = (asked: Asked, receipt: Receipt) =>
     receipt.isSuccess
       ? success(asked, receipt.transactionHash)
       : failure(asked, 'invalid_transaction_state', receipt.transactionHash)
 
   const settle = async (chain: Chain, asked: Asked): Promise<WireReply> => {
-    const { authorization, network } = asked
+    const { paying, from, mark, network } = asked
     facilitator.counts.settle += 1
-    facilitator.settles.push({ atMs: world.now(), from: authorization.from, mark: authorization.nonce, network })
-    const how = facilitator.settling({ number: facilitator.counts.settle, authorization, chain })
+    facilitator.settles.push({ atMs: world.now(), from, mark, network })
+    const { settle: number } = facilitator.counts
+    const how =
+      paying.kind === 'pay'
+        ? facilitator.settling({ number, authorization: paying.authorization, chain })
+        : facilitator.settlingPermit({ number, permit: paying.permit, chain })
     world.note(`${url} settles: ${JSON.stringify(how)}`)
     switch (how.kind) {
       case 'nothing':
@@ -108,7 +118,7 @@ export function serveFacilitator(
       case 'claims':
         return success(asked, how.transaction)
       case 'refuses':
-        if (how.settlesAfterMs !== undefined) broadcast(chain, authorization, how.settlesAfterMs)
+        if (how.settlesAfterMs !== undefined) broadcast(chain, asked, how.settlesAfterMs)
         return failure(asked, how.reason, how.transaction)
       case 'fails on chain': {
         const hash = chain.send([{ kind: 'revert' }])
@@ -121,7 +131,7 @@ export function serveFacilitator(
     }
     const objection = check(chain, asked)
     if (objection !== null) return failure(asked, objection)
-    const hash = broadcast(chain, authorization, how.afterMs)
+    const hash = broadcast(chain, asked, how.afterMs)
     if (how.kind === 'answers before it settles') return success(asked, hash)
     if (how.kind === 'pending') return failure(asked, how.reason ?? 'settlement_pending', how.names ? hash : '')
     const receipt = await chain.included(hash)
@@ -131,11 +141,13 @@ export function serveFacilitator(
 
   const verify = (chain: Chain, asked: Asked): WireReply => {
     facilitator.counts.verify += 1
-    const { authorization } = asked
-    const how = facilitator.verifying({ number: facilitator.counts.verify, authorization, chain })
+    const { paying, from: payer } = asked
+    const how =
+      paying.kind === 'pay'
+        ? facilitator.verifying({ number: facilitator.counts.verify, authorization: paying.authorization, chain })
+        : 'honest'
     if (how === 'lost' || how === 'silent') return { kind: how }
     const invalidReason = how === 'honest' ? check(chain, asked) : how.refuses
-    const payer = authorization.from
     return json(invalidReason === null ? { isValid: true, payer } : { isValid: false, invalidReason, payer })
   }
 
@@ -143,6 +155,7 @@ export function serveFacilitator(
     url,
     state: 'up',
     settling: () => ({ kind: 'honest' }),
+    settlingPermit: () => ({ kind: 'honest' }),
     settlingMessage: () => ({ kind: 'honest' }),
     memory: 'remembers',
     verifying: () => 'honest',
@@ -175,22 +188,70 @@ export function serveFacilitator(
 const fieldsOf = (value: unknown): Map<string, unknown> =>
   typeof value === 'object' && value !== null ? new Map(Object.entries(value)) : new Map()
 
+type Wanted = Pick<Asked, 'payTo' | 'amount'>
+
+function checkAuthorization(chain: Chain, signed: Authorization, { payTo, amount }: Wanted, now: bigint) {
+  const { from, to, value, validAfter, validBefore, nonce } = signed
+  if (!chain.isAuthorized(signed)) return 'invalid_exact_evm_signature'
+  if (to.toLowerCase() !== payTo.toLowerCase()) return 'invalid_exact_evm_recipient_mismatch'
+  if (validBefore < now + MARGIN_SECONDS) return 'invalid_exact_evm_payload_authorization_valid_before'
+  if (validAfter > now) return 'invalid_exact_evm_payload_authorization_valid_after'
+  if (value !== amount) return 'invalid_exact_evm_payload_authorization_value_mismatch'
+  if (chain.isUsed(from, nonce, chain.headNumber())) return 'invalid_exact_evm_nonce_already_used'
+  return chain.balance(from) < value ? 'invalid_exact_evm_insufficient_balance' : null
+}
+
+function checkPermit(chain: Chain, signed: Permit, { payTo, amount }: Wanted, now: bigint) {
+  const { from, to, value, validAfter, deadline, nonce } = signed
+  if (!chain.isPermitted(signed)) return 'invalid_permit2_signature'
+  if (to.toLowerCase() !== payTo.toLowerCase()) return 'invalid_permit2_recipient_mismatch'
+  if (deadline < now + MARGIN_SECONDS) return 'permit2_deadline_expired'
+  if (validAfter > now) return 'permit2_not_yet_valid'
+  if (value !== amount) return 'permit2_amount_mismatch'
+  const bits = chain.nonceBits(from, nonce >> 8n, chain.headNumber())
+  if ((bits >> (nonce & 255n)) & 1n) return 'permit2_invalid_nonce'
+  return chain.balance(from) < value ? 'permit2_insufficient_balance' : null
+}
+
+const hexIn = (fields: Map<string, unknown>, name: string): `0x${string}` =>
+  `0x${String(fields.get(name)).slice(2).toLowerCase()}`
+const whole = (value: unknown): bigint | null =>
+  typeof value === 'string' && /^[0-9]+$/.test(value) ? BigInt(value) : null
+
 /** The envelope of x402 version 2, as far as a facilitator reads it. */
 function readEnvelope(text: string): Asked | null {
   const envelope = fieldsOf(JSON.parse(text))
   const requirements = fieldsOf(envelope.get('paymentRequirements'))
-  const signed = fieldsOf(fieldsOf(fieldsOf(envelope.get('paymentPayload')).get('payload')).get('authorization'))
-  const hex = (name: string): `0x${string}` => `0x${String(signed.get(name)).slice(2).toLowerCase()}`
-  const whole = (value: unknown) => (typeof value === 'string' && /^[0-9]+$/.test(value) ? BigInt(value) : null)
+  const payload = fieldsOf(fieldsOf(envelope.get('paymentPayload')).get('payload'))
+  const amount = whole(requirements.get('amount'))
+  const authorization = readAuthorization(fieldsOf(payload.get('authorization')))
+  const permit = readPermit(fieldsOf(payload.get('permit2Authorization')))
+  if (amount === null) return null
+  const wanted = { network: String(requirements.get('network')), payTo: String(requirements.get('payTo')), amount }
+  if (authorization) {
+    const { from, nonce } = authorization
+    return { paying: { kind: 'pay', authorization }, from, mark: nonce, ...wanted }
+  }
+  return permit && { paying: { kind: 'permit', permit }, from: permit.from, mark: permitMark(permit.nonce), ...wanted }
+}
+
+function readAuthorization(signed: Map<string, unknown>): Authorization | null {
   const value = whole(signed.get('value'))
   const validAfter = whole(signed.get('validAfter'))
   const validBefore = whole(signed.get('validBefore'))
-  const amount = whole(requirements.get('amount'))
-  if (value === null || validAfter === null || validBefore === null || amount === null) return null
-  return {
-    authorization: { from: hex('from'), to: hex('to'), value, validAfter, validBefore, nonce: hex('nonce') },
-    network: String(requirements.get('network')),
-    payTo: String(requirements.get('payTo')),
-    amount,
-  }
+  if (value === null || validAfter === null || validBefore === null) return null
+  const [from, to, nonce] = [hexIn(signed, 'from'), hexIn(signed, 'to'), hexIn(signed, 'nonce')]
+  return { from, to, value, validAfter, validBefore, nonce }
+}
+
+function readPermit(signed: Map<string, unknown>): Permit | null {
+  const [permitted, witness] = [fieldsOf(signed.get('permitted')), fieldsOf(signed.get('witness'))]
+  const value = whole(permitted.get('amount'))
+  const nonce = whole(signed.get('nonce'))
+  const deadline = whole(signed.get('deadline'))
+  const validAfter = whole(witness.get('validAfter'))
+  if (value === null || nonce === null || deadline === null || validAfter === null) return null
+  const [from, spender] = [hexIn(signed, 'from'), hexIn(signed, 'spender')]
+  const [asset, to] = [hexIn(permitted, 'token'), hexIn(witness, 'to')]
+  return { from, asset, value, spender, nonce, deadline, to, validAfter }
 }

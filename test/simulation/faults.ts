@@ -1,5 +1,5 @@
 // What goes wrong in a history, from outside: objects die, chains think again, wallets are clever. And how all is well again.
-import type { Chain } from './chain.ts'
+import type { Call, Chain } from './chain.ts'
 import type { Judge } from './judge.ts'
 import type { Random } from './random.ts'
 import type { RpcKnobs } from './rpc.ts'
@@ -30,6 +30,7 @@ export function heal(stage: Stage): void {
   for (const facilitator of stage.facilitators) {
     facilitator.state = 'up'
     facilitator.settling = () => ({ kind: 'honest' })
+    facilitator.settlingPermit = () => ({ kind: 'honest' })
     facilitator.settlingMessage = () => ({ kind: 'honest' })
   }
   stage.ledger.behave = () => 'honest'
@@ -70,6 +71,17 @@ export function sendPast(stage: Stage, judge: Judge, random: Random): void {
   // Only its facilitator can send a message of Solana, for whomever.
   if (one.order.kind === 'svm') {
     stage.solana.chain.send(one.order.mark)
+    return
+  }
+  if (one.order.kind === 'permit2') {
+    const { network, permit } = one.order
+    const { from, nonce } = permit
+    const calls: readonly [Call, ...Call[]] = [
+      { kind: 'permit', permit },
+      { kind: 'permit', permit, isWrapped: true },
+      { kind: 'spend', from, nonce },
+    ]
+    chainOf(stage, network).send([random.pick(calls)])
     return
   }
   const { network, authorization } = one.order

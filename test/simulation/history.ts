@@ -2,16 +2,25 @@
 // The plan is drawn before anything happens, so that a change of the code under test changes no plan.
 
 import { unrest } from './cases.ts'
+import { permitMark } from './chain.ts'
 import { run } from './clock.ts'
 import type { Settling } from './facilitator.ts'
 import { crashAll, heal } from './faults.ts'
 import { createJudge, type Judge } from './judge.ts'
 import { month, NETWORKS, type Order, type Product, single } from './orders.ts'
-import { drawMessageSettling, drawPlan, drawSettling, FAULTS_MS, type Plan, type Reader } from './plan.ts'
+import {
+  drawMessageSettling,
+  drawPermitSettling,
+  drawPlan,
+  drawSettling,
+  FAULTS_MS,
+  type Plan,
+  type Reader,
+} from './plan.ts'
 import type { Random } from './random.ts'
 import { signOnSolana, solanaReader } from './solana-orders.ts'
 import { createStage, objectOf, rowsOf, type Stage } from './stage.ts'
-import { type Answer, ask, sign } from './worker.ts'
+import { type Answer, ask, sign, signPermit } from './worker.ts'
 
 export type Outcome = {
   seed: string
@@ -108,7 +117,9 @@ function signerOf(stage: Stage, plan: Plan, reader: Reader, random: Random): Sig
   const { payer, windowSeconds, owner } = reader
   if (!plan.onSolana[payer]) {
     const from = payerOf(payer)
-    return (product, network, identifier) => sign(stage, { from, network, product, windowSeconds, owner, identifier })
+    const signOne = reader.byPermit ? signPermit : sign
+    return (product, network, identifier) =>
+      signOne(stage, { from, network, product, windowSeconds, owner, identifier })
   }
   const draw = random.fork(`signatures ${reader.startMs}`)
   const urls = stage.facilitators.map(({ url }) => url)
@@ -195,6 +206,7 @@ function crashSometimes(stage: Stage, { badness }: Plan, random: Random): void {
 /** How settlements and the ledger go, call by call. */
 function settleBadly(stage: Stage, judge: Judge, { badness }: Plan, random: Random): void {
   const draw = random.fork('settlements')
+  const permits = random.fork('settlements of permits')
   for (const facilitator of stage.facilitators) {
     facilitator.settling = ({ authorization, chain }) => {
       if (!draw.chance(badness.settle)) return { kind: 'honest', afterMs: draw.pick([0, 0, 5_000]) }
@@ -210,6 +222,18 @@ function settleBadly(stage: Stage, judge: Judge, { badness }: Plan, random: Rand
       const isTurnedAway = how.kind === 'nothing' && typeof how.reply === 'object' && how.reply.status === 429
       if (one && isTurnedAway) judge.turnedAway(one)
       // It may be wrong about what is to come: then its word was a lie.
+      if (one && how.kind === 'answers before it settles') one.isWord = true
+      return how
+    }
+    facilitator.settlingPermit = ({ permit, chain }) => {
+      const mark = permitMark(permit.nonce)
+      if (!permits.chance(badness.settle)) return { kind: 'honest', afterMs: permits.pick([0, 0, 5_000]) }
+      const how = drawPermitSettling(permits)
+      const one = [...judge.cases.values()].find(({ order }) => order.mark === mark && order.network === chain.network)
+      const lies = how.kind === 'refuses' && how.settlesAfterMs !== undefined
+      if (one && lies && how.reason === 'insufficient_funds') one.isExcused = true
+      const isTurnedAway = how.kind === 'nothing' && typeof how.reply === 'object' && how.reply.status === 429
+      if (one && isTurnedAway) judge.turnedAway(one)
       if (one && how.kind === 'answers before it settles') one.isWord = true
       return how
     }

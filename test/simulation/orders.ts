@@ -1,11 +1,13 @@
 // What the imitated site sells, and the payments that readers sign for it. The one place that makes a verified payment
 // without a signature: the imitated chain proves none.
 
+import { EXACT_PROXY, permitKey } from '../../src/networks/permit2.ts'
 import type { Resource } from '../../src/policy/scope.ts'
 import { chainIdOf } from '../../src/x402/assets.ts'
-import type { Authorization, Offer, Owner, VerifiedPayment } from '../../src/x402/payment.ts'
+import type { Authorization, Offer, Owner, Permit, VerifiedPayment } from '../../src/x402/payment.ts'
 import type { SvmTransfer } from '../../src/x402/svm.ts'
 import { usdcOn } from '../world/usdc.ts'
+import { permitMark } from './chain.ts'
 import type { World } from './clock.ts'
 
 export const SITE = 'https://news.example'
@@ -60,8 +62,9 @@ export const job = (path = '/api/run', amount = 60_000n): Product => ({
 })
 
 /** One signed payment. */
-export type Order = EvmOrder | SolanaOrder
+export type Order = EvmOrder | PermitOrder | SolanaOrder
 export type EvmOrder = Signed & { kind: 'eip3009'; authorization: Authorization }
+export type PermitOrder = Signed & { kind: 'permit2'; permit: Permit }
 export type SolanaOrder = Signed & { kind: 'svm'; transfer: SvmTransfer }
 type Signed = {
   product: Product
@@ -103,19 +106,8 @@ export function signOrder(world: World, signing: Signing): EvmOrder {
     validBefore: BigInt(nowSeconds + windowSeconds),
     nonce,
   }
-  const { method, path, scope, accessSeconds, amount, flow } = product
-  const offer: Offer = {
-    network,
-    asset: asset.asset,
-    payTo,
-    amount,
-    transfer: { kind: 'eip3009', ...asset.eip712 },
-    maxTimeoutSeconds: 300,
-    name: null,
-    accessSeconds,
-    scope,
-    flow,
-  }
+  const { method, path, amount } = product
+  const offer = offerOf(network, product, payTo, { kind: 'eip3009', ...asset.eip712 })
   const key = `3009|${chainIdOf(network)}|${asset.asset.toLowerCase()}|${from}|${nonce}`
   const payment = {
     x402Version: 2 as const,
@@ -140,6 +132,66 @@ export function signOrder(world: World, signing: Signing): EvmOrder {
     mark: nonce,
     endsAtSeconds: nowSeconds + windowSeconds,
     authorization,
+    key,
+    owner,
+    identifier,
+    verified: proven({ payment, offer, costs: [offer], window: 'open', owner, key }),
+    resource: { site: SITE, method, path, id: path },
+  }
+}
+
+const offerOf = (network: string, product: Product, payTo: string, transfer: Offer['transfer']): Offer => ({
+  network,
+  asset: usdcOn(network).asset,
+  payTo,
+  amount: product.amount,
+  transfer,
+  maxTimeoutSeconds: 300,
+  name: null,
+  accessSeconds: product.accessSeconds,
+  scope: product.scope,
+  flow: product.flow,
+})
+
+/** A permit its payer has signed for the same token; nobody has been shown it. */
+export function permitOrder(world: World, signing: Omit<Signing, 'nonce'> & { nonce?: bigint }): PermitOrder {
+  const { from, network, product, windowSeconds = 300, identifier = null, owner = 'key', payTo = PAY_TO } = signing
+  const { asset } = usdcOn(network)
+  const nowSeconds = Math.floor(world.now() / 1000)
+  const nonce = signing.nonce ?? BigInt(world.random.hex(32))
+  const permit: Permit = {
+    from,
+    asset: `0x${asset.slice(2).toLowerCase()}`,
+    value: product.amount,
+    spender: EXACT_PROXY,
+    nonce,
+    deadline: BigInt(nowSeconds + windowSeconds),
+    to: payTo,
+    validAfter: 0n,
+  }
+  const offer = offerOf(network, product, payTo, { kind: 'permit2' })
+  const key = permitKey(permit, network)
+  const { method, path, amount } = product
+  const signature = `0x${nonce.toString(16).padStart(64, '0')}${'33'.repeat(33)}` as const
+  const payment = {
+    x402Version: 2 as const,
+    scheme: 'exact',
+    network,
+    payer: from,
+    transfer: { kind: 'permit2' as const, permit, signature },
+    accepted: { amount, asset, payTo, resource: null },
+    identifier,
+    quote: null,
+    answering: null,
+  }
+  return {
+    kind: 'permit2',
+    product,
+    network,
+    from,
+    mark: permitMark(nonce),
+    endsAtSeconds: nowSeconds + windowSeconds,
+    permit,
     key,
     owner,
     identifier,

@@ -15,12 +15,15 @@ export const FAULTS_MS = 120_000
 export const MOST_VISITS = 5
 /** As many payers of a kind that one in three histories or so has one. */
 const ON_SOLANA = 0.35
+/** The same of readers who pay by Permit2. */
+const BY_PERMIT = 0.2
 
 export type Reader = {
   payer: number
   startMs: number
   product: Product
   network: string
+  byPermit: boolean
   identifier: string | null
   windowSeconds: number
   owner: 'key' | 'code'
@@ -64,9 +67,10 @@ export function drawPlan(seed: string): Plan {
   const solana = createRandom(`${seed}/plan/solana`)
   const onSolana = Array.from({ length: payers }, () => solana.chance(ON_SOLANA))
   const spread = random.pick([500, 3_000, 30_000, 60_000])
+  const permits = createRandom(`${seed}/plan/permits`)
   const readers = Array.from(
     { length: random.between(2, 4) },
-    (): Reader => drawReader(random, payers, products(), spread),
+    (): Reader => ({ ...drawReader(random, payers, products(), spread), byPermit: permits.chance(BY_PERMIT) }),
   )
   return {
     payers: Array.from({ length: payers }, () => (random.chance(0.1) ? 100_000n : 10n ** 12n)),
@@ -84,7 +88,7 @@ export function drawPlan(seed: string): Plan {
   }
 }
 
-function drawReader(random: Random, payers: number, product: Product, spread: number): Reader {
+function drawReader(random: Random, payers: number, product: Product, spread: number): Omit<Reader, 'byPermit'> {
   const visits = Array.from({ length: MOST_VISITS }, (): Visit => {
     switch (random.between(0, 9)) {
       case 0:
@@ -278,6 +282,22 @@ export function drawMessageSettling(random: Random): Settling {
       }
     case 1:
       return { kind: 'refuses', reason: 'invalid_exact_svm_transaction_simulation_failed' }
+    default:
+      return drawSettling(random)
+  }
+}
+
+/** As of an authorization; and what a facilitator says of permits alone. */
+export function drawPermitSettling(random: Random): Settling {
+  switch (random.between(0, 4)) {
+    case 0:
+      return {
+        kind: 'refuses',
+        reason: random.pick(['permit2_simulation_failed', 'unexpected_settle_error', 'permit2_invalid_nonce'] as const),
+        ...(random.chance(0.5) ? { settlesAfterMs: random.pick([0, 3_000, 20_000]) } : {}),
+      }
+    case 1:
+      return { kind: 'refuses', reason: 'permit2_allowance_required' }
     default:
       return drawSettling(random)
   }

@@ -131,6 +131,10 @@ function answerOf(chain: Chain, knobs: RpcKnobs, { method, params }: RpcCall, he
       const number = numberOf(params[1])
       if (number === null || number > head) return refuse('header not found')
       if (number < oldest) return refuse('missing trie node')
+      if (data.startsWith('0x4fe02b44')) {
+        const bits = chain.nonceBits(`0x${data.slice(34, 74)}`, BigInt(`0x${data.slice(74, 138)}`), number)
+        return { result: `0x${bits.toString(16).padStart(64, '0')}` }
+      }
       if (!data.startsWith('0xe94a0102')) return refuse('execution reverted', 3)
       const isUsed = chain.isUsed(`0x${data.slice(34, 74)}`, `0x${data.slice(74, 138)}`, number)
       return { result: `0x${(isUsed ? '1' : '0').padStart(64, '0')}` }
@@ -150,6 +154,12 @@ function answerOf(chain: Chain, knobs: RpcKnobs, { method, params }: RpcCall, he
           logs: receipt.logs.map(logOf),
         },
       }
+    }
+    case 'eth_getTransactionByHash': {
+      const hash = String(params[0])
+      const block = chain.receipt(hash)?.blockNumber ?? Number.POSITIVE_INFINITY
+      const called = block > head ? null : chain.called(hash)
+      return { result: called && { hash, ...called, blockNumber: quantity(block) } }
     }
     default:
       return refuse(`the method ${method} does not exist`, -32601)

@@ -6,11 +6,11 @@ import type { Chain } from './chain.ts'
 import { run } from './clock.ts'
 import type { Facilitator } from './facilitator.ts'
 import { createJudge, type Judge } from './judge.ts'
-import type { EvmOrder, Order, Product, Signing, SolanaOrder } from './orders.ts'
+import type { EvmOrder, Order, PermitOrder, Product, Signing, SolanaOrder } from './orders.ts'
 import type { Rpc } from './rpc.ts'
 import { type SolanaSigning, signOnSolana, solanaReader } from './solana-orders.ts'
 import { chainOf, createStage, rowsOf, rpcOf, type Stage, type StageOptions } from './stage.ts'
-import { type Answer, ask, sign, type Visit } from './worker.ts'
+import { type Answer, ask, sign, signPermit, type Visit } from './worker.ts'
 
 export const BASE = 'eip155:8453'
 export const POLYGON = 'eip155:137'
@@ -26,6 +26,8 @@ export type Tale = {
   second: Facilitator
   /** A payment on Base, unless it says otherwise. */
   sign(product: Product, signing?: Partial<Signing>): EvmOrder
+  /** The same by Permit2. */
+  signPermit(product: Product, signing?: Partial<Parameters<typeof signPermit>[1]>): PermitOrder
   /** A payment on Solana, of the one reader there. */
   signOnSolana(product: Product, signing?: Partial<SolanaSigning>): SolanaOrder
   ask(order: Order, visit?: Visit): Promise<Answer>
@@ -70,6 +72,11 @@ export async function tell(
     second,
     sign(product, signing = {}) {
       const order = sign(stage, { from: PAYER, network: BASE, product, ...signing })
+      judge.caseOf(order)
+      return order
+    },
+    signPermit(product, signing = {}) {
+      const order = signPermit(stage, { from: PAYER, network: BASE, product, ...signing })
       judge.caseOf(order)
       return order
     },

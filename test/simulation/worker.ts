@@ -6,7 +6,7 @@ import { handingOut, lookFirst, redeem } from '../../src/purchase.ts'
 import { worldOf } from '../../src/site.ts'
 import type { FirstLook } from '../../src/x402/payment.ts'
 import type { Process } from './clock.ts'
-import { type EvmOrder, type Order, signOrder } from './orders.ts'
+import { type EvmOrder, type Order, type PermitOrder, permitOrder, signOrder } from './orders.ts'
 import type { Stage, StageEnv } from './stage.ts'
 
 /** What a reader, the origin and the worker's machine do to one request; milliseconds. */
@@ -160,10 +160,16 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 const hungUp = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 
+const EXPIRED = {
+  eip3009: 'invalid_exact_evm_payload_authorization_valid_before',
+  permit2: 'permit2_deadline_expired',
+  svm: 'payment_expired',
+} as const
+
 /** The window, as the worker reads it. */
 function objectionOf({ kind, endsAtSeconds }: Order, nowMs: number): Refusal | null {
   if (endsAtSeconds - Math.floor(nowMs / 1000) >= SETTLE_MARGIN_SECONDS) return null
-  return { code: kind === 'svm' ? 'payment_expired' : 'invalid_exact_evm_payload_authorization_valid_before' }
+  return { code: EXPIRED[kind] }
 }
 
 async function lookAt(env: StageEnv, { verified }: Order): Promise<FirstLook | null> {
@@ -180,5 +186,12 @@ export function sign(
 ): EvmOrder {
   const order = signOrder(stage.world, ...given)
   stage.chains.get(order.network)?.authorize(order.authorization)
+  return order
+}
+
+/** The same by Permit2. */
+export function signPermit(stage: Stage, signing: Parameters<typeof permitOrder>[1]): PermitOrder {
+  const order = permitOrder(stage.world, signing)
+  stage.chains.get(order.network)?.permit(order.permit)
   return order
 }

@@ -2,6 +2,7 @@
 import './answers.ts'
 import './chain.ts'
 import './facilitators.ts'
+import './permits.ts'
 import './solana.ts'
 import './waits.ts'
 import './wallets.ts'
