@@ -365,8 +365,9 @@ export function createChain(world: World, options: ChainOptions) {
     called(hash: string): { to: string; input: string } | null {
       const [call, ...more] = executed.has(hash.toLowerCase()) ? (known.get(hash.toLowerCase())?.calls ?? []) : []
       if (!call) return null
-      const isPermit = call.kind === 'permit' && !call.isWrapped && more.length === 0
-      return isPermit ? { to: EXACT_PROXY, input: inputOf(call.permit) } : { to: ROUTER, input: '0x' }
+      if (call.kind !== 'permit' || more.length > 0) return { to: ROUTER, input: '0x' }
+      // A contract may be called with the very words, and do something else.
+      return { to: call.isWrapped ? ROUTER : EXACT_PROXY, input: inputOf(call.permit) }
     },
     receipt: receiptOf,
     logs(fromBlock: number, toBlock: number): PlacedLog[] {
