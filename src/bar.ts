@@ -1,11 +1,12 @@
 // Puts the reader's bar at the end of a bought article, as it streams by. Only into whole pages that a browser opens:
 // programs get the publisher's bytes.
 
-import { bar, type Until } from './pages/bar.tsx'
-import type { Brand } from './pages/page.tsx'
+import { BAR_STYLE, bar, type Until } from './pages/bar.tsx'
+import { type Brand, hashOf } from './pages/page.tsx'
 import type { Grant } from './pass.ts'
 import { stringsOf } from './respond.ts'
 import { nowSeconds } from './site.ts'
+import { withStyleLetIn } from './wall/csp.ts'
 
 /** A pass holder's page with the bar; anything else as it is. */
 export async function withBar(request: Request, brand: Brand, content: Response, grant: Grant): Promise<Response> {
@@ -22,6 +23,8 @@ export async function withBar(request: Request, brand: Brand, content: Response,
   const withEnding = new TransformStream<Uint8Array, Uint8Array>({ flush: (end) => end.enqueue(ending) })
   const longer = new Headers(headers)
   longer.delete('Content-Length')
+  const policy = headers.get('Content-Security-Policy')
+  if (policy !== null) longer.set('Content-Security-Policy', withStyleLetIn(policy, await hashOf(BAR_STYLE)))
   return new Response(body.pipeThrough(withEnding), { status: content.status, headers: longer })
 }
 

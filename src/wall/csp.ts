@@ -74,6 +74,21 @@ export function wallPolicy({ headers, metas, script, styles, kept, site, base }:
   return values.join(', ').length > LONGEST ? null : values
 }
 
+/** A page's own policy as it is, but that one more inline style may stand in the page. `hash`: `sha256-…`. */
+export function withStyleLetIn(header: string, hash: string): string {
+  if (header.length > LONGEST_GIVEN || HAS_CONTROL.test(header)) return header
+  return policiesIn(header)
+    .map((policy) => {
+      const governing = ['style-src-elem', 'style-src', 'default-src'].find((name) => policy.has(name))
+      const list = policy.get(governing ?? '') ?? []
+      const sources = list.filter((source) => source.toLowerCase() !== "'none'")
+      if (governing === undefined || allowsAllInline(list)) return policy
+      return new Map([...policy, ['style-src-elem', [...sources, `'${hash}'`]] as const])
+    })
+    .map((policy) => [...policy].map(written).join('; '))
+    .join(', ')
+}
+
 /** The policies of one value. Browsers part a meta element's at commas too, and the parts together are never looser. */
 const policiesIn = (value: string): Policy[] =>
   value
@@ -142,16 +157,18 @@ const addresses = (list: readonly string[]): string[] =>
 
 /** The list with our hashes, unless it allows all inline styles: a hash would end that. */
 function styleSources(list: readonly string[], hashes: readonly string[]): string[] {
-  const has = (keyword: string) => list.some((source) => source.toLowerCase() === keyword)
-  const keyed = list.filter((source) => KEYED.test(source))
-  const allowsAll = keyed.length === 0 && has("'unsafe-inline'")
   return [
     ...addresses(list),
-    ...keyed,
-    ...(has("'unsafe-hashes'") ? ["'unsafe-hashes'"] : []),
-    ...(allowsAll ? ["'unsafe-inline'"] : hashes),
+    ...list.filter((source) => KEYED.test(source)),
+    ...(has(list, "'unsafe-hashes'") ? ["'unsafe-hashes'"] : []),
+    ...(allowsAllInline(list) ? ["'unsafe-inline'"] : hashes),
   ]
 }
+
+const has = (list: readonly string[], keyword: string) => list.some((source) => source.toLowerCase() === keyword)
+
+const allowsAllInline = (list: readonly string[]): boolean =>
+  has(list, "'unsafe-inline'") && !list.some((source) => KEYED.test(source))
 
 /** How a policy names a kept script: as narrowly as it can; null where it cannot. */
 function sourceOf({ src, hash, nonce }: KeptScript, site: string): string | null {

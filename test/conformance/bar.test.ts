@@ -1,4 +1,5 @@
 // The bar under what a reader has bought: only into pages it fits into, and never at the price of a byte of them.
+import { createHash } from 'node:crypto'
 import { brotliCompressSync, brotliDecompressSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Answer } from '../world/answer.ts'
@@ -49,6 +50,16 @@ describe('at the end of a page', () => {
   ])('that is %s', async (contentType) => {
     tell(contentType)
     expect(barBehind(PAGE, await opened())).toMatch(BAR)
+  })
+
+  test('whose policy allows no inline style but those it names: the bar’s is named too, and nothing else', async () => {
+    tell('text/html', PAGE, { 'Content-Security-Policy': "default-src 'self'" })
+    const answer = await opened()
+    const style = /<style>(.*)<\/style>/s.exec(barBehind(PAGE, answer))?.[1] ?? ''
+    const hash = createHash('sha256').update(style).digest('base64')
+    const policy = `default-src 'self'; style-src-elem 'self' 'sha256-${hash}'`
+    expect(answer.header('Content-Security-Policy')).toBe(policy)
+    expect(answer.text).not.toContain('style=')
   })
 
   test('in letters that any charset has', async () => {

@@ -1,7 +1,7 @@
 // The policy of a walled page: the page shows what it showed before, and runs nothing but our script and the kept ones.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type KeptScript, type WallPolicy, wallPolicy } from '../../src/wall/csp.ts'
+import { type KeptScript, type WallPolicy, wallPolicy, withStyleLetIn } from '../../src/wall/csp.ts'
 
 const SITE = 'https://news.example'
 const OURS = 'sha256-b3VyIHNjcmlwdCBpcyB0aGUgb25seSBvbmUgaGVyZS4='
@@ -468,5 +468,28 @@ describe('for every policy', () => {
       }),
       RUNS,
     )
+  })
+})
+
+describe('one more style in a page that is bought', () => {
+  const HASH = 'sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='
+  test.each([
+    ["default-src 'self'", `default-src 'self'; style-src-elem 'self' '${HASH}'`],
+    ["style-src 'self' 'nonce-abc'", `style-src 'self' 'nonce-abc'; style-src-elem 'self' 'nonce-abc' '${HASH}'`],
+    ["default-src 'none'; script-src a.example", `default-src 'none'; script-src a.example; style-src-elem '${HASH}'`],
+    ["style-src-elem 'self'; style-src *", `style-src-elem 'self' '${HASH}'; style-src *`],
+    [
+      "style-src 'self', default-src *",
+      `style-src 'self'; style-src-elem 'self' '${HASH}', default-src *; style-src-elem * '${HASH}'`,
+    ],
+    ["style-src 'self' 'unsafe-inline'", "style-src 'self' 'unsafe-inline'"],
+    [
+      "style-src 'unsafe-inline' 'nonce-a'",
+      `style-src 'unsafe-inline' 'nonce-a'; style-src-elem 'unsafe-inline' 'nonce-a' '${HASH}'`,
+    ],
+    ["script-src 'self'; upgrade-insecure-requests", "script-src 'self'; upgrade-insecure-requests"],
+    ["default-src 'self'\u0001", "default-src 'self'\u0001"],
+  ])('beside %s', (policy, expected) => {
+    expect(withStyleLetIn(policy, HASH)).toBe(expected)
   })
 })
