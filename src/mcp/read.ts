@@ -50,7 +50,8 @@ export async function read(tools: Tools, call: Call, given: unknown): Promise<Bo
 function paymentIn({ params }: Call): string | null | undefined {
   const sent = metaOf(params)[PAYMENT]
   if (sent === undefined || sent === null) return null
-  if (typeof sent === 'string') return sent
+  // What is no header value is no payment either.
+  if (typeof sent === 'string') return /^[\t -~]*$/.test(sent.trim()) ? sent.trim() : undefined
   return typeof sent === 'object' ? encodeJson(sent) : undefined
 }
 
