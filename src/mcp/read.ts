@@ -7,7 +7,7 @@ import { askedFor } from '../markdown.ts'
 import { bearerToken, cookieName } from '../pass.ts'
 import { decide } from '../policy/policy.ts'
 import type { World } from '../site.ts'
-import { decodeJson, encodeBytes, encodeJson } from '../x402/base64.ts'
+import { decodeJson, encodeJson, encodePadded } from '../x402/base64.ts'
 import { addressIn, readArguments } from './tools.ts'
 import { around, type Call, inAscii, inJson, metaOf, refused, refusedBy, type ToolResult, tell } from './wire.ts'
 
@@ -50,8 +50,8 @@ export async function read(tools: Tools, call: Call, given: unknown): Promise<Bo
 function paymentIn({ params }: Call): string | null | undefined {
   const sent = metaOf(params)[PAYMENT]
   if (sent === undefined || sent === null) return null
-  // What is no base64 may be no header either.
-  if (typeof sent === 'string') return /^[\w+/=-]*$/.test(sent) ? sent : undefined
+  // What is no header value is no payment either.
+  if (typeof sent === 'string') return /^[\t -~]*$/.test(sent.trim()) ? sent.trim() : undefined
   return typeof sent === 'object' ? encodeJson(sent) : undefined
 }
 
@@ -200,6 +200,6 @@ function base64Writer(): Writer {
     if (bytes) all.set(bytes, over.byteLength)
     const whole = bytes === null ? all.byteLength : all.byteLength - (all.byteLength % 3)
     over = all.slice(whole)
-    return encodeBytes(all.subarray(0, whole))
+    return encodePadded(all.subarray(0, whole))
   }
 }

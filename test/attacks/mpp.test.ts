@@ -88,6 +88,23 @@ describe('one authorization in several dialects', () => {
     expect((await shop.ask(ARTICLE, paying(payment))).text).toBe(CONTENT)
   })
 
+  test('delivered again for another challenge is no receipt for that one', async () => {
+    const identifier = 'one-purchase-000001'
+    const paid = challengeIn(await asked())
+    const signed = await answerTo(paid, await shop.reader())
+    const ask = (challenge: MppChallenge) =>
+      shop.ask(ARTICLE, {
+        headers: { Authorization: credentialOf(challenge, signed), 'Idempotency-Key': identifier },
+      })
+    expect(mppReceipt(await ask(paid))?.challengeId).toBe(paid.id)
+    const others = [challengeIn(await asked()), { ...paid, id: 'of one’s own' }]
+    for (const other of others) {
+      const { result: again, cost } = await shop.costOf(() => ask(other))
+      expect([again.text, cost]).toEqual([CONTENT, NOTHING])
+      expect(mppReceipt(again)?.challengeId).not.toBe(other.id)
+    }
+  })
+
   test('in all dialects at once, at two articles, is one grant', async () => {
     const challenge = challengeIn(await asked())
     const signed = await answerTo(challenge, await shop.reader(PRICE * 20n))

@@ -278,7 +278,18 @@ test('switched off, nobody gets Markdown that the origin does not answer', async
     const { result } = await buy('/articles/both', MARKDOWN)
     expect(shown(result)).toMatchObject({ status: 200, text: PAGE })
     expect((await shop.ask('/articles/both.md')).status).toBe(404)
+    // Who takes a page as gladly gets one, as ever.
+    const page = await shop.ask('/articles/hello', { headers: { Accept: 'text/html, text/markdown, */*;q=0.1' } })
+    expect([page.status, page.headers.get('Content-Type')]).toEqual([402, 'text/html; charset=utf-8'])
   } finally {
     await shop.site.become({ MACHINES: {} })
   }
+})
+
+test('a page that would be many times as long in Markdown is sold as the page it is', async () => {
+  const page = `<!doctype html><article>${'<blockquote>'.repeat(100)}${'<p>x</p>'.repeat(30_000)}</article>`
+  origin.tell({ headers: HTML, body: page })
+  const { result } = await buy('/pages/quotes', MARKDOWN)
+  expect(result.status).toBe(200)
+  expect(result.text.length).toBeLessThan(2 * page.length)
 })

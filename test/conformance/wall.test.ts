@@ -33,6 +33,13 @@ beforeAll(async () => {
     { path: '/articles/*', price: '$0.05', access: '24h' },
     { path: '/found/*', price: '$0.05', access: '24h', wall: { status: 200 } },
     { path: '/plain/*', price: '$0.05', access: '24h', wall: false },
+    {
+      path: '/both/*',
+      price: '$0.05',
+      access: '24h',
+      description: 'd'.repeat(500),
+      offers: [{ name: 'Day pass over the archive of pages', price: '$0.50', access: '24h', scope: '/both/*' }],
+    },
   ]
   shop = await openShop({ ORIGIN_URL: origin.url, ROUTES })
 })
@@ -415,4 +422,22 @@ test('bought, it is whole', async () => {
   const { result, cost } = await shop.costOf(async () => shop.buy('v2', PAGE, await shop.reader()))
   expect(result.text).toContain(SECRET)
   expect(cost).toEqual(ONE_SALE)
+})
+
+test('a page with a long policy of its own keeps all headers of its 402 under 8 KiB, with MPP as without', async () => {
+  const hosts = Array.from(
+    { length: 42 },
+    (_, i) => `https://images-${i + 100}.of-a-publisher.example/${'p'.repeat(37)}`,
+  )
+  const policy = `default-src 'self' https:; img-src ${hosts.join(' ')}`
+  origin.tell({ headers: { 'Content-Type': 'text/html', 'Content-Security-Policy': policy }, body: article() })
+  const bytes: number[] = []
+  for (const mpp of [false, true]) {
+    await shop.site.become({ MACHINES: { mpp } })
+    const answer = await shop.ask(`/both/${'p'.repeat(400)}?q=${'q'.repeat(1000)}`, { headers: DOCUMENT })
+    expect(answer.status).toBe(402)
+    expect(answer.text).toContain('The first paragraph')
+    bytes.push([...answer.headers].reduce((size, [name, value]) => size + name.length + value.length + 4, 0))
+  }
+  expect(bytes.map((size) => (size < 8192 ? 'short' : size))).toEqual(['short', 'short'])
 })

@@ -396,3 +396,11 @@ test('no challenge of MPP comes from an origin, and no credential goes there', (
   withoutClaims(own, ['newsstand'])
   expect(own.get('WWW-Authenticate')).toBe('Basic realm="a"')
 })
+
+test('a word inside the quotes of another scheme is no payment', () => {
+  const asking = new Headers({ 'WWW-Authenticate': 'Basic realm="Subscribers, payment pending"' })
+  withoutClaims(asking, ['newsstand'])
+  expect(asking.get('WWW-Authenticate')).toBe('Basic realm="Subscribers, payment pending"')
+  const Authorization = 'Digest username="ann", realm="Subscribers, payment pending", uri="/a"'
+  expect(sent({ Authorization }, 'free')).toEqual({ authorization: Authorization })
+})
