@@ -95,6 +95,17 @@ export async function answeredOffer(
   return offerIn(request, made.data.quote, tokens) ?? not('the token is not taken any more')
 }
 
+/** Whether a payment was signed for the challenge it names, which this site made for here, whatever has become of that since. */
+export async function isSignedFor(
+  { answering, transfer }: Payment,
+  resource: Resource,
+  keys: readonly CryptoKey[],
+): Promise<boolean> {
+  if (answering === null || transfer.kind !== 'eip3009' || answering.realm !== realmOf(resource)) return false
+  const isOfNonce = transfer.authorization.nonce === challengeNonce(answering.id, answering.realm)
+  return isOfNonce && isMac(keys, answering.id, slotsOf(answering))
+}
+
 const jsonIn = (base64: string): unknown => {
   const json = decodeJson(base64)
   return json.ok ? json.value : null

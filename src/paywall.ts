@@ -9,7 +9,7 @@ import type { Purpose } from './headers.ts'
 import { note, timed } from './journal.ts'
 import { log } from './log.ts'
 import { askedFor, asMarkdown, storedAsked } from './markdown.ts'
-import { answeredOffer } from './mpp.ts'
+import { answeredOffer, isSignedFor } from './mpp.ts'
 import { type Bond, verifyPayment } from './networks/network.ts'
 import { askOrigin } from './origin.ts'
 import type { Grant } from './pass.ts'
@@ -46,7 +46,7 @@ import type { Teaser } from './wall.ts'
 import { isSameAddress } from './x402/assets.ts'
 import { encodeFailure, encodeSettlement, MOST_OFFERS } from './x402/codec.ts'
 import { encodeReceipt } from './x402/mpp.ts'
-import type { Offer, Payment, VerifiedPayment } from './x402/payment.ts'
+import type { Offer, Payment, Settlement, VerifiedPayment } from './x402/payment.ts'
 
 /** One request at one gated resource. */
 type Visit = {
@@ -298,6 +298,13 @@ async function answeredBy(world: World, resource: Resource, payment: Payment): P
   return offer.ok ? ok([offer.value]) : offer
 }
 
+/** What MPP says of its own challenge that was settled: of what another payment or challenge has paid, it says nothing. */
+async function mppReceipt({ world, resource }: Visit, settlement: Settlement, payment: Payment, atSeconds: number) {
+  if (payment.answering === null) return {}
+  const isIts = await isSignedFor(payment, resource, await readKeysOf(world, 'mpp'))
+  return isIts ? encodeReceipt(settlement, payment, atSeconds) : {}
+}
+
 /** Nothing is sold for now. What is paid already is recognised all the same. */
 const PAUSED: Refusal = { code: 'unavailable' }
 const ASTRAY: Refusal = { code: 'invalid_payment_requirements', why: 'resource.url names another page' }
@@ -370,8 +377,9 @@ async function deliver(
     bought && isFromElsewhere(request, resource.site) ? await passTokenOf(world, bought, resource.site) : null
   const settled = {
     ...encodeSettlement(settlement, verified.payment, receipt, token),
-    // Of what another payment has paid, this challenge was not settled.
-    ...(response.ok && outcome.isOwn === true ? encodeReceipt(settlement, verified.payment, settledAtSeconds) : {}),
+    ...(response.ok && outcome.isOwn === true
+      ? await mppReceipt(visit, settlement, verified.payment, settledAtSeconds)
+      : {}),
   }
   const cookie = bought ? await passHeaders(world, [bought, ...grants], resource.site, settled) : {}
   // Whoever has gone by now is sent nothing, so nothing would break off.

@@ -52,10 +52,10 @@ export async function walledAnswer(
     ...(page.robots === null ? {} : { 'X-Robots-Tag': page.robots }),
     ...extra,
   })
-  // A challenge of MPP belongs to a 402.
-  if (status === 200) headers.delete('WWW-Authenticate')
   for (const policy of policies) headers.append('Content-Security-Policy', policy)
   for (const cookie of page.cookies) headers.append('Set-Cookie', cookie)
+  // A challenge of MPP belongs to a 402. No browser answers one: beside a long policy of the page it is left out.
+  if (status === 200 || lengthOf(headers) > MOST_HEADERS) headers.delete('WWW-Authenticate')
   const at = headAt ?? before.length
   const opening = before.slice(0, at) + tagsOf(page, view) + before.slice(at) + card.html
   const { body, isWhole } = await bodyOf(opening, page)
@@ -67,6 +67,12 @@ export async function walledAnswer(
     refusal,
   }
 }
+
+/** Servers on the way give up at 8 KiB, and add some of their own. */
+const MOST_HEADERS = 6144
+
+const lengthOf = (headers: Headers): number =>
+  [...headers].reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0)
 
 async function keptOf({ src, text, nonce }: Walled['keptScripts'][number], base: string): Promise<KeptScript> {
   if (src === null) return { src: null, hash: await hashOf(text), nonce }

@@ -3,9 +3,11 @@
 import * as z from 'zod/mini'
 import { findStored } from '../content.ts'
 import { type Refusal, sentenceOf } from '../errors.ts'
+import { isDecoded } from '../headers.ts'
 import { askedFor } from '../markdown.ts'
 import { bearerToken, cookieName } from '../pass.ts'
 import { decide } from '../policy/policy.ts'
+import type { Rule } from '../policy/rules.ts'
 import type { World } from '../site.ts'
 import { decodeJson, encodeJson, encodePadded } from '../x402/base64.ts'
 import { addressIn, readArguments } from './tools.ts'
@@ -40,10 +42,9 @@ export async function read(tools: Tools, call: Call, given: unknown): Promise<Bo
   const payment = paymentIn(call)
   if (payment === undefined) return refusedBy(call, { code: 'invalid_payload' })
   const inner = asPaywallSees(request, url, payment)
-  const objection = await objectionTo(inner, world)
-  if (objection !== null)
-    return objection.isOurs ? refusedBy(call, objection.refusal) : refused(call, ...objection.said)
-  return translated(tools, call, site + address, await visit(inner))
+  const source = await sourceOf(inner, world)
+  if (typeof source === 'string') return translated(tools, call, site + address, source, await visit(inner))
+  return source.isOurs ? refusedBy(call, source.refusal) : refused(call, ...source.said)
 }
 
 /** The header of the payment that a call carries: as an object or as base64; null where there is none, undefined where it is neither. */
@@ -84,8 +85,8 @@ const ELSEWHERE: Objection = {
 }
 const NO_TEXT: Objection = { isOurs: false, said: ['no_text', 'This is no text. Get it at its own address.'] }
 
-/** What is no text at a route for `GET` is refused before any price is named. It is looked up once more where it is opened. */
-async function objectionTo(inner: Request, world: World): Promise<Objection | null> {
+/** Where the text lies. What is no text at a route for `GET` is refused before any price is named. It is looked up once more where it is opened. */
+async function sourceOf(inner: Request, world: World): Promise<Rule['content'] | Objection> {
   const target = await askedFor(inner, world)
   if (!target.ok) return { isOurs: true, refusal: target.error }
   const { facts } = target.value
@@ -93,12 +94,12 @@ async function objectionTo(inner: Request, world: World): Promise<Objection | nu
   if (!decided.ok) return { isOurs: true, refusal: decided.error }
   if (decided.value.kind === 'open') return ELSEWHERE
   const { content, mimeType } = decided.value.rule
-  if (content === 'origin') return mimeType === '' || isText(mimeType) ? null : NO_TEXT
+  if (content === 'origin') return mimeType === '' || isText(mimeType) ? content : NO_TEXT
   const found = await findStored(world.env, content, facts.path, mimeType)
   if (!found.ok) return { isOurs: true, refusal: found.error }
   await found.value.discard()
   const type = found.value.article.contentType ?? (mimeType || (content === 'kv' ? 'text/html' : ''))
-  return isText(type) ? null : NO_TEXT
+  return isText(type) ? content : NO_TEXT
 }
 
 const isText = (type: string): boolean =>
@@ -109,6 +110,7 @@ async function translated(
   { site }: Tools,
   call: Call,
   url: string,
+  source: Rule['content'],
   { response, refusal }: Awaited<ReturnType<Visit>>,
 ): Promise<Body> {
   const { status, headers, body } = response
@@ -118,7 +120,12 @@ async function translated(
   if (status >= 200 && status < 300 && body !== null) {
     const pass = passIn(headers, site)
     const _meta = { ...settled, ...(pass === null ? {} : { 'newsstand/pass': pass }) }
-    return streamed(call, { isError: false, _meta }, url, response, body)
+    // A file leaves as it lies there. Else what the platform can decode is decoded as it is read.
+    const encoding = headers.get('Content-Encoding')
+    const isReadable = encoding === null || (source !== 'r2' && isDecoded(encoding))
+    const mimeType = headers.get('Content-Type') ?? 'application/octet-stream'
+    const shown = { uri: url, mimeType, isPlain: isReadable && isText(mimeType) }
+    return streamed(call, { isError: false, _meta }, shown, body)
   }
   await body?.cancel().catch(() => {})
   const json = required === null ? null : decodeJson(required)
@@ -159,9 +166,12 @@ function passIn(headers: Headers, site: string): { token: string; expiresInSecon
 }
 
 /** A text as it comes, or other content in base64. Whoever goes away lets it go: it counts as delivered when all of it was taken. */
-function streamed(call: Call, result: ToolResult, uri: string, { headers }: Response, body: ReadableStream): Body {
-  const mimeType = headers.get('Content-Type') ?? 'application/octet-stream'
-  const isPlain = isText(mimeType) && headers.get('Content-Encoding') === null
+function streamed(
+  call: Call,
+  result: ToolResult,
+  { uri, mimeType, isPlain }: { uri: string; mimeType: string; isPlain: boolean },
+  body: ReadableStream,
+): Body {
   const [before, after] = around(call, result, isPlain ? { type: 'text' } : { type: 'resource', uri, mimeType })
   const encoder = new TextEncoder()
   const write = isPlain ? textWriter(mimeType) : base64Writer()

@@ -9,6 +9,10 @@ const NO_TEXT = new Set(
   'style title svg nav form button select input label option dialog video audio canvas'.split(' '),
 )
 
+/** In Markdown each line of these begins with a mark for each of them: what is deeper would be many times as long. */
+const INDENTED = new Set(['blockquote', 'li', 'dd'])
+const MOST_INDENTED = 12
+
 /** One `select` of a page, as a part of the text that is written. `rank`: 0 for the narrowest. */
 type Region = { element: Element; rank: number; from: number; to: number; letters: number }
 
@@ -34,6 +38,7 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   const pieces: string[] = []
   let length = 0
   const unseen = new Set<Element>()
+  const indents = new Map<Element, number>()
   const open: Region[] = []
   const regions: Region[] = []
   const write = (piece: string) => {
@@ -51,6 +56,9 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
         unseen.add(element)
         return
       }
+      const indent = (parent === null ? 0 : (indents.get(parent) ?? 0)) + (INDENTED.has(name) ? 1 : 0)
+      if (indent > MOST_INDENTED) throw new Error('quotes in quotes without end')
+      if (indent > 0) indents.set(element, indent)
       const isBody = isArticle && name === 'body' && space === 'html'
       const rank = space === 'html' ? (rankOf(settings, element) ?? (isBody ? WHOLE_BODY : null)) : null
       if (rank !== null && !open.some((outer) => outer.rank === rank))

@@ -21,7 +21,10 @@ export type CredentialHeaders = {
 
 /** Whether `Authorization` holds something of this scheme, alone or beside another. */
 export const isOfScheme = (authorization: string | null): boolean =>
-  /(?:^|,)\s*payment(?:[\s,]|$)/i.test(authorization ?? '')
+  /(?:^|,)\s*payment(?:[\s,]|$)/i.test((authorization ?? '').replace(QUOTED, '""'))
+
+/** What stands in quotes names no scheme (RFC 9110 §5.6.4). */
+const QUOTED = /"(?:[^"\\]|\\.)*"/g
 
 /** One credential and nothing else. */
 const CREDENTIAL_TEXT = /^Payment +([A-Za-z0-9+/_-]+=*)$/i

@@ -278,9 +278,6 @@ test('switched off, nobody gets Markdown that the origin does not answer', async
     const { result } = await buy('/articles/both', MARKDOWN)
     expect(shown(result)).toMatchObject({ status: 200, text: PAGE })
     expect((await shop.ask('/articles/both.md')).status).toBe(404)
-    // Who takes a page as gladly gets one, as ever.
-    const page = await shop.ask('/articles/hello', { headers: { Accept: 'text/html, text/markdown, */*;q=0.1' } })
-    expect([page.status, page.headers.get('Content-Type')]).toEqual([402, 'text/html; charset=utf-8'])
   } finally {
     await shop.site.become({ MACHINES: {} })
   }

@@ -1,4 +1,5 @@
 // Histories by seed, more than `npm test` plays.
 import { playSeeds } from '../simulation/histories.ts'
 
-playSeeds(200, 600)
+playSeeds(200, 300)
+playSeeds(500, 300)
