@@ -85,7 +85,7 @@ async function resultOf(tools: Tools, call: Call): Promise<Body> {
     case 'ping':
       return answered(call, {})
     case 'tools/list':
-      return answered(call, listed(toolsOf((await indexOf(tools.world)) !== null), call.isModern))
+      return answered(call, listed(toolsOf(await hasIndex(tools.world)), call.isModern))
     case 'tools/call':
       return toolOf(tools, call)
     default:
@@ -131,6 +131,18 @@ async function searched({ request, world, site }: Tools, call: Call, given: unkn
 
 /** For so long an old list may be read, in seconds. */
 const INDEX_KEPT_SECONDS = 300
+
+/** Whether there is anything to search. It is not read for that. */
+async function hasIndex({ env }: World): Promise<boolean> {
+  try {
+    const found = await env.CONTENT_KV.get(INDEX_KEY, { type: 'stream', cacheTtl: INDEX_KEPT_SECONDS })
+    await found?.cancel()
+    return found !== null
+  } catch (fault) {
+    log({ event: 'kv_unavailable', problem: nameOf(fault) })
+    return false
+  }
+}
 
 async function indexOf({ env }: World): Promise<Listing[] | null> {
   try {

@@ -170,17 +170,31 @@ function streamed(
   call: Call,
   result: ToolResult,
   { uri, mimeType, isPlain }: { uri: string; mimeType: string; isPlain: boolean },
-  body: ReadableStream,
+  body: ReadableStream<Uint8Array>,
 ): Body {
   const [before, after] = around(call, result, isPlain ? { type: 'text' } : { type: 'resource', uri, mimeType })
   const encoder = new TextEncoder()
   const write = isPlain ? textWriter(mimeType) : base64Writer()
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      start: (out) => out.enqueue(encoder.encode(before)),
-      transform: (bytes, out) => out.enqueue(encoder.encode(write(bytes))),
-      flush: (out) => out.enqueue(encoder.encode(write(null) + after)),
-    }),
+  const reader = body.getReader()
+  let said = before
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(out) {
+        let isOver = false
+        // Some pieces end in the middle of a letter, and say nothing yet.
+        do {
+          const { done, value } = await reader.read()
+          said += done ? write(null) + after : write(value)
+          isOver = done
+        } while (said === '' && !isOver)
+        out.enqueue(encoder.encode(said))
+        said = ''
+        if (isOver) out.close()
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    // Nothing is read ahead of who takes it.
+    { highWaterMark: 0 },
   )
 }
 
