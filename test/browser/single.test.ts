@@ -9,7 +9,9 @@ afterAll(close)
 /** A second of silence. */
 function silence(): Uint8Array<ArrayBuffer> {
   const bytes = new DataView(new ArrayBuffer(44 + 8000))
-  const write = (at: number, text: string) => [...text].forEach((c, i) => bytes.setUint8(at + i, c.charCodeAt(0)))
+  const write = (at: number, text: string) => {
+    for (const [i, char] of [...text].entries()) bytes.setUint8(at + i, char.charCodeAt(0))
+  }
   write(0, 'RIFF')
   bytes.setUint32(4, 36 + 8000, true)
   write(8, 'WAVEfmt ')
