@@ -50,8 +50,13 @@ export const untilOf = (request: Request, { endsAtSeconds }: Grant): Until => ({
   timeZone: timeZoneOf(request),
 })
 
-/** Where Cloudflare thinks the reader is. */
+/** Where Cloudflare thinks the reader is. The list of zones has each by one name only, often an old one. */
 function timeZoneOf({ cf }: Request): string {
   const found = cf?.timezone
-  return typeof found === 'string' && Intl.supportedValuesOf('timeZone').includes(found) ? found : 'UTC'
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: typeof found === 'string' ? found : 'UTC' }).resolvedOptions()
+      .timeZone
+  } catch {
+    return 'UTC'
+  }
 }

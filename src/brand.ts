@@ -18,7 +18,19 @@ const link = parsed(parseLink, 'write an address')
 /** A language tag (BCP 47), as far as pages need one. */
 const language = z
   .string({ error: 'write a language' })
-  .check(z.regex(/^[a-zA-Z]{2,3}(?:-[a-zA-Z0-9]{2,8})*$/, { error: 'write a language such as "en" or "pt-BR"' }))
+  .check(
+    z.regex(/^[a-zA-Z]{2,3}(?:-[a-zA-Z0-9]{2,8})*$/, { error: 'write a language such as "en" or "pt-BR"' }),
+    z.refine(isKnownShape, { error: 'write a language such as "en" or "pt-BR"' }),
+  )
+
+/** Dates and prices are written by it: what cannot be would break every page. */
+function isKnownShape(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1
+  } catch {
+    return false
+  }
+}
 
 /** Nothing here makes a price, so unknown keys are passed over. */
 export const brandSchema = z.object(

@@ -15,12 +15,19 @@ import { oneSpelling } from './x402/assets.ts'
 import { SIGN_IN_WITH_X, signInDeclaration } from './x402/extensions/sign-in-with-x.ts'
 
 /** What a request may read: everything of the wallet that signed, else what its passes were made of. */
-export type Reading = { session: Session | null; grants: Grant[] }
+export type Reading = {
+  session: Session | null
+  /** Those whose receipts are shown: what was handed over to this screen shows none. */
+  grants: Grant[]
+  /** All that this browser opens. */
+  opening: Grant[]
+}
 
 /** A grant that was handed over to this screen opens its page, and shows no receipt. */
 export async function readingIn(request: Request, world: World, site: string): Promise<Reading> {
   const session = await readSession(request.headers, site, await readKeysOf(world, 'receipts'), nowSeconds())
-  return { session, grants: (await grantsOf(request, world, site)).filter(isOwn) }
+  const opening = await grantsOf(request, world, site)
+  return { session, grants: opening.filter(isOwn), opening }
 }
 
 /** All that a session reads. */

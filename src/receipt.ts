@@ -38,7 +38,7 @@ export async function answerReceipts(request: Request, world: World): Promise<An
   const no = (code: Refusal['code']) => refuse(request, config.brand, { code })
   const site = siteOf(request, config)
   if (site === null) return no('misdirected_request')
-  const { session, grants } = await readingIn(request, world, site)
+  const { session, grants, opening } = await readingIn(request, world, site)
   const after = markIn(request)
   const readable = session ? allOf(session) : heldBy(grants)
   const found = await paymentsOf(world.env.LEDGER_DB, readable, site, after)
@@ -64,7 +64,7 @@ export async function answerReceipts(request: Request, world: World): Promise<An
       brand: config.brand,
       strings,
       session: session && { payer: session.payer, endsAt: isoTime(session.endsAtSeconds) },
-      opens: session ? [] : grants.map(({ scope, endsAtSeconds }) => opened(scope, endsAtSeconds)),
+      opens: session ? [] : opening.map(({ scope, endsAtSeconds }) => opened(scope, endsAtSeconds)),
       isReadable: found.ok,
       signIn: { info: signIn.info, networks: config.networks },
     })

@@ -77,6 +77,7 @@ const text = (name, slots = {}) => (texts[name] ?? name).replace(/\{(\w+)\}/g, (
 
 /** @param {string} status @param {Action[]} actions @param {Around} [around] */
 function show(status, actions, { tone = '', lines = [], above = [] } = {}) {
+  const hadFocus = element('wallets').contains(card.activeElement)
   element('status').dataset.tone = tone
   element('status').replaceChildren(status, ...lines.flatMap((line) => [document.createElement('br'), line]))
   element('steps').hidden = true
@@ -98,6 +99,8 @@ function show(status, actions, { tone = '', lines = [], above = [] } = {}) {
       return button
     }),
   )
+  // The button that was pressed is gone: who uses the keyboard keeps their place.
+  if (hadFocus) element('status').focus()
 }
 
 /** Which of the two steps the wallet is asked for: to connect, or to pay. @param {0 | 1} step */
@@ -352,6 +355,7 @@ function stillWanted(wallet) {
 /** @param {Wallet} found @param {(wallet: Wallet) => Promise<void>} act */
 async function attempt(found, act) {
   turn += 1
+  recheck = null
   const wallet = { ...found, turn }
   try {
     await act(wallet)
@@ -803,8 +807,9 @@ async function send(signed, wallet) {
 
 /** @param {Signed} signed @param {Response} response */
 async function opened(signed, response) {
+  const content = signed.isLasting ? null : await response.blob()
   keep({ ...signed, paidAtMs: Date.now() })
-  if (signed.isLasting) {
+  if (content === null) {
     await response.body?.cancel()
     const when = endOf(page.accessSeconds[signed.offer] ?? 0)
     show(text('paidUntil', { price: signed.price, when }), [], {
@@ -814,7 +819,7 @@ async function opened(signed, response) {
     channel?.postMessage('bought')
     return goOn()
   }
-  offerToOpen(await response.blob(), text('bought'))
+  offerToOpen(content, text('bought'))
 }
 
 /** A single answer: it is opened beside this page, which keeps it. @param {Blob} content @param {string} status */
@@ -850,16 +855,23 @@ function lost(signed) {
   show(text('lost'), [{ text: text('sendAgain'), act }], { tone: 'bad' })
 }
 
-/** Paid, and still here: the cookie did not stay. The payment's identifier brings the content all the same. @param {Signed} signed */
+/** Paid, and still here: the cookie did not stay, or there is none for a single answer. The payment's identifier brings the content all the same. @param {Signed} signed */
 function withoutCookie(signed) {
+  const said = text(signed.isLasting ? 'noCookie' : 'bought')
   const act = async () => {
     busy(text('settling'))
-    const response = await fetch(location.href, { headers: { 'PAYMENT-SIGNATURE': signed.header }, cache: 'no-store' })
-    if (response.ok) return offerToOpen(await response.blob(), text('noCookie'))
+    try {
+      const headers = { 'PAYMENT-SIGNATURE': signed.header }
+      const response = await fetch(location.href, { headers, cache: 'no-store' })
+      if (response.ok) return offerToOpen(await response.blob(), said)
+      if (OPEN.includes(response.status)) return wait(signed, 'waiting', 5)
+    } catch {
+      return lost(signed)
+    }
     forget()
     look()
   }
-  show(text('noCookie'), [{ text: text('open'), act }], { tone: 'good' })
+  show(said, [{ text: text('open'), act }], { tone: 'good' })
 }
 
 function begin() {

@@ -129,16 +129,21 @@ export async function open(hands) {
   const address = text === undefined ? resource : `${location.origin}/_newsstand/checkout/${text}`
   const end = code ? waitFor(kept, { opened: done, over }) : () => {}
 
+  let isGone = false
+
   function done() {
+    isGone = true
     keep(key, null)
     opened()
   }
   function leave() {
+    isGone = true
     end()
     keep(key, null)
     home()
   }
   function over() {
+    isGone = true
     keep(key, null)
     show(texts.over, [
       { text: texts.again, act: () => open(hands).catch(home) },
@@ -167,6 +172,7 @@ export async function open(hands) {
       () => true,
       () => false,
     )
+    if (isGone) return
     // Where a page may not write there, the reader does.
     show(texts.copied, [...(isPhone ? links : []), leaving], copied ? parts : [...parts, field(address, texts.copy)])
   }

@@ -1,8 +1,9 @@
 // The receipt of one payment, for reading, printing and keeping.
 import { RECEIPTS_SCRIPT } from '../browser/receipts.gen.ts'
-import { formatPrice, type Money } from '../policy/rules.ts'
+import type { Money } from '../policy/rules.ts'
 import { RECEIPTS } from './bar.tsx'
 import { Footer } from './footer.tsx'
+import { shownAmounts } from './money.ts'
 import { type Brand, data, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
 
@@ -91,8 +92,8 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
           )}
           <dt>{text.amount}</dt>
           <dd>
-            <strong class="price">{formatPrice(view.price)}</strong> {text.currency.replace('{symbol}', view.symbol)}{' '}
-            {view.networkName}
+            <strong class="price">{shownAmounts([view.price], strings.lang)}</strong>{' '}
+            {text.currency.replace('{symbol}', view.symbol)} {view.networkName}
           </dd>
           <dt>{text.payTo}</dt>
           <dd>

@@ -1,10 +1,11 @@
 // The list of receipts: what may be shown to this reader, and what to do for more.
 import { RECEIPTS_SCRIPT } from '../browser/receipts.gen.ts'
 import { SOLANA } from '../browser/solana.gen.ts'
-import { formatPrice, type Money } from '../policy/rules.ts'
+import type { Money } from '../policy/rules.ts'
 import type { Network } from '../x402/assets.ts'
 import { RECEIPTS } from './bar.tsx'
 import { Footer } from './footer.tsx'
+import { shownAmounts } from './money.ts'
 import { type Brand, data, type Page, render } from './page.tsx'
 import { addressesOf, forWallets, onSolana } from './paywall.tsx'
 import { Time } from './receipt.tsx'
@@ -71,7 +72,7 @@ export function receiptsPage(view: ReceiptsView): Promise<Page> {
               <a href={row.resource}>
                 {row.title === undefined ? new URL(row.resource).pathname : <bdi>{row.title}</bdi>}
               </a>
-              {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{formatPrice(row.price)}</strong>
+              {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{shownAmounts([row.price], strings.lang)}</strong>
               <small>
                 <Time iso={row.paidAt} lang={strings.lang} />
                 {row.endsAt === undefined ? null : (

@@ -234,7 +234,7 @@ function preferred(acceptLanguage: string | null): string {
     const quality = q === undefined ? 1 : Number(q)
     if (!LANGUAGES.has(primary(tag)) || !(quality > best.quality && quality <= 1)) continue
     // What else a client writes there goes into no page.
-    best = { tag: /^[a-z]+(?:-(?:[a-z]{4}|[a-z]{2}|[0-9]{3}))*$/i.test(tag) ? tag : primary(tag), quality }
+    best = { tag: /^[a-z]{2,3}(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?$/i.test(tag) ? tag : primary(tag), quality }
   }
   return best.tag
 }
