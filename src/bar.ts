@@ -1,6 +1,7 @@
 // Puts the reader's bar at the end of a bought article, as it streams by. Only into whole pages that a browser opens:
 // programs get the publisher's bytes.
 
+import { OF_THE_BYTES } from './headers.ts'
 import { BAR_STYLE, bar, type Until } from './pages/bar.tsx'
 import { type Brand, hashOf } from './pages/page.tsx'
 import type { Grant } from './pass.ts'
@@ -15,14 +16,27 @@ export async function withBar(request: Request, brand: Brand, content: Response,
     request.method === 'GET' &&
     request.headers.get('Sec-Fetch-Dest') === 'document' &&
     content.status === 200 &&
-    isHtml(headers.get('Content-Type') ?? '')
+    isHtml(headers.get('Content-Type') ?? '') &&
+    !/^\s*attachment/i.test(headers.get('Content-Disposition') ?? '')
   if (!body || !isPage) return content
   const html = bar(await stringsOf(request, brand), untilOf(request, grant))
   // Nothing reads the page: no fault of its own can cut it off.
   const ending = new TextEncoder().encode(inAscii(html))
-  const withEnding = new TransformStream<Uint8Array, Uint8Array>({ flush: (end) => end.enqueue(ending) })
+  let isFirst = true
+  let isWide = false
+  const withEnding = new TransformStream<Uint8Array, Uint8Array>({
+    transform(bytes, out) {
+      // The mark of UTF-16 in front of a page counts more than its header.
+      if (isFirst) isWide = [0xfeff, 0xfffe].includes(((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0))
+      isFirst = false
+      out.enqueue(bytes)
+    },
+    flush(out) {
+      if (!isWide) out.enqueue(ending)
+    },
+  })
   const longer = new Headers(headers)
-  longer.delete('Content-Length')
+  for (const name of OF_THE_BYTES) longer.delete(name)
   const policy = headers.get('Content-Security-Policy')
   if (policy !== null) longer.set('Content-Security-Policy', withStyleLetIn(policy, await hashOf(BAR_STYLE)))
   return new Response(body.pipeThrough(withEnding), { status: content.status, headers: longer })

@@ -40,8 +40,9 @@ export const LONGEST_NAMED = 400
 /** Twice what the longest takes: base64 and the signature included. */
 const LONGEST_CODE = 2_000
 
-/** Names its object: each code has one, however its text is spelt. */
-export const nameOfCode = ({ hash, expiresAtSeconds, id }: Code): string => `${hash} ${expiresAtSeconds} ${id}`
+/** Names its object: each code of a site has one, however its text is spelt. */
+export const nameOfCode = ({ hash, expiresAtSeconds, id }: Code, site: string): string =>
+  `${site} ${hash} ${expiresAtSeconds} ${id}`
 
 /** Whether a secret is the one whose hash a code carries. */
 export async function isSecretOf({ hash }: Code, secret: string): Promise<boolean> {
@@ -60,9 +61,13 @@ const SECOND =
     ' ',
   )
 
-/** The two words that both screens show, so that a reader sees which screen a code belongs to. */
-export async function wordsOf(code: Code): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`words ${nameOfCode(code)}`))
+/**
+ * The two words that both screens show, so that a reader sees which screen a code belongs to. They follow from the mac of its text:
+ * nobody can choose a code by its words.
+ */
+export async function wordsOf(text: string): Promise<string> {
+  const mac = text.split('.')[1] ?? ''
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`words ${mac}`))
   const [high = 0, low = 0] = new Uint16Array(digest)
   return `${FIRST[high % FIRST.length]} ${SECOND[low % SECOND.length]}`
 }

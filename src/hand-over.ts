@@ -56,7 +56,7 @@ export async function answerCode(request: Request, world: World): Promise<Answer
   if (!isHash(hash) || resource === null) return toPage({ texts: elsewhere, code: null })
   const code = { hash, expiresAtSeconds: nowSeconds() + CODE_SECONDS, id: resource.id }
   const text = await issueCode(code, site, await keyOf(world, 'hand-over'))
-  return toPage({ texts: elsewhere, code: { text, words: await wordsOf(code) } })
+  return toPage({ texts: elsewhere, code: { text, words: await wordsOf(text) } })
 }
 
 /**
@@ -70,7 +70,7 @@ export async function answerOpened(request: Request, world: World, text: string)
   const page = pathAndQueryOf(code.id)
   if (!isLive) return sendOn(request, page)
   if (!owned) return sendOn(request, `${page}#newsstand=${text}`)
-  const words = await wordsOf(code)
+  const words = await wordsOf(text)
   const { brand } = world.config
   return inPrivate(
     request,
@@ -96,7 +96,7 @@ export async function answerYes(request: Request, world: World, text: string): P
     endsAtSeconds: owned.endsAtSeconds,
     waitsUntilSeconds: Math.min(nowSeconds() + WAITS_SECONDS, owned.endsAtSeconds),
   }
-  const kept = await orUnavailable(async () => ok(await handOverObject(world, nameOfCode(code)).handOver(handed)))
+  const kept = await orUnavailable(async () => ok(await handOverObject(world, nameOfCode(code, site)).handOver(handed)))
   return kept.ok ? sendOn(request, page) : no(request, world, kept.error.code)
 }
 
@@ -110,7 +110,7 @@ export async function answerTaking(request: Request, world: World, text: string)
   if (grantFor(kept, resource)) return toPage({ isOpen: true })
   if (!(await mayAsk(request, world))) return no(request, world, 'too_many_requests')
   const handed = await orUnavailable(async () =>
-    ok(await handOverObject(world, nameOfCode(code)).takeOver({ protocol: PROTOCOL })),
+    ok(await handOverObject(world, nameOfCode(code, site)).takeOver({ protocol: PROTOCOL })),
   )
   if (!handed.ok) return no(request, world, handed.error.code)
   if (handed.value === null) return toPage({ isOpen: false })

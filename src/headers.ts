@@ -149,6 +149,9 @@ function originAt(authority: string, base: string): string | null {
   return URL.canParse(authority, base) ? new URL(authority, base).origin : null
 }
 
+/** What an answer says of its very bytes (RFC 9530, and before): untrue of a page that is changed. */
+export const OF_THE_BYTES = ['Content-Length', 'Content-Digest', 'Repr-Digest', 'Digest', 'Content-MD5']
+
 /** The same answer, to be changed: with its WebSocket, and encoded or not as it is. `as`: what is kept of it. */
 export const copyOf = (response: Response, as: ResponseInit = response): Response =>
   new Response(NULL_BODY.includes(response.status) ? null : response.body, as)

@@ -178,11 +178,15 @@ export type LedgerEntry = z.infer<typeof entry>
 
 /**
  * Whose rows, with addresses in their one spelling. `payer`: all of one payer's, on one network where it is a wallet with code.
- * `grants`: of each the purchase it was made of, told by when it ends and, where it opens one resource alone, by that.
+ * `grants`: of each the purchase it was made of, told by when it ends and by the resource it
+ * opens, or the path below which its resources lie.
  */
 export type Readable =
   | { kind: 'payer'; payer: string; network: string | null }
-  | { kind: 'grants'; grants: readonly { payer: string; endsAtSeconds: number; resource: string | null }[] }
+  | {
+      kind: 'grants'
+      grants: readonly { payer: string; endsAtSeconds: number; resource: string | null; below: string }[]
+    }
 
 /** Where the next page begins: after this one. */
 export type Mark = { settledAtSeconds: number; transaction: string }
@@ -203,7 +207,8 @@ const whose = (readable: Readable, site: string) =>
         columns: 'DISTINCT payments.*',
         rows: `json_each(?2) AS held CROSS JOIN payments WHERE site = ?1 AND ?3 IS NULL AND payer = held.value ->> 'payer'
            AND settled_at_seconds + access_seconds = held.value ->> 'endsAtSeconds'
-           AND resource = coalesce(held.value ->> 'resource', resource)`,
+           AND resource = coalesce(held.value ->> 'resource', resource)
+           AND substr(resource, 1, length(held.value ->> 'below')) = held.value ->> 'below'`,
         bound: [site, JSON.stringify(readable.grants), null],
       }
 

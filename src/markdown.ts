@@ -5,6 +5,7 @@ import { prefersMarkdown } from './accept.ts'
 import { watched } from './body.ts'
 import { type Content, holdsKey, isReadable, MARKDOWN_TYPE, reached, type StoredContent } from './content.ts'
 import { ok, type Result } from './errors.ts'
+import { OF_THE_BYTES } from './headers.ts'
 import { decide } from './policy/policy.ts'
 import type { Rule } from './policy/rules.ts'
 import { isSafe, type Target, targetOf } from './request.ts'
@@ -22,7 +23,7 @@ const LONGEST_MS = 5_000
 const SUFFIX = '.md'
 
 /** What Markdown says of a page is about its HTML no more. */
-const OF_THE_PAGE = ['Content-Encoding', 'Content-Length', 'ETag', 'Last-Modified', 'Accept-Ranges', 'Link']
+const OF_THE_PAGE = [...OF_THE_BYTES, 'Content-Encoding', 'ETag', 'Last-Modified', 'Accept-Ranges', 'Link']
 
 /**
  * What is asked for, and in which form. A stored article has a second address for its Markdown, its own with `.md` behind it,

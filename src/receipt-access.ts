@@ -40,6 +40,8 @@ export const heldBy = (grants: readonly Grant[]): Readable => ({
     payer: oneSpelling(payer),
     endsAtSeconds,
     resource: scope.startsWith('=') ? pathAndQueryOf(scope.slice(1)) : null,
+    // Of a pattern, as much as stands in front of its first `*`: what it was bought at lies below that.
+    below: scope.startsWith('=') ? '' : (scope.slice(1).split('*')[0] ?? ''),
   })),
 })
 

@@ -132,7 +132,7 @@ export function rpcOf(
 
 /** The key that signs for one purpose. */
 export const keyOf = ({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey> =>
-  derived(isolate, config.passSecret, 'now', purpose)
+  derived(isolate, config.passSecret, 'now', purposeAt(config, purpose))
 
 /** The keys that may have signed: those of the secret before, too, while it is kept. */
 export async function readKeysOf(world: World, purpose: KeyPurpose): Promise<CryptoKey[]> {
@@ -141,8 +141,12 @@ export async function readKeysOf(world: World, purpose: KeyPurpose): Promise<Cry
   const { passSecretPrevious } = config
   return passSecretPrevious === null
     ? [current]
-    : [current, await derived(isolate, passSecretPrevious, 'before', purpose)]
+    : [current, await derived(isolate, passSecretPrevious, 'before', purposeAt(config, purpose))]
 }
+
+/** Test networks and real ones never stand side by side, but may follow each other at one address. */
+const purposeAt = ({ networks }: Config, purpose: KeyPurpose): KeyPurpose =>
+  purpose === 'pass' && networks.every(({ isTest }) => isTest) ? 'pass for test money' : purpose
 
 /** A key is kept as such: a promise of it would belong to the request that began it. */
 async function derived(

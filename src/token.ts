@@ -5,7 +5,17 @@ import { decodeBytes, decodeText, encodeBytes } from './x402/base64.ts'
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
 /** What a token of this site is for. */
-export type KeyPurpose = 'pass' | 'quote' | 'memo' | 'sign-in' | 'hand-over' | 'mpp' | 'receipts' | 'receipts-nonce'
+export type KeyPurpose =
+  | 'pass'
+  /** What was bought with test money opens nothing that is sold for real money. */
+  | 'pass for test money'
+  | 'quote'
+  | 'memo'
+  | 'sign-in'
+  | 'hand-over'
+  | 'mpp'
+  | 'receipts'
+  | 'receipts-nonce'
 
 /** The key for one purpose (HKDF-SHA-256): a token of one kind never passes as one of another. */
 export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<CryptoKey> {

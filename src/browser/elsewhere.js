@@ -81,6 +81,8 @@ const MOST_QUESTIONS = 60
 const QUIET_ZONE = 4
 const QR_PX = 264
 
+const isPhone = () => matchMedia('(hover: none) and (pointer: coarse)').matches
+
 /** @param {Uint8Array} bytes */
 const base64url = (bytes) =>
   btoa(String.fromCharCode(...bytes))
@@ -107,11 +109,12 @@ function keep(key, kept) {
 
 /** A code of this site for a secret of this page. Where nothing could be opened here later, only what to say. @param {Hands} hands @returns {Promise<Kept>} */
 async function fetched({ isLasting, carried }) {
+  const isCarried = carried !== null && isPhone()
   const untilMs = Date.now() + CODE_MS
   const secret = base64url(crypto.getRandomValues(new Uint8Array(32)))
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))
   const query = new URLSearchParams({ page: location.pathname + location.search })
-  if (isLasting && carried === null && navigator.cookieEnabled) query.set('hash', base64url(new Uint8Array(digest)))
+  if (isLasting && !isCarried && navigator.cookieEnabled) query.set('hash', base64url(new Uint8Array(digest)))
   const headers = { Accept: 'application/json' }
   const response = await fetch(`${location.origin}/_newsstand/checkout/code?${query}`, { headers, cache: 'no-store' })
   if (!response.ok) throw new Error('no code')
@@ -125,7 +128,9 @@ export async function open(hands) {
   const kept = before && before.untilMs > Date.now() + LEAST_MS ? before : await fetched(hands)
   const { texts, code } = kept
   keep(key, code ? kept : null)
-  const text = carried ?? code?.text
+  const onPhone = isPhone()
+  // What led here from another screen leads on from a phone alone: a screen shows its own code, whatever link was opened on it.
+  const text = (onPhone ? carried : null) ?? code?.text
   const address = text === undefined ? resource : `${location.origin}/_newsstand/checkout/${text}`
   const end = code ? waitFor(kept, { opened: done, over }) : () => {}
 
@@ -155,17 +160,16 @@ export async function open(hands) {
   const leaving = { text: back, isPlain: true, act: leave }
   /** @type {Action} */
   const copying = { text: texts.copy, isPlain: true, act: copy }
-  const isPhone = matchMedia('(hover: none) and (pointer: coarse)').matches
   const links = WALLETS.filter(({ takes }) => networks.some(takes)).map(({ name, link }) => ({
     text: texts.openIn.replace('{wallet}', name),
     href: link(address),
   }))
   /** @type {Element[]} */
-  const parts = isPhone ? [] : [codeOf(address, texts.qr)]
+  const parts = onPhone ? [] : [codeOf(address, texts.qr)]
   if (code) parts.push(paragraph(texts.words, code.words), paragraph(texts.opensHere))
-  else if (carried === null) parts.push(paragraph(texts.onlyThere))
-  const status = isPhone ? texts.onPhone : texts.scan
-  show(status, [...(isPhone ? links : []), copying, leaving], parts)
+  else if (text === undefined) parts.push(paragraph(texts.onlyThere))
+  const status = onPhone ? texts.onPhone : texts.scan
+  show(status, [...(onPhone ? links : []), copying, leaving], parts)
 
   async function copy() {
     const copied = await navigator.clipboard?.writeText(address).then(
@@ -174,7 +178,7 @@ export async function open(hands) {
     )
     if (isGone) return
     // Where a page may not write there, the reader does.
-    show(texts.copied, [...(isPhone ? links : []), leaving], copied ? parts : [...parts, field(address, texts.copy)])
+    show(texts.copied, [...(onPhone ? links : []), leaving], copied ? parts : [...parts, field(address, texts.copy)])
   }
 }
 

@@ -25,6 +25,9 @@ export function handOverPage({ brand, strings, words, page }: HandOverView): Pro
       <>
         <h1>{handOver.heading}</h1>
         <p>{handOver.what}</p>
+        <p>
+          <a href={page}>{page}</a>
+        </p>
         <section class="card" aria-label={handOver.words}>
           <p>{handOver.words}</p>
           <p>

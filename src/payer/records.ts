@@ -1,6 +1,7 @@
 // What one payer's object keeps in SQLite: rows in, rows out. Numbered migrations; no list without a bound.
 // docs/storage.md describes the columns.
 import type { Unresolved } from '../ledger.ts'
+import { NETWORKS } from '../x402/assets.ts'
 import type { Owner } from '../x402/payment.ts'
 import { type Columns, readRow, writeRow } from './columns.ts'
 import { CLOCK_MARGIN_SECONDS, FOREVER_SECONDS, MOST_HANDOUTS, type PaymentRow, UNRESOLVED_SECONDS } from './rows.ts'
@@ -64,8 +65,17 @@ export const NO_LOAD: Load = { open: 0, covered: 0, refusedLately: 0 }
 /** `index`: where the planner would take another. `onUnreadable` hears of rows that are left out. */
 type Select = { index?: string; onUnreadable?: (key: string) => void }
 
-/** Rows of the same person: on the same network, or both proven by the same key. */
-const SAME_OWNER = `(network = ? OR (owner = 'key' AND ? = 'key'))`
+const TEST = NETWORKS.filter(({ isTest }) => isTest)
+  .map(({ network }) => `'${network}'`)
+  .join(', ')
+/**
+ * Rows of the same person: on the same network, or both proven by the same key. What was bought with test money counts for
+ * nothing where money is real.
+ */
+const SAME_OWNER = `(
+  SELECT network = asked OR (owner = 'key' AND who = 'key' AND (network IN (${TEST})) = (asked IN (${TEST})))
+  FROM (SELECT ? AS asked, ? AS who)
+)`
 /** A scope that may open another is the same, or a pattern, which starts with a tilde. Asked one by one, for the index. */
 const SCOPES = ['scope = ?1', "scope >= '~' AND scope < char(127) AND scope <> ?1"]
 

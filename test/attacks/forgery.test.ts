@@ -116,7 +116,7 @@ describe('quotes, here', () => {
       `${genuine.split('.')[0]}.`,
       `${genuine.split('.')[0]}`,
       `${genuine}.${genuine}`,
-      await sealToken(await deriveKey(SECRET, 'pass'), rows, `${SITE} GET =${ARTICLE}`),
+      await sealToken(await deriveKey(SECRET, 'pass for test money'), rows, `${SITE} GET =${ARTICLE}`),
     ]
     for (const quoted of forged) {
       const { result: answer, cost } = await payQuoted(quoted)
@@ -159,7 +159,7 @@ describe('passes, here', () => {
     ...change,
   })
   const passOf = async (grants: Grant[], site = SITE, secret = SECRET) =>
-    issuePass(grants, site, await deriveKey(secret, 'pass'), now())
+    issuePass(grants, site, await deriveKey(secret, 'pass for test money'), now())
 
   test('a path spelt like a pattern opens itself and nothing else', async () => {
     const payment = headerOf(await authorize(await shop.reader(CHEAP_PRICE), { value: CHEAP_PRICE }))
@@ -192,7 +192,7 @@ describe('passes, here', () => {
     refused(await shown(await sealToken(await deriveKey(SECRET, 'quote'), [Object.values(grant())], SITE)))
     refused(await shown(await passOf([grant({ method: 'POST' })])))
     const ended = [[`=${ARTICLE}`, 'GET', now() - 1, wallets.alice.address]]
-    refused(await shown(await sealToken(await deriveKey(SECRET, 'pass'), ended, SITE)))
+    refused(await shown(await sealToken(await deriveKey(SECRET, 'pass for test money'), ended, SITE)))
   })
 
   test('a pass that was widened or prolonged opens nothing', async () => {

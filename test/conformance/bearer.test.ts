@@ -116,7 +116,7 @@ describe('what the origin is told of a bearer token', () => {
   const now = Math.floor(Date.now() / 1000)
   const passOf = async (site: string, issuedAtSeconds = now) => {
     const grant = { scope: `=${ONE}`, method: 'GET', endsAtSeconds: issuedAtSeconds + 60, payer: '0x1' }
-    return issuePass([grant], site, await deriveKey(BASE_VARS.PASS_SECRET, 'pass'), issuedAtSeconds)
+    return issuePass([grant], site, await deriveKey(BASE_VARS.PASS_SECRET, 'pass for test money'), issuedAtSeconds)
   }
   const asOrigin = async (path: string, Authorization: string) => {
     await ask(path, { Authorization, Cookie: `__Host-newsstand=${await passOf(SITE)}` })

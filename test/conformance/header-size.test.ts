@@ -4,7 +4,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { issuePass } from '../../src/pass.ts'
-import { deriveKey } from '../../src/token.ts'
+import { deriveKey, type KeyPurpose } from '../../src/token.ts'
 import { type Answer, decodeHeader, send } from '../world/answer.ts'
 import { challengesIn } from '../world/mpp.ts'
 import { type Network, startFacilitatorFor, startNetwork } from '../world/networks.ts'
@@ -24,8 +24,8 @@ let origin: OriginServer
 let site: Site
 /** On test networks of both kinds: those of real money cannot stand beside them. */
 let shop: SolanaShop
-/** A cookie that has no room for another grant. */
-let fullCookie: string
+/** A cookie that has no room for another grant: of the site that takes real money, and of the other. */
+const fullCookies = { real: '', test: '' }
 
 /** One price. */
 const PLAIN = {
@@ -67,8 +67,10 @@ beforeAll(async () => {
     endsAtSeconds: now + 86_400,
     payer: base.asset.asset,
   }))
-  const token = await issuePass(grants, SITE, await deriveKey(BASE_VARS.PASS_SECRET, 'pass'), now)
-  fullCookie = `__Host-newsstand=${token}`
+  const cookieBy = async (purpose: KeyPurpose) =>
+    `__Host-newsstand=${await issuePass(grants, SITE, await deriveKey(BASE_VARS.PASS_SECRET, purpose), now)}`
+  fullCookies.real = await cookieBy('pass')
+  fullCookies.test = await cookieBy('pass for test money')
 })
 
 afterAll(async () => {
@@ -82,6 +84,7 @@ afterAll(async () => {
 type Case = {
   sold: string
   site: () => Pick<Site, 'url'>
+  cookie: keyof typeof fullCookies
   offers: number
   /** Somebody new signs what is asked, or a little less. */
   pay(unpaid: Answer, less?: bigint): Promise<Record<string, string>>
@@ -91,6 +94,7 @@ const CASES: Case[] = [
   ...VERSIONS.map((version) => ({
     sold: `on four networks, in ${version}`,
     site: () => site,
+    cookie: 'real' as const,
     offers: 8,
     async pay({ challenge }: Answer, less = 0n) {
       const reader = privateKeyToAccount(generatePrivateKey())
@@ -101,6 +105,7 @@ const CASES: Case[] = [
   ...CELLS.map(({ version, name, kind }) => ({
     sold: `on two kinds of networks, in ${version} on ${name}`,
     site: () => shop.site,
+    cookie: 'test' as const,
     offers: 4,
     pay: async (unpaid: Answer, less = 0n) =>
       (await (await kind.reader(shop)).sign(version, unpaid, { less }))(version),
@@ -154,7 +159,7 @@ describe.each(CASES)('at the longest address, with all that can be configured, $
   test.each(['application/json', 'text/html'])('the challenge as %s, which refuses a payment', async (Accept) => {
     const unpaid = await ask()
     expect(offersIn(unpaid)).toHaveLength(each.offers)
-    const answer = await ask({ ...(await each.pay(unpaid, 1n)), Accept, Cookie: fullCookie })
+    const answer = await ask({ ...(await each.pay(unpaid, 1n)), Accept, Cookie: fullCookies[each.cookie] })
     expect(answer.status).toBe(402)
     expect(offersIn(answer)).toHaveLength(each.offers)
     expect(answer.receipt?.success).toBe(false)
@@ -162,7 +167,7 @@ describe.each(CASES)('at the longest address, with all that can be configured, $
   })
 
   test('a purchase has its cookie, and the oldest grants drop out of it', async () => {
-    const answer = await ask({ ...(await each.pay(await ask())), Cookie: fullCookie })
+    const answer = await ask({ ...(await each.pay(await ask())), Cookie: fullCookies[each.cookie] })
     expect(answer.receipt).toHaveProperty('extensions.offer-receipt')
     expectShort(answer)
     await expectOpen({ Cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' })
@@ -170,7 +175,7 @@ describe.each(CASES)('at the longest address, with all that can be configured, $
 
   test('a purchase by a script of another origin has its token', async () => {
     const payment = await each.pay(await ask())
-    const answer = await ask({ ...payment, Cookie: fullCookie, Origin: 'https://partner.example' })
+    const answer = await ask({ ...payment, Cookie: fullCookies[each.cookie], Origin: 'https://partner.example' })
     expect(answer.receipt).toHaveProperty('extensions.offer-receipt')
     expectShort(answer)
     await expectOpen({ Authorization: `Bearer ${pass.parse(answer.receipt).extensions['newsstand-pass'].info.token}` })

@@ -115,8 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a contract at the same address is the same person',
     file: 'payer/records.ts',
-    from: "(network = ? OR (owner = 'key' AND ? = 'key'))",
-    to: "(network = ? OR ? <> '')",
+    from: "owner = 'key' AND who = 'key' AND ",
+    to: '',
     plays: story('a stranger’s contract'),
   },
   {

@@ -68,14 +68,23 @@ describe('a code', () => {
 })
 
 describe('its two words', () => {
-  test('are the same each time, and others for another secret, page or time', async () => {
-    const words = await wordsOf(CODE)
+  test('are the same each time, and others for another mac: nobody can choose a code by them', async () => {
+    const text = await issueCode(CODE, SITE, key)
+    const words = await wordsOf(text)
     expect(words).toMatch(/^[a-z]+ [a-z]+$/)
-    expect(await wordsOf({ ...CODE })).toBe(words)
-    const others = Array.from({ length: 200 }, (_, i) => ({ ...CODE, expiresAtSeconds: CODE.expiresAtSeconds + i + 1 }))
-    const same = (await Promise.all(others.map(wordsOf))).filter((other) => other === words)
-    expect(same.length).toBeLessThan(3)
-    const names = [...others, { ...CODE, id: '/articles/other' }, { ...CODE, hash: 'x'.repeat(43) }].map(nameOfCode)
-    expect(new Set([...names, nameOfCode(CODE)]).size).toBe(203)
+    expect(await wordsOf(text)).toBe(words)
+    expect(await wordsOf(`other.${text.split('.')[1]}`)).toBe(words)
+    const others = Array.from({ length: 200 }, (_, i) => wordsOf(`${text.split('.')[0]}.${i}`))
+    expect((await Promise.all(others)).filter((other) => other === words).length).toBeLessThan(3)
+  })
+
+  test('its object is another one for each site, secret, page and time', () => {
+    const others = [
+      { ...CODE, id: '/articles/other' },
+      { ...CODE, hash: 'x'.repeat(43) },
+      { ...CODE, expiresAtSeconds: CODE.expiresAtSeconds + 1 },
+    ]
+    const names = [...others, CODE].map((code) => nameOfCode(code, SITE))
+    expect(new Set([...names, nameOfCode(CODE, 'https://other.example')]).size).toBe(5)
   })
 })
