@@ -4,6 +4,7 @@ import { boughtUntil, RECEIPTS, type Until } from './bar.tsx'
 import { Footer } from './footer.tsx'
 import { type Brand, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
+import { quotedIn } from './view.ts'
 
 export type PlayerView = {
   brand: Brand
@@ -28,11 +29,17 @@ export const playerPage = (view: PlayerView, strings: Strings): Promise<Page> =>
     footer: <Footer brand={view.brand} strings={strings} />,
     children: (
       <>
-        <h1 dir="auto">{view.title}</h1>
+        <h1 dir="auto" lang={quotedIn({ brand: view.brand, strings })}>
+          {view.title}
+        </h1>
         <div class="shown">
           <Shown view={view} />
         </div>
-        {view.description === '' ? null : <p dir="auto">{view.description}</p>}
+        {view.description === '' ? null : (
+          <p dir="auto" lang={quotedIn({ brand: view.brand, strings })}>
+            {view.description}
+          </p>
+        )}
         <p class="quiet">
           {boughtUntil(strings, view.until)} ·{' '}
           <a class="inline" href={RECEIPTS}>

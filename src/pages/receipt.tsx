@@ -6,6 +6,7 @@ import { Footer } from './footer.tsx'
 import { shownAmounts } from './money.ts'
 import { type Brand, data, type Page, render } from './page.tsx'
 import type { Strings } from './strings/strings.ts'
+import { quotedIn } from './view.ts'
 
 /** In the reader's language and in UTC; the script puts it into the reader's own time zone. */
 export const Time = ({ iso, lang }: { iso: string; lang: string }) => (
@@ -70,14 +71,14 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
           <dd>
             {view.title === undefined ? null : (
               <>
-                <bdi>{view.title}</bdi>
+                <bdi lang={quotedIn(view)}>{view.title}</bdi>
                 <br />
               </>
             )}
             {view.offer === '' ? text.wholePage : view.offer}: <a href={view.resource}>{view.resource}</a>
           </dd>
           <dt>{text.seller}</dt>
-          <dd>{view.seller}</dd>
+          <dd lang={quotedIn(view)}>{view.seller}</dd>
           <dt>{text.when}</dt>
           <dd>
             <Time iso={view.paidAt} lang={strings.lang} />

@@ -10,6 +10,7 @@ import { type Brand, data, type Page, render } from './page.tsx'
 import { addressesOf, forWallets, onSolana } from './paywall.tsx'
 import { Time } from './receipt.tsx'
 import type { Strings } from './strings/strings.ts'
+import { quotedIn } from './view.ts'
 
 /** Where a session for receipts is ended. */
 export const SIGN_OUT = `${RECEIPTS}/sign-out`
@@ -70,7 +71,11 @@ export function receiptsPage(view: ReceiptsView): Promise<Page> {
           {rows.map((row) => (
             <li>
               <a href={row.resource}>
-                {row.title === undefined ? new URL(row.resource).pathname : <bdi>{row.title}</bdi>}
+                {row.title === undefined ? (
+                  new URL(row.resource).pathname
+                ) : (
+                  <bdi lang={quotedIn(view)}>{row.title}</bdi>
+                )}
               </a>
               {row.offer === '' ? '' : ` (${row.offer})`} · <strong>{shownAmounts([row.price], strings.lang)}</strong>
               <small>

@@ -29,7 +29,7 @@ export type PaywallView = {
 export const publisherOf = ({ brand, resourceUrl }: PaywallView) => brand.name || new URL(resourceUrl).host
 
 /** The language of the publisher's own words, where it is another than the page's. */
-export function quotedIn({ brand: { lang }, strings }: PaywallView): string | undefined {
+export function quotedIn({ brand: { lang }, strings }: Pick<PaywallView, 'brand' | 'strings'>): string | undefined {
   return lang === null || primary(lang) === primary(strings.lang) ? undefined : lang
 }
 
