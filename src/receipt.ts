@@ -1,6 +1,6 @@
 // What a site says about its sales afterwards: the receipt of a payment, to its payer alone, and the key it signs with.
 import type { Config } from './config.ts'
-import type { Refusal } from './errors.ts'
+import { ok, type Refusal } from './errors.ts'
 import { findPayment, type LedgerEntry, type Mark, paymentsOf, type Readable } from './ledger.ts'
 import { RECEIPTS } from './pages/bar.tsx'
 import { receiptPage } from './pages/receipt.tsx'
@@ -171,7 +171,9 @@ export async function answerReceipt(request: Request, world: World, transaction:
   const { session, grants } = await readingIn(request, world, site)
   if ((session === null && grants.length === 0) || !TRANSACTION.test(transaction)) return no('not_found')
   const lookUp = (readable: Readable) => findPayment(world.env.LEDGER_DB, oneSpelling(transaction), readable, site)
-  const found = session ? await lookUp(allOf(session)) : await lookUp(heldBy(grants))
+  // Who has signed in with one wallet may have bought with another since.
+  const ofSession = session ? await lookUp(allOf(session)) : ok(null)
+  const found = ofSession.ok && ofSession.value === null ? await lookUp(heldBy(grants)) : ofSession
   if (!found.ok) return no(found.error.code)
   const purchase = found.value
   if (!purchase) return no('receipt_not_found')
