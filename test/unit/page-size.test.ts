@@ -64,7 +64,7 @@ test.each([
     tokens: ASSETS,
     resourceUrl: 'https://news.example/articles/tides',
     origin: 'https://news.example',
-    challenge: text(4000),
+    challenge: btoa(JSON.stringify({ accepts: text(2980) })),
   })
   // What a reader with a wallet of Solana loads is not in it.
   expect(html).not.toContain('Memo')
