@@ -25,7 +25,7 @@ import { codeOf, encode, findWallets, hex, REFUSALS, signInText } from './wallet
 /** @typedef {{ 'newsstand-quote'?: { info: { expiresAt: number } }, 'sign-in-with-x'?: { info: SignIn } }} Extensions */
 /** @typedef {{ accepts: Terms[], extensions: Extensions }} Challenge */
 /** @typedef {'USD' | 'EUR'} Currency */
-/** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, paidAtMs: number | null }} Signed `currency`: a page of before had none */
+/** @typedef {{ header: string, offer: number, currency?: Currency | undefined, price: string, isLasting: boolean, isDoubtful?: boolean, paidAtMs: number | null }} Signed `isDoubtful`: it was sent, and may have been paid; `currency`: a page of before had none */
 /** @typedef {{ challenge: string, resource: string, lang: string, seller: string, accessSeconds: number[], names: (string | null)[], tokens: Record<string, [symbol: string, currency: Currency, decimals: number]>, networks: Network[], solana: string | null, elsewhere: string, topup: string | null, texts: Record<string, string> }} Page `resource`: its address without what came along to it, such as tracking parameters; `tokens`: each by its network and address; `solana`, `elsewhere`: paths of the parts for Solana and for wallets that are not here; `topup`: where to get money */
 
 /** Where the card stands: in a page of its own, or in a shadow of the publisher's. */
@@ -786,8 +786,11 @@ async function send(signed, wallet) {
   }
   const { error } = await response.json().catch(() => ({ error: '' }))
   const { offer, currency, price } = signed
-  if (OPEN.includes(response.status)) {
-    const isOpen = ['settlement_pending', 'payment_in_progress', 'internal_error', ''].includes(error)
+  // Of what may have been paid before, the content's own answer says nothing.
+  const isSure = [400, 402, 409].includes(response.status) || error === 'payment_refused'
+  if (OPEN.includes(response.status) || (signed.isDoubtful && !isSure)) {
+    const isOpen =
+      signed.isDoubtful || ['settlement_pending', 'payment_in_progress', 'internal_error', ''].includes(error)
     const seconds = Math.min(Number(response.headers.get('Retry-After')) || 5, 60)
     return wait(signed, isOpen ? 'waiting' : 'unavailable', seconds)
   }
@@ -835,6 +838,7 @@ function offerToOpen(content, status) {
 
 /** @param {Signed} signed @param {'waiting' | 'unavailable'} why @param {number} seconds */
 function wait(signed, why, seconds) {
+  if (why === 'waiting') signed = keep({ ...signed, isDoubtful: true })
   busy(text(why, { seconds: String(seconds) }))
   const timer = setTimeout(() => send(signed), seconds * 1000)
   const act = () => {
@@ -846,6 +850,7 @@ function wait(signed, why, seconds) {
 
 /** @param {Signed} signed */
 function lost(signed) {
+  signed = keep({ ...signed, isDoubtful: true })
   const again = () => send(signed)
   window.addEventListener('online', again, { once: true })
   const act = () => {

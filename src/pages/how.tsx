@@ -45,7 +45,8 @@ export const How = ({ view }: { view: PaywallView }) => {
 /** A sentence of the publisher's, or where one reads of it. */
 const Refunds = ({ view, refunds }: { view: PaywallView; refunds: string }) => {
   const { refunds: label } = view.strings.pay
-  const link = /^(?:https:\/\/|mailto:|\/(?!\/))\S+$/.test(refunds) ? new URL(refunds, view.resourceUrl).href : null
+  const isLink = /^(?:https:\/\/|mailto:|\/(?!\/))\S+$/.test(refunds) && URL.canParse(refunds, view.resourceUrl)
+  const link = isLink ? new URL(refunds, view.resourceUrl).href : null
   return (
     <p>
       {link === null ? (

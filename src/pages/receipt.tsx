@@ -78,9 +78,7 @@ export function receiptPage(view: ReceiptView): Promise<Page> {
             {view.offer === '' ? text.wholePage : view.offer}: <a href={view.resource}>{view.resource}</a>
           </dd>
           <dt>{text.seller}</dt>
-          <dd>
-            <span lang={quotedIn(view)}>{view.seller}</span>
-          </dd>
+          <dd lang={quotedIn(view)}>{view.seller}</dd>
           <dt>{text.when}</dt>
           <dd>
             <Time iso={view.paidAt} lang={strings.lang} />

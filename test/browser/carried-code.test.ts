@@ -2,8 +2,8 @@
 import { encode } from 'uqr'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as z from 'zod'
-import { hasArticle, type Newsstand, openNewsstand } from './newsstand.ts'
 import { openReader, walletOf } from '../world/reader.ts'
+import { hasArticle, type Newsstand, openNewsstand } from './newsstand.ts'
 
 const TIDES = '/articles/tides'
 const OTHER = '/articles/other'

@@ -60,6 +60,16 @@ describe('a publication that names its language by a tag of no shape that is kno
   })
 })
 
+test('an address of refunds that is none: it is a mistake in the settings, or it sells', async () => {
+  const other = await openShop({ BRAND: { refunds: 'https://[refunds' }, ROUTES })
+  await other.site.kv.put(TIDES, PAGE, { metadata })
+  const { status, json } = await other.ask(TIDES)
+  const page = await other.ask(TIDES, { headers: OPENED })
+  await other.close()
+  if (status === 500) expect(json).toMatchObject({ error: 'configuration_error' })
+  else expect(page.status).toBe(402)
+})
+
 describe('receipts', () => {
   test('write amounts as the page’s language does', async () => {
     const { pass, transaction } = await bought()
