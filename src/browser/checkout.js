@@ -115,7 +115,6 @@ function linkTo(href, text, className = 'button plain') {
   link.className = className
   link.href = href
   link.target = '_blank'
-  link.rel = 'noopener'
   link.append(text)
   return link
 }

@@ -154,7 +154,11 @@ function offerSignIn({ info, networks, solana }) {
     const sent = { method: 'POST', headers, redirect: /** @type {const} */ ('manual') }
     const response = await fetch(location.pathname, sent).catch(() => null)
     // The site sends on who is signed in; where to is known.
-    if (response?.type === 'opaqueredirect') return location.assign(location.pathname)
+    if (response?.type === 'opaqueredirect') {
+      const shown = await fetch(location.pathname, { headers: { Accept: 'application/json' }, cache: 'no-store' })
+      if ((await shown.json()).payer === undefined) throw new Stop(text('noCookies'))
+      return location.assign(location.pathname)
+    }
     const { error } = (await response?.json().catch(() => null)) ?? {}
     throw new Stop(text(NOT_SIGNED_IN[error] ?? 'signInFailed'))
   }

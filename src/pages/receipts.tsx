@@ -100,7 +100,12 @@ export function receiptsPage(view: ReceiptsView): Promise<Page> {
         <script id="receipts" type="application/json">
           {data({
             ...(session ? {} : { signIn: wantedOf(view) }),
-            texts: { ...walletTexts(strings), nothingBought: text.nothingBought, signInWith: text.signInWith },
+            texts: {
+              ...walletTexts(strings),
+              noCookies: text.noCookies,
+              nothingBought: text.nothingBought,
+              signInWith: text.signInWith,
+            },
           })}
         </script>
       </>

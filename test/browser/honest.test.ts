@@ -166,11 +166,9 @@ describe('the receipts', () => {
       await route.fulfill({ response })
     })
     await reader.page.goto(`${shop.site.url}${RECEIPTS}`)
-    const loaded = reader.page.waitForEvent('load')
     await reader.click('Sign in with Fox')
-    await loaded
+    await reader.sees('keeps no cookies')
     await reader.page.getByRole('button', { name: 'Sign in with Fox' }).waitFor()
-    expect(await reader.page.locator('main').textContent()).toMatch(/cookie/i)
     await reader.close()
   })
 
@@ -207,22 +205,5 @@ test('a copy that comes late does not bring back the code of a reader who has go
   await reader.sees('No wallet found')
   await reader.page.waitForTimeout(2000)
   expect(await reader.status()).toContain('No wallet found')
-  await reader.close()
-})
-
-test('who owns it already and signs once more is not told that they have paid again', async () => {
-  const reader = await visit()
-  await shop.buy('v2', TIDES, reader.account)
-  const said: string[] = []
-  await reader.page.exposeFunction('heard', (text: string) => void said.push(text))
-  await reader.page.evaluate(() => {
-    const { heard } = globalThis as unknown as { heard(text: string): void }
-    const status = document.getElementById('status')
-    if (status) new MutationObserver(() => heard(status.textContent ?? '')).observe(status, { childList: true })
-  })
-  await reader.click('Pay $0.05')
-  await hasArticle(reader)
-  expect(await reader.spent()).toBe(PRICE)
-  expect(said.filter((text) => text.startsWith('Paid $0.05'))).toEqual([])
   await reader.close()
 })

@@ -183,6 +183,8 @@ export const de: Strings = {
     signInWith: 'Mit {wallet} anmelden',
     noScript:
       'Zum Anmelden braucht es JavaScript und eine Wallet in diesem Browser. Wo das nicht geht, kann der Verlag Ihren Beleg anhand der Transaktion finden, die Ihre Wallet zeigt.',
+    noCookies:
+      'Angemeldet, aber dieser Browser behält keine Cookies dieser Website; deshalb können die Belege nicht gezeigt werden. Erlauben Sie Cookies und melden Sie sich noch einmal an.',
     nothingBought:
       'Diese Wallet hat hier nichts gekauft, oder es hat ein anderes Konto unterschrieben als das, das bezahlt hat. Wählen Sie das Konto, mit dem Sie bezahlt haben.',
     unreadable:

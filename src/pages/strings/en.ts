@@ -79,7 +79,7 @@ export const en: Strings = {
     waiting:
       'Your payment is not confirmed yet. Please do not pay again: this page asks again in {seconds} s, with the same payment.',
     tryNow: 'Ask now',
-    lost: 'The connection broke off. Your signed payment is kept: it is sent again as soon as you are back, and never charged twice.',
+    lost: 'The connection broke off. Your signed payment is kept, sent again as soon as you are back, and never charged twice.',
     sendAgain: 'Send again',
     refused: 'The payment did not go through. Nothing was charged.',
     startAgain: 'Start again',
@@ -95,7 +95,7 @@ export const en: Strings = {
     signInText: 'Sign in with the wallet you paid with. That costs nothing.',
     signedInNothing: 'This wallet has not bought this page, or its time is over.',
     signInOther:
-      'Another account signed than the one that was asked, or this wallet has not bought this page. Choose the account in {wallet} that paid, and try again.',
+      'Another account signed than the one that was asked, or this wallet has not bought this page. Choose the one in {wallet} that paid.',
     signInUnasked:
       'The chain could not be asked about this wallet just now. Nothing was charged. Try again in a minute.',
     signInPending: 'A payment of this wallet is not confirmed yet. Please do not pay again: sign in again in a minute.',
@@ -171,6 +171,8 @@ export const en: Strings = {
     signInWith: 'Sign in with {wallet}',
     noScript:
       'Signing in needs JavaScript and a wallet in this browser. Where that is not possible, the publisher can look up your receipt by its transaction, which your wallet shows.',
+    noCookies:
+      'Signed in, but this browser keeps no cookies for this site, so the receipts cannot be shown. Allow cookies and sign in again.',
     nothingBought:
       'This wallet has bought nothing here, or another account signed than the one that paid. Choose the account you paid with.',
     unreadable: 'The list of purchases cannot be read at the moment. Nothing is lost: reload this page in a minute.',

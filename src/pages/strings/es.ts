@@ -177,6 +177,8 @@ export const es: Strings = {
     signInWith: 'Iniciar sesión con {wallet}',
     noScript:
       'Para iniciar sesión hacen falta JavaScript y un monedero en este navegador. Donde no sea posible, el editor puede buscar su recibo por la transacción que muestra su monedero.',
+    noCookies:
+      'Sesión iniciada, pero este navegador no guarda cookies de este sitio y por eso no se pueden mostrar los recibos. Permita las cookies y vuelva a iniciar sesión.',
     nothingBought:
       'Este monedero no ha comprado nada aquí, o firmó otra cuenta distinta de la que pagó. Elija la cuenta con la que pagó.',
     unreadable:

@@ -180,6 +180,8 @@ export const fr: Translation = {
     signInWith: 'Se connecter avec {wallet}',
     noScript:
       'Pour se connecter, il faut JavaScript et un portefeuille dans ce navigateur. Sinon, l’éditeur peut retrouver votre reçu par sa transaction, que votre portefeuille affiche.',
+    noCookies:
+      'Connecté, mais ce navigateur ne garde pas de cookies pour ce site : les reçus ne peuvent pas être affichés. Autorisez les cookies et reconnectez-vous.',
     nothingBought:
       'Ce portefeuille n’a rien acheté ici, ou un autre compte a signé que celui qui a payé. Choisissez le compte qui a payé.',
     unreadable:

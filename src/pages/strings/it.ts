@@ -178,6 +178,8 @@ export const it: Translation = {
     signInWith: 'Accedi con {wallet}',
     noScript:
       'Per accedere servono JavaScript e un portafoglio in questo browser. Dove non è possibile, l’editore può cercare la tua ricevuta con la sua transazione, che il tuo portafoglio mostra.',
+    noCookies:
+      'Accesso eseguito, ma questo browser non conserva cookie per questo sito: le ricevute non si possono mostrare. Consenti i cookie e accedi di nuovo.',
     nothingBought:
       'Questo portafoglio non ha comprato nulla qui, oppure ha firmato un account diverso da quello che ha pagato. Scegli l’account che ha pagato.',
     unreadable:

@@ -177,6 +177,8 @@ export const pt: Translation = {
     signInWith: 'Entrar com {wallet}',
     noScript:
       'Para entrar é preciso JavaScript e uma carteira neste navegador. Onde isso não é possível, a editora pode procurar o seu recibo pela transação, que a sua carteira mostra.',
+    noCookies:
+      'Sessão iniciada, mas este navegador não guarda cookies deste site e por isso os recibos não podem ser mostrados. Permita os cookies e entre de novo.',
     nothingBought:
       'Esta carteira não comprou nada aqui, ou assinou uma conta diferente da que pagou. Escolha a conta que pagou.',
     unreadable:

@@ -161,6 +161,7 @@ export type Strings = {
     | 'signInText'
     | 'signInWith'
     | 'noScript'
+    | 'noCookies'
     | 'nothingBought'
     | 'unreadable'
     | 'print'
