@@ -826,13 +826,10 @@ async function opened(signed, response) {
 
 /** A single answer: it is opened beside this page, which keeps it. @param {Blob} content @param {string} status */
 function offerToOpen(content, status) {
-  const link = document.createElement('a')
-  link.className = 'button'
-  link.href = URL.createObjectURL(content)
-  link.target = '_blank'
-  link.append(text('open'))
-  show(status, [], { tone: 'good' })
-  element('wallets').replaceChildren(link)
+  // Its links count from its address.
+  const base = /^text\/html/.test(content.type) ? `<!doctype html><base href="${location.href}">` : ''
+  const address = URL.createObjectURL(new Blob([base, content], content))
+  show(status, [], { tone: 'good', above: [linkTo(address, text('open'), 'button')] })
 }
 
 /** @param {Signed} signed @param {'waiting' | 'unavailable'} why @param {number} seconds */

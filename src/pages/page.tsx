@@ -49,6 +49,8 @@ type Frame = {
   style?: string
   /** Whether it plays films and recordings of its own site. */
   plays?: boolean
+  /** A single answer may be opened from it, and is shown under its policy: without scripts, as it would look at its address. */
+  opens?: boolean
   footer?: Child
   /** The one script, for pages that have one, what a policy lets it in by, and the addresses of what it may load. */
   script?: { text: string; hash: string; loads: readonly string[] }
@@ -160,19 +162,26 @@ const Document = ({ frame }: { frame: Frame }) => {
   )
 }
 
+/** What an article brings along; no script is among it. */
+const SHOWN = [
+  "style-src 'self' https: 'unsafe-inline'",
+  "img-src 'self' https: data:",
+  "font-src 'self' https: data:",
+  "media-src 'self' https: blob:",
+]
+
 /** Renders a page, and the policy that lets in its own style, its script and the publisher's logo, and nothing else. */
 export async function render(frame: Frame): Promise<Page> {
   const style = await hashOf(styleOf(frame))
   const logo = frame.brand.logo?.startsWith('https:') ? ` ${new URL(frame.brand.logo).origin}` : ''
   const policy = [
     "default-src 'none'",
-    `style-src '${style}'`,
-    `img-src 'self' data:${logo}`,
+    ...(frame.opens ? SHOWN : [`style-src '${style}'`, `img-src 'self' data:${logo}`]),
     ...(frame.plays ? ["media-src 'self'"] : []),
     ...(frame.script === undefined
       ? []
       : [['script-src', `'${frame.script.hash}'`, ...frame.script.loads].join(' '), "connect-src 'self'"]),
-    "base-uri 'none'",
+    `base-uri ${frame.opens ? "'self'" : "'none'"}`,
     `form-action ${frame.hasForm ? "'self'" : "'none'"}`,
     "frame-ancestors 'none'",
   ]

@@ -23,6 +23,7 @@ export function paywallPage(view: PaywallView): Promise<Page> {
     title,
     head: <Preview view={view} publisher={publisher} />,
     footer: <Footer brand={brand} strings={strings} />,
+    opens: challenge !== null && view.offers.some(({ accessSeconds }) => accessSeconds === 0),
     ...(challenge === null ? {} : { script: { ...CHECKOUT, loads: loadedScripts(view) } }),
     children: (
       <>
@@ -105,12 +106,13 @@ export const Card = ({ view }: { view: PaywallView }) => {
 }
 
 /** What the script may have to say here: nothing of what this page does not offer. */
-function textsOf({ networks, offers, strings }: PaywallView): Partial<CheckoutStrings> {
-  const { noAccount, cannotLand, otherCurrency, payOn, yoursOnce, bought, ...texts } = strings.checkout
+function textsOf({ networks, tokens, offers, strings }: PaywallView): Partial<CheckoutStrings> {
+  const { noAccount, cannotLand, otherCurrency, payOn, stepsOf, yoursOnce, bought, ...texts } = strings.checkout
   return {
     ...texts,
     ...(networks.some(onSolana) ? { noAccount, cannotLand } : {}),
     ...(networks.length > 1 ? { payOn } : {}),
+    ...(tokens.some(({ decimals }) => decimals !== 6) ? { stepsOf } : {}),
     ...(offers.some(({ amounts }) => amounts.length > 1) ? { otherCurrency } : {}),
     ...(offers.some(({ accessSeconds }) => accessSeconds === 0) ? { yoursOnce, bought } : {}),
   }
