@@ -50,10 +50,14 @@ export async function findStored(
   }
 }
 
+/** KV has no longer ones, and refuses to look for them. */
+const LONGEST_KEY = 512
+const isKey = (key: string): boolean => new TextEncoder().encode(key).length <= LONGEST_KEY
+
 /** Whether anything lies in KV under a path. */
 export async function holdsKey(kv: KVNamespace, path: string): Promise<Result<boolean>> {
   try {
-    const value = await firstOf(keysOf(path), (key) => kv.get(key, 'stream'))
+    const value = await firstOf(keysOf(path).filter(isKey), (key) => kv.get(key, 'stream'))
     await value?.cancel()
     return ok(value !== null)
   } catch (fault) {
@@ -164,7 +168,8 @@ async function findInKv(
       }
     },
     async markdown(isForHead) {
-      const value = await firstOf(keysOf(path), (key) => kv.get(MARKDOWN + key, 'stream'))
+      const keys = keysOf(path).map((key) => MARKDOWN + key)
+      const value = await firstOf(keys.filter(isKey), (key) => kv.get(key, 'stream'))
       const text = value && (await peeked(value))
       if (!text) return null
       const headers = { 'Content-Type': MARKDOWN_TYPE, 'X-Content-Type-Options': 'nosniff' }

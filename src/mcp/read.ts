@@ -6,9 +6,11 @@ import { type Refusal, sentenceOf } from '../errors.ts'
 import { isDecoded } from '../headers.ts'
 import { askedFor } from '../markdown.ts'
 import { bearerToken, cookieName } from '../pass.ts'
+import { LONGEST_PATH } from '../policy/paths.ts'
 import { decide } from '../policy/policy.ts'
 import type { Rule } from '../policy/rules.ts'
 import type { World } from '../site.ts'
+import { charsetOf } from '../wall/charset.ts'
 import { decodeJson, encodeJson, encodePadded } from '../x402/base64.ts'
 import { addressIn, readArguments } from './tools.ts'
 import { around, type Call, inAscii, inJson, metaOf, refused, refusedBy, type ToolResult, tell } from './wire.ts'
@@ -90,6 +92,7 @@ async function sourceOf(inner: Request, world: World): Promise<Rule['content'] |
   const target = await askedFor(inner, world)
   if (!target.ok) return { isOurs: true, refusal: target.error }
   const { facts } = target.value
+  if (facts.path.length > LONGEST_PATH) return { isOurs: true, refusal: { code: 'uri_too_long' } }
   const decided = decide(facts, world.config.rules)
   if (!decided.ok) return { isOurs: true, refusal: decided.error }
   if (decided.value.kind === 'open') return ELSEWHERE
@@ -120,12 +123,14 @@ async function translated(
   if (status >= 200 && status < 300 && body !== null) {
     const pass = passIn(headers, site)
     const _meta = { ...settled, ...(pass === null ? {} : { 'newsstand/pass': pass }) }
-    // A file leaves as it lies there. Else what the platform can decode is decoded as it is read.
     const encoding = headers.get('Content-Encoding')
-    const isReadable = encoding === null || (source !== 'r2' && isDecoded(encoding))
+    // What the platform can decode is decoded as it is read; a file leaves as it lies there.
+    const isZipped = source === 'r2' && encoding === 'gzip'
+    const isReadable = encoding === null || isZipped || (source !== 'r2' && isDecoded(encoding))
     const mimeType = headers.get('Content-Type') ?? 'application/octet-stream'
     const shown = { uri: url, mimeType, isPlain: isReadable && isText(mimeType) }
-    return streamed(call, { isError: false, _meta }, shown, body)
+    const read = isZipped ? body.pipeThrough(new DecompressionStream('gzip')) : body
+    return streamed(call, { isError: false, _meta }, shown, read)
   }
   await body?.cancel().catch(() => {})
   const json = required === null ? null : decodeJson(required)
@@ -172,23 +177,32 @@ function streamed(
   { uri, mimeType, isPlain }: { uri: string; mimeType: string; isPlain: boolean },
   body: ReadableStream<Uint8Array>,
 ): Body {
-  const [before, after] = around(call, result, isPlain ? { type: 'text' } : { type: 'resource', uri, mimeType })
   const encoder = new TextEncoder()
-  const write = isPlain ? textWriter(mimeType) : base64Writer()
   const reader = body.getReader()
-  let said = before
+  /** The first piece says how it is written, and what stands around it. */
+  function begin(start: Uint8Array): { before: string; write: Writer; after: string } {
+    const charset = isPlain ? charsetOf(mimeType, /^text\/html/i.test(mimeType) ? start : new Uint8Array()) : null
+    const content = charset === null ? { type: 'resource' as const, uri, mimeType } : { type: 'text' as const }
+    const [before, after] = around(call, result, content)
+    return { before, write: charset === null ? base64Writer() : textWriter(charset), after }
+  }
+  let begun: ReturnType<typeof begin> | null = null
   return new ReadableStream<Uint8Array>(
     {
       async pull(out) {
+        let said = ''
         let isOver = false
         // Some pieces end in the middle of a letter, and say nothing yet.
-        do {
+        while (said === '' && !isOver) {
           const { done, value } = await reader.read()
-          said += done ? write(null) + after : write(value)
+          if (begun === null) {
+            begun = begin(value ?? new Uint8Array())
+            said = begun.before
+          }
+          said += begun.write(value ?? null) + (done ? begun.after : '')
           isOver = done
-        } while (said === '' && !isOver)
+        }
         out.enqueue(encoder.encode(said))
-        said = ''
         if (isOver) out.close()
       },
       cancel: (reason) => reader.cancel(reason),
@@ -201,18 +215,9 @@ function streamed(
 /** Bytes as they come, null at their end; as much of the text as is whole by then. */
 type Writer = (bytes: Uint8Array | null) => string
 
-function textWriter(mimeType: string): Writer {
-  const decoder = new TextDecoder(charsetIn(mimeType))
+function textWriter(charset: string): Writer {
+  const decoder = new TextDecoder(charset)
   return (bytes) => inJson(bytes === null ? decoder.decode() : decoder.decode(bytes, { stream: true }))
-}
-
-function charsetIn(mimeType: string): string {
-  const said = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(mimeType)?.[1] ?? 'utf-8'
-  try {
-    return new TextDecoder(said).encoding
-  } catch {
-    return 'utf-8'
-  }
 }
 
 /** Three bytes are four letters: what is over waits for the next. */

@@ -28,7 +28,7 @@ fieldset{border:0;padding:0;margin:0 0 16px;min-width:0}legend{padding:0;margin:
 .price{font-size:20px;font-variant-numeric:tabular-nums}
 small,.quiet,footer{font-size:15px;color:var(--quiet)}
 button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:10px;inline-size:100%;min-height:48px;margin-block:8px;padding:8px 16px;border:2px solid var(--accent);border-radius:4px;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}
-button.plain,.button.plain{background:none;color:inherit}button[disabled]{opacity:.6;cursor:default}
+button.plain,.button.plain{background:none;color:inherit}
 button img{inline-size:24px;block-size:24px;border-radius:4px}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 ${STATES}

@@ -106,7 +106,6 @@ legend{padding:0;margin:0 0 .5rem;color:var(--quiet)}
 small,.quiet,footer{font-size:.9375rem;color:var(--quiet)}
 button,.button{font:inherit;font-weight:700;display:flex;align-items:center;justify-content:center;gap:.6rem;inline-size:100%;min-height:3rem;margin-block:.5rem;padding:.5rem 1rem;border:2px solid var(--accent);border-radius:.25rem;background:var(--accent);color:var(--on-accent);cursor:pointer;text-decoration:none;text-align:center}
 button.plain,.button.plain{background:none;color:inherit}
-button[disabled]{opacity:.6;cursor:default}
 button img{inline-size:1.5rem;block-size:1.5rem;border-radius:.25rem}
 :focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 ${STATES}

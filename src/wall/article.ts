@@ -1,5 +1,5 @@
 // The article in a page, as HTML of its own: what `select` names, with nothing in it that a reader does not see. Pure.
-import { isGone, isVoid, written } from './clean.ts'
+import { isGone, isMarked, isVoid, written } from './clean.ts'
 import { type CutSettings, isNamed, rankOf } from './region.ts'
 import { newTokenizer, type Reading, type StartTag, type Token } from './tokens.ts'
 import { type Element, newTree, type Space, type Tree } from './tree.ts'
@@ -9,6 +9,9 @@ const NO_TEXT = new Set(
   'style title svg nav form button select input label option dialog video audio canvas'.split(' '),
 )
 
+/** What is sold in these, where a publisher marks it as paid, has no Markdown. */
+const NO_MARKDOWN = new Set('video audio iframe embed object canvas svg form'.split(' '))
+
 /** In Markdown each line of these begins with a mark for each of them: what is deeper would be many times as long. */
 const INDENTED = new Set(['blockquote', 'li', 'dd'])
 const MOST_INDENTED = 12
@@ -16,11 +19,15 @@ const MOST_INDENTED = 12
 /** One `select` of a page, as a part of the text that is written. `rank`: 0 for the narrowest. */
 type Region = { element: Element; rank: number; from: number; to: number; letters: number }
 
+/** What is marked as paid: where it stands in the text that is written. */
+type Marked = { element: Element; from: number; to: number }
+
 /** Behind every rank of `select`. */
 const WHOLE_BODY = Number.POSITIVE_INFINITY
 
 /**
- * The article of a page; null where there is none, or where two browsers may read the page differently.
+ * The article of a page; null where there is none, where two browsers may read the page differently, and where it would not hold
+ * all that is marked as paid.
  *
  * @param isArticle whether all of the page is the article where no `select` stands in it: what is stored here is one
  */
@@ -32,7 +39,7 @@ export function articleIn(html: string, select: CutSettings['select'], isArticle
   }
 }
 
-type Found = { text: string; regions: readonly Region[] }
+type Found = { text: string; regions: readonly Region[]; marked: readonly Marked[] }
 
 function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   const pieces: string[] = []
@@ -41,6 +48,8 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   const indents = new Map<Element, number>()
   const open: Region[] = []
   const regions: Region[] = []
+  const marked: Marked[] = []
+  const isInMarked = (element: Element) => marked.some(({ to, element: outer }) => to < 0 && outer !== element)
   const write = (piece: string) => {
     pieces.push(piece)
     length += piece.length
@@ -52,6 +61,11 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   const tree: Tree = newTree({
     opened(element) {
       const { name, token, space, parent } = element
+      const isPaid = token !== null && isMarked(token, 'paid')
+      const isLost = isPaid && isUnseen(token, space, parent)
+      if (isLost || ((isPaid || isInMarked(element)) && NO_MARKDOWN.has(name)))
+        throw new Error('something that is paid for has no Markdown')
+      if (isPaid) marked.push({ element, from: length, to: -1 })
       if (isUnseen(token, space, parent)) {
         unseen.add(element)
         return
@@ -68,6 +82,7 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
     closed(element) {
       if (unseen.has(element)) return
       write(`</${element.name}>`)
+      for (const one of marked) if (one.element === element) one.to = length
       const at = open.findIndex((region) => region.element === element)
       const [region] = at === -1 ? [] : open.splice(at, 1)
       if (region) regions.push({ ...region, to: length })
@@ -98,7 +113,8 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   tokenizer.end()
   // What the page leaves open ends with it.
   for (const region of open) regions.push({ ...region, to: length })
-  return { text: pieces.join(''), regions }
+  for (const one of marked) if (one.to < 0) one.to = length
+  return { text: pieces.join(''), regions, marked }
 }
 
 /** Signs beside words, for eyes alone. */
@@ -108,14 +124,18 @@ const isForNobody = ({ attributes }: StartTag): boolean => attributes.get('aria-
  * The longest one of the narrowest rank. An article in several pieces has them beside each other; what else has the same name
  * is a comment, or a card of another article.
  */
-function chosen({ text, regions }: Found, isOwn: boolean): string | null {
+function chosen({ text, regions, marked }: Found, isOwn: boolean): string | null {
   const full = regions.filter(({ letters }) => letters > 0)
   const rank = Math.min(...full.map((region) => region.rank))
   const same = full.filter((region) => region.rank === rank)
   const longest = same.reduce<Region | null>((best, next) => (best && best.letters >= next.letters ? best : next), null)
   if (longest === null) return null
-  const hasPieces = isOwn || (rank !== WHOLE_BODY && isNamed(rank))
-  const pieces = hasPieces ? same.filter(({ element }) => element.parent === longest.element.parent) : [longest]
+  const hasPieces = rank !== WHOLE_BODY && isNamed(rank)
+  const beside = hasPieces ? same.filter(({ element }) => element.parent === longest.element.parent) : [longest]
+  // All that a publisher names is the article.
+  const pieces = isOwn ? same : beside
+  const isWhole = marked.every((one) => pieces.some(({ from, to }) => from <= one.from && one.to <= to))
+  if (!isWhole) return null
   return pieces
     .sort((a, b) => a.from - b.from)
     .map(({ from, to }) => text.slice(from, to))

@@ -29,9 +29,12 @@ const QUOTED = /"(?:[^"\\]|\\.)*"/g
 /** One credential and nothing else. */
 const CREDENTIAL_TEXT = /^Payment +([A-Za-z0-9+/_-]+=*)$/i
 
+/** Ours have 43 characters. */
+const LONGEST_ID = 128
+
 const echoed = z.object({
   challenge: z.object({
-    id: z.string(),
+    id: z.string().check(z.maxLength(LONGEST_ID)),
     realm: z.string(),
     method: z.string(),
     intent: z.string(),

@@ -61,7 +61,7 @@ export const en: Strings = {
     noAccount: 'The account of {wallet} cannot pay on {network}. Choose another there and try again.',
     wrongNetwork: 'Your wallet is on another network. Paying with {token} needs {network}: switch to it and try again.',
     unprepared:
-      'The payment could not be prepared just now. Nothing was charged. Try again in a minute, or use another wallet.',
+      'The payment could not be prepared just now, and nothing was charged. Try again in a minute, or use another wallet.',
     signing: 'Check the payment of {price} in {wallet} and sign it.',
     declined: 'You said no, and nothing was charged.',
     otherAccount:
