@@ -145,8 +145,10 @@ export async function readKeysOf(world: World, purpose: KeyPurpose): Promise<Cry
 }
 
 /** Test networks and real ones never stand side by side, but may follow each other at one address. */
-const purposeAt = ({ networks }: Config, purpose: KeyPurpose): KeyPurpose =>
-  purpose === 'pass' && networks.every(({ isTest }) => isTest) ? 'pass for test money' : purpose
+function purposeAt({ networks }: Config, purpose: KeyPurpose): KeyPurpose {
+  const isWorth = purpose === 'pass' || purpose === 'quote' || purpose === 'mpp'
+  return isWorth && networks.every(({ isTest }) => isTest) ? `${purpose} for test money` : purpose
+}
 
 /** A key is kept as such: a promise of it would belong to the request that began it. */
 async function derived(

@@ -4,16 +4,17 @@ import { decodeBytes, decodeText, encodeBytes } from './x402/base64.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
+/** Tokens that open something, or say what it costs. */
+export type Worth = 'pass' | 'quote' | 'mpp'
+
 /** What a token of this site is for. */
 export type KeyPurpose =
-  | 'pass'
-  /** What was bought with test money opens nothing that is sold for real money. */
-  | 'pass for test money'
-  | 'quote'
+  | Worth
+  /** What was bought or offered for test money is worth nothing where money is real. */
+  | `${Worth} for test money`
   | 'memo'
   | 'sign-in'
   | 'hand-over'
-  | 'mpp'
   | 'receipts'
   | 'receipts-nonce'
 

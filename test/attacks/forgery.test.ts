@@ -51,7 +51,7 @@ const cheapOffer: Offer = {
 
 /** A proof that this offer was quoted; genuine where nothing else is said. */
 async function proof(says: { path?: string; site?: string; method?: string; secret?: string; at?: number } = {}) {
-  const key = await deriveKey(says.secret ?? SECRET, 'quote')
+  const key = await deriveKey(says.secret ?? SECRET, 'quote for test money')
   const resource = resourceOf(says.path ?? ARTICLE, says.site, says.method)
   const quote = await issueQuote([cheapOffer], resource, key, says.at ?? now(), new Uint8Array(9))
   return quote.proof
@@ -189,7 +189,9 @@ describe('passes, here', () => {
   test('a pass of another site, secret, purpose, method or time opens nothing', async () => {
     refused(await shown(await passOf([grant()], 'https://other.example')))
     refused(await shown(await passOf([grant()], SITE, 'some other secret, long enough too')))
-    refused(await shown(await sealToken(await deriveKey(SECRET, 'quote'), [Object.values(grant())], SITE)))
+    refused(
+      await shown(await sealToken(await deriveKey(SECRET, 'quote for test money'), [Object.values(grant())], SITE)),
+    )
     refused(await shown(await passOf([grant({ method: 'POST' })])))
     const ended = [[`=${ARTICLE}`, 'GET', now() - 1, wallets.alice.address]]
     refused(await shown(await sealToken(await deriveKey(SECRET, 'pass for test money'), ended, SITE)))

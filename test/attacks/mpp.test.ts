@@ -190,7 +190,7 @@ describe('a challenge', () => {
   })
 
   test('past its time pays for nothing; what was paid is known all the same', async () => {
-    const key = await deriveKey(BASE_VARS.PASS_SECRET, 'mpp')
+    const key = await deriveKey(BASE_VARS.PASS_SECRET, 'mpp for test money')
     const resource = { site: SITE, method: 'GET', path: ARTICLE, id: ARTICLE }
     const [asset] = ASSETS.filter(({ network }) => network === NETWORK)
     if (asset?.kind !== 'eip3009') throw new Error('no token')

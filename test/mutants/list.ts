@@ -57,6 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (!(nowSeconds <= Date.parse(expires) / 1000)) return fail({ code: 'payment_expired' })", '', unit('mpp')],
     ['transfer.authorization.nonce !== challengeNonce(id, realm)', 'false', site('attacks/mpp')],
     [' || made.data.resource !== (await resourceText(resource))', '', site('attacks/mpp')],
+    ['return isOfNonce && isMac(', 'return isMac(', site('attacks/mpp-receipts')],
     ['header === null ? room.first : room.all', 'room.first', unit('mpp')],
     ['header === null ? room.first : room.all', 'room.all', unit('mpp')],
   ]),
@@ -100,6 +101,8 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   ...in_('markdown.ts', [['isKept.value ? named : article', 'named', site('conformance/markdown')]]),
   ...in_('wall/article.ts', [
+    ['if (!isWhole) return null', '', site('attacks/markdown')],
+    ['if (isPaid) marked.push', 'if (false) marked.push', site('attacks/markdown')],
     ['(parent !== null && unseen.has(parent)) ||', '', unit('article')],
     [' || isForNobody(token)', '', unit('article')],
   ]),
@@ -228,7 +231,17 @@ export const MUTANTS: readonly Mutant[] = [
     ["if (!isScreen || !isLive) return no(request, world, 'not_found')", '', site('attacks/hand-over')],
   ]),
   ...in_('payer/hand-over.ts', [['WHERE taken = 0 AND waits_until', 'WHERE waits_until', site('attacks/hand-over')]]),
+  ...in_('site.ts', [["const isWorth = purpose === 'pass' ||", 'const isWorth =', site('attacks/test-money')]]),
+  ...in_('payer/records.ts', [[' AND (network IN (${TEST})) = (asked IN (${TEST}))', '', site('attacks/test-money')]]),
+  ...in_('ledger.ts', [
+    [
+      "AND substr(resource, 1, length(held.value ->> 'below')) = held.value ->> 'below'",
+      '',
+      site('attacks/receipts-of-others'),
+    ],
+  ]),
   ...in_('code.ts', [
+    ['`${site} ${hash}', '`${hash}', site('attacks/hand-over-sites')],
     ['return encodeBytes(new Uint8Array(digest)) === hash', 'return digest.byteLength === 32', unit('code')],
   ]),
   ...in_('access.ts', [

@@ -30,6 +30,7 @@ import {
 } from './object.ts'
 
 const OTHER_NETWORK = 'eip155:8453'
+const THIRD_NETWORK = 'eip155:137'
 const due = { lookAtSeconds: NOW - 1 }
 const many = (count: number, row: (number: number) => PaymentRow) => Array.from({ length: count }, (_, i) => row(i + 1))
 
@@ -185,8 +186,13 @@ describe('who owns what', () => {
   })
 
   test('a key owns on one network what it bought on another', async () => {
+    await leave(rowOf(1, SETTLED, { network: THIRD_NETWORK }))
+    expect(await object().ownsAt(signInFor({ network: OTHER_NETWORK }))).toBe(true)
+  })
+
+  test('what was bought with test money is owned by nobody where money is real', async () => {
     await leave(rowOf(1, SETTLED, { network: OTHER_NETWORK }))
-    expect(await object().ownsAt(signInFor())).toBe(true)
+    expect(await object().ownsAt(signInFor())).toBe(false)
   })
 })
 
