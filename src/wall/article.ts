@@ -49,7 +49,8 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   const open: Region[] = []
   const regions: Region[] = []
   const marked: Marked[] = []
-  const isInMarked = (element: Element) => marked.some(({ to, element: outer }) => to < 0 && outer !== element)
+  /** Those that are open, the innermost last. */
+  const paid: Marked[] = []
   const write = (piece: string) => {
     pieces.push(piece)
     length += piece.length
@@ -58,14 +59,19 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
     (parent !== null && unseen.has(parent)) ||
     (token !== null && (NO_TEXT.has(token.name) || isGone(token, space) || isForNobody(token)))
 
+  /** Throws where something that is marked as paid would not be in the Markdown. */
+  function refuseLost({ name, token, space, parent }: Element): void {
+    const isPaid = token !== null && isMarked(token, 'paid')
+    const isHidden = isPaid && isUnseen(token, space, parent)
+    if (isHidden || ((isPaid || paid.length > 0) && NO_MARKDOWN.has(name)))
+      throw new Error('something that is paid for has no Markdown')
+  }
+
   const tree: Tree = newTree({
     opened(element) {
       const { name, token, space, parent } = element
-      const isPaid = token !== null && isMarked(token, 'paid')
-      const isLost = isPaid && isUnseen(token, space, parent)
-      if (isLost || ((isPaid || isInMarked(element)) && NO_MARKDOWN.has(name)))
-        throw new Error('something that is paid for has no Markdown')
-      if (isPaid) marked.push({ element, from: length, to: -1 })
+      refuseLost(element)
+      if (token !== null && isMarked(token, 'paid')) paid.push({ element, from: length, to: length })
       if (isUnseen(token, space, parent)) {
         unseen.add(element)
         return
@@ -82,7 +88,7 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
     closed(element) {
       if (unseen.has(element)) return
       write(`</${element.name}>`)
-      for (const one of marked) if (one.element === element) one.to = length
+      if (paid.at(-1)?.element === element) marked.push(...paid.splice(-1).map((one) => ({ ...one, to: length })))
       const at = open.findIndex((region) => region.element === element)
       const [region] = at === -1 ? [] : open.splice(at, 1)
       if (region) regions.push({ ...region, to: length })
@@ -94,8 +100,11 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
       const reading = tree.take(token)
       const made = tree.made()
       // Elements without content never stand on the stack.
-      if (made?.token === token && isVoid(token.name) && !isUnseen(token, made.space, made.parent))
-        write(written(token, made.space))
+      if (made?.token !== token || !isVoid(token.name)) return reading
+      refuseLost(made)
+      const from = length
+      if (!isUnseen(token, made.space, made.parent)) write(written(token, made.space))
+      if (isMarked(token, 'paid')) marked.push({ element: made, from, to: length })
       return reading
     }
     const reading = tree.take(token)
@@ -113,7 +122,7 @@ function read(html: string, settings: CutSettings, isArticle: boolean): Found {
   tokenizer.end()
   // What the page leaves open ends with it.
   for (const region of open) regions.push({ ...region, to: length })
-  for (const one of marked) if (one.to < 0) one.to = length
+  marked.push(...paid.map((one) => ({ ...one, to: length })))
   return { text: pieces.join(''), regions, marked }
 }
 

@@ -54,6 +54,11 @@ describe('what is marked as paid is in the answer that was paid for', () => {
       '/cut/i',
       `<div><div class="story">${FREE}</div></div><div><div class="story"><p>PAID</p></div></div>`,
     ],
+    [
+      'a picture beside the article',
+      '/pages/j',
+      `<article>${FREE}</article><img data-newsstand="paid" alt="PAID" src="/PAID.jpg">`,
+    ],
     ['outside of select', '/cut/d', `<div class="story">${FREE}</div><div data-newsstand="paid"><p>PAID</p></div>`],
   ]
   const WORDLESS: [name: string, path: string, body: string][] = [

@@ -102,12 +102,12 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('markdown.ts', [['isKept.value ? named : article', 'named', site('conformance/markdown')]]),
   ...in_('wall/article.ts', [
     ['if (!isWhole) return null', '', site('attacks/markdown')],
-    ['if (isPaid) marked.push', 'if (false) marked.push', site('attacks/markdown')],
+    ["isMarked(token, 'paid')) paid.push", 'false) paid.push', site('attacks/markdown')],
     ['(parent !== null && unseen.has(parent)) ||', '', unit('article')],
     [' || isForNobody(token)', '', unit('article')],
   ]),
   ...in_('mcp/read.ts', [
-    ['return isText(type) ? null : NO_TEXT', 'return null', site('conformance/mcp')],
+    ['return isText(type) ? content : NO_TEXT', 'return content', site('conformance/mcp')],
     ["if (decided.value.kind === 'open') return ELSEWHERE", '', site('conformance/mcp')],
     [
       'const said = { ...z.parse(z.looseObject({}), inAscii(rest)), accepts }',
