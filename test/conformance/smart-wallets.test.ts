@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Facilitator, startFacilitator } from '../../dev/stack/facilitator.ts'
 import { freePort } from '../../dev/stack/ports.ts'
 import { behaviours, says } from '../world/behaviour.ts'
+import { mppReceipt, payMpp } from '../world/mpp.ts'
 import { broadcast } from '../world/on-chain.ts'
 import { otherVersion, pay, sign, VERSIONS, wrap } from '../world/payer.ts'
 import { type Cost, NETWORK, NOTHING, ONE_SALE, openShop, PRICE, type Shop } from '../world/shop.ts'
@@ -115,6 +116,18 @@ test('the contracts are those that are deployed everywhere', async () => {
 
 describe.each(CASES)('$name', ({ open, isAsked }) => {
   const saleOf = (cost: Cost): Cost => (isAsked ? { ...cost, verifies: cost.verifies + 1 } : cost)
+
+  test('buys by MPP, once, and owns what it has bought', async () => {
+    const { first: wallet, later } = await open()
+    const headers = await payMpp(await shop.ask(PAGE), wallet)
+    const { result: answer, cost } = await shop.costOf(() => shop.ask(PAGE, { headers }))
+    expect([answer.status, answer.text]).toEqual([200, CONTENT])
+    expect(cost).toEqual(saleOf(ONE_SALE))
+    expect(mppReceipt(answer)?.reference).toBe(answer.receipt?.transaction)
+    const again = await shop.costOf(async () => shop.ask(PAGE, { headers: await payMpp(await shop.ask(PAGE), later) }))
+    expect([again.result.text, again.cost]).toEqual([CONTENT, saleOf(NOTHING)])
+    expect(mppReceipt(again.result)).toBeNull()
+  })
 
   describe.each(VERSIONS)('in %s', (version) => {
     async function paid(identifier?: string) {
