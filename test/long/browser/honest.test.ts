@@ -1,8 +1,8 @@
 // What the page says and keeps once something is signed: nothing that is not so, and no payment is dropped whose money may be gone.
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { openReader } from '../world/reader.ts'
-import { PRICE } from '../world/shop.ts'
-import { hasArticle, openNewsstand, signatures } from './newsstand.ts'
+import { hasArticle, openNewsstand, signatures } from '../../browser/newsstand.ts'
+import { openReader } from '../../world/reader.ts'
+import { PRICE } from '../../world/shop.ts'
 
 const { close, browser, shop, visit } = await openNewsstand()
 
