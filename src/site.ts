@@ -135,13 +135,16 @@ export const keyOf = ({ isolate, config }: World, purpose: KeyPurpose): Promise<
   derived(isolate, config.passSecret, 'now', purposeAt(config, purpose))
 
 /** The keys that may have signed: those of the secret before, too, while it is kept. */
-export async function readKeysOf(world: World, purpose: KeyPurpose): Promise<CryptoKey[]> {
-  const { isolate, config } = world
-  const current = await keyOf(world, purpose)
-  const { passSecretPrevious } = config
-  return passSecretPrevious === null
-    ? [current]
-    : [current, await derived(isolate, passSecretPrevious, 'before', purposeAt(config, purpose))]
+export async function readKeysOf({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey[]> {
+  const { passSecret, passSecretPrevious } = config
+  // Until release 0.2.0 one key signed, whatever the money was.
+  const purposes = new Set([purposeAt(config, purpose), purpose])
+  const keys: CryptoKey[] = []
+  for (const one of purposes) {
+    keys.push(await derived(isolate, passSecret, 'now', one))
+    if (passSecretPrevious !== null) keys.push(await derived(isolate, passSecretPrevious, 'before', one))
+  }
+  return keys
 }
 
 /** Test networks and real ones never stand side by side, but may follow each other at one address. */
