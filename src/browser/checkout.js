@@ -319,11 +319,12 @@ let mayBeNew = page.solana !== null && !termsOf(0).some(({ network }) => network
 
 /** @param {Wallet} wallet */
 async function added(wallet) {
+  // What is shown by then names the offers of before.
+  const idle = [text('looking'), '', withoutWallet(), noWay(chosen())]
   if ('standard' in wallet && mayBeNew && !kept()) {
     mayBeNew = false
     await refresh().catch(() => {})
   }
-  const idle = [text('looking'), '', withoutWallet(), noWay(chosen())]
   if (idle.includes(element('status').textContent ?? '')) home()
 }
 
