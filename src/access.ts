@@ -2,8 +2,9 @@
 // are checked first; then the payer's own record says what is owned. Nothing the client names grants anything.
 import { isValidSignature } from './chain.ts'
 import { fail, isCounted, ok, type Refusal, type Result } from './errors.ts'
-import { innerSignature, isSignedMessage, messageHash } from './networks/evm.ts'
+import { innerSignature, isSignedMessage } from './networks/evm.ts'
 import { isSignedText } from './networks/solana.ts'
+import { messageHash } from './networks/typed-data.ts'
 import { nonceEndsAtSeconds } from './nonce.ts'
 import { bearerToken, cookieToken, type Grant, grantFor, issuePass, passCookie, readPass } from './pass.ts'
 import { PROTOCOL, type SignInRequest } from './payer/protocol.ts'

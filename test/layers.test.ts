@@ -45,7 +45,7 @@ const PACKAGES: readonly (readonly [name: RegExp, files: RegExp])[] = [
   [/^hono/, /^(app\.ts|admin\/|pages\/)/],
   [/^cloudflare:workers$/, /^(index\.ts|payer\/payer\.ts)$/],
   [/^@mdream\/js\/core$/, /^markdown\.ts$/],
-  [/^viem/, /^(networks\/|chain\.ts$)/],
+  [/^@noble\//, /^networks\//],
   [/^zod\/mini$/, /./],
 ]
 

@@ -1,5 +1,5 @@
 // EVM addresses as people write them.
-import { getAddress } from 'viem/utils'
+import { checksummed } from './typed-data.ts'
 
 /** What is wrong with a payTo address, and what to write instead; null when it is right. */
 export function addressProblem(text: string): string | null {
@@ -7,7 +7,7 @@ export function addressProblem(text: string): string | null {
   if (/^0x0{40}$/i.test(text)) return 'this is the zero address, and what is paid to it is lost; write your own'
   const digits = text.slice(2)
   const isOneCase = digits === digits.toLowerCase() || digits === digits.toUpperCase()
-  if (!isOneCase && getAddress(text.toLowerCase()) !== text) {
+  if (!isOneCase && checksummed(text) !== text) {
     return 'its checksum (EIP-55) is wrong, so a character is mistyped; copy it again from your wallet'
   }
   return null

@@ -1,8 +1,8 @@
 // `exact` on EVM by Permit2: the contracts, the typed-data signature of a permit, and its replay key. It asks no chain.
-import { hashTypedData } from 'viem/utils'
 import { chainIdOf } from '../x402/assets.ts'
 import type { Permit } from '../x402/payment.ts'
 import { isSignedHash } from './evm.ts'
+import { hashOfStruct, hashOfText, separatorOf, signedHash } from './typed-data.ts'
 
 /** Uniswap's Permit2, at the same address on every chain. */
 export const PERMIT2 = '0x000000000022d473030f116ddee9f6b43ac78ba3'
@@ -28,7 +28,7 @@ export const PERMIT_WITNESS_TRANSFER_FROM = {
   ],
 } as const
 
-/** What a wallet signs; its domain is that of Permit2, whatever the token. */
+/** What a wallet signs, for whoever signs; its domain is that of Permit2, whatever the token. */
 export const permitTypedData = ({ asset, value, spender, nonce, deadline, to, validAfter }: Permit, network: string) =>
   ({
     domain: { name: 'Permit2', chainId: chainIdOf(network), verifyingContract: PERMIT2 },
@@ -43,9 +43,25 @@ export const permitTypedData = ({ asset, value, spender, nonce, deadline, to, va
     },
   }) as const
 
+const TOKEN_PERMISSIONS = 'TokenPermissions(address token,uint256 amount)'
+const WITNESS = 'Witness(address to,uint256 validAfter)'
+const PERMIT =
+  'PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)'
+
+/** The hash of what is signed. */
+function permitHash({ asset, value, spender, nonce, deadline, to, validAfter }: Permit, network: string) {
+  const permitted = hashOfStruct(hashOfText(TOKEN_PERMISSIONS), [asset, value])
+  const witness = hashOfStruct(hashOfText(WITNESS), [to, validAfter])
+  // A type names those it is made of behind itself, in the order of their names (EIP-712, `encodeType`).
+  const type = hashOfText(PERMIT + TOKEN_PERMISSIONS + WITNESS)
+  const struct = hashOfStruct(type, [permitted, spender, nonce, deadline, witness])
+  const domain = { name: 'Permit2', chainId: chainIdOf(network), verifyingContract: PERMIT2 } as const
+  return signedHash(separatorOf(domain), struct)
+}
+
 /** Whether the payer's own key signed this permit. False proves nothing: contract wallets sign in ways only the chain can check. */
 export const isPermitSigned = (permit: Permit, signature: string, network: string): Promise<boolean> =>
-  isSignedHash(hashTypedData(permitTypedData(permit, network)), permit.from, signature)
+  isSignedHash(permitHash(permit, network), permit.from, signature)
 
 /** One key per nonce of a payer on a chain: its bit is the same for all tokens. */
 export const permitKey = ({ from, nonce }: Permit, network: string): string =>

@@ -1,6 +1,7 @@
 // `exact` on Solana: who signed a transfer, where tokens go, and what makes a payment that one. And signed texts, and addresses
 // as people write them. Ed25519 as Solana checks it, which is stricter than WebCrypto.
-import { sha256 } from 'viem/utils'
+import { sha256 } from '@noble/hashes/sha2'
+import { bytesToHex } from '@noble/hashes/utils'
 import { decodeBase58, encodeBase58, isSolanaAddress } from '../x402/base58.ts'
 import {
   COMPUTE_BUDGET_PROGRAM,
@@ -54,7 +55,7 @@ export async function isSignedText(text: string, address: string, signature: str
 /** One key per payment: the chain and the message, never its signatures. */
 export function svmReplayKey(network: string, transfer: SvmTransfer): string {
   const [, reference] = network.split(':')
-  return `svm|${reference}|${sha256(signedBytes(transfer)).slice(2)}`
+  return `svm|${reference}|${bytesToHex(sha256(signedBytes(transfer)))}`
 }
 
 /**

@@ -391,7 +391,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...in_('networks/alias.ts', [['`payer|${month}|', '`payer|', unit('journal')]]),
   ...in_('networks/evm.ts', [
     ['if (BigInt(`0x${signature.slice(66, 130)}`) > HALF_ORDER) return false', '', unit('codec')],
-    ['.toLowerCase() === signer.toLowerCase()', '.length === signer.length', unit('codec')],
+    [' === signer.toLowerCase()', '.length === signer.length', unit('codec')],
+    ["endsWith('1c') ? 1 : 0", "endsWith('1c') ? 0 : 0", unit('typed-data')],
     ['|${from}|${nonce}`', '|${from}`', site('conformance/purchase')],
   ]),
   ...in_('payer/next.ts', [["if (verdict) return { kind: 'answer', refusal: verdict }", '', unit('next')]]),
