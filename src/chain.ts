@@ -329,19 +329,31 @@ export async function finalizedSeconds(rpc: Rpc, budget: Budget): Promise<number
   return time.ok ? time.value : null
 }
 
-/** Whether the authorization's nonce was used or cancelled as of a block; null where there is no answer. */
-export async function isNonceUsed(
-  rpc: Rpc,
+/** A question about the chain's state: the call, and what its answer says; null where it says nothing. */
+export type Asking<Value> = { call: Call; read: (answer: Answer | undefined) => Value | null }
+
+/** Asks one. */
+export const askFor = async <Value>(rpc: Rpc, { call, read }: Asking<Value>, budget: Budget): Promise<Value | null> =>
+  read(await rpc.ask(call, budget))
+
+/** A call of a contract's function that changes nothing. */
+export const stateCall = (to: string, data: string, at: number | 'latest'): Call => ({
+  method: 'eth_call',
+  params: [{ to, data }, at === 'latest' ? at : toHex(at)],
+})
+
+/** Whether the authorization's nonce was used or cancelled as of a block. */
+export const nonceUsed = (
   asset: string,
   { from, nonce }: Pick<Authorization, 'from' | 'nonce'>,
   at: number | 'latest',
-  budget: Budget,
-): Promise<boolean | null> {
-  const data = `${AUTHORIZATION_STATE}${word(from)}${word(nonce)}`
-  const params = [{ to: asset, data }, at === 'latest' ? at : toHex(at)]
-  const state = read(hexQuantity, await rpc.ask({ method: 'eth_call', params }, budget))
-  return state.ok ? BigInt(state.value) !== 0n : null
-}
+): Asking<boolean> => ({
+  call: stateCall(asset, `${AUTHORIZATION_STATE}${word(from)}${word(nonce)}`, at),
+  read: (answer) => {
+    const state = read(hexQuantity, answer)
+    return state.ok ? BigInt(state.value) !== 0n : null
+  },
+})
 
 /**
  * Whether a contract wallet says that a signature is its own (ERC-1271). Without a contract there, it is not. Most wallets
@@ -357,10 +369,7 @@ export async function isValidSignature(
   const size = (signature.length - 2) / 2
   const bytes = signature.slice(2).padEnd(Math.ceil(size / 32) * 64, '0')
   const data = `${IS_VALID_SIGNATURE}${word(hash)}${word('0x40')}${word(toHex(size))}${bytes}`
-  const answer = read(
-    z.string(),
-    await rpc.ask({ method: 'eth_call', params: [{ to: wallet, data }, 'latest'] }, budget),
-  )
+  const answer = read(z.string(), await rpc.ask(stateCall(wallet, data, 'latest'), budget))
   if (!answer.ok) return answer.error === 'reverted' ? ok(false) : answer
   return ok(answer.value.toLowerCase() === IS_VALID_SIGNATURE.padEnd(66, '0'))
 }

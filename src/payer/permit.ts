@@ -1,7 +1,17 @@
 // What the chain says of a permit. Its nonce is a bit that leaves no log and that anybody's permit of this payer may set, so only
 // a transaction that is this very permit, sent straight to the proxy, is a payment.
 import * as z from 'zod/mini'
-import { type Answer, type Budget, type Call, type ChainFailure, type Rpc, read, toHex, word } from '../chain.ts'
+import {
+  type Answer,
+  type Asking,
+  type Budget,
+  type Call,
+  type ChainFailure,
+  type Rpc,
+  read,
+  stateCall,
+  word,
+} from '../chain.ts'
 import { fail, ok, type Result } from '../errors.ts'
 import { EXACT_PROXY, PERMIT2 } from '../networks/permit2.ts'
 import type { Permit } from '../x402/payment.ts'
@@ -21,18 +31,17 @@ const uint256 = z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/))
 
 const numberWord = (value: bigint) => word(`0x${value.toString(16)}`)
 
-/** Whether the permit's nonce was used as of a block, for whatever; null where there is no answer. */
-export async function isPermitUsed(
-  rpc: Rpc,
+/** Whether the permit's nonce was used as of a block, for whatever. */
+export const permitUsed = (
   { from, nonce }: Pick<Permit, 'from' | 'nonce'>,
   at: number | 'latest',
-  budget: Budget,
-): Promise<boolean | null> {
-  const data = `${NONCE_BITMAP}${word(from)}${numberWord(nonce >> 8n)}`
-  const params = [{ to: PERMIT2, data }, at === 'latest' ? at : toHex(at)]
-  const bits = read(uint256, await rpc.ask({ method: 'eth_call', params }, budget))
-  return bits.ok ? ((BigInt(bits.value) >> (nonce & 255n)) & 1n) === 1n : null
-}
+): Asking<boolean> => ({
+  call: stateCall(PERMIT2, `${NONCE_BITMAP}${word(from)}${numberWord(nonce >> 8n)}`, at),
+  read: (answer) => {
+    const bits = read(uint256, answer)
+    return bits.ok ? ((BigInt(bits.value) >> (nonce & 255n)) & 1n) === 1n : null
+  },
+})
 
 /** A call that a transaction makes; `to` is null where it creates a contract. */
 type Sent = { to: string | null; input: string }

@@ -1,9 +1,21 @@
 // What the chain says about a payment. A used nonce proves nothing by itself, and a verdict against the payer is read
 // at one numbered block well behind the head. It asks and concludes; it stores nothing.
-import { type Block, type Budget, blockAt, type ChainFailure, isNonceUsed, type Rpc, shareOf } from '../chain.ts'
+import {
+  type Asking,
+  askFor,
+  type Block,
+  type Budget,
+  blockAt,
+  blockCall,
+  blockIn,
+  type ChainFailure,
+  nonceUsed,
+  type Rpc,
+  shareOf,
+} from '../chain.ts'
 import { ok, type PaymentReason, type Result } from '../errors.ts'
 import type { Authorization, EvmTransfer, FirstLook, Permit } from '../x402/payment.ts'
-import { isPermitUsed, permitEvidence, permitTrail } from './permit.ts'
+import { permitEvidence, permitTrail, permitUsed } from './permit.ts'
 import { isHash, type Reading, type Receipt, readReceipt, receiptOf } from './proof.ts'
 import { SETTLED_SECONDS, type Search, searchOn, settledBlock, startSearch, type Trail, usesTrail } from './search.ts'
 
@@ -19,11 +31,13 @@ export const evmSubjectOf = (transfer: EvmTransfer, asset: string): EvmSubject =
     ? { kind: 'permit2', permit: transfer.permit }
     : { kind: 'eip3009', asset, authorization: transfer.authorization }
 
-/** Whether its nonce was used as of a block, for whatever; null where there is no answer. */
+/** Whether its nonce was used as of a block, for whatever. */
+const usedAt = (subject: EvmSubject, at: number | 'latest'): Asking<boolean> =>
+  subject.kind === 'permit2' ? permitUsed(subject.permit, at) : nonceUsed(subject.asset, subject.authorization, at)
+
+/** The same, asked; null where there is no answer. */
 const isUsedAt = (rpc: Rpc, subject: EvmSubject, at: number | 'latest', budget: Budget): Promise<boolean | null> =>
-  subject.kind === 'permit2'
-    ? isPermitUsed(rpc, subject.permit, at, budget)
-    : isNonceUsed(rpc, subject.asset, subject.authorization, at, budget)
+  askFor(rpc, usedAt(subject, at), budget)
 
 /** The last second at which it may be used, for all that counts here. */
 const endOf = (subject: EvmSubject): bigint =>
@@ -250,9 +264,12 @@ async function weigh(
 
 const tooFresh = (inSeconds: number): Truth => ({ kind: 'unclear', why: 'too fresh', inSeconds })
 
-/** Whether a nonce is unused when a payment first comes; null where there is no answer. */
+/** Whether a nonce is unused when a payment first comes; null where there is no answer. Head and state are one request. */
 export async function firstLook(rpc: Rpc, subject: EvmSubject, budget: Budget): Promise<FirstLook | null> {
-  const [head, isUsed] = await Promise.all([rpc.head(budget), isUsedAt(rpc, subject, 'latest', budget)])
+  const used = usedAt(subject, 'latest')
+  const [block, state] = await rpc.askAll([blockCall('latest'), used.call], budget)
+  const head = blockIn(block, 'latest')
+  const isUsed = used.read(state)
   if (isUsed === true) return { kind: 'used' }
   return head && isUsed === false ? { kind: 'unused', block: head.number } : null
 }
