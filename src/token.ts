@@ -1,6 +1,6 @@
 // Signed texts: JSON with an HMAC-SHA-256, under keys derived from one secret. Passes, quotes and the nonces of sign-ins
 // are made of these; and macs and digests alone.
-import { decodeBytes, decodeText, encodeBytes } from './x402/base64.ts'
+import { decodeBytes, decodeText, encodeBytes, encodeText } from './x402/base64.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
@@ -32,7 +32,7 @@ export async function deriveKey(secret: string, purpose: KeyPurpose): Promise<Cr
 
 /** `body.mac`, both base64url. `context` is signed too but not sent: whoever checks the token must know it. */
 export async function sealToken(key: CryptoKey, payload: unknown, context: string): Promise<string> {
-  const body = encodeBytes(utf8(JSON.stringify(payload)))
+  const body = encodeText(JSON.stringify(payload))
   return `${body}.${await macOf(key, `${body}.${context}`)}`
 }
 

@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { fail, ok, type Refusal, type Result } from '../errors.ts'
 import { chainIdOf } from './assets.ts'
-import { decodeJson, encodeBytes } from './base64.ts'
+import { decodeJson, encodeText } from './base64.ts'
 import { identifierText } from './extensions/payment-identifier.ts'
 import type { Echo, Offer, Payment, Settlement } from './payment.ts'
 import { atomicUnits, authorizationFields, signatureText } from './wire.ts'
@@ -101,7 +101,7 @@ export function decodeCredential(headers: CredentialHeaders): Result<Payment | n
   })
 }
 
-const base64OfJson = (value: unknown) => encodeBytes(new TextEncoder().encode(JSON.stringify(value)))
+const base64OfJson = (value: unknown) => encodeText(JSON.stringify(value))
 
 /** RFC 3339, in UTC and whole seconds. */
 const timeText = (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
