@@ -393,7 +393,7 @@ export class Payer extends DurableObject<Env> {
     const wish = wishOf(request)
     const rows = this.#book.records.lastingAt(this.#asked(request), nowSeconds(), MOST_GRANTS)
     const grants = rows
-      .sort((a, b) => Number(isEnough(b, wish)) - Number(isEnough(a, wish)) || endsAtSeconds(b) - endsAtSeconds(a))
+      .toSorted((a, b) => Number(isEnough(b, wish)) - Number(isEnough(a, wish)) || endsAtSeconds(b) - endsAtSeconds(a))
       .filter((row, i, all) => all.findIndex(({ scope, method }) => scope === row.scope && method === row.method) === i)
       .slice(0, MOST_GRANTS)
       .map((row) => ({ scope: row.scope, method: row.method, endsAtSeconds: endsAtSeconds(row), payer: request.payer }))

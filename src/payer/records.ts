@@ -47,6 +47,10 @@ const MOST_REFUSED = 8
 const MOST_REFUSED_PATTERNS = 3
 /** Patterns somebody may own at once, and rows that may share an identifier. */
 const MOST_PATTERNS = 64
+/** Refused payments are counted no further. */
+const MOST_REFUSED_LATELY = 100
+/** Questions whose answers are kept between two writes. */
+const MOST_KNOWN = 32
 
 /** Who asks, and for what. */
 export type Asked = {
@@ -84,6 +88,8 @@ export class PaymentRecords {
   readonly #tellUnreadable: (key: string) => void
   /** Number of migrations that ran; 0 before the first claim, so that a look-up alone stores nothing. */
   #version: number
+  /** What was read since the last write, by the question: until the next it stays true, since nobody else writes here. */
+  #known = new Map<string, readonly PaymentRow[]>()
 
   /** @param tellUnreadable hears the key of each row that cannot be read */
   constructor(storage: DurableObjectStorage, tellUnreadable: (key: string) => void) {
@@ -124,36 +130,54 @@ export class PaymentRecords {
   }
 
   /** A row that cannot be read is left out: it holds up no other. */
-  #select(where: string, bindings: (string | number)[], options: Select = {}): PaymentRow[] {
-    if (this.#version === 0) return []
-    return this.#storage.sql
-      .exec(`SELECT * FROM payments ${options.index ?? ''} WHERE ${where}`, ...bindings)
-      .toArray()
-      .flatMap((stored) => {
-        try {
-          return [readRow(stored)]
-        } catch {
-          this.#tellUnreadable(String(stored.key))
-          options.onUnreadable?.(String(stored.key))
-          return []
-        }
-      })
+  #select(where: string, bindings: (string | number)[], options: Select = {}): readonly PaymentRow[] {
+    return this.#rows(`${options.index ?? ''} WHERE ${where}`, bindings, (stored) => {
+      try {
+        return [readRow(stored)]
+      } catch {
+        this.#tellUnreadable(String(stored.key))
+        options.onUnreadable?.(String(stored.key))
+        return []
+      }
+    })
   }
 
   /** Throws where the row is there and cannot be read: what is not understood is not sent again. */
   byKey(key: string): PaymentRow | null {
-    if (this.#version === 0) return null
-    const [stored] = this.#storage.sql.exec('SELECT * FROM payments WHERE key = ?', key).toArray()
-    return stored ? readRow(stored) : null
+    return this.#rows('WHERE key = ?', [key], (stored) => [readRow(stored)])[0] ?? null
+  }
+
+  #rows(
+    question: string,
+    bindings: readonly (string | number)[],
+    read: (stored: Record<string, SqlStorageValue>) => PaymentRow[],
+  ): readonly PaymentRow[] {
+    if (this.#version === 0) return []
+    const known = this.#known
+    const asked = JSON.stringify([question, ...bindings])
+    const rows =
+      known.get(asked) ??
+      this.#storage.sql
+        .exec(`SELECT * FROM payments ${question}`, ...bindings)
+        .toArray()
+        .flatMap(read)
+    if (known.size < MOST_KNOWN) known.set(asked, rows)
+    return rows
+  }
+
+  /** Every write goes this way: what was read before it counts no more. */
+  #write(sql: string, ...bindings: (string | number | null)[]): { rowsWritten: number } {
+    this.#known = new Map()
+    return this.#storage.sql.exec(sql, ...bindings)
   }
 
   /** Payments of one owner that carry an identifier. */
-  byIdentifier(identifier: string, { owner, network }: Pick<Asked, 'owner' | 'network'>): PaymentRow[] {
+  byIdentifier(identifier: string, { owner, network }: Pick<Asked, 'owner' | 'network'>): readonly PaymentRow[] {
     return this.#select(`identifier = ? AND ${SAME_OWNER} LIMIT ${MOST_PATTERNS}`, [identifier, network, owner])
   }
 
   /** Payments at a site whose outcome is open, the earliest first. */
-  openAt({ owner, network, site, method }: Asked, nowSeconds: number): PaymentRow[] {
+  openAt({ owner, network, site, method }: Asked, nowSeconds: number): readonly PaymentRow[] {
     return this.#select(
       `${OPEN} AND site = ? AND method = ? AND valid_before > ? AND ${SAME_OWNER} ORDER BY seq LIMIT ${MOST_OPEN}`,
       [site, method, nowSeconds - UNRESOLVED_SECONDS, network, owner],
@@ -161,7 +185,7 @@ export class PaymentRecords {
   }
 
   /** Running access that may open what is wanted, and was bought for as long. */
-  lastingFor({ owner, network, site, method, scope, accessSeconds }: Asked, nowSeconds: number): PaymentRow[] {
+  lastingFor({ owner, network, site, method, scope, accessSeconds }: Asked, nowSeconds: number): readonly PaymentRow[] {
     return SCOPES.flatMap((isScope) =>
       this.#select(
         `status = 'settled' AND access_seconds > 0 AND ${isScope} AND site = ? AND method = ? AND ends_at > ?
@@ -173,7 +197,7 @@ export class PaymentRecords {
   }
 
   /** Single answers that were paid for, and whose handouts, if any, were all taken back. */
-  unclaimedFor({ owner, network, site, method, scope }: Asked): PaymentRow[] {
+  unclaimedFor({ owner, network, site, method, scope }: Asked): readonly PaymentRow[] {
     return this.#select(
       `status = 'settled' AND access_seconds = 0 AND delivered = 0 AND handouts = released AND handouts < ${MOST_HANDOUTS}
        AND site = ? AND method = ? AND scope = ? AND ${SAME_OWNER} ORDER BY seq LIMIT ${MOST_PATTERNS}`,
@@ -182,7 +206,7 @@ export class PaymentRecords {
   }
 
   /** The newest refused payments for the same thing that the chain would have accepted a moment ago. */
-  refusedFor({ owner, network, site, method, scope }: Asked, nowSeconds: number): PaymentRow[] {
+  refusedFor({ owner, network, site, method, scope }: Asked, nowSeconds: number): readonly PaymentRow[] {
     const most = [MOST_REFUSED, MOST_REFUSED_PATTERNS]
     return SCOPES.flatMap((isScope, i) =>
       this.#select(
@@ -194,26 +218,30 @@ export class PaymentRecords {
   }
 
   /** Payments that were settled in a transaction, two at most. */
-  byTransaction(network: string, transaction: string): PaymentRow[] {
+  byTransaction(network: string, transaction: string): readonly PaymentRow[] {
     return this.#select("status = 'settled' AND tx = ? AND network = ? LIMIT 2", [transaction, network])
   }
 
   /** How much of one owner is under way or remembered. */
   loadOf({ owner, network }: Pick<Asked, 'owner' | 'network'>, nowSeconds: number): Load {
-    const count = (where: string, most: number, ...bindings: (string | number)[]): number => {
-      if (this.#version === 0) return 0
-      const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM payments WHERE ${where} AND ${SAME_OWNER} LIMIT ${most})`
-      return Number(this.#storage.sql.exec(sql, ...bindings, network, owner).one().n)
-    }
-    return {
-      open: count(`${OPEN} AND valid_before > ?`, MOST_OPEN, nowSeconds - UNRESOLVED_SECONDS),
-      covered: count("status = 'covered'", MOST_COVERED),
-      refusedLately: count("status = 'refused' AND sent_at > ?", 100, nowSeconds - 60),
-    }
+    if (this.#version === 0) return NO_LOAD
+    const count = (where: string, most: number) =>
+      `(SELECT count(*) FROM (SELECT 1 FROM payments WHERE ${where} AND ${SAME_OWNER} LIMIT ${most}))`
+    const { open, covered, refused } = this.#storage.sql
+      .exec(
+        `SELECT ${count(`${OPEN} AND valid_before > ?`, MOST_OPEN)} AS open,
+           ${count("status = 'covered'", MOST_COVERED)} AS covered,
+           ${count("status = 'refused' AND sent_at > ?", MOST_REFUSED_LATELY)} AS refused`,
+        ...[nowSeconds - UNRESOLVED_SECONDS, network, owner],
+        ...[network, owner],
+        ...[nowSeconds - 60, network, owner],
+      )
+      .one()
+    return { open: Number(open), covered: Number(covered), refusedLately: Number(refused) }
   }
 
   /** Running access of one owner at a site: what may open a scope first, then what lasts longest. */
-  lastingAt(asked: Asked, nowSeconds: number, most: number): PaymentRow[] {
+  lastingAt(asked: Asked, nowSeconds: number, most: number): readonly PaymentRow[] {
     const { owner, network, site } = asked
     const others = this.#select(
       `status = 'settled' AND access_seconds > 0 AND site = ? AND ends_at > ? AND ${SAME_OWNER}
@@ -224,7 +252,7 @@ export class PaymentRecords {
   }
 
   /** Rows the chain is to be asked about now, the longest overdue first. */
-  lookDue(nowSeconds: number, most: number): PaymentRow[] {
+  lookDue(nowSeconds: number, most: number): readonly PaymentRow[] {
     const tomorrow = nowSeconds + 86_400
     return this.#select(`look_at <= ? ORDER BY look_at LIMIT ${most}`, [nowSeconds], {
       onUnreadable: (key) => this.postpone(key, tomorrow),
@@ -232,7 +260,7 @@ export class PaymentRecords {
   }
 
   /** Rows the ledger lacks. One that cannot be read is set aside: it holds up no other, and sets no alarm. */
-  outboxDue(most: number): PaymentRow[] {
+  outboxDue(most: number): readonly PaymentRow[] {
     const found = this.#select(`outbox = 'due' ORDER BY seq LIMIT ${4 * most}`, [], {
       onUnreadable: (key) => this.dispute(key),
     })
@@ -264,7 +292,7 @@ export class PaymentRecords {
     this.#migrate()
     const stored = writeRow(row)
     const names = Object.keys(stored)
-    this.#storage.sql.exec(
+    this.#write(
       `INSERT INTO payments (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
       ...Object.values(stored),
     )
@@ -278,7 +306,7 @@ export class PaymentRecords {
     )
     const names = Object.keys(changed)
     if (names.length === 0) return
-    this.#storage.sql.exec(
+    this.#write(
       `UPDATE payments SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE key = ?`,
       ...Object.values(changed),
       after.key,
@@ -299,19 +327,19 @@ export class PaymentRecords {
 
   /** Takes a row out of the outbox. The ledger is not told of it. */
   dispute(key: string): void {
-    this.#storage.sql.exec("UPDATE payments SET outbox = 'disputed' WHERE key = ?", key)
+    this.#write("UPDATE payments SET outbox = 'disputed' WHERE key = ?", key)
   }
 
   /** Puts off the next look at a row. */
   postpone(key: string, untilSeconds: number): void {
-    this.#storage.sql.exec('UPDATE payments SET look_at = ? WHERE key = ?', untilSeconds, key)
+    this.#write('UPDATE payments SET look_at = ? WHERE key = ?', untilSeconds, key)
   }
 
   /** Uses up a nonce of a sign-in, and remembers it until it ends. False when it had been used before. */
   useNonce(nonce: string, nonceEndsAtSeconds: number): boolean {
     // Receipts outlive what an object remembers of its payer.
     this.#migrate()
-    const { rowsWritten } = this.#storage.sql.exec(
+    const { rowsWritten } = this.#write(
       'INSERT INTO used_nonces (nonce, ends_at) VALUES (?, ?) ON CONFLICT (nonce) DO NOTHING',
       nonce,
       nonceEndsAtSeconds,
@@ -322,15 +350,14 @@ export class PaymentRecords {
   /** Forgets what nothing depends on any more. A row lives as long as one that points to it. */
   forget(nowSeconds: number): void {
     if (this.#version === 0) return
-    const sql = this.#storage.sql
-    sql.exec(
+    this.#write(
       `DELETE FROM payments WHERE keep_until <= ? AND NOT EXISTS
          (SELECT 1 FROM payments AS pointing
           WHERE pointing.status = 'covered' AND pointing.covered_by = payments.key AND pointing.keep_until > ?)`,
       nowSeconds,
       nowSeconds,
     )
-    sql.exec('DELETE FROM used_nonces WHERE ends_at <= ?', nowSeconds)
+    this.#write('DELETE FROM used_nonces WHERE ends_at <= ?', nowSeconds)
   }
 
   /** When something is to be done next (Unix seconds): a look, the ledger, a row or a nonce to forget. Null: nothing. */
@@ -359,5 +386,6 @@ export class PaymentRecords {
   /** The storage has been emptied. */
   reset(): void {
     this.#version = 0
+    this.#known = new Map()
   }
 }
