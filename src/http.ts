@@ -72,14 +72,18 @@ async function readCapped(response: Response, maxBytes: number): Promise<string 
   const length = response.headers.get('Content-Length')
   if (length !== null && !response.headers.has('Content-Encoding') && Number(length) <= maxBytes) return response.text()
   const decoder = new TextDecoder()
+  const reader = response.body.getReader()
   let text = ''
   let size = 0
-  for await (const chunk of response.body) {
-    size += chunk.byteLength
-    if (size > maxBytes) return null
-    text += decoder.decode(chunk, { stream: true })
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    size += value.byteLength
+    if (size > maxBytes) break
+    text += decoder.decode(value, { stream: true })
   }
-  return text + decoder.decode()
+  await reader.cancel()
+  return null
 }
 
 function parseJson(text: string): unknown {

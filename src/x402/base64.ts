@@ -10,31 +10,40 @@ export function encodeJson(value: unknown): string {
   return btoa(ascii)
 }
 
-/** Base64 in either alphabet → bytes; null for anything else. Strict about alphabet, padding and trailing bits. */
-export function decodeBytes(base64: string): Uint8Array<ArrayBuffer> | null {
+/** Base64 in either alphabet → one character for each byte; null for anything else. Strict about alphabet, padding and trailing bits. */
+function binaryIn(base64: string): string | null {
   const match = /^([A-Za-z0-9+/]+|[A-Za-z0-9_-]+)(={0,2})$/.exec(base64)
   const digits = match?.[1]?.replaceAll('-', '+').replaceAll('_', '/')
   if (digits === undefined || digits.length % 4 === 1) return null
   const padded = digits.padEnd(Math.ceil(digits.length / 4) * 4, '=')
   if (match?.[2] && digits + match[2] !== padded) return null
   const binary = atob(padded)
-  return btoa(binary) === padded ? bytesOf(binary) : null
+  return btoa(binary) === padded ? binary : null
 }
 
-/** One byte for each character, none above U+00FF. */
 function bytesOf(binary: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(binary.length)
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i)
   return bytes
 }
 
+/** The same as bytes. */
+export function decodeBytes(base64: string): Uint8Array<ArrayBuffer> | null {
+  const binary = binaryIn(base64)
+  return binary === null ? null : bytesOf(binary)
+}
+
+/** Most texts are ASCII, whose bytes are its characters. */
+const ASCII = /^[\0-\x7f]*$/
+
 /** Base64 in either alphabet → text; strict about UTF-8 too. */
 export function decodeText(base64: string): Result<string, 'not base64 text'> {
   const refused = fail('not base64 text' as const)
-  const bytes = decodeBytes(base64)
-  if (bytes === null) return refused
+  const binary = binaryIn(base64)
+  if (binary === null) return refused
+  if (ASCII.test(binary)) return ok(binary)
   try {
-    return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytesOf(binary)))
   } catch {
     return refused
   }
@@ -61,9 +70,8 @@ export function decodeJson(header: string): Result<unknown, 'not base64 JSON'> {
 /** Counts brackets, those inside strings too: a payment has no reason to hold that many. */
 export function isDeep(json: string, deepest = DEEPEST_JSON): boolean {
   let depth = 0
-  for (const char of json) {
-    if (char === '{' || char === '[') depth += 1
-    if (char === '}' || char === ']') depth -= 1
+  for (const [bracket] of json.matchAll(/[[\]{}]/g)) {
+    depth += bracket === '{' || bracket === '[' ? 1 : -1
     if (depth > deepest) return true
   }
   return false
@@ -84,6 +92,6 @@ const urlSafe = (base64: string): string => base64.replaceAll('+', '-').replaceA
 /** Base64url without padding, for tokens. */
 export const encodeBytes = (bytes: Uint8Array): string => urlSafe(encodePadded(bytes))
 
-/** The same of a text's UTF-8. Most texts are ASCII, whose bytes are its characters. */
+/** The same of a text's UTF-8. */
 export const encodeText = (text: string): string =>
-  /^[\0-\x7f]*$/.test(text) ? urlSafe(btoa(text)) : encodeBytes(new TextEncoder().encode(text))
+  ASCII.test(text) ? urlSafe(btoa(text)) : encodeBytes(new TextEncoder().encode(text))

@@ -120,6 +120,13 @@ export const MUTANTS: readonly Mutant[] = [
     plays: story('a stranger’s contract'),
   },
   {
+    name: 'what was read stays known after a write',
+    file: 'payer/records.ts',
+    from: 'this.#known = new Map()\n    return this',
+    to: 'return this',
+    plays: story('the seventh is not charged'),
+  },
+  {
     name: 'an object for each network',
     file: 'purchase.ts',
     from: 'namespaceOf(network)}',
