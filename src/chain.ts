@@ -143,6 +143,11 @@ export class Rpc {
     return (reply && answerIn(reply.json, reply.status)) ?? fail('unreachable')
   }
 
+  /** What the answer to one call says; null where it says nothing. */
+  async learn<Value>({ call, read }: Asking<Value>, budget: Budget): Promise<Value | null> {
+    return read(await this.ask(call, budget))
+  }
+
   /** Several calls: in one request, or one by one where that is refused, up to the first that has no answer. */
   async askAll(calls: readonly Call[], budget: Budget): Promise<Answer[]> {
     let isUnreadable = false
@@ -331,10 +336,6 @@ export async function finalizedSeconds(rpc: Rpc, budget: Budget): Promise<number
 
 /** A question about the chain's state: the call, and what its answer says; null where it says nothing. */
 export type Asking<Value> = { call: Call; read: (answer: Answer | undefined) => Value | null }
-
-/** Asks one. */
-export const askFor = async <Value>(rpc: Rpc, { call, read }: Asking<Value>, budget: Budget): Promise<Value | null> =>
-  read(await rpc.ask(call, budget))
 
 /** A call of a contract's function that changes nothing. */
 export const stateCall = (to: string, data: string, at: number | 'latest'): Call => ({

@@ -16,12 +16,13 @@ import { type Resource, urlOf } from './policy/scope.ts'
 import { contextOf, issueQuote } from './quote.ts'
 import { isAuthorized } from './request.ts'
 import { type Answer, answerRefusal, stringsOf } from './respond.ts'
-import { keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
+import { type Isolate, keyOf, nowSeconds, type SellingWorld, type World } from './site.ts'
 import type { Teaser } from './wall.ts'
 import { walledAnswer } from './walled.ts'
 import { encodeChallenge } from './x402/codec.ts'
-import { signOffers } from './x402/extensions/offer-receipt.ts'
+import { type Signed, signOffer } from './x402/extensions/offer-receipt.ts'
 import type { SignInChallenge } from './x402/extensions/sign-in-with-x.ts'
+import type { Signer } from './x402/jws.ts'
 import type { Offer } from './x402/payment.ts'
 import type { QuoteToken } from './x402/wire.ts'
 
@@ -125,10 +126,28 @@ async function quoteOf(world: SellingWorld, offers: readonly Offer[], resource: 
       ? memoOf(offer, contextOf(resource), memoKey, quote.id, quote.expiresAtSeconds)
       : null,
   )
-  const { signer } = world
-  const signedOffers =
-    signer && (await signOffers(resource.site, urlOf(resource), offers, quote.expiresAtSeconds, signer))
-  return { ...quote, signedOffers: signedOffers ?? [], memos: await Promise.all(memos) }
+  const { signer, isolate } = world
+  const signing = signer
+    ? offers.map((offer) => signedOffer(isolate, signer, resource, offer, quote.expiresAtSeconds))
+    : []
+  return { ...quote, signedOffers: await Promise.all(signing), memos: await Promise.all(memos) }
+}
+
+/** The site's own word for an offer. What was signed a moment ago serves again: it ends before its quote. */
+async function signedOffer(
+  { signedOffers }: Isolate,
+  signer: Signer,
+  resource: Resource,
+  offer: Offer,
+  validUntil: number,
+): Promise<Signed> {
+  const { network, asset, payTo, amount } = offer
+  const name = [urlOf(resource), network, asset, payTo, amount].join(' ')
+  const known = signedOffers.get(name, Date.now())
+  if (known && known.validUntil <= validUntil) return known.signed
+  const signed = await signOffer(resource.site, urlOf(resource), offer, validUntil, signer)
+  signedOffers.set(name, { signed, validUntil }, Date.now())
+  return signed
 }
 
 /** What a reader who has bought access may sign instead of paying; null where no lasting access is sold. */

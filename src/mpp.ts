@@ -5,16 +5,13 @@ import { fail, ok, type Result } from './errors.ts'
 import { challengeNonce } from './networks/evm.ts'
 import type { Resource } from './policy/scope.ts'
 import { contextOf } from './quote.ts'
-import { digestOf, isMac, macOf } from './token.ts'
+import { isMac, macOf } from './token.ts'
 import { type Asset, assetsOn, isSameAddress } from './x402/assets.ts'
 import { decodeJson } from './x402/base64.ts'
 import { challengeFor, challengeText, slotsOf } from './x402/mpp.ts'
-import { evmTermsOf, type Offer, offerOf, type Payment } from './x402/payment.ts'
+import { type Echo, evmTermsOf, type Offer, offerOf, type Payment } from './x402/payment.ts'
 
-/** 128 bits: whoever finds another address of the site with the same digest could read that one instead. */
-const DIGEST_BYTES = 16
-
-const opaqueText = z.object({ quote: z.string(), resource: z.string() })
+const opaqueText = z.object({ quote: z.string() })
 
 /** What an offer is beside its amount, token and payee, which stand in the challenge's `request`. */
 const termsText = z.tuple([
@@ -25,7 +22,8 @@ const termsText = z.tuple([
 ])
 
 const realmOf = ({ site }: Resource) => new URL(site).host
-const resourceText = (resource: Resource) => digestOf(contextOf(resource), DIGEST_BYTES)
+/** What an id is the mac of: what the challenge says, and what it is for, which is not sent. */
+const boundText = (challenge: Omit<Echo, 'id'>, resource: Resource) => `${slotsOf(challenge)} ${contextOf(resource)}`
 
 /** What the challenges of one 402 are for. */
 type Wanted = {
@@ -51,7 +49,6 @@ export async function issueChallenges(
 ): Promise<string | null> {
   const payable = offers.filter(({ transfer }) => transfer.kind === 'eip3009')
   if (payable.length === 0) return null
-  const named = await resourceText(resource)
   let header: string | null = null
   for (const offer of payable) {
     const token = assetsOn(offer.network, tokens).find(({ asset }) => isSameAddress(asset, offer.asset))
@@ -61,9 +58,8 @@ export async function issueChallenges(
       id,
       method: resource.method,
       quote: JSON.stringify([accessSeconds, scope, name, flow === 'upfront' ? 1 : 0]),
-      resource: named,
     })
-    const text = challengeText({ ...challenge, id: await macOf(key, slotsOf(challenge)) }, isBeside)
+    const text = challengeText({ ...challenge, id: await macOf(key, boundText(challenge, resource)) }, isBeside)
     const longer: string = header === null ? text : `${header}, ${text}`
     if (longer.length > (header === null ? room.first : room.all)) break
     header = longer
@@ -85,13 +81,12 @@ export async function answeredOffer(
   const not = (why: string) => fail({ code: 'invalid_payment_requirements', why } as const)
   if (answering === null || transfer.kind !== 'eip3009') return not('no challenge')
   const { id, realm, request, expires, opaque } = answering
-  if (!(await isMac(keys, id, slotsOf(answering)))) return not('the challenge is not of this site')
+  if (!(await isMac(keys, id, boundText(answering, resource))))
+    return not('the challenge is of another site, or for another page')
   if (!(nowSeconds <= Date.parse(expires) / 1000)) return fail({ code: 'payment_expired' })
-  if (realm !== realmOf(resource)) return not('the challenge is of another site')
   if (transfer.authorization.nonce !== challengeNonce(id, realm)) return not('the nonce is not that of the challenge')
   const made = z.safeParse(opaqueText, jsonIn(opaque))
-  if (!made.success || made.data.resource !== (await resourceText(resource)))
-    return not('the challenge is for another page')
+  if (!made.success) return not('the challenge is none of ours')
   return offerIn(request, made.data.quote, tokens) ?? not('the token is not taken any more')
 }
 
@@ -103,7 +98,7 @@ export async function isSignedFor(
 ): Promise<boolean> {
   if (answering === null || transfer.kind !== 'eip3009' || answering.realm !== realmOf(resource)) return false
   const isOfNonce = transfer.authorization.nonce === challengeNonce(answering.id, answering.realm)
-  return isOfNonce && isMac(keys, answering.id, slotsOf(answering))
+  return isOfNonce && isMac(keys, answering.id, boundText(answering, resource))
 }
 
 const jsonIn = (base64: string): unknown => {

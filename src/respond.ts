@@ -167,7 +167,7 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
   const picture = isForPicture(request) ? (parts.picture?.(await stringsOf(request, parts.brand)) ?? null) : null
   const page = picture === null ? await pageFor(request, parts) : null
   const isProblem = page === null && picture === null && prefersProblem(request.headers.get('Accept'))
-  const headers = new Headers({
+  const headers = {
     'Content-Type': isProblem ? PROBLEM_TYPE : picture === null ? typeOf(page) : 'image/svg+xml',
     'Cache-Control': caching('no-store', page),
     'X-Content-Type-Options': 'nosniff',
@@ -176,7 +176,7 @@ export async function answerRefusal(request: Request, refusal: Refusal, parts: R
     ...(page ? pageHeaders(page) : {}),
     ...(retryAfterSeconds === null ? {} : { 'Retry-After': String(retryAfterSeconds) }),
     ...parts.headers,
-  })
+  }
   const message = sentenceOf(refusal)
   const problem = isProblem ? { type: problemType(code, status), title: code, status, detail: message } : {}
   const body = picture ?? (page ? page.html : JSON.stringify({ ...problem, error: code, message, ...parts.json }))

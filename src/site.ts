@@ -7,7 +7,7 @@ import { type Cuts, newCuts } from './cuts.ts'
 import { fail, ok, type Refusal, type Result } from './errors.ts'
 import { type Entry, newEntry } from './journal.ts'
 import { type Keyring, keyProblem, newKeyring } from './keyring.ts'
-import { Limits } from './limits.ts'
+import { Fading, Limits } from './limits.ts'
 import { log } from './log.ts'
 import type { Rule } from './policy/rules.ts'
 import type { Upstream } from './policy/upstream.ts'
@@ -16,6 +16,7 @@ import { type ListingsMemory, newListingsMemory } from './supported.ts'
 import { deriveKey, type KeyPurpose } from './token.ts'
 import type { CutPage } from './wall.ts'
 import { networkOf } from './x402/assets.ts'
+import type { Signed } from './x402/extensions/offer-receipt.ts'
 import { importSigner, type PublicJwk, type Signer } from './x402/jws.ts'
 
 /** What an isolate keeps per environment. Losing it costs calls, never money. */
@@ -28,6 +29,8 @@ export type Isolate = {
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<string, CryptoKey>
+  /** Offers that were signed a moment ago, by what they say. */
+  signedOffers: Fading<{ signed: Signed; validUntil: number }>
   /** Cut pages that several readers want. */
   cuts: Cuts<CutPage>
   /** Null until it was needed. */
@@ -63,6 +66,7 @@ export function isolateOf(env: Env): Isolate {
     listings: newListingsMemory(),
     rpcs: new Map(),
     keys: new Map(),
+    signedOffers: new Fading(),
     cuts: newCuts((page) => JSON.stringify(page).length),
     selling: null,
   }

@@ -48,11 +48,6 @@ export async function isMac(keys: readonly CryptoKey[], mac: string, text: strin
   return made.includes(true)
 }
 
-/** The first bytes of a text's SHA-256, base64url: it names what is too long to be written out. */
-export async function digestOf(text: string, bytes: number): Promise<string> {
-  return encodeBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))).subarray(0, bytes))
-}
-
 /** The first bytes of a text's mac, for where a whole token has no room. */
 export async function shortMac(key: CryptoKey, text: string, bytes: number): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, utf8(text))).subarray(0, bytes)

@@ -2,7 +2,6 @@
 // at one numbered block well behind the head. It asks and concludes; it stores nothing.
 import {
   type Asking,
-  askFor,
   type Block,
   type Budget,
   blockAt,
@@ -34,10 +33,6 @@ export const evmSubjectOf = (transfer: EvmTransfer, asset: string): EvmSubject =
 /** Whether its nonce was used as of a block, for whatever. */
 const usedAt = (subject: EvmSubject, at: number | 'latest'): Asking<boolean> =>
   subject.kind === 'permit2' ? permitUsed(subject.permit, at) : nonceUsed(subject.asset, subject.authorization, at)
-
-/** The same, asked; null where there is no answer. */
-const isUsedAt = (rpc: Rpc, subject: EvmSubject, at: number | 'latest', budget: Budget): Promise<boolean | null> =>
-  askFor(rpc, usedAt(subject, at), budget)
 
 /** The last second at which it may be used, for all that counts here. */
 const endOf = (subject: EvmSubject): bigint =>
@@ -127,7 +122,7 @@ export async function look(rpc: Rpc, question: Question, nowSeconds: number, bud
   const transaction = question.transaction.toLowerCase()
   const [head, isUsed, evidence] = await Promise.all([
     rpc.head(own),
-    isUsedAt(rpc, question, 'latest', own),
+    rpc.learn(usedAt(question, 'latest'), own),
     isHash(transaction) ? evidenceOf(rpc, question, transaction, own) : null,
   ])
   const named = evidence?.ok ? evidence.value : null
@@ -180,7 +175,7 @@ async function lookUnused(
   const settled = await settledBlock(rpc, head, budget)
   if (!settled) return UNREACHABLE
   if (settled.number < 0) return { kind: 'unused', pinnedSeconds: null, reverted }
-  const isUsed = await isUsedAt(rpc, question, settled.number, budget)
+  const isUsed = await rpc.learn(usedAt(question, settled.number), budget)
   if (isUsed === null) return UNREACHABLE
   if (isUsed) return null
   if (BigInt(settled.time) > endOf(question)) return EXPIRED[question.kind]
@@ -225,7 +220,7 @@ async function lookForUse(
       if (emptySinceSeconds === null || isWaiting) {
         return { truth: { kind: 'unclear', why: 'searching' }, search: again }
       }
-      const isUsed = await isUsedAt(rpc, question, place.settled.number, budget)
+      const isUsed = await rpc.learn(usedAt(question, place.settled.number), budget)
       if (isUsed === null) return { truth: UNREACHABLE, search: again }
       // Unused at a block past `validBefore`, it can never pay: it was cancelled after that.
       return { truth: isUsed ? { kind: 'used_before' } : EXPIRED[question.kind], search: again }
@@ -255,7 +250,7 @@ async function weigh(
       if (!own) return UNREACHABLE
       const waitSeconds = SETTLED_SECONDS - (head.time - own.time)
       if (waitSeconds > 0) return tooFresh(waitSeconds)
-      const isUsed = await isUsedAt(rpc, question, own.number, budget)
+      const isUsed = await rpc.learn(usedAt(question, own.number), budget)
       if (isUsed === null) return UNREACHABLE
       return isUsed ? { kind: 'void', transaction } : tooFresh(LATER_SECONDS)
     }
@@ -268,8 +263,7 @@ const tooFresh = (inSeconds: number): Truth => ({ kind: 'unclear', why: 'too fre
 export async function firstLook(rpc: Rpc, subject: EvmSubject, budget: Budget): Promise<FirstLook | null> {
   const used = usedAt(subject, 'latest')
   const [block, state] = await rpc.askAll([blockCall('latest'), used.call], budget)
-  const head = blockIn(block, 'latest')
-  const isUsed = used.read(state)
+  const [head, isUsed] = [blockIn(block, 'latest'), used.read(state)]
   if (isUsed === true) return { kind: 'used' }
   return head && isUsed === false ? { kind: 'unused', block: head.number } : null
 }

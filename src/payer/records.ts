@@ -150,7 +150,7 @@ export class PaymentRecords {
   #rows(
     question: string,
     bindings: readonly (string | number)[],
-    read: (stored: Record<string, SqlStorageValue>) => PaymentRow[],
+    read: (stored: Record<string, unknown>) => PaymentRow[],
   ): readonly PaymentRow[] {
     if (this.#version === 0) return []
     const known = this.#known

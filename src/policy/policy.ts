@@ -59,13 +59,14 @@ export function decide(facts: RequestFacts, rules: readonly Rule[]): Result<Deci
     // A preflight asks for every method of the path; it is answered without content.
     (methods === null || method === 'OPTIONS' || methods.includes(method))
   const near = (path: string) => nearby(rules, path).filter(isInReach)
-  const rule = near(facts.path).find((candidate) => matchesPattern(candidate.path, facts.path))
+  const here = near(facts.path)
+  const rule = here.find((candidate) => matchesPattern(candidate.path, facts.path))
   const isTooLong = facts.rawPath.length > LONGEST_RAW_PATH
   const refused = fail({ code: isTooLong ? 'uri_too_long' : 'invalid_path' } as const)
   const readings = readingsOf(facts.rawPath)
   if (readings === null && !rules.filter(isInReach).every(isFreeForAll)) return refused
   const others = (readings ?? []).flatMap((reading) => {
-    const candidates = near(reading)
+    const candidates = reading === facts.path ? here : near(reading)
     return [
       candidates.find((candidate) => matchesDecoded(candidate.path, reading)),
       candidates.find((candidate) => matchesLoosely(candidate.path, reading)),
@@ -123,7 +124,8 @@ function applies(entry: Rule['prices'][number], facts: RequestFacts): boolean {
 
 /** What was bought at one price must not open what the same address shows, for other headers, at another price. */
 function variantOf(entry: Rule['prices'][number] | undefined): string {
-  const headers = new URLSearchParams(entry?.header).toString()
+  if (!entry) return ''
+  const headers = new URLSearchParams(entry.header).toString()
   return headers === '' ? '' : `#${headers}`
 }
 

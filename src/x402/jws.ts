@@ -1,7 +1,7 @@
 // Compact JWS (RFC 7515) with Ed25519 (RFC 8037), by WebCrypto alone. Keys are given; nothing here fetches.
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from '../errors.ts'
-import { decodeBytes, decodeText, encodeBytes } from './base64.ts'
+import { decodeBytes, decodeText, encodeBytes, encodeText } from './base64.ts'
 
 /** An Ed25519 key pair as a JWK; `x` is public, `d` is not. Both are 32 bytes in base64url. */
 export type PrivateJwk = { x: string; d: string }
@@ -54,7 +54,7 @@ export async function signJws(
   kid: string,
 ): Promise<string> {
   const canonical = Object.fromEntries(Object.entries(payload).sort(([a], [b]) => (a < b ? -1 : 1)))
-  const signed = [{ alg: 'EdDSA', kid }, canonical].map((part) => encodeBytes(utf8(JSON.stringify(part)))).join('.')
+  const signed = [{ alg: 'EdDSA', kid }, canonical].map((part) => encodeText(JSON.stringify(part))).join('.')
   return `${signed}.${encodeBytes(new Uint8Array(await crypto.subtle.sign(ED25519, key, utf8(signed))))}`
 }
 

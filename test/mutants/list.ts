@@ -49,14 +49,10 @@ export const MUTANTS: readonly Mutant[] = [
     [' || secrets.some((secret) => line.includes(secret))', '', unit('headers')],
   ]),
   ...in_('mpp.ts', [
-    [
-      "if (!(await isMac(keys, id, slotsOf(answering)))) return not('the challenge is not of this site')",
-      '',
-      unit('mpp'),
-    ],
+    ['if (!(await isMac(keys, id, boundText(answering, resource))))', 'if (false)', unit('mpp')],
     ["if (!(nowSeconds <= Date.parse(expires) / 1000)) return fail({ code: 'payment_expired' })", '', unit('mpp')],
     ['transfer.authorization.nonce !== challengeNonce(id, realm)', 'false', site('attacks/mpp')],
-    [' || made.data.resource !== (await resourceText(resource))', '', site('attacks/mpp')],
+    ['`${slotsOf(challenge)} ${contextOf(resource)}`', 'slotsOf(challenge)', site('attacks/mpp')],
     ['return isOfNonce && isMac(', 'return isMac(', site('attacks/mpp-receipts')],
     ['header === null ? room.first : room.all', 'room.first', unit('mpp')],
     ['header === null ? room.first : room.all', 'room.all', unit('mpp')],

@@ -1,15 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  askFor,
-  type Budget,
-  blockAt,
-  Gate,
-  isValidSignature,
-  newRpcMemory,
-  nonceUsed,
-  Rpc,
-  shareOf,
-} from '../../src/chain.ts'
+import { type Budget, blockAt, Gate, isValidSignature, newRpcMemory, nonceUsed, Rpc, shareOf } from '../../src/chain.ts'
 import { imitatedRpc, TOKEN } from '../world/imitated-rpc.ts'
 
 const CHAIN_ID = 84_532
@@ -149,7 +139,7 @@ describe('the chain id', () => {
   test('is asked once, beside the first call', async () => {
     const chain = imitatedRpc()
     const rpc = newRpc()
-    await Promise.all([rpc.head(plenty()), askFor(rpc, nonceUsed(TOKEN, NONCE, 'latest'), plenty())])
+    await Promise.all([rpc.head(plenty()), rpc.learn(nonceUsed(TOKEN, NONCE, 'latest'), plenty())])
     await blockAt(rpc, 1, plenty())
     expect(chain.counts.calls.filter((method) => method === 'eth_chainId')).toHaveLength(1)
     expect(chain.counts.requests).toBe(4)
@@ -298,7 +288,7 @@ describe('values', () => {
 
   test('a contract that is not there tells no state', async () => {
     answering(() => Response.json({ id: 1, result: '0x' }))
-    expect(await askFor(newRpc(), nonceUsed(TOKEN, NONCE, 'latest'), plenty())).toBeNull()
+    expect(await newRpc().learn(nonceUsed(TOKEN, NONCE, 'latest'), plenty())).toBeNull()
   })
 
   test.each<[string, string, boolean]>([

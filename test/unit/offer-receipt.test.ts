@@ -5,7 +5,7 @@ import { networkOf, transactionUrl } from '../../src/x402/assets.ts'
 import { encodeChallenge, encodeSettlement } from '../../src/x402/codec.ts'
 import { didDocument, didOf, keyIdOf, keyIn } from '../../src/x402/did.ts'
 import { NEWSSTAND_PASS } from '../../src/x402/extensions/newsstand-pass.ts'
-import { type Signed, signOffers, signReceipt } from '../../src/x402/extensions/offer-receipt.ts'
+import { type Signed, signOffer, signReceipt } from '../../src/x402/extensions/offer-receipt.ts'
 import {
   importSigner,
   type PrivateJwk,
@@ -80,7 +80,7 @@ describe('what is signed', () => {
   })
 
   test('an offer', async () => {
-    const [signed] = await signOffers(SITE, PAGE, [offer], NOW + 600, signer)
+    const signed = await signOffer(SITE, PAGE, offer, NOW + 600, signer)
     expect(read(signed?.signature.split('.')[1])).toBe(
       `{"amount":"50000","asset":"${offer.asset}","network":"eip155:84532","payTo":"${offer.payTo}","resourceUrl":"${PAGE}","scheme":"exact","validUntil":${NOW + 600},"version":1}`,
     )
@@ -212,7 +212,7 @@ describe('in the headers', () => {
     id: 'an-identifier',
     expiresAtSeconds: NOW + 600,
     proof: 'p'.repeat(165),
-    signedOffers: await signOffers(SITE, PAGE, offers, NOW + 600, signer),
+    signedOffers: await Promise.all(offers.map((offer) => signOffer(SITE, PAGE, offer, NOW + 600, signer))),
     memos: [],
   })
 

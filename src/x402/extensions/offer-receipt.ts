@@ -37,28 +37,24 @@ export const receiptPayload = z.object({
   transaction: z.optional(z.string()),
 })
 
-/** The offers of one challenge, in the order of its `accepts`. */
-export const signOffers = (
+/** One offer of a challenge. `validUntil`: Unix seconds. */
+export const signOffer = (
   site: string,
   resourceUrl: string,
-  offers: readonly Offer[],
+  { network, asset, payTo, amount }: Offer,
   validUntil: number,
   signer: Signer,
-): Promise<Signed[]> =>
-  Promise.all(
-    offers.map(({ network, asset, payTo, amount }) =>
-      sign(site, signer, {
-        version: 1,
-        resourceUrl,
-        scheme: 'exact',
-        network,
-        asset,
-        payTo,
-        amount: amount.toString(),
-        validUntil,
-      } satisfies z.infer<typeof offerPayload>),
-    ),
-  )
+): Promise<Signed> =>
+  sign(site, signer, {
+    version: 1,
+    resourceUrl,
+    scheme: 'exact',
+    network,
+    asset,
+    payTo,
+    amount: amount.toString(),
+    validUntil,
+  } satisfies z.infer<typeof offerPayload>)
 
 /** `issuedAt` (Unix seconds) is when the payment was settled, so that a receipt asked for again is the same. */
 export const signReceipt = (
