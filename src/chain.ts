@@ -234,14 +234,16 @@ const LOG_STEPS = [500, 100, 10, 1] as const
 
 const unreachable = () => fail('unreachable' as const)
 
-const envelope = z.object({
-  id: z.optional(z.unknown()),
-  result: z.optional(z.unknown()),
-  error: z.optional(z.unknown()),
-})
+const envelope = z.lazy(() =>
+  z.object({
+    id: z.optional(z.unknown()),
+    result: z.optional(z.unknown()),
+    error: z.optional(z.unknown()),
+  }),
+)
 /** What most nodes answer for a call that a contract broke off; the others say so in words. */
 const EXECUTION_REVERTED = 3
-const rpcError = z.object({ code: z.number(), message: z.catch(z.string(), '') })
+const rpcError = z.lazy(() => z.object({ code: z.number(), message: z.catch(z.string(), '') }))
 
 /** What one JSON-RPC reply says; null where it is none. Too many requests say nothing about the call. */
 function answerIn(json: unknown, status: number): Answer | null {
@@ -278,9 +280,9 @@ export function read<Schema extends z.core.$ZodType>(
   return parsed.success ? ok(parsed.data) : fail('unreachable')
 }
 
-const hexQuantity = z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/))
+const hexQuantity = z.lazy(() => z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/)))
 /** Heights, times and places are safe integers; what is larger is no answer. */
-export const safeNumber = z.pipe(z.pipe(hexQuantity, z.transform(Number)), z.int())
+export const safeNumber = z.lazy(() => z.pipe(z.pipe(hexQuantity, z.transform(Number)), z.int()))
 export const toHex = (number: number) => `0x${number.toString(16)}`
 /** Hex as a 32-byte word of call data, without its `0x`. */
 export const word = (text: string) => text.slice(2).toLowerCase().padStart(64, '0')

@@ -58,9 +58,9 @@ function askedIn({ url, headers }: Request, { config }: World): Asked | null {
   return { network, asset, decimals: token.decimals, payer, payTo }
 }
 
-const latest = z.object({ value: z.object({ blockhash: z.string().check(z.refine(isSolanaAddress)) }) })
-const account = z.nullable(z.object({ data: z.tuple([z.base64(), z.literal('base64')]) }))
-const accounts = z.object({ value: z.tuple([account, account]) })
+const latest = z.lazy(() => z.object({ value: z.object({ blockhash: z.string().check(z.refine(isSolanaAddress)) }) }))
+const account = z.lazy(() => z.nullable(z.object({ data: z.tuple([z.base64(), z.literal('base64')]) })))
+const accounts = z.lazy(() => z.object({ value: z.tuple([account, account]) }))
 
 /** Null where the chain cannot be asked, or nobody can be paid there yet. */
 async function lookFor(rpc: Rpc, { asset, decimals, payer, payTo }: Asked, budget: Budget): Promise<Look | null> {

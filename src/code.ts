@@ -18,7 +18,7 @@ export const CODE_SECONDS = 600
 /** 32 bytes in base64url. */
 const KEY = /^[A-Za-z0-9_-]{43}$/
 
-const payload = z.tuple([z.string().check(z.regex(KEY)), z.number(), z.string().check(z.startsWith('/'))])
+const payload = z.lazy(() => z.tuple([z.string().check(z.regex(KEY)), z.number(), z.string().check(z.startsWith('/'))]))
 
 export const isHash = (text: string): boolean => KEY.test(text)
 

@@ -128,7 +128,7 @@ export async function noteUnresolved(db: D1Database, object: string, open: Unres
   await statement.run()
 }
 
-const unresolved = z.object({ payments: z.nullable(z.number()), since: z.nullable(z.number()) })
+const unresolved = z.lazy(() => z.object({ payments: z.nullable(z.number()), since: z.nullable(z.number()) }))
 
 /** What all payers have open together; null where there is nothing. `content_unavailable` when D1 does not answer. */
 export const allUnresolved = (db: D1Database): Promise<Result<Unresolved | null>> =>
@@ -140,34 +140,38 @@ export const allUnresolved = (db: D1Database): Promise<Result<Unresolved | null>
     return payments === null || since === null ? null : { payments, sinceSeconds: since }
   })
 
-const entry = z.pipe(
-  z.object({
-    resource: z.string(),
-    network: z.string(),
-    asset: z.string(),
-    amount: z.string().check(z.regex(/^[0-9]+$/)),
-    payer: z.string(),
-    pay_to: z.string(),
-    transaction: z.string(),
-    offer: z.string(),
-    access_seconds: z.number(),
-    settled_at_seconds: z.number(),
-    title: z.optional(z.nullable(z.string())),
-    symbol: z.optional(z.nullable(z.string())),
-    currency: z.optional(z.nullable(z.enum(['USD', 'EUR']))),
-    decimals: z.optional(z.nullable(z.number())),
-  }),
-  z.transform(({ pay_to, amount, access_seconds, settled_at_seconds, title, symbol, currency, decimals, ...row }) => ({
-    ...row,
-    title: title ?? null,
-    symbol: symbol ?? null,
-    currency: currency ?? null,
-    decimals: decimals ?? null,
-    amount: BigInt(amount),
-    payTo: pay_to,
-    accessSeconds: access_seconds,
-    settledAtSeconds: settled_at_seconds,
-  })),
+const entry = z.lazy(() =>
+  z.pipe(
+    z.object({
+      resource: z.string(),
+      network: z.string(),
+      asset: z.string(),
+      amount: z.string().check(z.regex(/^[0-9]+$/)),
+      payer: z.string(),
+      pay_to: z.string(),
+      transaction: z.string(),
+      offer: z.string(),
+      access_seconds: z.number(),
+      settled_at_seconds: z.number(),
+      title: z.optional(z.nullable(z.string())),
+      symbol: z.optional(z.nullable(z.string())),
+      currency: z.optional(z.nullable(z.enum(['USD', 'EUR']))),
+      decimals: z.optional(z.nullable(z.number())),
+    }),
+    z.transform(
+      ({ pay_to, amount, access_seconds, settled_at_seconds, title, symbol, currency, decimals, ...row }) => ({
+        ...row,
+        title: title ?? null,
+        symbol: symbol ?? null,
+        currency: currency ?? null,
+        decimals: decimals ?? null,
+        amount: BigInt(amount),
+        payTo: pay_to,
+        accessSeconds: access_seconds,
+        settledAtSeconds: settled_at_seconds,
+      }),
+    ),
+  ),
 )
 
 const marks = (values: readonly string[]) => values.map(() => '?').join(', ')

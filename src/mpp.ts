@@ -11,15 +11,17 @@ import { decodeJson } from './x402/base64.ts'
 import { challengeFor, challengeText, slotsOf } from './x402/mpp.ts'
 import { type Echo, evmTermsOf, type Offer, offerOf, type Payment } from './x402/payment.ts'
 
-const opaqueText = z.object({ quote: z.string() })
+const opaqueText = z.lazy(() => z.object({ quote: z.string() }))
 
 /** What an offer is beside its amount, token and payee, which stand in the challenge's `request`. */
-const termsText = z.tuple([
-  z.number(), // accessSeconds
-  z.nullable(z.string()), // scope
-  z.nullable(z.string()), // name
-  z.literal([0, 1]), // 1: upfront
-])
+const termsText = z.lazy(() =>
+  z.tuple([
+    z.number(), // accessSeconds
+    z.nullable(z.string()), // scope
+    z.nullable(z.string()), // name
+    z.literal([0, 1]), // 1: upfront
+  ]),
+)
 
 const realmOf = ({ site }: Resource) => new URL(site).host
 /** What an id is the mac of: what the challenge says, and what it is for, which is not sent. */
@@ -106,12 +108,14 @@ const jsonIn = (base64: string): unknown => {
   return json.ok ? json.value : null
 }
 
-const requestText = z.object({
-  amount: z.string().check(z.regex(/^[0-9]+$/)),
-  currency: z.string(),
-  methodDetails: z.object({ chainId: z.number() }),
-  recipient: z.string(),
-})
+const requestText = z.lazy(() =>
+  z.object({
+    amount: z.string().check(z.regex(/^[0-9]+$/)),
+    currency: z.string(),
+    methodDetails: z.object({ chainId: z.number() }),
+    recipient: z.string(),
+  }),
+)
 
 /** The offer of a challenge that this site made; null where its token is not among these. */
 function offerIn(request: string, quote: string, tokens: readonly Asset[]): Result<Offer> | null {

@@ -25,7 +25,7 @@ const LONGEST_COOKIE = 4096
 /** Room for them. */
 const LONGEST_TOKEN = 3600
 
-const payload = z.array(z.tuple([z.string(), z.string(), z.number(), z.string()]))
+const payload = z.lazy(() => z.array(z.tuple([z.string(), z.string(), z.number(), z.string()])))
 
 /**
  * A token of these grants, newest first. Ended ones, duplicates and, where it would be longer than `room`, the oldest are

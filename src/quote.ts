@@ -11,17 +11,19 @@ import type { QuoteToken } from './x402/wire.ts'
 /** How long a quote is honoured: time to read the page, find the wallet and sign. */
 export const QUOTE_SECONDS = 600
 
-const terms = z.tuple([
-  z.string(), // network, and the token where that is not the network's first
-  z.string().check(z.regex(/^[0-9]+$/)), // amount
-  z.string(), // payTo
-  z.number(), // accessSeconds
-  z.nullable(z.string()), // scope
-  z.nullable(z.string()), // name
-  z.literal([0, 1]), // 1: upfront
-])
+const terms = z.lazy(() =>
+  z.tuple([
+    z.string(), // network, and the token where that is not the network's first
+    z.string().check(z.regex(/^[0-9]+$/)), // amount
+    z.string(), // payTo
+    z.number(), // accessSeconds
+    z.nullable(z.string()), // scope
+    z.nullable(z.string()), // name
+    z.literal([0, 1]), // 1: upfront
+  ]),
+)
 
-const payload = z.tuple([z.string(), z.number(), z.array(terms)])
+const payload = z.lazy(() => z.tuple([z.string(), z.number(), z.array(terms)]))
 
 /** A quote is for one resource of one site; it is worth nothing anywhere else. */
 export const contextOf = (resource: Resource) =>

@@ -15,7 +15,7 @@ export type Session = {
 /** Long enough to print a year's receipts; short for a browser that somebody walks away from. */
 export const SESSION_SECONDS = 900
 
-const payload = z.tuple([z.string().check(z.minLength(1)), z.nullable(z.string()), z.number()])
+const payload = z.lazy(() => z.tuple([z.string().check(z.minLength(1)), z.nullable(z.string()), z.number()]))
 
 export const issueSession = ({ payer, network, endsAtSeconds }: Session, site: string, key: CryptoKey) =>
   sealToken(key, [payer, network, endsAtSeconds], site)

@@ -46,25 +46,22 @@ export type VerifyReply =
   /** `hasWorked`: somebody was made to work for it, and not only for a key of ours that is wrong. */
   | { kind: 'unavailable'; hasWorked: boolean }
 
-const text = z.optional(z.nullable(z.string()))
-const settleReply = z.object({
-  success: z.boolean(),
-  errorReason: text,
-  transaction: text,
-  network: text,
-  payer: text,
-  amount: text,
-})
-const verifyReply = z.object({ isValid: z.boolean(), invalidReason: text, payer: text })
+const text = z.lazy(() => z.optional(z.nullable(z.string())))
+const settleReply = z.lazy(() =>
+  z.object({ success: z.boolean(), errorReason: text, transaction: text, network: text, payer: text, amount: text }),
+)
+const verifyReply = z.lazy(() => z.object({ isValid: z.boolean(), invalidReason: text, payer: text }))
 /** How facilitators say that a request is malformed, or not for them. */
-const reasons = z.object({
-  errorType: text,
-  errorReason: text,
-  error: text,
-  isValid: z.optional(z.boolean()),
-  invalidReason: text,
-  transaction: text,
-})
+const reasons = z.lazy(() =>
+  z.object({
+    errorType: text,
+    errorReason: text,
+    error: text,
+    isValid: z.optional(z.boolean()),
+    invalidReason: text,
+    transaction: text,
+  }),
+)
 
 /** What one facilitator's answer says. `unsent`: it did not look at the payment; `unanswered`: only its gateway answered. */
 export async function readSettlement(answer: Reply, payment: SignedPayment): Promise<SettleReply> {
@@ -256,19 +253,21 @@ export type Supported = {
   feePayers: Readonly<Record<string, readonly string[]>>
 }
 
-const supported = z.object({
-  kinds: z
-    .array(
-      z.object({
-        scheme: z.string(),
-        network: z.string(),
-        extra: z.catch(z.optional(z.object({ feePayer: z.optional(z.string()) })), undefined),
-      }),
-    )
-    .check(z.minLength(1)),
-  extensions: z.catch(z.array(z.string()), []),
-  signers: z.catch(z.optional(z.record(z.string(), z.array(z.string()))), undefined),
-})
+const supported = z.lazy(() =>
+  z.object({
+    kinds: z
+      .array(
+        z.object({
+          scheme: z.string(),
+          network: z.string(),
+          extra: z.catch(z.optional(z.object({ feePayer: z.optional(z.string()) })), undefined),
+        }),
+      )
+      .check(z.minLength(1)),
+    extensions: z.catch(z.array(z.string()), []),
+    signers: z.catch(z.optional(z.record(z.string(), z.array(z.string()))), undefined),
+  }),
+)
 
 /** What an answer of `/supported` says; null where it lists nothing, or cannot be read. */
 export function readSupport({ json }: Reply): Supported | null {

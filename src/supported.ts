@@ -11,15 +11,17 @@ import { pause, within } from './waiting.ts'
 import { type Asset, type Network, namespaceOf, networkOf, offeredOn } from './x402/assets.ts'
 import { evmTermsOf, type Way } from './x402/payment.ts'
 
-const listing = z.object({
-  /** Networks of this site that it did not name: since when, and when last (Unix seconds). */
-  missing: z.record(z.string(), z.object({ sinceSeconds: z.number(), lastSeconds: z.number() })),
-  /** Whether it takes sales into its catalogue. */
-  hasBazaar: z.boolean(),
-  /** On Solana, by network: whose key pays the fee. The same as long as it is named, so that all isolates offer one. */
-  feePayers: z.optional(z.record(z.string(), z.string())),
-})
-const listings = z.record(z.string(), listing)
+const listing = z.lazy(() =>
+  z.object({
+    /** Networks of this site that it did not name: since when, and when last (Unix seconds). */
+    missing: z.record(z.string(), z.object({ sinceSeconds: z.number(), lastSeconds: z.number() })),
+    /** Whether it takes sales into its catalogue. */
+    hasBazaar: z.boolean(),
+    /** On Solana, by network: whose key pays the fee. The same as long as it is named, so that all isolates offer one. */
+    feePayers: z.optional(z.record(z.string(), z.string())),
+  }),
+)
+const listings = z.lazy(() => z.record(z.string(), listing))
 
 export type Listing = z.infer<typeof listing>
 /** By base URL of the facilitator. */
@@ -202,7 +204,7 @@ export function withCatalogues(facilitators: readonly Facilitator[], looking: Lo
   }))
 }
 
-const stamp = z.object({ readAtSeconds: z.number() })
+const stamp = z.lazy(() => z.object({ readAtSeconds: z.number() }))
 
 /** Null where nothing is stored, or nothing can be read. */
 async function storedListings({ CONTENT_KV }: { CONTENT_KV?: KVNamespace }): Promise<Known | null> {

@@ -149,8 +149,8 @@ async function translated(
   return tell(call, { isError: true, ...(receipt === null ? {} : { _meta: settled }) }, { ...said, ...retry })
 }
 
-const challenged = z.looseObject({ accepts: z.array(z.unknown()) })
-const settlement = z.looseObject({ success: z.boolean() })
+const challenged = z.lazy(() => z.looseObject({ accepts: z.array(z.unknown()) }))
+const settlement = z.lazy(() => z.looseObject({ success: z.boolean() }))
 
 /** What became of a payment that was settled, as its header says. */
 function receiptIn(headers: Headers): z.infer<typeof settlement> | null {

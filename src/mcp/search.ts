@@ -10,14 +10,16 @@ export const LONGEST_INDEX = 2 * 1024 * 1024
 const MOST_FOUND = 10
 const MOST_WORDS = 8
 
-const said = z.catch(z.optional(z.string()), undefined)
-const listing = z.object({
-  path: z.string().check(z.regex(/^\/[^\s?#]{0,511}$/)),
-  title: said,
-  description: said,
-  teaser: said,
-})
-const index = z.object({ articles: z.array(z.catch(z.nullable(listing), null)) })
+const said = z.lazy(() => z.catch(z.optional(z.string()), undefined))
+const listing = z.lazy(() =>
+  z.object({
+    path: z.string().check(z.regex(/^\/[^\s?#]{0,511}$/)),
+    title: said,
+    description: said,
+    teaser: said,
+  }),
+)
+const index = z.lazy(() => z.object({ articles: z.array(z.catch(z.nullable(listing), null)) }))
 
 export type Listing = z.infer<typeof listing>
 export type Found = { url: string; title: string; description: string; teaser: string }

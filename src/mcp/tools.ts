@@ -52,11 +52,15 @@ export const toolsOf = (isListed: boolean): readonly unknown[] => [READ, PURCHAS
 const LONGEST_ADDRESS = 2048
 const LONGEST_QUERY = 200
 
-const address = z.optional(z.string().check(z.minLength(1), z.maxLength(LONGEST_ADDRESS)))
+const address = z.lazy(() => z.optional(z.string().check(z.minLength(1), z.maxLength(LONGEST_ADDRESS))))
 export const readArguments = z.strictObject({ path: address, url: address })
-export const searchArguments = z.strictObject({ query: z.string().check(z.minLength(1), z.maxLength(LONGEST_QUERY)) })
+export const searchArguments = z.lazy(() =>
+  z.strictObject({ query: z.string().check(z.minLength(1), z.maxLength(LONGEST_QUERY)) }),
+)
 
-export const toolCall = z.object({ name: z.string(), arguments: z.optional(z.record(z.string(), z.unknown())) })
+export const toolCall = z.lazy(() =>
+  z.object({ name: z.string(), arguments: z.optional(z.record(z.string(), z.unknown())) }),
+)
 
 /**
  * Path and query that a call names; null where it names none, or two, or another site's.

@@ -23,13 +23,15 @@ const META = {
 /** What a program may remember of a list of tools. */
 const KEPT = { ttlMs: 300_000, cacheScope: 'public' } as const
 
-const id = z.union([z.string().check(z.maxLength(256)), z.number()])
-const message = z.object({
-  jsonrpc: z.literal('2.0'),
-  id: z.optional(id),
-  method: z.string().check(z.maxLength(128)),
-  params: z.optional(z.record(z.string(), z.unknown())),
-})
+const id = z.lazy(() => z.union([z.string().check(z.maxLength(256)), z.number()]))
+const message = z.lazy(() =>
+  z.object({
+    jsonrpc: z.literal('2.0'),
+    id: z.optional(id),
+    method: z.string().check(z.maxLength(128)),
+    params: z.optional(z.record(z.string(), z.unknown())),
+  }),
+)
 
 export type Id = z.infer<typeof id> | null
 export type Call = { id: Id; method: string; params: Record<string, unknown>; isModern: boolean }
@@ -80,7 +82,7 @@ function parsed(text: string): Result<unknown, RpcError> {
 const differs = (header: string | null, body: string | null) => header !== null && body !== null && header !== body
 const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
-const meta = z.object({ _meta: z.record(z.string(), z.unknown()) })
+const meta = z.lazy(() => z.object({ _meta: z.record(z.string(), z.unknown()) }))
 
 /** `params._meta`, as far as it is a table. */
 export function metaOf(params: Record<string, unknown>): Record<string, unknown> {

@@ -8,52 +8,56 @@ import { amountText } from './stored.ts'
 const isReason = (text: string): text is RefusalReason => text === 'payment_refused' || isPaymentReason(text)
 const reasonSchema = z.custom<RefusalReason>((text) => typeof text === 'string' && isReason(text))
 
-const searchSchema = z.pipe(
-  z.string(),
+const searchSchema = z.lazy(() =>
   z.pipe(
-    z.transform((text: string): unknown => JSON.parse(text)),
-    z.union([
-      z.object({ before: z.string(), slot: z.number(), searchedTo: z.number(), emptySinceSeconds: z.null() }),
-      z.object({ fromBlock: z.number(), searchedTo: z.number(), emptySinceSeconds: z.nullable(z.number()) }),
-    ]),
+    z.string(),
+    z.pipe(
+      z.transform((text: string): unknown => JSON.parse(text)),
+      z.union([
+        z.object({ before: z.string(), slot: z.number(), searchedTo: z.number(), emptySinceSeconds: z.null() }),
+        z.object({ fromBlock: z.number(), searchedTo: z.number(), emptySinceSeconds: z.nullable(z.number()) }),
+      ]),
+    ),
   ),
 )
 
-const columns = z.object({
-  seq: z.number(),
-  key: z.string(),
-  identifier: z.nullable(z.string()),
-  owner: z.enum(['key', 'code']),
-  network: z.string(),
-  site: z.string(),
-  method: z.string(),
-  resource: z.string(),
-  scope: z.string(),
-  access_seconds: z.number(),
-  flow: z.enum(['authorization', 'upfront']),
-  amount: amountText,
-  valid_before: z.number(),
-  status: z.enum(['claimed', 'settling', 'unknown', 'settled', 'refused', 'void', 'covered']),
-  sent: z.number(),
-  doubt: z.number(),
-  reason: z.nullable(reasonSchema),
-  failed_at: z.nullable(z.number()),
-  tx: z.string(),
-  position: z.nullable(z.number()),
-  covered_by: z.nullable(z.string()),
-  claimed_at: z.number(),
-  sent_at: z.nullable(z.number()),
-  settled_at: z.nullable(z.number()),
-  handouts: z.number(),
-  released: z.number(),
-  delivered: z.number(),
-  outbox: z.enum(['empty', 'due', 'disputed']),
-  look_at: z.nullable(z.number()),
-  seen_block: z.nullable(z.number()),
-  search: z.nullable(searchSchema),
-  signature_hash: z.string(),
-  terms: z.string(),
-})
+const columns = z.lazy(() =>
+  z.object({
+    seq: z.number(),
+    key: z.string(),
+    identifier: z.nullable(z.string()),
+    owner: z.enum(['key', 'code']),
+    network: z.string(),
+    site: z.string(),
+    method: z.string(),
+    resource: z.string(),
+    scope: z.string(),
+    access_seconds: z.number(),
+    flow: z.enum(['authorization', 'upfront']),
+    amount: amountText,
+    valid_before: z.number(),
+    status: z.enum(['claimed', 'settling', 'unknown', 'settled', 'refused', 'void', 'covered']),
+    sent: z.number(),
+    doubt: z.number(),
+    reason: z.nullable(reasonSchema),
+    failed_at: z.nullable(z.number()),
+    tx: z.string(),
+    position: z.nullable(z.number()),
+    covered_by: z.nullable(z.string()),
+    claimed_at: z.number(),
+    sent_at: z.nullable(z.number()),
+    settled_at: z.nullable(z.number()),
+    handouts: z.number(),
+    released: z.number(),
+    delivered: z.number(),
+    outbox: z.enum(['empty', 'due', 'disputed']),
+    look_at: z.nullable(z.number()),
+    seen_block: z.nullable(z.number()),
+    search: z.nullable(searchSchema),
+    signature_hash: z.string(),
+    terms: z.string(),
+  }),
+)
 
 /** A row as it was stored. Throws where it cannot be read. */
 export function readRow(stored: unknown): PaymentRow {

@@ -27,7 +27,7 @@ const SETTLE_WITH_PERMIT = '0xfa340378'
 const APPROVAL_WORDS = 5
 const WORD_DIGITS = 64
 
-const uint256 = z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/))
+const uint256 = z.lazy(() => z.string().check(z.regex(/^0x[0-9a-fA-F]{1,64}$/)))
 
 const numberWord = (value: bigint) => word(`0x${value.toString(16)}`)
 
@@ -47,8 +47,8 @@ export const permitUsed = (
 type Sent = { to: string | null; input: string }
 
 const lowerCase = z.transform((text: string) => text.toLowerCase())
-const hex = z.pipe(z.string().check(z.regex(/^0x[0-9a-fA-F]*$/)), lowerCase)
-const storedTransaction = z.nullable(z.object({ hash: transactionHash, to: z.nullable(hex), input: hex }))
+const hex = z.lazy(() => z.pipe(z.string().check(z.regex(/^0x[0-9a-fA-F]*$/)), lowerCase))
+const storedTransaction = z.lazy(() => z.nullable(z.object({ hash: transactionHash, to: z.nullable(hex), input: hex })))
 
 const transactionCall = (transaction: string): Call => ({ method: 'eth_getTransactionByHash', params: [transaction] })
 

@@ -19,8 +19,8 @@ const HASH = /^0x[0-9a-fA-F]{64}$/
 export const isHash = (text: string) => HASH.test(text)
 
 const lowerCase = z.transform((text: string) => text.toLowerCase())
-export const transactionHash = z.pipe(z.string().check(z.regex(HASH)), lowerCase)
-const hex = z.pipe(z.string().check(z.regex(/^0x[0-9a-fA-F]*$/)), lowerCase)
+export const transactionHash = z.lazy(() => z.pipe(z.string().check(z.regex(HASH)), lowerCase))
+const hex = z.lazy(() => z.pipe(z.string().check(z.regex(/^0x[0-9a-fA-F]*$/)), lowerCase))
 
 /** A log as every reply has it. Hex becomes lower case. */
 export const logEntry = z.object({ address: hex, topics: z.array(hex), data: hex })
@@ -36,13 +36,15 @@ export const isUse = ({ address, topics }: Log, asset: string, { from, nonce }: 
 /** A transaction that is in a block. `logs` are all of its logs, of every contract, in their order. */
 export type Receipt = { block: number; isSuccess: boolean; logs: readonly Log[] }
 
-const storedReceipt = z.nullable(
-  z.object({
-    transactionHash,
-    blockNumber: safeNumber,
-    status: safeNumber,
-    logs: z.array(z.extend(logEntry, { logIndex: safeNumber })),
-  }),
+const storedReceipt = z.lazy(() =>
+  z.nullable(
+    z.object({
+      transactionHash,
+      blockNumber: safeNumber,
+      status: safeNumber,
+      logs: z.array(z.extend(logEntry, { logIndex: safeNumber })),
+    }),
+  ),
 )
 
 export const receiptCall = (transaction: string): Call => ({

@@ -243,8 +243,8 @@ const logsCall = ({ filter }: Trail, fromBlock: number, toBlock: number): Call =
 })
 
 /** What `eth_getLogs` answers. */
-export const foundLogs = z.array(
-  z.extend(logEntry, { transactionHash, blockNumber: safeNumber, removed: z.optional(z.boolean()) }),
+export const foundLogs = z.lazy(() =>
+  z.array(z.extend(logEntry, { transactionHash, blockNumber: safeNumber, removed: z.optional(z.boolean()) })),
 )
 
 /** The logs of this range that may lead to it, each transaction once, the earliest first. */

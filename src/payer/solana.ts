@@ -128,16 +128,18 @@ function truthOf({ err, confirmationStatus }: Status, transaction: string, { pos
   return isFinal || confirmationStatus === 'confirmed' ? { kind: 'settled', transaction, position } : NOT_CONFIRMED
 }
 
-const slot = z.int().check(z.gte(0))
+const slot = z.lazy(() => z.int().check(z.gte(0)))
 /** Unix seconds. A zero would be before every memo. */
-const blockTime = z.int().check(z.gte(1))
+const blockTime = z.lazy(() => z.int().check(z.gte(1)))
 /** Null is success. Where it is left out nothing is known. */
-const transactionError = z.nullable(z.union([z.string(), z.looseObject({})]))
+const transactionError = z.lazy(() => z.nullable(z.union([z.string(), z.looseObject({})])))
 type TransactionError = z.infer<typeof transactionError>
 
-const statuses = z.object({
-  value: z.tuple([z.nullable(z.object({ err: transactionError, confirmationStatus: z.nullable(z.string()) }))]),
-})
+const statuses = z.lazy(() =>
+  z.object({
+    value: z.tuple([z.nullable(z.object({ err: transactionError, confirmationStatus: z.nullable(z.string()) }))]),
+  }),
+)
 
 /** Null where the node does not know it. */
 async function statusOf(rpc: Rpc, transaction: string, budget: Budget): Promise<Result<Status | null, ChainFailure>> {
@@ -171,15 +173,17 @@ type Searched =
   | { kind: 'nothing' }
   | { kind: 'searching' | 'unreachable'; search: SvmSearch | null }
 
-const page = z.array(
-  z.object({
-    signature: z.string(),
-    slot,
-    err: transactionError,
-    memo: z.optional(z.nullable(z.string())),
-    blockTime: z.optional(z.nullable(blockTime)),
-    confirmationStatus: z.optional(z.nullable(z.string())),
-  }),
+const page = z.lazy(() =>
+  z.array(
+    z.object({
+      signature: z.string(),
+      slot,
+      err: transactionError,
+      memo: z.optional(z.nullable(z.string())),
+      blockTime: z.optional(z.nullable(blockTime)),
+      confirmationStatus: z.optional(z.nullable(z.string())),
+    }),
+  ),
 )
 
 /**
@@ -240,7 +244,7 @@ async function searchedAccount({ source, mint, payer }: SvmTransfer): Promise<st
 /** `[43] memo`, several joined by `; `. A node that leaves memos out says nothing of any. */
 const mayCarry = (said: string | null, memo: string): boolean => said === null || said.includes(memo)
 
-const transactionReply = z.nullable(z.object({ transaction: z.tuple([z.base64(), z.literal('base64')]) }))
+const transactionReply = z.lazy(() => z.nullable(z.object({ transaction: z.tuple([z.base64(), z.literal('base64')]) })))
 
 /** Whether a transaction carries this very message; null where the node does not say. */
 async function isMessageOf(

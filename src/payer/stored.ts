@@ -30,13 +30,17 @@ export type Terms = {
 }
 
 /** Decimal text of an amount. */
-export const amountText = z.pipe(
-  z.string().check(z.regex(/^[0-9]+$/)),
-  z.transform((text: string) => BigInt(text)),
+export const amountText = z.lazy(() =>
+  z.pipe(
+    z.string().check(z.regex(/^[0-9]+$/)),
+    z.transform((text: string) => BigInt(text)),
+  ),
 )
-const hex = z.pipe(
-  z.string().check(z.regex(/^0x[0-9a-f]*$/)),
-  z.transform((text: string): `0x${string}` => `0x${text.slice(2)}`),
+const hex = z.lazy(() =>
+  z.pipe(
+    z.string().check(z.regex(/^0x[0-9a-f]*$/)),
+    z.transform((text: string): `0x${string}` => `0x${text.slice(2)}`),
+  ),
 )
 
 const rest = {
@@ -54,33 +58,35 @@ const rest = {
 }
 
 /** An authorization lies flat beside the rest, as the first release wrote it. A permit has a place of its own. */
-const termsSchema = z.union([
-  z.object({
-    permit: z.object({
-      from: hex,
-      asset: hex,
-      value: amountText,
-      spender: hex,
-      nonce: amountText,
-      deadline: amountText,
-      to: hex,
-      validAfter: amountText,
+const termsSchema = z.lazy(() =>
+  z.union([
+    z.object({
+      permit: z.object({
+        from: hex,
+        asset: hex,
+        value: amountText,
+        spender: hex,
+        nonce: amountText,
+        deadline: amountText,
+        to: hex,
+        validAfter: amountText,
+      }),
+      signature: z.nullable(hex),
+      ...rest,
     }),
-    signature: z.nullable(hex),
-    ...rest,
-  }),
-  z.object({
-    from: hex,
-    to: hex,
-    value: amountText,
-    validAfter: amountText,
-    validBefore: amountText,
-    nonce: hex,
-    signature: z.nullable(hex),
-    ...rest,
-  }),
-  z.object({ message: z.string(), signature: z.nullable(z.string()), facilitator: z.string(), ...rest }),
-])
+    z.object({
+      from: hex,
+      to: hex,
+      value: amountText,
+      validAfter: amountText,
+      validBefore: amountText,
+      nonce: hex,
+      signature: z.nullable(hex),
+      ...rest,
+    }),
+    z.object({ message: z.string(), signature: z.nullable(z.string()), facilitator: z.string(), ...rest }),
+  ]),
+)
 
 /** The terms as they are stored, the token by its address; null for a row of the first release. */
 type Stored = Omit<Terms, 'asset'> & { asset: string | null }

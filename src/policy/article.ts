@@ -29,18 +29,20 @@ export function kindOf(contentType: string): Kind {
   }
 }
 
-const metadata = z.object({
-  title: z.optional(z.string()),
-  description: z.optional(z.string()),
-  contentType: z.optional(z.string()),
-  price: z.optional(z.union([z.string(), z.array(z.string())])),
-  teaser: z.optional(z.string()),
-})
+const metadata = z.lazy(() =>
+  z.object({
+    title: z.optional(z.string()),
+    description: z.optional(z.string()),
+    contentType: z.optional(z.string()),
+    price: z.optional(z.union([z.string(), z.array(z.string())])),
+    teaser: z.optional(z.string()),
+  }),
+)
 
 /** What is wrong with an article's metadata, for the publisher's log. */
 export type ArticleProblem = { key: string; problem: string }
 
-const listed = z.array(z.string())
+const listed = z.lazy(() => z.array(z.string()))
 
 /** R2 keeps texts alone: there a list of prices is its JSON. */
 function parseStored(price: string | string[]): Result<Price, string> {

@@ -44,7 +44,7 @@ export function decodePayment(headers: PaymentHeaders): Result<Payment | null> {
 
 const signedFields = ({ network, transfer }: Payment) => [network, textOf(transfer)].join('|')
 
-const envelope = z.object({ x402Version: z.number() })
+const envelope = z.lazy(() => z.object({ x402Version: z.number() }))
 
 function decodeHeader(header: string): Result<Payment> {
   const json = decodeJson(header)

@@ -30,11 +30,13 @@ export function didDocument(site: string, keys: readonly PublicJwk[]) {
   }
 }
 
-const document = z.object({
-  id: z.string(),
-  verificationMethod: z.array(z.object({ id: z.string(), publicKeyJwk: z.optional(z.unknown()) })),
-  assertionMethod: z.array(z.unknown()),
-})
+const document = z.lazy(() =>
+  z.object({
+    id: z.string(),
+    verificationMethod: z.array(z.object({ id: z.string(), publicKeyJwk: z.optional(z.unknown()) })),
+    assertionMethod: z.array(z.unknown()),
+  }),
+)
 
 /** The key of that name in a DID document, if it may sign statements; else null. */
 export function keyIn(json: unknown, kid: string): PublicJwk | null {

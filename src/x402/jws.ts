@@ -11,7 +11,7 @@ export type PublicJwk = { kty: 'OKP'; crv: 'Ed25519'; x: string }
 export type Signer = { key: CryptoKey; publicJwk: PublicJwk }
 
 const ED25519 = { name: 'Ed25519' }
-const bytes32 = z.string().check(z.regex(/^[A-Za-z0-9_-]{43}$/))
+const bytes32 = z.lazy(() => z.string().check(z.regex(/^[A-Za-z0-9_-]{43}$/)))
 const jwk = { kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: bytes32 }
 
 const privateJwk = z.object({ ...jwk, d: bytes32 })
@@ -59,7 +59,7 @@ export async function signJws(
 }
 
 /** `jwk`, where there is one, is the sender's word: it has to be the key that `kid` stands for. */
-const header = z.object({ alg: z.literal('EdDSA'), kid: z.string(), jwk: z.optional(publicJwkSchema) })
+const header = z.lazy(() => z.object({ alg: z.literal('EdDSA'), kid: z.string(), jwk: z.optional(publicJwkSchema) }))
 
 /** Header and payload of a JWS, nothing about them proven; null when it is none. */
 export function readJws(jws: string): { header: z.infer<typeof header>; payload: unknown } | null {

@@ -32,30 +32,36 @@ const CREDENTIAL_TEXT = /^Payment +([A-Za-z0-9+/_-]+=*)$/i
 /** Ours have 43 characters. */
 const LONGEST_ID = 128
 
-const echoed = z.object({
-  challenge: z.object({
-    id: z.string().check(z.maxLength(LONGEST_ID)),
-    realm: z.string(),
-    method: z.string(),
-    intent: z.string(),
-    request: z.string(),
-    expires: z.optional(z.string()),
-    digest: z.optional(z.string()),
-    opaque: z.optional(z.string()),
+const echoed = z.lazy(() =>
+  z.object({
+    challenge: z.object({
+      id: z.string().check(z.maxLength(LONGEST_ID)),
+      realm: z.string(),
+      method: z.string(),
+      intent: z.string(),
+      request: z.string(),
+      expires: z.optional(z.string()),
+      digest: z.optional(z.string()),
+      opaque: z.optional(z.string()),
+    }),
+    payload: z.looseObject({ type: z.optional(z.string()) }),
   }),
-  payload: z.looseObject({ type: z.optional(z.string()) }),
-})
+)
 
 /** Strict, as every payload: nothing beside the authorization passes unread. */
-const payload = z.strictObject({ type: z.literal(CREDENTIAL), signature: signatureText, ...authorizationFields })
+const payload = z.lazy(() =>
+  z.strictObject({ type: z.literal(CREDENTIAL), signature: signatureText, ...authorizationFields }),
+)
 
 /** What is read of `request`; the rest is this site's own words, which its mac vouches for. */
-const charge = z.object({
-  amount: atomicUnits,
-  currency: z.string(),
-  recipient: z.string(),
-  methodDetails: z.object({ chainId: z.int() }),
-})
+const charge = z.lazy(() =>
+  z.object({
+    amount: atomicUnits,
+    currency: z.string(),
+    recipient: z.string(),
+    methodDetails: z.object({ chainId: z.int() }),
+  }),
+)
 
 const malformed = (why: string) => fail<Refusal>({ code: 'malformed_credential', why })
 

@@ -8,27 +8,29 @@ import { type Offer, type Payment, payerOf, type Settlement } from './payment.ts
 import { exactPayload, extensionsEcho, extraOf, QUOTE, type QuoteToken, type ResourceInfo } from './wire.ts'
 
 /** `X-PAYMENT`. v1 has no extensions, but `paymentId` and `extensions` are read where a client sends them. */
-export const paymentV1 = z.pipe(
-  z.object({
-    x402Version: z.literal(1),
-    scheme: z.string(),
-    network: z.string(),
-    payload: exactPayload,
-    paymentId: z.optional(z.string()),
-    extensions: extensionsEcho,
-  }),
-  z.transform(
-    (wire): Payment => ({
-      x402Version: 1,
-      scheme: wire.scheme,
-      network: NETWORKS.find(({ v1Name }) => v1Name === wire.network)?.network ?? wire.network,
-      payer: payerOf(wire.payload),
-      transfer: wire.payload,
-      accepted: null,
-      identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
-      quote: wire.paymentId ?? wire.extensions?.[QUOTE]?.info.proof ?? null,
-      answering: null,
+export const paymentV1 = z.lazy(() =>
+  z.pipe(
+    z.object({
+      x402Version: z.literal(1),
+      scheme: z.string(),
+      network: z.string(),
+      payload: exactPayload,
+      paymentId: z.optional(z.string()),
+      extensions: extensionsEcho,
     }),
+    z.transform(
+      (wire): Payment => ({
+        x402Version: 1,
+        scheme: wire.scheme,
+        network: NETWORKS.find(({ v1Name }) => v1Name === wire.network)?.network ?? wire.network,
+        payer: payerOf(wire.payload),
+        transfer: wire.payload,
+        accepted: null,
+        identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
+        quote: wire.paymentId ?? wire.extensions?.[QUOTE]?.info.proof ?? null,
+        answering: null,
+      }),
+    ),
   ),
 )
 

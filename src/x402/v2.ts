@@ -17,37 +17,39 @@ import {
 } from './wire.ts'
 
 /** `PAYMENT-SIGNATURE`. Of `resource` only the URL is read; the rest, and that of `accepted`, is the client's word. */
-export const paymentV2 = z.pipe(
-  z.object({
-    x402Version: z.literal(2),
-    resource: z.catch(z.optional(z.object({ url: z.string() })), undefined),
-    accepted: z.object({
-      scheme: z.string(),
-      network: z.string(),
-      amount: atomicUnits,
-      asset: z.string(),
-      payTo: z.string(),
+export const paymentV2 = z.lazy(() =>
+  z.pipe(
+    z.object({
+      x402Version: z.literal(2),
+      resource: z.catch(z.optional(z.object({ url: z.string() })), undefined),
+      accepted: z.object({
+        scheme: z.string(),
+        network: z.string(),
+        amount: atomicUnits,
+        asset: z.string(),
+        payTo: z.string(),
+      }),
+      payload: exactPayload,
+      extensions: extensionsEcho,
     }),
-    payload: exactPayload,
-    extensions: extensionsEcho,
-  }),
-  z.transform(
-    (wire): Payment => ({
-      x402Version: 2,
-      scheme: wire.accepted.scheme,
-      network: wire.accepted.network,
-      payer: payerOf(wire.payload),
-      transfer: wire.payload,
-      accepted: {
-        amount: wire.accepted.amount,
-        asset: wire.accepted.asset,
-        payTo: wire.accepted.payTo,
-        resource: wire.resource?.url ?? null,
-      },
-      identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
-      quote: wire.extensions?.[QUOTE]?.info.proof ?? null,
-      answering: null,
-    }),
+    z.transform(
+      (wire): Payment => ({
+        x402Version: 2,
+        scheme: wire.accepted.scheme,
+        network: wire.accepted.network,
+        payer: payerOf(wire.payload),
+        transfer: wire.payload,
+        accepted: {
+          amount: wire.accepted.amount,
+          asset: wire.accepted.asset,
+          payTo: wire.accepted.payTo,
+          resource: wire.resource?.url ?? null,
+        },
+        identifier: wire.extensions?.[PAYMENT_IDENTIFIER]?.info?.id ?? null,
+        quote: wire.extensions?.[QUOTE]?.info.proof ?? null,
+        answering: null,
+      }),
+    ),
   ),
 )
 

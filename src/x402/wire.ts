@@ -11,11 +11,13 @@ export const QUOTE = 'newsstand-quote'
 const LARGEST_UINT256 = (1n << 256n) - 1n
 
 /** A decimal string without sign, spaces or leading zeros, that fits a uint256. */
-export const atomicUnits = z.pipe(
-  z.string().check(z.regex(/^(0|[1-9][0-9]{0,77})$/)),
+export const atomicUnits = z.lazy(() =>
   z.pipe(
-    z.transform((text: string) => BigInt(text)),
-    z.bigint().check(z.maximum(LARGEST_UINT256)),
+    z.string().check(z.regex(/^(0|[1-9][0-9]{0,77})$/)),
+    z.pipe(
+      z.transform((text: string) => BigInt(text)),
+      z.bigint().check(z.maximum(LARGEST_UINT256)),
+    ),
   ),
 )
 
@@ -40,63 +42,75 @@ export const authorizationFields = {
 }
 
 /** Strict: a second authorization beside the first (`permit2Authorization`) must not pass unread. */
-const eip3009Payload = z.strictObject({
-  signature: signatureText,
-  authorization: z.strictObject(authorizationFields) satisfies z.core.$ZodType<Authorization>,
-})
-
-/** Permit2 (scheme_exact_evm.md, "Permit2"), as strict. */
-const permit2Payload = z.strictObject({
-  signature: signatureText,
-  permit2Authorization: z.pipe(
-    z.strictObject({
-      permitted: z.strictObject({ token: address, amount: atomicUnits }),
-      from: address,
-      spender: address,
-      nonce: atomicUnits,
-      deadline: atomicUnits,
-      witness: z.strictObject({ to: address, validAfter: atomicUnits }),
-    }),
-    z.transform(
-      ({ permitted, from, spender, nonce, deadline, witness }): Permit => ({
-        from,
-        asset: permitted.token,
-        value: permitted.amount,
-        spender,
-        nonce,
-        deadline,
-        to: witness.to,
-        validAfter: witness.validAfter,
-      }),
-    ),
-  ),
-})
-
-/** On Solana: a transaction that the payer has signed, and the fee payer has not (scheme_exact_svm.md). */
-const svmPayload = z.pipe(
-  z.strictObject({ transaction: z.string() }),
-  z.transform(({ transaction }, context): SvmTransfer => {
-    const read = readTransaction(transaction)
-    if (read.ok) return read.value
-    context.issues.push({ code: 'custom', message: read.error, input: transaction })
-    return z.NEVER
+const eip3009Payload = z.lazy(() =>
+  z.strictObject({
+    signature: signatureText,
+    authorization: z.strictObject(authorizationFields) satisfies z.core.$ZodType<Authorization>,
   }),
 )
 
-/** The `payload` of a payment with `exact`, of a network's kind. */
-export const exactPayload = z.union([
-  z.pipe(
-    eip3009Payload,
-    z.transform(({ signature, authorization }): Transfer => ({ kind: 'eip3009', authorization, signature })),
-  ),
-  z.pipe(
-    permit2Payload,
-    z.transform(
-      ({ signature, permit2Authorization }): Transfer => ({ kind: 'permit2', permit: permit2Authorization, signature }),
+/** Permit2 (scheme_exact_evm.md, "Permit2"), as strict. */
+const permit2Payload = z.lazy(() =>
+  z.strictObject({
+    signature: signatureText,
+    permit2Authorization: z.pipe(
+      z.strictObject({
+        permitted: z.strictObject({ token: address, amount: atomicUnits }),
+        from: address,
+        spender: address,
+        nonce: atomicUnits,
+        deadline: atomicUnits,
+        witness: z.strictObject({ to: address, validAfter: atomicUnits }),
+      }),
+      z.transform(
+        ({ permitted, from, spender, nonce, deadline, witness }): Permit => ({
+          from,
+          asset: permitted.token,
+          value: permitted.amount,
+          spender,
+          nonce,
+          deadline,
+          to: witness.to,
+          validAfter: witness.validAfter,
+        }),
+      ),
     ),
+  }),
+)
+
+/** On Solana: a transaction that the payer has signed, and the fee payer has not (scheme_exact_svm.md). */
+const svmPayload = z.lazy(() =>
+  z.pipe(
+    z.strictObject({ transaction: z.string() }),
+    z.transform(({ transaction }, context): SvmTransfer => {
+      const read = readTransaction(transaction)
+      if (read.ok) return read.value
+      context.issues.push({ code: 'custom', message: read.error, input: transaction })
+      return z.NEVER
+    }),
   ),
-  svmPayload,
-])
+)
+
+/** The `payload` of a payment with `exact`, of a network's kind. */
+export const exactPayload = z.lazy(() =>
+  z.union([
+    z.pipe(
+      eip3009Payload,
+      z.transform(({ signature, authorization }): Transfer => ({ kind: 'eip3009', authorization, signature })),
+    ),
+    z.pipe(
+      permit2Payload,
+      z.transform(
+        ({ signature, permit2Authorization }): Transfer => ({
+          kind: 'permit2',
+          permit: permit2Authorization,
+          signature,
+        }),
+      ),
+    ),
+    svmPayload,
+  ]),
+)
 
 /** The `payload` as it was signed, for a facilitator. */
 export function payloadOf(transfer: Transfer) {
@@ -142,11 +156,13 @@ function termsOnTheWire(transfer: Offer['transfer'], memo: string | null) {
   }
 }
 
-export const extensionsEcho = z.optional(
-  z.object({
-    [PAYMENT_IDENTIFIER]: z.optional(paymentIdentifierEcho),
-    [QUOTE]: z.optional(z.object({ info: z.object({ proof: z.string() }) })),
-  }),
+export const extensionsEcho = z.lazy(() =>
+  z.optional(
+    z.object({
+      [PAYMENT_IDENTIFIER]: z.optional(paymentIdentifierEcho),
+      [QUOTE]: z.optional(z.object({ info: z.object({ proof: z.string() }) })),
+    }),
+  ),
 )
 
 /** What is being paid for, as the challenge names it. */

@@ -16,26 +16,30 @@ const sign = async (site: string, signer: Signer, payload: Record<string, string
 })
 
 /** What an offer says (§4.2). */
-export const offerPayload = z.object({
-  version: z.literal(1),
-  resourceUrl: z.url(),
-  scheme: z.string(),
-  network: z.string(),
-  asset: z.string(),
-  payTo: z.string(),
-  amount: z.string().check(z.regex(/^[0-9]+$/)),
-  validUntil: z.optional(z.number()),
-})
+export const offerPayload = z.lazy(() =>
+  z.object({
+    version: z.literal(1),
+    resourceUrl: z.url(),
+    scheme: z.string(),
+    network: z.string(),
+    asset: z.string(),
+    payTo: z.string(),
+    amount: z.string().check(z.regex(/^[0-9]+$/)),
+    validUntil: z.optional(z.number()),
+  }),
+)
 
 /** What a receipt says (§5.2). */
-export const receiptPayload = z.object({
-  version: z.literal(1),
-  network: z.string(),
-  resourceUrl: z.url(),
-  payer: z.string(),
-  issuedAt: z.number(),
-  transaction: z.optional(z.string()),
-})
+export const receiptPayload = z.lazy(() =>
+  z.object({
+    version: z.literal(1),
+    network: z.string(),
+    resourceUrl: z.url(),
+    payer: z.string(),
+    issuedAt: z.number(),
+    transaction: z.optional(z.string()),
+  }),
+)
 
 /** One offer of a challenge. `validUntil`: Unix seconds. */
 export const signOffer = (

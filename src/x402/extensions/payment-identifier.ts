@@ -16,9 +16,11 @@ export const paymentIdentifierDeclaration = {
   },
 }
 
-export const identifierText = z.string().check(z.regex(new RegExp(ID)))
+export const identifierText = z.lazy(() => z.string().check(z.regex(new RegExp(ID))))
 
 /** The client's echo: absent, or with the id it chose. A malformed id makes the payment malformed. */
-export const paymentIdentifierEcho = z.object({
-  info: z.optional(z.object({ id: z.optional(identifierText) })),
-})
+export const paymentIdentifierEcho = z.lazy(() =>
+  z.object({
+    info: z.optional(z.object({ id: z.optional(identifierText) })),
+  }),
+)

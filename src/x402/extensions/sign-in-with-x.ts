@@ -46,23 +46,25 @@ const timeLine = line(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\
   z.refine((text) => !Number.isNaN(Date.parse(text))),
 )
 
-const fields = z.object({
-  domain: uriLine,
-  address: line(/^(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$/),
-  statement: z.optional(line(/^[\x20-\x7e]+$/)),
-  uri: uriLine,
-  version: z.literal('1'),
-  chainId: uriLine,
-  type: uriLine,
-  nonce: line(/^[A-Za-z0-9]{8,128}$/),
-  issuedAt: timeLine,
-  expirationTime: z.optional(timeLine),
-  notBefore: z.optional(timeLine),
-  requestId: z.optional(line(/^[\x21-\x7e]*$/)),
-  resources: z.optional(z.array(uriLine)),
-  /** Hexadecimal; on Solana base58. */
-  signature: line(/^(?:0x(?:[0-9a-fA-F]{2})+|[1-9A-HJ-NP-Za-km-z]{64,88})$/),
-})
+const fields = z.lazy(() =>
+  z.object({
+    domain: uriLine,
+    address: line(/^(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$/),
+    statement: z.optional(line(/^[\x20-\x7e]+$/)),
+    uri: uriLine,
+    version: z.literal('1'),
+    chainId: uriLine,
+    type: uriLine,
+    nonce: line(/^[A-Za-z0-9]{8,128}$/),
+    issuedAt: timeLine,
+    expirationTime: z.optional(timeLine),
+    notBefore: z.optional(timeLine),
+    requestId: z.optional(line(/^[\x21-\x7e]*$/)),
+    resources: z.optional(z.array(uriLine)),
+    /** Hexadecimal; on Solana base58. */
+    signature: line(/^(?:0x(?:[0-9a-fA-F]{2})+|[1-9A-HJ-NP-Za-km-z]{64,88})$/),
+  }),
+)
 
 /** Addresses and signatures are written as their network writes them. */
 const proof = fields.check(
