@@ -136,6 +136,18 @@ export const accentOf = ({ accent }: Brand): string => {
 
 const styleOf = ({ brand, style = '' }: Frame) => `:root{${accentOf(brand)}}${STYLE}${style}`
 
+/** What a policy lets a style in by, for each colour and each page's own rules: there are few of both. */
+const styleHashes = new Map<string, string>()
+
+async function styleHashOf(frame: Frame): Promise<string> {
+  const name = `${frame.brand.accent} ${frame.style}`
+  const known = styleHashes.get(name)
+  if (known !== undefined) return known
+  const hash = await hashOf(styleOf(frame))
+  styleHashes.set(name, hash)
+  return hash
+}
+
 const Document = ({ frame }: { frame: Frame }) => {
   const { lang, brand, title, head, script, footer, children } = frame
   return (
@@ -171,7 +183,7 @@ const SHOWN = [
 
 /** Renders a page, and the policy that lets in its own style, its script and the publisher's logo, and nothing else. */
 export async function render(frame: Frame): Promise<Page> {
-  const style = await hashOf(styleOf(frame))
+  const style = await styleHashOf(frame)
   const logo = frame.brand.logo?.startsWith('https:') ? ` ${new URL(frame.brand.logo).origin}` : ''
   const policy = [
     "default-src 'none'",
