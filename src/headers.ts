@@ -34,17 +34,45 @@ export type Purpose = 'free' | 'holder' | 'purchase' | 'teaser'
 /** Whether nothing has been paid for it yet. */
 export const isUnpaid = (purpose: Purpose): boolean => purpose === 'purchase' || purpose === 'teaser'
 
+/**
+ * What becomes of a request's header on its way to an origin. `never`: it is ours, or makes an origin read another path, host or
+ * method; `free`: only where nothing is sold; `whole`: not before a purchase, which is answered whole; `always`.
+ */
+type Passage = 'never' | 'free' | 'whole' | 'always'
+
+function passageOf(name: string): Passage {
+  // To CGI and its children both spellings are one, and a rule that prices by header looks at one of them.
+  const spelt = name.replaceAll('_', '-')
+  if (isOurs(spelt) || OVERRIDES.some((known) => known.test(spelt))) return 'never'
+  if (CONDITIONAL.test(spelt) || spelt !== name) return 'free'
+  return name === 'range' ? 'whole' : 'always'
+}
+
+/** So many names are remembered: the same few come again and again, and strangers may send any. */
+const MOST_NAMES = 256
+const LONGEST_NAME = 64
+
+/** The same answers about names of headers, found out once for most of them. */
+export function remembered<Said>(find: (name: string) => Said): (name: string) => Said {
+  const known = new Map<string, Said>()
+  return (name) => {
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const said = find(name)
+    if (known.size < MOST_NAMES && name.length <= LONGEST_NAME) known.set(name, said)
+    return said
+  }
+}
+
+const knownPassage = remembered(passageOf)
+
 /** A request's headers without what is ours, and without what makes an origin read another path, host or method. */
 export function forOrigin(request: Request, purpose: Purpose): Headers {
   const headers = new Headers(request.headers)
   for (const name of [...headers.keys()]) {
-    // To CGI and its children both spellings are one, and a rule that prices by header looks at one of them.
-    const spelt = name.replaceAll('_', '-')
+    const passage = knownPassage(name)
     const isUnwanted =
-      isOurs(spelt) ||
-      OVERRIDES.some((known) => known.test(spelt)) ||
-      (purpose !== 'free' && (CONDITIONAL.test(spelt) || spelt !== name)) ||
-      (isUnpaid(purpose) && name === 'range')
+      passage === 'never' || (passage === 'free' && purpose !== 'free') || (passage === 'whole' && isUnpaid(purpose))
     if (isUnwanted) headers.delete(name)
   }
   if (isOfScheme(headers.get('Authorization'))) headers.delete('Authorization')
@@ -92,6 +120,14 @@ export function withoutSellers(headers: Headers, { secrets }: Pick<Upstream, 'se
     if (isMeant || secrets.some((secret) => line.includes(secret))) headers.delete(name)
   }
 }
+
+/** Names of an answer's headers of which something may have to be taken out, or changed. */
+const isTouched = remembered(
+  (name: string) => isOurs(name) || /^(?:www-authenticate|set-cookie|clear-site-data|location)$/.test(name),
+)
+
+/** Whether an origin's answer says nothing that only newsstand may say: it goes out as it came. */
+export const isClean = (headers: Headers): boolean => ![...headers.keys()].some(isTouched)
 
 /** Takes out of an origin's answer what only newsstand may say, and what takes the reader's pass away. */
 export function withoutClaims(headers: Headers, ourCookies: readonly string[]): void {

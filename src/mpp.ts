@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { fail, ok, type Result } from './errors.ts'
 import { challengeNonce } from './networks/evm.ts'
-import type { Resource } from './policy/scope.ts'
+import { hostOf, type Resource } from './policy/scope.ts'
 import { contextOf } from './quote.ts'
 import { isMac, macOf } from './token.ts'
 import { type Asset, assetsOn, isSameAddress } from './x402/assets.ts'
@@ -23,7 +23,7 @@ const termsText = z.lazy(() =>
   ]),
 )
 
-const realmOf = ({ site }: Resource) => new URL(site).host
+const realmOf = ({ site }: Resource) => hostOf(site)
 /** What an id is the mac of: what the challenge says, and what it is for, which is not sent. */
 const boundText = (challenge: Omit<Echo, 'id'>, resource: Resource) => `${slotsOf(challenge)} ${contextOf(resource)}`
 

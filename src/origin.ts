@@ -8,6 +8,7 @@ import {
   copyOf,
   forOrigin,
   forUpstream,
+  isClean,
   isDecoded,
   isUnpaid,
   locationAt,
@@ -18,6 +19,7 @@ import {
 import { log } from './log.ts'
 import { isPass, ourCookies, tokensIn } from './pass.ts'
 import type { Rule } from './policy/rules.ts'
+import { hostOf } from './policy/scope.ts'
 import type { Upstream } from './policy/upstream.ts'
 import { isSafe } from './request.ts'
 import { readKeysOf, type World } from './site.ts'
@@ -100,8 +102,8 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
   const base = origin.kind === 'url' ? origin.url : wanted.site
   const headers = forOrigin(request, wanted.purpose)
   await withoutPass(headers, wanted.site, world)
-  headers.set('X-Forwarded-Host', new URL(wanted.site).host)
-  headers.set('X-Forwarded-Proto', new URL(wanted.site).protocol.slice(0, -1))
+  headers.set('X-Forwarded-Host', hostOf(wanted.site))
+  headers.set('X-Forwarded-Proto', wanted.site.startsWith('https:') ? 'https' : 'http')
   if (origin.kind === 'zone') headers.set(HOP, '1')
   const outgoing = outgoingTo(base, request, wanted, headers)
   const response = cleaned(
@@ -183,6 +185,7 @@ function lengthOf({ headers }: Response): number | null {
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
 function cleaned(response: Response, base: string, site: string): Response {
+  if (isClean(response.headers)) return response
   const copy = copyOf(response)
   withoutClaims(copy.headers, ourCookies(site))
   const location = copy.headers.get('Location')

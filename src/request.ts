@@ -4,7 +4,7 @@ import { fail, ok, type Result } from './errors.ts'
 import { canonicalPath } from './policy/paths.ts'
 import type { RequestFacts } from './policy/policy.ts'
 import { identifyingQuery } from './policy/query.ts'
-import { pathAndQueryOf, type Resource } from './policy/scope.ts'
+import { hostOf, pathAndQueryOf, type Resource } from './policy/scope.ts'
 import { decodePayment } from './x402/codec.ts'
 import { decodeCredential, isOfScheme } from './x402/mpp.ts'
 import type { Payment } from './x402/payment.ts'
@@ -32,14 +32,17 @@ export function targetOf(request: Request, config: Config): Result<Target> {
     site,
     originPath: canonical.ok && path !== '/' && rawPath.endsWith('/') ? `${path}/` : path,
     facts: {
-      host: new URL(site).host,
+      host: hostOf(site),
       method: request.method,
       path,
       isCanonical: canonical.ok,
       rawPath,
       query,
       header: (name) => request.headers.get(name),
-      country: countryOf(request),
+      // Looked at where a price depends on it: what Cloudflare found is parsed each time.
+      get country() {
+        return countryOf(request)
+      },
     },
     markdown: null,
   })
@@ -49,7 +52,7 @@ export function targetOf(request: Request, config: Config): Result<Target> {
 export function siteOf(request: Request, config: Config): string | null {
   if (!config.hostPicksSite) return config.sites[0] ?? null
   const { host } = new URL(request.url)
-  return config.sites.find((site) => new URL(site).host === host) ?? null
+  return config.sites.find((site) => hostOf(site) === host) ?? null
 }
 
 /** Path and query exactly as sent, "" for what is no URL: a parser would resolve the very spellings that matter. */

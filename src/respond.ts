@@ -2,7 +2,7 @@
 // is paid or refused. And newsstand's own answers: JSON for programs, a page for browsers.
 import { isWorthZipping, PROBLEM_TYPE, prefersHtml, prefersMarkdown, prefersProblem } from './accept.ts'
 import { publicError, type Refusal, sentenceOf } from './errors.ts'
-import { copyOf } from './headers.ts'
+import { copyOf, remembered } from './headers.ts'
 import { errorPage } from './pages/error.tsx'
 import type { Brand, Page } from './pages/page.tsx'
 import { type Strings, stringsFor } from './pages/strings/strings.ts'
@@ -83,8 +83,7 @@ function openToScripts(headers: Headers): void {
 
 /** What only one reader may have: no shared cache keeps it, and the origin's own CORS headers do not count. */
 function privately(headers: Headers, caching: string, extra: Record<string, string>): void {
-  dropCaching(headers)
-  for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name)
+  for (const name of [...headers.keys()]) if (isOthers(name)) headers.delete(name)
   headers.set('Cache-Control', caching)
   headers.append('Vary', VARY)
   for (const [name, value] of Object.entries(extra)) headers.append(name, value)
@@ -101,8 +100,11 @@ function varying(headers: Headers, names: readonly string[]): void {
   headers.append('X-Robots-Tag', 'noarchive')
 }
 
+const isCaching = remembered((name) => CACHING.test(name))
+const isOthers = remembered((name) => CACHING.test(name) || name.startsWith('access-control-'))
+
 function dropCaching(headers: Headers): void {
-  for (const name of [...headers.keys()]) if (CACHING.test(name)) headers.delete(name)
+  for (const name of [...headers.keys()]) if (isCaching(name)) headers.delete(name)
 }
 
 /** The same answer with what it took, for who runs the site: no cache keeps it. */

@@ -118,7 +118,8 @@ export const matchesAsRead = (pattern: Pattern, path: string): boolean =>
 const plain = (segment: string) => (decodeFully(segment, unescaped) ?? segment).normalize('NFC')
 
 /** A segment as the most careless software reads it: without escapes, case, trailing dots and compatibility forms. */
-export const fold = (segment: string): string => withoutEnd(plain(segment).normalize('NFKC').toLowerCase(), '. ')
+export const fold = (segment: string): string =>
+  /^[\w-]*$/.test(segment) ? segment.toLowerCase() : withoutEnd(plain(segment).normalize('NFKC').toLowerCase(), '. ')
 
 /** The text without any of these characters at its end. By hand: a pattern would look from each of them to the end. */
 function withoutEnd(text: string, chars: string): string {

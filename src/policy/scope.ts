@@ -17,6 +17,9 @@ export type Resource = {
   id: string
 }
 
+/** The host of a site, with its port where it has one. */
+export const hostOf = (site: string): string => site.slice(site.indexOf('//') + 2)
+
 /** The address of a resource, as challenges and receipts name it. */
 export const urlOf = (resource: Resource): string => resource.site + pathAndQueryOf(resource.id)
 
