@@ -75,6 +75,7 @@ const slow = (delayMs: number): Kind => site({ delayMs })
 export const KINDS = {
   newsstand: site(),
   'newsstand, RECEIPT_KEY': site({ RECEIPT_KEY: JSON.stringify(RECEIPT_KEY) }),
+  'newsstand, LOG_SAMPLE': site({ LOG_SAMPLE: 0.001 }),
   'newsstand, 5 routes': site({ ROUTES: [OPEN, ...many(4)] }),
   'newsstand, 300 routes, the first': site({ ROUTES: [OPEN, ...many(299)] }),
   'newsstand, 300 routes, the last': site({ ROUTES: [...many(299), OPEN] }),
@@ -84,6 +85,7 @@ export const KINDS = {
   'newsstand, facilitator 500 ms': slow(500),
   '@x402/hono': { bundle: 'hono', vars: { PAY_TO, NETWORK } },
   constant: role('constant', { template: { path: '/once/a', as: 'program' } }),
+  'constant, a second mac and a line': role('constant told', { template: { path: '/once/a', as: 'program' } }),
   'get and constant': role('kv constant', { template: { path: '/kv/a', as: 'program' } }),
   'get and same bytes': role('kv constant', { template: { path: '/kv/a', as: 'page' } }),
   'pass on': role('pass on'),

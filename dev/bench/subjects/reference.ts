@@ -61,6 +61,30 @@ async function constant(request: Request, { TEMPLATE }: Env): Promise<Response> 
   return new Response(fill(TEMPLATE.body), { status: 402, headers })
 }
 
+/** The same with what every 402 of newsstand has beside it: a mac for MPP, and a line in the log. */
+async function constantTold(request: Request, env: Env): Promise<Response> {
+  const response = await constant(request, env)
+  const key = hmacKey
+  if (!key) throw new Error('no key')
+  await crypto.subtle.sign('HMAC', key, utf8.encode(response.headers.get('WWW-Authenticate') ?? ''))
+  console.log(JSON.stringify(LINE))
+  return response
+}
+
+/** As long as ours. */
+const LINE = {
+  event: 'request',
+  decision: 'challenged',
+  status: 402,
+  route: '/once/*',
+  method: 'GET',
+  class: 'other',
+  ms: 0,
+  contentMs: 0,
+  payerMs: 0,
+  refusal: 'payment_required',
+}
+
 /** The same, once the article was found. */
 async function kvConstant(request: Request, env: Env): Promise<Response> {
   const found = await env.CONTENT_KV.getWithMetadata(new URL(request.url).pathname, 'stream')
@@ -276,6 +300,7 @@ export class Purchases extends DurableObject<Env> {
 
 const ROLES = {
   constant,
+  'constant told': constantTold,
   'kv constant': kvConstant,
   'pass on': passOn,
   recover,
