@@ -38,9 +38,10 @@ export function prefersProblem(accept: string | null): boolean {
 const SHORTEST_ZIPPED = 1400
 
 /** Whether a body goes out compressed. Cloudflare writes what it accepts itself into the header, and keeps the client's. */
-export function isWorthZipping({ cf, headers }: Request, body: string): boolean {
-  const own = cf?.clientAcceptEncoding
-  return body.length >= SHORTEST_ZIPPED && acceptsGzip(typeof own === 'string' ? own : headers.get('Accept-Encoding'))
+export function isWorthZipping(request: Request, body: string): boolean {
+  if (body.length < SHORTEST_ZIPPED) return false
+  const own = request.cf?.clientAcceptEncoding
+  return acceptsGzip(typeof own === 'string' ? own : request.headers.get('Accept-Encoding'))
 }
 
 /** No browser sends more. */
