@@ -97,7 +97,14 @@ const known = (title: string): Title => ({ atOnce: () => title, asRead: () => ti
 /** The title in what was kept. Nothing is read before it is asked for. */
 export function titleIn(contentType: string, start: Start | null): Title {
   if (start === null) return known('')
-  const asRead = () => titleInBytes(contentType, bytesOf(start))
+  let last: string | null = null
+  const asRead = () => {
+    if (last !== null) return last
+    const title = titleInBytes(contentType, bytesOf(start))
+    // Nothing is added any more.
+    if (start.left === 0) last = title
+    return title
+  }
   return { atOnce: () => (start.left === 0 ? asRead() : ''), asRead }
 }
 
