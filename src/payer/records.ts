@@ -38,6 +38,17 @@ const MIGRATIONS: readonly string[] = [
 
 const OPEN = "status IN ('claimed', 'settling', 'unknown')"
 
+/** Kinds of rows, each as the index of its name has it. */
+const KINDS = {
+  open: OPEN,
+  refused: "status = 'refused'",
+  lasting: "status = 'settled' AND access_seconds > 0",
+  single: "status = 'settled' AND access_seconds = 0 AND delivered = 0",
+  covered: "status = 'covered'",
+} as const
+type Kinds = Record<keyof typeof KINDS, boolean>
+const NO_KINDS: Kinds = { open: false, refused: false, lasting: false, single: false, covered: false }
+
 /** Each purchase looks through the payer's open rows at one method of a site. */
 export const MOST_OPEN = 256
 /** Payments used up without paying are remembered for as long as they could be spent. */
@@ -90,6 +101,8 @@ export class PaymentRecords {
   #version: number
   /** What was read since the last write, by the question: until the next it stays true, since nobody else writes here. */
   #known = new Map<string, readonly PaymentRow[]>()
+  /** The same of which kinds there are. */
+  #kinds: Kinds | null = null
 
   /** @param tellUnreadable hears the key of each row that cannot be read */
   constructor(storage: DurableObjectStorage, tellUnreadable: (key: string) => void) {
@@ -165,10 +178,33 @@ export class PaymentRecords {
     return rows
   }
 
+  /** Which kinds of rows there are at all. Most payers have none of most, and one question spares the others. */
+  #has(): Kinds {
+    if (this.#kinds) return this.#kinds
+    if (this.#version === 0) return NO_KINDS
+    const questions = Object.entries(KINDS).map(
+      ([kind, where]) => `EXISTS (SELECT 1 FROM payments INDEXED BY payments_${kind} WHERE ${where}) AS ${kind}`,
+    )
+    const { open, refused, lasting, single, covered } = this.#storage.sql.exec(`SELECT ${questions.join(', ')}`).one()
+    this.#kinds = {
+      open: open === 1,
+      refused: refused === 1,
+      lasting: lasting === 1,
+      single: single === 1,
+      covered: covered === 1,
+    }
+    return this.#kinds
+  }
+
   /** Every write goes this way: what was read before it counts no more. */
   #write(sql: string, ...bindings: (string | number | null)[]): { rowsWritten: number } {
-    this.#known = new Map()
+    this.#forgetRead()
     return this.#storage.sql.exec(sql, ...bindings)
+  }
+
+  #forgetRead(): void {
+    this.#known = new Map()
+    this.#kinds = null
   }
 
   /** Payments of one owner that carry an identifier. */
@@ -178,6 +214,7 @@ export class PaymentRecords {
 
   /** Payments at a site whose outcome is open, the earliest first. */
   openAt({ owner, network, site, method }: Asked, nowSeconds: number): readonly PaymentRow[] {
+    if (!this.#has().open) return []
     return this.#select(
       `${OPEN} AND site = ? AND method = ? AND valid_before > ? AND ${SAME_OWNER} ORDER BY seq LIMIT ${MOST_OPEN}`,
       [site, method, nowSeconds - UNRESOLVED_SECONDS, network, owner],
@@ -186,6 +223,7 @@ export class PaymentRecords {
 
   /** Running access that may open what is wanted, and was bought for as long. */
   lastingFor({ owner, network, site, method, scope, accessSeconds }: Asked, nowSeconds: number): readonly PaymentRow[] {
+    if (!this.#has().lasting) return []
     return SCOPES.flatMap((isScope) =>
       this.#select(
         `status = 'settled' AND access_seconds > 0 AND ${isScope} AND site = ? AND method = ? AND ends_at > ?
@@ -198,6 +236,7 @@ export class PaymentRecords {
 
   /** Single answers that were paid for, and whose handouts, if any, were all taken back. */
   unclaimedFor({ owner, network, site, method, scope }: Asked): readonly PaymentRow[] {
+    if (!this.#has().single) return []
     return this.#select(
       `status = 'settled' AND access_seconds = 0 AND delivered = 0 AND handouts = released AND handouts < ${MOST_HANDOUTS}
        AND site = ? AND method = ? AND scope = ? AND ${SAME_OWNER} ORDER BY seq LIMIT ${MOST_PATTERNS}`,
@@ -207,6 +246,7 @@ export class PaymentRecords {
 
   /** The newest refused payments for the same thing that the chain would have accepted a moment ago. */
   refusedFor({ owner, network, site, method, scope }: Asked, nowSeconds: number): readonly PaymentRow[] {
+    if (!this.#has().refused) return []
     const most = [MOST_REFUSED, MOST_REFUSED_PATTERNS]
     return SCOPES.flatMap((isScope, i) =>
       this.#select(
@@ -224,7 +264,8 @@ export class PaymentRecords {
 
   /** How much of one owner is under way or remembered. */
   loadOf({ owner, network }: Pick<Asked, 'owner' | 'network'>, nowSeconds: number): Load {
-    if (this.#version === 0) return NO_LOAD
+    const has = this.#has()
+    if (!has.open && !has.covered && !has.refused) return NO_LOAD
     const count = (where: string, most: number) =>
       `(SELECT count(*) FROM (SELECT 1 FROM payments WHERE ${where} AND ${SAME_OWNER} LIMIT ${most}))`
     const { open, covered, refused } = this.#storage.sql
@@ -386,6 +427,6 @@ export class PaymentRecords {
   /** The storage has been emptied. */
   reset(): void {
     this.#version = 0
-    this.#known = new Map()
+    this.#forgetRead()
   }
 }
