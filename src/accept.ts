@@ -19,7 +19,7 @@ const MARKDOWN = 'text/markdown'
 
 /** Whether Markdown is asked for by name, and HTML is not liked better. */
 export function prefersMarkdown(accept: string | null): boolean {
-  if (accept === null) return false
+  if (accept === null || !/text\/markdown/i.test(accept)) return false
   const markdown = quality(accept, [MARKDOWN])
   return markdown > 0 && markdown >= quality(accept, ['*/*', 'text/*', 'text/html'])
 }

@@ -64,16 +64,22 @@ async function grantsIn(
   world: World,
   site: string,
 ): Promise<{ cookie: Grant[]; bearer: Grant[] }> {
-  const read = async (token: string | null) =>
-    token === null ? [] : readPass(token, site, await readKeysOf(world, 'pass'), nowSeconds())
-  return { cookie: await read(cookieToken(headers, site)), bearer: await read(bearerToken(headers)) }
+  return {
+    cookie: await liveGrants(cookieToken(headers, site), world, site),
+    bearer: await liveGrants(bearerToken(headers), world, site),
+  }
+}
+
+async function liveGrants(token: string | null, world: World, site: string): Promise<Grant[]> {
+  if (token === null) return []
+  const grants = await readPass(token, site, await readKeysOf(world, 'pass'), nowSeconds())
+  if (grants.length > 0) world.passes.add(token)
+  return grants
 }
 
 /** The live grants of a pass that comes as `Authorization: Bearer`. Cookies do not count. */
-export const bearerGrants = async (request: Request, world: World, site: string): Promise<Grant[]> => {
-  const token = bearerToken(request.headers)
-  return token === null ? [] : readPass(token, site, await readKeysOf(world, 'pass'), nowSeconds())
-}
+export const bearerGrants = (request: Request, world: World, site: string): Promise<Grant[]> =>
+  liveGrants(bearerToken(request.headers), world, site)
 
 /** All live grants that a request carries, whichever way. */
 export async function grantsOf(request: Request, world: World, site: string): Promise<Grant[]> {

@@ -27,10 +27,9 @@ import { DID_PATH } from './x402/did.ts'
 import { SIGN_IN_WITH_X } from './x402/extensions/sign-in-with-x.ts'
 
 /** Paths this worker keeps for itself. */
-const RESERVED = ['/_newsstand', '/_newsstand/*', '/.well-known/x402', DID_PATH]
+const RESERVED = ['/_newsstand', '/.well-known/x402', DID_PATH]
 
-const isReserved = (path: string): boolean =>
-  RESERVED.some((kept) => path === kept || (kept.endsWith('*') && path.startsWith(kept.slice(0, -1))))
+const isReserved = (path: string): boolean => RESERVED.includes(path) || path.startsWith('/_newsstand/')
 
 /** Answers one request. */
 export async function answer(request: Request, env: Env, context: ExecutionContext): Promise<Response> {

@@ -11,10 +11,9 @@ import { withStyleLetIn } from './wall/csp.ts'
 
 /** A pass holder's page with the bar; anything else as it is. */
 export async function withBar(request: Request, brand: Brand, content: Response, grant: Grant): Promise<Response> {
+  if (request.method !== 'GET' || request.headers.get('Sec-Fetch-Dest') !== 'document') return content
   const { body, headers } = content
   const isPage =
-    request.method === 'GET' &&
-    request.headers.get('Sec-Fetch-Dest') === 'document' &&
     content.status === 200 &&
     isHtml(headers.get('Content-Type') ?? '') &&
     !/^\s*attachment/i.test(headers.get('Content-Disposition') ?? '')

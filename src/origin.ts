@@ -62,7 +62,7 @@ async function askUpstream(request: Request, wanted: OriginRequest, upstream: Up
   // Whoever is sent elsewhere might get there what has not been paid for yet.
   const isAway = status >= 300 && status < 400 && headers.get('Location')?.startsWith(`${wanted.site}/`) === false
   if (!ABOUT_THE_SELLER.includes(status) && !(isBeforePayment && isAway)) {
-    return reached(() => handedOn(answer.value, wanted.purpose, lengthOf(answer.value)))
+    return reached(() => handedOn(answer.value, wanted.purpose, lengthOf))
   }
   await body?.cancel()
   log({ event: 'upstream_refused', upstream: new URL(upstream.url).host, status })
@@ -71,19 +71,15 @@ async function askUpstream(request: Request, wanted: OriginRequest, upstream: Up
 
 /** Asks an upstream with the seller's headers. They go to this one address: no redirect is followed. */
 async function fetchUpstream(request: Request, wanted: OriginRequest, upstream: Upstream): Promise<Response> {
-  const outgoing = outgoingTo(
-    upstream.url,
-    request,
-    wanted,
-    forUpstream(request, wanted.purpose, upstream, wanted.pricing),
-  )
-  const response = await fetch(outgoing)
+  const headers = forUpstream(request, wanted.purpose, upstream, wanted.pricing)
+  const response = await fetch(...outgoingTo(upstream.url, request, wanted, headers))
   // Its reason phrase is a text as well, and stays behind.
   const copy = copyOf(response, { status: response.status, headers: response.headers })
   // Seen from its own address: it knows no other.
   const location = copy.headers.get('Location')
-  if (location !== null && URL.canParse(location, outgoing.url)) {
-    copy.headers.set('Location', locationAt(wanted.site, upstream.url, new URL(location, outgoing.url).href))
+  const asked = addressAt(upstream.url, wanted)
+  if (location !== null && URL.canParse(location, asked)) {
+    copy.headers.set('Location', locationAt(wanted.site, upstream.url, new URL(location, asked).href))
   }
   withoutClaims(copy.headers, ourCookies(wanted.site))
   withoutSellers(copy.headers, upstream)
@@ -107,22 +103,25 @@ async function fetchOrigin(world: World, request: Request, wanted: OriginRequest
   if (origin.kind === 'zone') headers.set(HOP, '1')
   const outgoing = outgoingTo(base, request, wanted, headers)
   const response = cleaned(
-    await (origin.kind === 'service' ? origin.service.fetch(outgoing) : fetch(outgoing)),
+    await (origin.kind === 'service' ? origin.service.fetch(...outgoing) : fetch(...outgoing)),
     base,
     wanted.site,
   )
   // A worker may say any length; what came over HTTP has the one it says.
-  return handedOn(response, wanted.purpose, origin.kind === 'service' ? null : lengthOf(response))
+  return handedOn(response, wanted.purpose, origin.kind === 'service' ? () => null : lengthOf)
 }
 
-/** The request that goes out. Nobody follows a redirect for the reader. */
+const addressAt = (base: string, { path, query }: OriginRequest): string => `${base}${path}${query}`
+
+/** The request that goes out, as it is fetched. Nobody follows a redirect for the reader. */
 function outgoingTo(
   base: string,
   request: Request,
-  { path, query, purpose, signal }: OriginRequest,
+  wanted: OriginRequest,
   headers: Headers,
-): Request {
-  const url = `${base}${path}${query}`
+): [asked: string | Request, how: RequestInit] {
+  const { purpose, signal } = wanted
+  const url = addressAt(base, wanted)
   const hasOddBody = isSafe(request.method) && request.body !== null
   const isOddBodyKept = hasOddBody && purpose === 'free'
   // What is sold is named by its address alone: the body of a `GET` could ask for something else there.
@@ -130,34 +129,44 @@ function outgoingTo(
     for (const name of [...headers.keys()]) if (name.startsWith('content-')) headers.delete(name)
   }
   // The platform makes no `GET` with a body, but copies one that is not named.
-  return new Request(isOddBodyKept ? new Request(url, request) : url, {
+  const how: RequestInit = {
     ...(isOddBodyKept ? {} : { method: request.method, body: hasOddBody ? null : request.body }),
     headers,
     redirect: 'manual',
     signal,
     // Paid content must not get into a cache that could serve it without a payment.
-    ...(purpose === 'free' ? {} : { cache: 'no-store' as const }),
-  })
+    ...(purpose === 'free' ? {} : { cache: 'no-store' }),
+  }
+  return [isOddBodyKept ? new Request(url, request) : url, how]
 }
 
-/** Only what is sold is watched. `bytes`: how long its body is; null where nobody knows. */
-async function handedOn(response: Response, purpose: Purpose, bytes: number | null): Promise<Content> {
-  return purpose === 'purchase' ? unlessEmpty(response, bytes) : unwatched(response)
+/** Only what is sold is watched. `bytesOf`: how long its body is; null where nobody knows. */
+async function handedOn(
+  response: Response,
+  purpose: Purpose,
+  bytesOf: (response: Response) => number | null,
+): Promise<Content> {
+  return purpose === 'purchase' ? unlessEmpty(response, bytesOf(response)) : unwatched(response)
 }
 
 /** Takes out the cookies of our names, and an `Authorization` that holds a pass of ours; others are the origin's own. */
 async function withoutPass(headers: Headers, site: string, world: World): Promise<void> {
-  const sent = (headers.get('Cookie') ?? '').split(';')
+  withoutOurCookies(headers, site)
+  for (const token of tokensIn(headers)) {
+    const isOurs = world.passes.has(token) || (await isPass(token, world.config.sites, await readKeysOf(world, 'pass')))
+    if (isOurs) headers.delete('Authorization')
+  }
+}
+
+function withoutOurCookies(headers: Headers, site: string): void {
+  const sent = headers.get('Cookie')?.split(';')
+  if (!sent) return
   const ours = ourCookies(site)
   const cookies = sent.filter((part) => !ours.includes(part.split('=')[0]?.trim() ?? ''))
   // What has none of ours is not written anew: its bytes may be no text.
-  if (cookies.length < sent.length) {
-    if (cookies.join('').trim() === '') headers.delete('Cookie')
-    else headers.set('Cookie', cookies.join(';').trim())
-  }
-  for (const token of tokensIn(headers)) {
-    if (await isPass(token, world.config.sites, await readKeysOf(world, 'pass'))) headers.delete('Authorization')
-  }
+  if (cookies.length === sent.length) return
+  if (cookies.join('').trim() === '') headers.delete('Cookie')
+  else headers.set('Cookie', cookies.join(';').trim())
 }
 
 /** An empty body becomes none: it is not sold. Its encoding is gone where the platform decoded it. */

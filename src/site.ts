@@ -29,6 +29,8 @@ export type Isolate = {
   /** By URL of the endpoint. */
   rpcs: Map<string, RpcMemory>
   keys: Map<string, CryptoKey>
+  /** Those that may have signed, by what for. */
+  readKeys: Map<KeyPurpose, readonly CryptoKey[]>
   /** Offers that were signed a moment ago, by what they say. */
   signedOffers: Fading<{ signed: Signed; validUntil: number }>
   /** Cut pages that several readers want. */
@@ -48,6 +50,8 @@ export type World = {
   waitUntil: (work: Promise<unknown>) => void
   /** What this request has come to so far. */
   entry: Entry
+  /** Tokens it carries that were found to be passes of ours: nobody has to look again. */
+  passes: Set<string>
 }
 
 /** The world of a request whose answer is for sale. */
@@ -66,6 +70,7 @@ export function isolateOf(env: Env): Isolate {
     listings: newListingsMemory(),
     rpcs: new Map(),
     keys: new Map(),
+    readKeys: new Map(),
     signedOffers: new Fading(),
     cuts: newCuts((page) => JSON.stringify(page).length),
     selling: null,
@@ -83,7 +88,8 @@ export function worldOf(env: Env, context: Pick<ExecutionContext, 'waitUntil'>):
     return fail(config.error.some(({ path }) => path.startsWith('PAY_TO')) ? { ...error, hasNoPayee: true } : error)
   }
   const entry = newEntry(Date.now())
-  return ok({ env, config: config.value, isolate, waitUntil: (work) => context.waitUntil(work), entry })
+  const waitUntil: World['waitUntil'] = (work) => context.waitUntil(work)
+  return ok({ env, config: config.value, isolate, waitUntil, entry, passes: new Set() })
 }
 
 /** The same world with what only selling needs. Where that cannot be used nothing is sold, and the log says why. */
@@ -139,7 +145,9 @@ export const keyOf = ({ isolate, config }: World, purpose: KeyPurpose): Promise<
   derived(isolate, config.passSecret, 'now', purposeAt(config, purpose))
 
 /** The keys that may have signed: those of the secret before, too, while it is kept. */
-export async function readKeysOf({ isolate, config }: World, purpose: KeyPurpose): Promise<CryptoKey[]> {
+export async function readKeysOf({ isolate, config }: World, purpose: KeyPurpose): Promise<readonly CryptoKey[]> {
+  const known = isolate.readKeys.get(purpose)
+  if (known) return known
   const { passSecret, passSecretPrevious } = config
   // Until release 0.2.0 one key signed, whatever the money was.
   const purposes = new Set([purposeAt(config, purpose), purpose])
@@ -148,6 +156,7 @@ export async function readKeysOf({ isolate, config }: World, purpose: KeyPurpose
     keys.push(await derived(isolate, passSecret, 'now', one))
     if (passSecretPrevious !== null) keys.push(await derived(isolate, passSecretPrevious, 'before', one))
   }
+  isolate.readKeys.set(purpose, keys)
   return keys
 }
 
