@@ -68,9 +68,6 @@ function secondsUntil(value: string | null, nowMs: number): number | null {
 
 async function readCapped(response: Response, maxBytes: number): Promise<string | null> {
   if (!response.body) return ''
-  // What says how long it is, and is not packed, is no longer than that.
-  const length = response.headers.get('Content-Length')
-  if (length !== null && !response.headers.has('Content-Encoding') && Number(length) <= maxBytes) return response.text()
   const decoder = new TextDecoder()
   const reader = response.body.getReader()
   let text = ''

@@ -194,7 +194,8 @@ function lengthOf({ headers }: Response): number | null {
 
 /** The origin's answer without headers that only we may send, and with redirects to itself pointing here. */
 function cleaned(response: Response, base: string, site: string): Response {
-  if (isClean(response.headers)) return response
+  // A status that HTTP does not have is found out by the copy.
+  if (response.status < 600 && isClean(response.headers)) return response
   const copy = copyOf(response)
   withoutClaims(copy.headers, ourCookies(site))
   const location = copy.headers.get('Location')

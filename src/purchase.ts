@@ -35,8 +35,8 @@ type Payers = { env: Pick<Env, 'PAYERS'>; waitUntil: World['waitUntil'] }
 const STILL_OPEN_MS = 20_000
 /** Sending waits this long at most for the look at the chain, which runs beside the content. */
 const LOOK_TIMEOUT_MS = 1_500
-/** Chain id, head and state in one request, and each alone where an endpoint takes no two at once. */
-const MOST_LOOK_CALLS = 4
+/** Chain id, head and state. */
+const MOST_LOOK_CALLS = 3
 
 /** One object per payer on all networks of a kind: its name is the signed payer alone. */
 export function payerOf({ env: { PAYERS } }: Pick<Payers, 'env'>, network: string, address: string) {

@@ -5,8 +5,6 @@ import {
   type Block,
   type Budget,
   blockAt,
-  blockCall,
-  blockIn,
   type ChainFailure,
   nonceUsed,
   type Rpc,
@@ -259,11 +257,12 @@ async function weigh(
 
 const tooFresh = (inSeconds: number): Truth => ({ kind: 'unclear', why: 'too fresh', inSeconds })
 
-/** Whether a nonce is unused when a payment first comes; null where there is no answer. Head and state are one request. */
+/**
+ * Whether a nonce is unused when a payment first comes; null where there is no answer. Each is asked alone: what becomes of a batch
+ * differs from node to node, and a used nonce has to be heard in any case.
+ */
 export async function firstLook(rpc: Rpc, subject: EvmSubject, budget: Budget): Promise<FirstLook | null> {
-  const used = usedAt(subject, 'latest')
-  const [block, state] = await rpc.askAll([blockCall('latest'), used.call], budget)
-  const [head, isUsed] = [blockIn(block, 'latest'), used.read(state)]
+  const [head, isUsed] = await Promise.all([rpc.head(budget), rpc.learn(usedAt(subject, 'latest'), budget)])
   if (isUsed === true) return { kind: 'used' }
   return head && isUsed === false ? { kind: 'unused', block: head.number } : null
 }

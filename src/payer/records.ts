@@ -61,7 +61,7 @@ const MOST_PATTERNS = 64
 /** Refused payments are counted no further. */
 const MOST_REFUSED_LATELY = 100
 /** Questions whose answers are kept between two writes. */
-const MOST_KNOWN = 32
+const MOST_KNOWN = 16
 
 /** Who asks, and for what. */
 export type Asked = {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { type Count, countAll } from '../../dev/bench/counting.ts'
 import { built } from '../world/site.ts'
 
-/** A look at the chain in one request, the content, one settlement, and one row of the ledger. */
+/** A look at the chain, the content, one settlement, and one row of the ledger. */
 const SOLD = {
   'd1 request': 1,
   'd1 statement': 1,
@@ -14,7 +14,7 @@ const SOLD = {
   'origin request': 1,
   'rpc eth_call': 1,
   'rpc eth_getBlockByNumber': 1,
-  'rpc request': 1,
+  'rpc request': 2,
   // Claim and sending; outcome and handout; delivered; in the ledger.
   commits: 4,
 }
@@ -32,7 +32,7 @@ const EXPECTED: Record<string, Count> = {
     'origin request': 1,
     'rpc eth_call': 1,
     'rpc eth_getBlockByNumber': 1,
-    'rpc request': 1,
+    'rpc request': 2,
   },
   garbage: {},
   'forged signature': { 'facilitator verify': 1, 'limit request': 1, 'object recognise': 2 },

@@ -21,7 +21,7 @@ const PAYEE = `0x${'22'.repeat(20)}` as const
 const STRANGER = `0x${'33'.repeat(20)}` as const
 const nonceOf = (i: number): `0x${string}` => `0x${i.toString(16).padStart(64, 'c')}`
 const plenty = (): Budget => ({ left: 1_000 })
-const newRpc = (memory = newRpcMemory()) => new Rpc('https://rpc.example/', `eip155:${CHAIN_ID}`, memory)
+const newRpc = () => new Rpc('https://rpc.example/', `eip155:${CHAIN_ID}`)
 
 type Question = Extract<EvmSubject, { kind: 'eip3009' }> & Known
 
@@ -763,30 +763,12 @@ describe('the look at the claim', () => {
     const authorization = payment(chain)
     const first = () => firstLook(newRpc(), asked(chain, authorization), plenty())
     expect(await first()).toEqual({ kind: 'unused', block: chain.head() })
-    // Which chain it is, and head and state together.
-    expect(chain.counts.requests).toBe(2)
+    expect(chain.counts.requests).toBe(3)
     chain.mine([canceled(authorization)])
     expect(await first()).toEqual({ kind: 'used' })
     chain.knobs.isDown = true
     expect(await first()).toBeNull()
     expect(await firstLook(newRpc(), asked(chain, authorization), { left: 0 })).toBeNull()
-  })
-})
-
-describe('the look at the claim, at an endpoint that takes no batches', () => {
-  test('says the same, within the calls of a purchase, and is asked one by one from then on', async () => {
-    const chain = imitatedRpc()
-    chain.knobs.refusesBatches = true
-    const authorization = payment(chain)
-    const memory = newRpcMemory()
-    const first = () => firstLook(newRpc(memory), asked(chain, authorization), { left: 4 })
-    expect(await first()).toEqual({ kind: 'unused', block: chain.head() })
-    expect(memory.takesBatches).toBe(false)
-    const before = chain.counts.requests
-    expect(await first()).toEqual({ kind: 'unused', block: chain.head() })
-    expect(chain.counts.requests - before).toBe(2)
-    chain.mine([canceled(authorization)])
-    expect(await first()).toEqual({ kind: 'used' })
   })
 })
 
