@@ -122,8 +122,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was read stays known after a write',
     file: 'payer/records.ts',
-    from: 'this.#known = new Map()\n    return this',
+    from: 'this.#forgetRead()\n    return this',
     to: 'return this',
+    plays: story('the seventh is not charged'),
+  },
+  {
+    name: 'the kinds of rows stay known after a write',
+    file: 'payer/records.ts',
+    from: 'this.#kinds = null',
+    to: '',
     plays: story('the seventh is not charged'),
   },
   {

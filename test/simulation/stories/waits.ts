@@ -104,6 +104,8 @@ group('while it waits', () => {
       expect(code(await tale.ask(order))).toBe('facilitator_unavailable')
       beHonest(tale)
       tale.stage.objects.disk(objectOf(PAYER)).read("UPDATE payments SET terms = '{}' RETURNING key")
+      // What an object has read it still knows.
+      tale.stage.objects.crash(objectOf(PAYER))
       for (let i = 0; i < 5; i++) await tale.ask(order)
       expect(code(await tale.ask(tale.sign(single('/a/2'), long)))).toBe('content')
     },
