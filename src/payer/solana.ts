@@ -244,7 +244,7 @@ async function searchedAccount({ source, mint, payer }: SvmTransfer): Promise<st
 /** `[43] memo`, several joined by `; `. A node that leaves memos out says nothing of any. */
 const mayCarry = (said: string | null, memo: string): boolean => said === null || said.includes(memo)
 
-const transactionReply = z.lazy(() => z.nullable(z.object({ transaction: z.tuple([z.base64(), z.literal('base64')]) })))
+const transactionReply = z.lazy(() => z.nullable(z.object({ transaction: z.tuple([z.string(), z.literal('base64')]) })))
 
 /** Whether a transaction carries this very message; null where the node does not say. */
 async function isMessageOf(
